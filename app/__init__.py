@@ -1,0 +1,1 @@
+"""The Gemini gateway: a REST microservice between frontends and the Gemini API."""

@@ -1,0 +1,107 @@
+"""How a call's answer leaves: JSON, bare text, or server-sent events, as the client asked."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from app.api.call import Call
+from app.api.schemas import Problem, StreamEvent
+from app.edge.hangup import until_hangup
+from app.errors import ClientGoneError, GatewayError, problem_of
+
+KEEP_ALIVE_S = 15.0
+STREAM_HEADERS = {"cache-control": "no-store", "x-accel-buffering": "no"}
+
+
+def wants_stream(request: Request, stream: bool | None) -> bool:
+    """Decide about streaming: `stream` decides; without it, Accept must name event-stream and nothing wider."""
+    if stream is not None:
+        return stream
+    accept = request.headers.get("accept", "")
+    return "text/event-stream" in accept and "application/json" not in accept and "*/*" not in accept
+
+
+def wants_text(request: Request) -> bool:
+    """Tell whether the client wants the bare text, for the shell."""
+    accept = request.headers.get("accept", "")
+    return "text/plain" in accept and "application/json" not in accept
+
+
+async def whole(request: Request, call: Call) -> Response:
+    """Make the call and answer with the whole of it."""
+    answer = await call.answer()
+    if wants_text(request):
+        return Response(answer.text, media_type="text/plain; charset=utf-8")
+    return Response(answer.model_dump_json(warnings=False), media_type="application/json")
+
+
+class EventStream(Response):
+    """A call's events, sent as they come; it owns what the call holds until the stream ends."""
+
+    def __init__(self, call: Call, stack: AsyncExitStack) -> None:
+        super().__init__(media_type="text/event-stream", headers=STREAM_HEADERS)
+        del self.headers["content-length"]
+        self._call = call
+        self._stack = stack
+        self._lock = asyncio.Lock()
+        self._sent_at = 0.0
+        self._text_chars = 0
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send the stream; the call is cancelled when the client goes away."""
+        async with self._stack, until_hangup(scope):
+            await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
+            keep_alive = asyncio.create_task(self._keep_alive(send))
+            try:
+                async for event in self._events(scope):
+                    await self._send(send, _frame(event))
+            finally:
+                keep_alive.cancel()
+                await asyncio.wait((keep_alive,))
+            await send({"type": "http.response.body", "body": b""})
+
+    async def _events(self, scope: Scope) -> AsyncIterator[StreamEvent]:
+        try:
+            async for event in self._call.events():
+                if event.type == "delta" and not event.thought:
+                    self._text_chars += len(event.text or "")
+                yield event
+        except ClientGoneError:
+            raise
+        except GatewayError as error:
+            yield StreamEvent(type="error", problem=problem(scope, error), text_so_far_chars=self._text_chars)
+
+    async def _send(self, send: Send, frame: bytes) -> None:
+        async with self._lock:
+            self._sent_at = asyncio.get_running_loop().time()
+            await send({"type": "http.response.body", "body": frame, "more_body": True})
+
+    async def _keep_alive(self, send: Send) -> None:
+        loop = asyncio.get_running_loop()
+        self._sent_at = loop.time()
+        while True:
+            await asyncio.sleep(max(0.0, self._sent_at + KEEP_ALIVE_S - loop.time()))
+            if loop.time() - self._sent_at >= KEEP_ALIVE_S:
+                await self._send(send, b": keep-alive\n\n")
+
+
+def problem(scope: Scope, error: GatewayError) -> Problem:
+    """Give an error as a problem, for a place where it is no answer of its own."""
+    return Problem.model_validate(
+        problem_of(
+            error,
+            request_id=scope.get("gateway.request_id", ""),
+            base_url=scope.get("gateway.base_url", ""),
+            instance=scope["path"],
+        )
+    )
+
+
+def _frame(event: StreamEvent) -> bytes:
+    exclude_none = event.response is None and event.problem is None and event.files is None
+    text = event.model_dump_json(exclude_none=exclude_none, exclude_unset=True, warnings=False)
+    return f"event: {event.type}\ndata: {text}\n\n".encode()

@@ -1,0 +1,192 @@
+"""One call of a model, from a request that has been read to its answer, whole or as events.
+
+    settle the files ──> wait until they are ready ──> ask ──> answer
+
+It is the same for generate, chat and both ways of answering.
+"""
+
+import asyncio
+import secrets
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from app.api.conformance import Conformance
+from app.api.prompt import Item, Stored, reports, warnings
+from app.api.reports import token_usage, when
+from app.api.schemas import CallWarning, FileReport, Generation, StreamEvent
+from app.api.services import Services
+from app.errors import FileNotReadyError, UpstreamTimeoutError
+from app.gemini.answer import AnswerReader
+from app.gemini.refusals import NamedFileError
+from app.gemini.request import GenerateRequest, Options
+from app.media.incoming import Incoming
+from app.media.intake import Intake
+
+PROGRESS_S = 1.0
+SAMPLING = ("temperature", "top_p", "top_k")
+
+
+@dataclass(frozen=True, slots=True)
+class CallOptions:
+    """What of the client's options is the gateway's own business."""
+
+    requested_model: str | None
+    keep_file: bool
+    timeout_s: float | None
+    metadata: dict[str, object] | None
+    conformance: Conformance | None
+
+
+@dataclass(slots=True)
+class Call:
+    """A call that is ready to be made. `items` are all media and text of the prompt, earlier turns included."""
+
+    services: Services
+    items: Sequence[Item]
+    request: Callable[[], GenerateRequest]
+    options: Options
+    call_options: CallOptions
+    intake: Intake | None = None
+    id: str = field(default_factory=lambda: f"gen_{secrets.token_urlsafe(15)}")
+    _deadline: float = 0.0
+
+    def __post_init__(self) -> None:
+        limit = self.services.settings.request_timeout_s
+        asked = self.call_options.timeout_s
+        self._deadline = asyncio.get_running_loop().time() + (limit if asked is None else min(limit, asked))
+
+    @property
+    def model(self) -> str:
+        """The model that is asked, after aliases."""
+        return self.services.models.resolve(self.call_options.requested_model)
+
+    def _late(self) -> UpstreamTimeoutError:
+        limit = self.call_options.timeout_s or self.services.settings.request_timeout_s
+        return UpstreamTimeoutError(f"The answer was not there within {limit:g} s; raise timeout_s or ask for less.")
+
+    async def answer(self) -> Generation:
+        """Make the call and give the whole answer. Raises what uploads, waiting and Gemini raise."""
+        try:
+            async with asyncio.timeout_at(self._deadline):
+                if self.intake is not None:
+                    await self.intake.settle(keep=self.call_options.keep_file)
+                await self._wait_until_ready()
+                return await self._report(await self._ask())
+        except TimeoutError:
+            raise self._late() from None
+
+    async def events(self) -> AsyncIterator[StreamEvent]:
+        """Make the call and give its events up to done. Raises as `answer` does, before or after the first delta."""
+        yield StreamEvent(type="start", id=self.id, model=self.model, files=reports(self.items))
+        try:
+            async with asyncio.timeout_at(self._deadline):
+                async for event in self._prepare():
+                    yield event
+                yield StreamEvent(type="status", stage="generating")
+                reader = AnswerReader()
+                async for event in self._deltas(reader):
+                    yield event
+                yield StreamEvent(type="done", response=await self._report(reader))
+        except TimeoutError:
+            raise self._late() from None
+
+    async def _prepare(self) -> AsyncIterator[StreamEvent]:
+        if self.intake is not None and (self.intake.pending_bytes or self.call_options.keep_file):
+            settling = asyncio.create_task(self.intake.settle(keep=self.call_options.keep_file))
+            try:
+                while not settling.done():
+                    yield StreamEvent(type="status", stage="uploading", bytes=self.intake.pending_bytes)
+                    await asyncio.wait((settling,), timeout=PROGRESS_S)
+                await settling
+            finally:
+                settling.cancel()
+                await asyncio.wait((settling,))
+        elif self.intake is not None:
+            await self.intake.settle(keep=False)
+        if self._upload_names():
+            yield StreamEvent(type="status", stage="processing")
+            await self._wait_until_ready()
+
+    def _upload_names(self) -> list[str]:
+        names = [item.upload_name if isinstance(item, Incoming) else None for item in self.items]
+        names += [item.file.upload.name for item in self.items if isinstance(item, Stored)]
+        return [name for name in names if name is not None]
+
+    async def _wait_until_ready(self) -> None:
+        for name in self._upload_names():
+            await self.services.library.ready(name, timeout_s=self.services.settings.file_ready_timeout_s)
+
+    async def _recover(self) -> None:
+        # Gemini says that a file is not ready, though it was: it is waited for, and the call is tried once more.
+        for name in self._upload_names():
+            await self.services.library.processing_again(name)
+        await self._wait_until_ready()
+
+    async def _close_if_ours(self, error: NamedFileError) -> None:
+        if error.name in self._upload_names():
+            await self.services.library.close(error.name)
+
+    async def _ask(self) -> AnswerReader:
+        request = self.request()
+        try:
+            return await self.services.generation.generate(self.model, request)
+        except NamedFileError as error:
+            await self._close_if_ours(error)
+            raise
+        except FileNotReadyError:
+            await self._recover()
+            return await self.services.generation.generate(self.model, request)
+
+    async def _deltas(self, reader: AnswerReader) -> AsyncIterator[StreamEvent]:
+        try:
+            async for event in self._stream(reader):
+                yield event
+        except NamedFileError as error:
+            await self._close_if_ours(error)
+            raise
+        except FileNotReadyError:
+            await self._recover()
+            async for event in self._stream(reader):
+                yield event
+
+    async def _stream(self, reader: AnswerReader) -> AsyncIterator[StreamEvent]:
+        async with self.services.generation.stream(self.model, self.request()) as responses:
+            async for response in responses:
+                for delta in reader.feed(response):
+                    yield StreamEvent(type="delta", text=delta.text, thought=True if delta.is_thought else None)
+
+    async def _report(self, reader: AnswerReader) -> Generation:
+        answer = reader.answer()
+        model = self.model
+        parsed: Any = None
+        if self.call_options.conformance is not None and answer.finish_reason == "stop":
+            parsed = await asyncio.to_thread(self.call_options.conformance.parsed, answer.text)
+        return Generation.model_construct(
+            id=self.id,
+            created_at=when(self.services.library.now()),
+            model=answer.model or model,
+            requested_model=self.call_options.requested_model or self.services.models.default,
+            text=answer.text,
+            parsed=parsed,
+            finish_reason=answer.finish_reason,
+            block_reason=answer.block_reason,
+            finish_message=answer.finish_message,
+            thoughts=answer.thoughts,
+            warnings=[*warnings(self.items), *self._ignored(model)],
+            usage=token_usage(answer.usage, self.services.models.cost(model, answer.usage)),
+            files=self.reports(),
+            metadata=self.call_options.metadata,
+        )
+
+    def reports(self) -> list[FileReport]:
+        """Tell of the media, in the order of the prompt."""
+        return reports(self.items)
+
+    def _ignored(self, model: str) -> list[CallWarning]:
+        ignored = self.services.models.table.of(model).ignores
+        return [
+            CallWarning(code="ignored-parameter", field=name, detail=f"{model} ignores {name}.")
+            for name in SAMPLING
+            if name in ignored and getattr(self.options, name) is not None
+        ]

@@ -1,0 +1,35 @@
+"""Whether the model's text is JSON of the client's schema.
+
+The schema is a stranger's: its patterns run on an engine without backtracking, and its references are never fetched.
+"""
+
+from collections.abc import Mapping
+
+import jsonschema_rs
+import orjson
+
+from app.errors import FieldError, InvalidFieldError
+
+
+class Conformance:
+    """A response schema, ready to judge answers."""
+
+    def __init__(self, schema: Mapping[str, object]) -> None:
+        """Compile the schema; raises InvalidFieldError when it is none."""
+        try:
+            self._validator = jsonschema_rs.validator_for(
+                dict(schema), offline=True, pattern_options=jsonschema_rs.RegexOptions()
+            )
+        except (jsonschema_rs.ValidationError, jsonschema_rs.ReferencingError, ValueError) as error:
+            message = f"is not a JSON Schema: {str(error).splitlines()[0][:200]}"
+            raise InvalidFieldError(
+                f"response_schema {message}.", errors=(FieldError("response_schema", message),)
+            ) from None
+
+    def parsed(self, text: str) -> object | None:
+        """Give the text as JSON when it is whole and conforms, else None."""
+        try:
+            value: object = orjson.loads(text)
+        except orjson.JSONDecodeError:
+            return None
+        return value if self._validator.is_valid(value) else None

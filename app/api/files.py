@@ -1,0 +1,186 @@
+"""`/files`: upload by itself, find, list, wait for, delete."""
+
+from typing import Annotated, Literal
+from urllib.parse import unquote
+
+from fastapi import APIRouter, Path, Query, Request, Response
+from pydantic import BaseModel, ConfigDict, Field
+
+from app.api.document import answers, form_body, raw_body
+from app.api.draft import field_text
+from app.api.fields import FileSize, OfFile, Sha256
+from app.api.forms import FormSpec, FormValues
+from app.api.generate import form_reader
+from app.api.reports import media_file
+from app.api.schemas import MediaFile, MediaFileList
+from app.api.services import OWNER, Services, services_of
+from app.edge.body import body_of, content_length
+from app.edge.hangup import until_hangup
+from app.errors import EmptyFileError, FieldError, InvalidFieldError
+from app.gemini.request import NO_OPTIONS
+from app.media.incoming import Claim
+from app.media.intake import Intake, Policy
+from app.store.records import Origin, UploadState
+
+router = APIRouter(prefix="/api/v1/files")
+
+FileIdPath = Annotated[str, Path(max_length=80, description="A file's id.")]
+
+
+class UploadForm(BaseModel):
+    """One file, to be asked about by its id."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    filename: str | None = Field(None, max_length=255, description="In place of the part's own filename.")
+    file_size: Annotated[list[FileSize], OfFile()] = Field(default=[], description="Bytes of the file that follows.")
+    sha256: Annotated[list[Sha256], OfFile()] = Field(default=[], description="Hex SHA-256 of the file that follows.")
+    file: bytes = Field(description="The file.")
+
+
+SPEC = FormSpec(UploadForm)
+
+
+@router.post(
+    "",
+    operation_id="uploadFile",
+    summary="Upload a file",
+    status_code=201,
+    response_model=None,
+    responses=answers(MediaFile, status=201),
+    openapi_extra=form_body(UploadForm),
+)
+async def upload_file(request: Request) -> Response:
+    """Stream one file of a form to Gemini and give it an id."""
+    services = services_of(request)
+    async with until_hangup(request.scope), Intake(services.intake, owner=OWNER, policy=Policy.UPLOAD) as intake:
+        values = FormValues(SPEC, request.scope["query_string"], max_bytes=services.settings.max_fields_bytes)
+        reader = form_reader(request, services)
+        async for head in reader:
+            if head.name != "file":
+                values.take(head.name, await field_text(head, reader.data(), values))
+                continue
+            if intake.files:
+                raise _one_file("came twice; send one file a call")
+            fields = values.take_of_file()
+            await intake.take(
+                reader.data(),
+                filename=head.filename,
+                declared=head.content_type,
+                claim=Claim(fields.get("file_size", head.content_length), fields.get("sha256")),
+                options=NO_OPTIONS,
+            )
+        values.finish()
+        if not intake.files:
+            raise _one_file("is missing; send the file as a part named file")
+        intake.files[0].filename = values.get("filename") or intake.files[0].filename
+        return await _stored(request, services, intake)
+
+
+@router.put(
+    "/raw/{filename}",
+    operation_id="uploadRawFile",
+    summary="Upload a file as the raw body",
+    status_code=201,
+    response_model=None,
+    responses=answers(MediaFile, status=201),
+    openapi_extra=raw_body(),
+)
+async def upload_raw_file(request: Request, filename: Annotated[str, Path(max_length=255)]) -> Response:
+    """Stream the raw body to Gemini and give it an id; the length may be unknown (chunked)."""
+    services = services_of(request)
+
+    async with until_hangup(request.scope), Intake(services.intake, owner=OWNER, policy=Policy.UPLOAD) as intake:
+        settings = services.settings
+        body = body_of(
+            request.scope,
+            request.receive,
+            idle_timeout_s=settings.idle_timeout_s,
+            min_body_rate=settings.min_body_rate,
+        )
+        taken = await intake.take(
+            (memoryview(piece) async for piece in body),
+            filename=unquote(filename),
+            declared=request.headers.get("content-type"),
+            claim=Claim(content_length(request.scope), None),
+            options=NO_OPTIONS,
+        )
+        if taken is None:
+            raise EmptyFileError("The body has no bytes; send the file as the body.")
+        return await _stored(request, services, intake)
+
+
+def _one_file(message: str) -> InvalidFieldError:
+    return InvalidFieldError(f"file: {message}.", errors=(FieldError("file", message),))
+
+
+async def _stored(request: Request, services: Services, intake: Intake) -> Response:
+    await intake.settle(keep=True, origin=Origin.SENT)
+    stored = intake.files[0].stored
+    if stored is None:
+        raise AssertionError("a settled upload has an id")
+    base = f"{request.scope.get('root_path', '')}/api/v1/files"
+    answer = media_file(stored)
+    return Response(answer.model_dump_json(), 201, {"location": f"{base}/{answer.id}"}, media_type="application/json")
+
+
+@router.get(
+    "",
+    operation_id="listFiles",
+    summary="List files, newest first",
+    response_model=None,
+    responses=answers(MediaFileList),
+)
+async def list_files(
+    request: Request,
+    *,
+    limit: Annotated[int, Query(ge=1, le=200)] = 50,
+    after: Annotated[str | None, Query(max_length=80, description="The id of the last file seen.")] = None,
+    state: Annotated[Literal["processing", "active", "failed"] | None, Query()] = None,
+    sha256: Annotated[Sha256 | None, Query(description="Ask first by the hash, and spare the upload.")] = None,
+    filename: Annotated[str | None, Query(max_length=255)] = None,
+) -> Response:
+    """List the files that are there, each only for its owner."""
+    page = await services_of(request).library.page(
+        OWNER,
+        limit=limit,
+        after=after or None,
+        state=UploadState(state) if state else None,
+        sha256=sha256,
+        filename=filename,
+    )
+    answer = MediaFileList(
+        data=[media_file(file) for file in page.files],
+        has_more=page.has_more,
+        next=page.files[-1].id if page.has_more else None,
+    )
+    return Response(answer.model_dump_json(), media_type="application/json")
+
+
+@router.get(
+    "/{file_id}", operation_id="getFile", summary="Get a file", response_model=None, responses=answers(MediaFile)
+)
+async def get_file(
+    request: Request,
+    file_id: FileIdPath,
+    wait: Annotated[float, Query(ge=0, le=60, description="Seconds to wait until it is processed.")] = 0,
+) -> Response:
+    """Give a file in its state; with `wait`, at most so long until it is no longer processing."""
+    library = services_of(request).library
+    async with until_hangup(request.scope):
+        file = await library.settled(await library.resolve(OWNER, file_id), timeout_s=wait)
+    return Response(media_file(file).model_dump_json(), media_type="application/json")
+
+
+@router.delete(
+    "/{file_id}",
+    operation_id="deleteFile",
+    summary="Delete a file",
+    status_code=204,
+    response_model=None,
+    responses=answers(None, status=204),
+)
+async def delete_file(request: Request, file_id: FileIdPath) -> Response:
+    """Delete a file here and at Gemini; again is as good."""
+    await services_of(request).library.delete(OWNER, file_id)
+    return Response(status_code=204)

@@ -1,0 +1,103 @@
+"""`POST /generate` and `POST /count-tokens`: a form of prompts and media, in order."""
+
+from contextlib import AsyncExitStack
+
+from fastapi import APIRouter, Request, Response
+
+from app.api.answering import EventStream, wants_stream, whole
+from app.api.call import Call, CallOptions
+from app.api.conformance import Conformance
+from app.api.document import STREAMED, answers, form_body
+from app.api.draft import Draft
+from app.api.options import GenerateForm
+from app.api.reports import modalities
+from app.api.schemas import Generation, TokenCount
+from app.api.services import OWNER, Services, services_of
+from app.edge.body import body_of
+from app.edge.hangup import until_hangup
+from app.gemini.answer import Usage
+from app.media.intake import Intake, Policy
+from app.media.multipart import FormReader, boundary_of
+
+router = APIRouter(prefix="/api/v1")
+
+
+def form_reader(request: Request, services: Services) -> FormReader:
+    """Open the request's form; nothing of the body has been asked for yet. Raises what is wrong with its head."""
+    boundary = boundary_of(request.headers.get("content-type"))
+    settings = services.settings
+    body = body_of(
+        request.scope,
+        request.receive,
+        idle_timeout_s=settings.idle_timeout_s,
+        min_body_rate=settings.min_body_rate,
+    )
+    return FormReader(body, boundary, max_parts=settings.max_parts)
+
+
+@router.post(
+    "/generate",
+    operation_id="generate",
+    summary="Ask a model about text and media",
+    response_model=None,
+    responses=answers(Generation, streamed=STREAMED),
+    openapi_extra=form_body(GenerateForm),
+)
+async def generate(request: Request) -> Response:
+    """Read the form, deliver its media, ask the model, and answer as JSON, text or events."""
+    services = services_of(request)
+    async with AsyncExitStack() as stack:
+        async with until_hangup(request.scope):
+            intake = await stack.enter_async_context(Intake(services.intake, owner=OWNER, policy=Policy.FIT))
+            draft = Draft(services, intake, request.scope["query_string"])
+            await draft.read(form_reader(request, services))
+            call = _call(services, draft, intake)
+            if not wants_stream(request, draft.values.get("stream")):
+                return await whole(request, call)
+        return EventStream(call, stack.pop_all())
+
+
+def _call(services: Services, draft: Draft, intake: Intake) -> Call:
+    values = draft.values
+    schema = values.get("response_schema")
+    return Call(
+        services,
+        draft.all_items,
+        draft.request,
+        draft.options(),
+        CallOptions(
+            requested_model=values.get("model"),
+            keep_file=bool(values.get("keep_file")),
+            timeout_s=values.get("timeout_s"),
+            metadata=values.get("metadata"),
+            conformance=None if schema is None else Conformance(schema),
+        ),
+        intake,
+    )
+
+
+@router.post(
+    "/count-tokens",
+    operation_id="countTokens",
+    summary="Count what a call would use",
+    response_model=None,
+    responses=answers(TokenCount),
+    openapi_extra=form_body(GenerateForm),
+)
+async def count_tokens(request: Request) -> Response:
+    """Count the tokens of what the form of generate would ask; nothing is uploaded for it."""
+    services = services_of(request)
+    async with until_hangup(request.scope), Intake(services.intake, owner=OWNER, policy=Policy.INLINE_ONLY) as intake:
+        draft = Draft(services, intake, request.scope["query_string"])
+        await draft.read(form_reader(request, services))
+        model = services.models.resolve(draft.values.get("model"))
+        wrapper = (b'{"generateContentRequest":{"model":"models/%s",' % model.encode(), b"}")
+        counted = await services.generation.count_tokens(model, draft.request(wrapper))
+    usage = Usage(input_tokens=counted.total_tokens, input_by_modality=counted.by_modality)
+    answer = TokenCount(
+        model=model,
+        total_tokens=counted.total_tokens,
+        by_modality=modalities(counted.by_modality),
+        estimated_cost_usd=services.models.cost(model, usage),
+    )
+    return Response(answer.model_dump_json(), media_type="application/json")

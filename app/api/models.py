@@ -1,0 +1,60 @@
+"""`/models`: the models that take media and generate."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Path, Query, Request, Response
+
+from app.api.document import answers
+from app.api.schemas import GeminiModel, GeminiModelList
+from app.api.services import services_of
+from app.gemini.models import ListedModel, Models
+
+router = APIRouter(prefix="/api/v1/models")
+
+
+def _told(model: ListedModel, models: Models) -> GeminiModel:
+    return GeminiModel(
+        id=model.id,
+        display_name=model.display_name,
+        input_token_limit=model.input_token_limit,
+        output_token_limit=model.output_token_limit,
+        accepts=list(models.table.of(model.id).accepts),
+        is_default=model.id == models.resolve(None),
+        aliases=sorted(alias for alias, target in models.aliases.items() if target == model.id),
+    )
+
+
+@router.get(
+    "", operation_id="listModels", summary="List models", response_model=None, responses=answers(GeminiModelList)
+)
+async def list_models(
+    request: Request,
+    *,
+    limit: Annotated[int, Query(ge=1, le=200)] = 50,
+    after: Annotated[str | None, Query(max_length=200, description="The id of the last model seen.")] = None,
+) -> Response:
+    """List the models that take media and generate, in Gemini's order."""
+    models = services_of(request).models
+    listed = list(await models.listed())
+    if after:
+        names = [model.id for model in listed]
+        listed = listed[names.index(after) + 1 :] if after in names else []
+    page = listed[:limit]
+    has_more = len(listed) > limit
+    answer = GeminiModelList(
+        data=[_told(model, models) for model in page], has_more=has_more, next=page[-1].id if has_more else None
+    )
+    return Response(answer.model_dump_json(), media_type="application/json")
+
+
+@router.get(
+    "/{model_id:path}",
+    operation_id="getModel",
+    summary="Get a model",
+    response_model=None,
+    responses=answers(GeminiModel),
+)
+async def get_model(request: Request, model_id: Annotated[str, Path(max_length=200)]) -> Response:
+    """Give one model by its name, with or without `models/`, or by an alias."""
+    models = services_of(request).models
+    return Response(_told(await models.get(model_id), models).model_dump_json(), media_type="application/json")

@@ -1,0 +1,65 @@
+"""What operators ask: is the process alive, can it take calls, and what does a problem's code mean."""
+
+import asyncio
+from html import escape
+
+from fastapi import APIRouter, Request, Response
+from starlette.responses import HTMLResponse, RedirectResponse
+
+from app.api.document import answers
+from app.api.schemas import Health, Readiness
+from app.api.services import services_of
+from app.errors import PROBLEMS, NotFoundError, StoreUnavailableError
+
+router = APIRouter()
+
+PAGE_HEADERS = {
+    "content-security-policy": "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'",
+    "x-content-type-options": "nosniff",
+}
+
+
+@router.get("/", include_in_schema=False)
+async def root() -> Response:
+    """Lead a person to the documentation."""
+    return RedirectResponse("/docs", status_code=307)
+
+
+@router.get("/healthz", operation_id="getHealth", summary="Is the process alive", responses=answers(Health))
+async def health() -> Health:
+    """Answer, which is the answer."""
+    return Health(status="ok")
+
+
+@router.get("/readyz", operation_id="getReadiness", summary="Can it take calls", responses=answers(Readiness))
+async def readiness(request: Request) -> Response:
+    """Tell of the process's own state; it stays 200 when only Gemini is away."""
+    services = services_of(request)
+    try:
+        async with asyncio.timeout(2):
+            await services.library.known("", "")
+        database = "ok"
+    except (StoreUnavailableError, TimeoutError):
+        database = "away"
+    is_reached = services.upstream.is_reached
+    gemini = "unknown" if is_reached is None else "ok" if is_reached else "away"
+    status = "unavailable" if database == "away" else "degraded" if is_reached is False else "ready"
+    answer = Readiness(status=status, database=database, gemini=gemini)
+    return Response(answer.model_dump_json(), 503 if database == "away" else 200, media_type="application/json")
+
+
+@router.get("/problems/{code}", include_in_schema=False)
+async def problem_page(code: str) -> Response:
+    """Explain a problem's code to a person."""
+    problem = PROBLEMS.get(code)
+    if problem is None:
+        raise NotFoundError("There is no such problem code.")
+    page = (
+        f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{escape(problem.title)}</title>'
+        "<style>body{font:17px/1.6 system-ui,sans-serif;max-width:40rem;margin:4rem auto;padding:0 1rem}"
+        "code{background:#eee;padding:.1em .3em;border-radius:4px}</style>"
+        f"<h1>{escape(problem.title)}</h1><p><code>{escape(code)}</code>, HTTP status {problem.status}</p>"
+        f"<p>{escape(problem.__doc__ or '')}</p><p><strong>What to do:</strong> {escape(problem.advice)}</p>"
+        f"<p>{'The same call may succeed later.' if problem.is_retryable else 'The same call will fail again.'}</p>"
+    )
+    return HTMLResponse(page, headers=PAGE_HEADERS)

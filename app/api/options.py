@@ -1,0 +1,172 @@
+"""The options of generate and chat: the models of the form and of the JSON body, and what both become."""
+
+from collections.abc import Callable
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from app.api.fields import (
+    JSON_TEXT,
+    Boolean,
+    FileId,
+    FileResolution,
+    FileSize,
+    FramesPerSecond,
+    MediaResolution,
+    Metadata,
+    MetadataText,
+    ModelName,
+    OfFile,
+    OutputTokens,
+    ReadJson,
+    Safety,
+    SchemaText,
+    Seconds,
+    Seed,
+    Sha256,
+    Temperature,
+    ThinkingLevel,
+    Time,
+    TopK,
+    TopP,
+)
+from app.gemini.request import MediaOptions, Options
+
+MAX_STOPS = 16
+MAX_MESSAGES = 1_000
+MAX_CONTENTS = 10_000
+
+
+class CommonOptions(BaseModel):
+    """What a form and a JSON body have in common."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    model: ModelName | None = Field(None, description="A model's name or alias; the gateway's default when absent.")
+    system_instruction: str | None = Field(None, description="What holds for the whole conversation.")
+    temperature: Temperature | None = None
+    top_p: TopP | None = None
+    top_k: TopK | None = None
+    max_output_tokens: OutputTokens | None = None
+    stop: list[Annotated[str, Field(min_length=1)]] = Field(
+        default=[], description="Text at which the answer stops; repeatable, never split."
+    )
+    seed: Seed | None = None
+    thinking_level: ThinkingLevel | None = None
+    include_thoughts: Boolean | None = None
+    safety: Safety | None = Field(None, description="off: Gemini's adjustable filters are switched off.")
+    stream: Boolean | None = Field(None, description="Answer with server-sent events.")
+    timeout_s: Seconds | None = Field(None, description="Seconds from the body's end to the answer.")
+
+
+class FileFields(BaseModel):
+    """How Gemini is to take one file of the prompt."""
+
+    start: Time | None = Field(None, description="Seconds from the file's start; forms also take M:SS and H:MM:SS.")
+    end: Time | None = None
+    fps: FramesPerSecond | None = Field(None, description="Frames a second that are looked at.")
+    media_resolution: FileResolution | None = None
+
+    def media_options(self) -> MediaOptions:
+        """Give them as the request's assembly takes them."""
+        return MediaOptions(self.start, self.end, self.fps, self.media_resolution)
+
+
+class MessagePart(FileFields):
+    """One part of a message: exactly one of text, file_id, inline_data and url."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    text: str | None = None
+    file_id: FileId | None = None
+    inline_data: str | None = Field(None, description="Base64; mime_type says what it is.")
+    url: str | None = Field(None, description="What Gemini itself fetches: YouTube, https where the gateway allows it.")
+    mime_type: str | None = Field(None, max_length=255)
+
+
+class Message(BaseModel):
+    """One turn; assistant is taken for model."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    role: Literal["user", "model", "assistant"]
+    content: list[MessagePart] = Field(fail_fast=True)
+
+
+class ContentItem(FileFields):
+    """One item of `contents`: exactly one of text, file (the number of a file part, from 0) and file_id."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    text: str | None = None
+    file: Annotated[int, Field(ge=0)] | None = None
+    file_id: FileId | None = None
+    file_size: FileSize | None = None
+    sha256: Sha256 | None = None
+
+
+class ChatRequest(CommonOptions):
+    """A conversation of many turns."""
+
+    messages: list[Message] = Field(min_length=1, max_length=MAX_MESSAGES, fail_fast=True)
+    response_schema: dict[str, object] | None = Field(None, description="JSON Schema of the answer.")
+    media_resolution: MediaResolution | None = None
+    metadata: Metadata | None = Field(None, description="Comes back in the answer; at most 2000 bytes of JSON.")
+
+
+FileUpload = Annotated[list[bytes], Field(default=[], description="Any media; repeatable.")]
+
+
+class GenerateForm(CommonOptions):
+    """A prompt and media; the order of the parts is the order of the prompt."""
+
+    prompt: list[str] = Field(default=[], description="Text of the prompt; repeatable.")
+    contents: Annotated[
+        Annotated[list[ContentItem], Field(max_length=MAX_CONTENTS, fail_fast=True)] | None, ReadJson, JSON_TEXT
+    ] = Field(
+        None,
+        description='The order of the prompt, where parts come in no order: [{"text": "Before:"}, {"file": 0}, '
+        '{"file_id": "file_..."}].',
+    )
+    messages: Annotated[
+        Annotated[list[Message], Field(max_length=MAX_MESSAGES, fail_fast=True)] | None, ReadJson, JSON_TEXT
+    ] = Field(None, description="Earlier turns.")
+    file_size: Annotated[list[FileSize], OfFile()] = Field(default=[], description="Bytes of the file that follows.")
+    sha256: Annotated[list[Sha256], OfFile()] = Field(default=[], description="Hex SHA-256 of the file that follows.")
+    start: Annotated[list[Time], OfFile()] = Field(default=[], description="Seconds, M:SS or H:MM:SS, of that file.")
+    end: Annotated[list[Time], OfFile()] = []
+    fps: Annotated[list[FramesPerSecond], OfFile()] = []
+    media_resolution: Annotated[list[FileResolution], OfFile(is_option_too=True, not_as_option="ultra_high")] = Field(
+        default=[], description="Of the file that follows, or, where none follows, of the whole request."
+    )
+    file_id: list[FileId] = Field(default=[], description="A file uploaded before; repeatable.")
+    file: FileUpload
+    response_schema: SchemaText | None = Field(None, description="JSON Schema of the answer.")
+    keep_file: Boolean | None = Field(None, description="Keep the files, each under an id, until they expire.")
+    metadata: MetadataText | None = Field(None, description="Comes back in the answer; at most 2000 bytes of JSON.")
+
+
+OPTION_NAMES = frozenset(
+    {
+        "system_instruction",
+        "temperature",
+        "top_p",
+        "top_k",
+        "max_output_tokens",
+        "stop",
+        "seed",
+        "response_schema",
+        "thinking_level",
+        "include_thoughts",
+        "media_resolution",
+        "safety",
+    }
+)
+"""The options that go into Gemini's request."""
+
+
+def options_of(get: Callable[[str], Any]) -> Options:
+    """Build the request's options from whatever gives a field's value by its name."""
+    values = {name: get(name) for name in OPTION_NAMES}
+    values["stop"] = tuple(values["stop"] or ())
+    return Options(**values)

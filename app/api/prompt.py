@@ -1,0 +1,194 @@
+"""The media and text of a prompt, in order, from whatever shape they came in: parts of a form, `contents`, messages."""
+
+import asyncio
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+import pybase64
+
+from app.api.options import Message, MessagePart
+from app.api.reports import incoming_report, mismatch_warning, stored_report
+from app.api.schemas import CallWarning, FileReport
+from app.api.services import OWNER, Services
+from app.errors import FieldError, InvalidFieldError, UnsupportedFileTypeError
+from app.gemini.request import FilePart, InlinePart, MediaOptions, Part, TextPart, Turn
+from app.media.incoming import Delivery, Incoming, unsupported
+from app.media.intake import Intake
+from app.media.library import LEAST_LIFE_S
+from app.media.sniff import HEAD_BYTES, decide
+from app.media.types import UnsupportedTypeError
+from app.store.records import StoredFile
+
+THREAD_BYTES = 1 << 17
+YOUTUBE_HOSTS = frozenset({"youtube.com", "www.youtube.com", "m.youtube.com", "youtu.be"})
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A file of the prompt that was uploaded before."""
+
+    file: StoredFile
+    options: MediaOptions
+
+    def part(self) -> FilePart:
+        """Give it as a part of the request."""
+        upload = self.file.upload
+        return FilePart(upload.mime_type, upload.uri or "", self.options)
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """Media of the prompt that came inside JSON: its part, and what is told of it."""
+
+    part: InlinePart | FilePart
+    report: FileReport
+    warning: CallWarning | None = None
+
+
+Item = str | Incoming | Stored | Given
+
+
+def part_of(item: Item, intake: Intake | None) -> Part:
+    """Turn an item of the prompt into a part of the request; files of the form must have been settled."""
+    if isinstance(item, str):
+        return TextPart(item)
+    if isinstance(item, Stored):
+        return item.part()
+    if isinstance(item, Given):
+        return item.part
+    if intake is None:
+        raise AssertionError("a file of a form without its intake")
+    return intake.part(item)
+
+
+def reports(items: Sequence[Item]) -> list[FileReport]:
+    """Tell of each media item, in the order of the prompt."""
+    out: list[FileReport] = []
+    for item in items:
+        if isinstance(item, Incoming):
+            out.append(incoming_report(len(out), item))
+        elif isinstance(item, Stored):
+            out.append(stored_report(len(out), item.file))
+        elif isinstance(item, Given):
+            out.append(item.report.model_copy(update={"index": len(out)}))
+    return out
+
+
+def warnings(items: Sequence[Item]) -> list[CallWarning]:
+    """Warn of what was found about the media."""
+    out = []
+    for item in items:
+        if isinstance(item, Incoming) and item.type.has_mismatch:
+            out.append(mismatch_warning(item.where, item.type.declared_mime_type, item.type.mime_type))
+        elif isinstance(item, Given) and item.warning is not None:
+            out.append(item.warning)
+    return out
+
+
+async def stored(services: Services, file_id: str, options: MediaOptions) -> Stored:
+    """Find a file by its id; raises FileNotFoundProblemError, also for one that is about to expire."""
+    return Stored(await services.library.resolve(OWNER, file_id, least_life_s=LEAST_LIFE_S), options)
+
+
+async def read_messages(services: Services, messages: Sequence[Message]) -> tuple[list[Turn], list[Item]]:
+    """Turn messages into turns and the media items in them, in order.
+
+    Raises InvalidFieldError for a part that is not exactly one thing, and what is wrong with its media.
+    """
+    turns, items = [], []
+    for number, message in enumerate(messages):
+        parts: list[Part] = []
+        for at, part in enumerate(message.content):
+            item = await _read_part(services, part, f"messages[{number}].content[{at}]")
+            items.append(item)
+            parts.append(part_of(item, None))
+        if not parts:
+            raise _bad(f"messages[{number}].content", "must have at least one part")
+        turns.append(Turn("user" if message.role == "user" else "model", parts))
+    return turns, items
+
+
+def one_of(values: Mapping[str, object], where: str) -> str:
+    """Tell which of some fields is given; raises InvalidFieldError unless it is exactly one."""
+    given = [name for name, value in values.items() if value is not None]
+    if len(given) != 1:
+        raise _bad(where, f"must have exactly one of {', '.join(values)}", ", ".join(given) or "none")
+    return given[0]
+
+
+def _bad(where: str, message: str, received: str | None = None) -> InvalidFieldError:
+    return InvalidFieldError(f"{where}: {message}.", errors=(FieldError(where, message, received=received),))
+
+
+async def _read_part(services: Services, part: MessagePart, where: str) -> Item:
+    given = {"text": part.text, "file_id": part.file_id, "inline_data": part.inline_data, "url": part.url}
+    kind = one_of(given, where)
+    options = part.media_options()
+    if kind == "text":
+        return part.text or ""
+    if kind == "file_id":
+        return await stored(services, part.file_id or "", options)
+    if kind == "url":
+        return _url(services, part, options, where)
+    data = part.inline_data or ""
+    if len(data) < THREAD_BYTES:
+        return _inline(data, part.mime_type, options, where)
+    return await asyncio.to_thread(_inline, data, part.mime_type, options, where)
+
+
+def _inline(data: str, declared: str | None, options: MediaOptions, where: str) -> Given:
+    try:
+        raw = pybase64.b64decode(data, validate=True)
+    except ValueError:
+        raise _bad(f"{where}.inline_data", "is not base64", f"{len(data)} characters") from None
+    if not raw:
+        raise _bad(f"{where}.inline_data", "is empty")
+    try:
+        found = decide(raw[:HEAD_BYTES], declared=declared, filename=None, is_whole=len(raw) <= HEAD_BYTES)
+    except UnsupportedTypeError as error:
+        raise unsupported(error, f"{where}.inline_data") from None
+    report = FileReport(
+        index=0,
+        id=None,
+        filename=None,
+        mime_type=found.mime_type,
+        declared_mime_type=found.declared_mime_type,
+        size_bytes=len(raw),
+        sha256=hashlib.sha256(raw).hexdigest(),
+        delivery=Delivery.INLINE,
+        expires_at=None,
+    )
+    warning = mismatch_warning(where, found.declared_mime_type, found.mime_type) if found.has_mismatch else None
+    return Given(InlinePart(found.mime_type, (raw,), options), report, warning)
+
+
+def _url(services: Services, part: MessagePart, options: MediaOptions, where: str) -> Given:
+    url = part.url or ""
+    try:
+        pieces = urlsplit(url)
+    except ValueError:
+        raise _bad(f"{where}.url", "is not a URL") from None
+    host = (pieces.hostname or "").rstrip(".")
+    is_youtube = pieces.scheme == "https" and host in YOUTUBE_HOSTS
+    if not is_youtube and not (services.settings.allow_https_urls and pieces.scheme == "https" and host):
+        allowed = "https and YouTube" if services.settings.allow_https_urls else "YouTube"
+        raise _bad(f"{where}.url", f"may only be {allowed}; upload other media to /api/v1/files")
+    if host == "googleapis.com" or host.endswith(".googleapis.com"):
+        raise _bad(f"{where}.url", "may not name a file of Gemini's; use file_id")
+    mime_type = part.mime_type
+    if mime_type is None and not is_youtube:
+        raise UnsupportedFileTypeError(f"{where}: mime_type is needed beside an https url.")
+    report = FileReport(
+        index=0,
+        id=None,
+        filename=None,
+        mime_type=mime_type,
+        declared_mime_type=mime_type,
+        size_bytes=None,
+        sha256=None,
+        delivery=Delivery.REFERENCED,
+        expires_at=None,
+    )
+    return Given(FilePart(mime_type, url, options), report)

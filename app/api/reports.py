@@ -1,0 +1,87 @@
+"""How inner values are told in answers: files, usage, warnings."""
+
+from datetime import UTC, datetime
+
+from app.api.schemas import CallWarning, FileFacts, FileReport, MediaFile, TokensByModality, TokenUsage
+from app.gemini.answer import MODALITIES, Usage
+from app.media.incoming import Delivery, Incoming
+from app.store.records import StoredFile
+
+
+def when(seconds: float) -> datetime:
+    """Turn seconds since the epoch into a date in UTC."""
+    return datetime.fromtimestamp(seconds, UTC)
+
+
+def modalities(counts: dict[str, int]) -> TokensByModality:
+    """Tell tokens by modality; what Gemini names beyond the five goes with text."""
+    known = {name: counts.get(name, 0) for name in MODALITIES}
+    known["text"] += sum(count for name, count in counts.items() if name not in MODALITIES)
+    return TokensByModality(**known)
+
+
+def token_usage(usage: Usage, cost: float | None) -> TokenUsage:
+    """Tell what a call used, and what it is estimated to cost in dollars."""
+    return TokenUsage(
+        input_tokens=usage.input_tokens,
+        output_tokens=usage.output_tokens,
+        thinking_tokens=usage.thinking_tokens,
+        cached_tokens=usage.cached_tokens,
+        total_tokens=usage.total_tokens,
+        input_by_modality=modalities(usage.input_by_modality),
+        estimated_cost_usd=cost,
+    )
+
+
+def incoming_report(index: int, file: Incoming) -> FileReport:
+    """Tell of a file that came with the call."""
+    return FileReport(
+        index=index,
+        id=file.stored.id if file.stored else None,
+        filename=file.filename,
+        mime_type=file.type.mime_type,
+        declared_mime_type=file.type.declared_mime_type,
+        size_bytes=file.size_bytes,
+        sha256=file.sha256,
+        delivery=file.delivery,
+        expires_at=None if file.expires_at is None else when(file.expires_at),
+    )
+
+
+def stored_report(index: int, file: StoredFile) -> FileReport:
+    """Tell of a file that was named by its id."""
+    return FileReport(
+        index=index,
+        id=file.id,
+        filename=file.filename,
+        mime_type=file.upload.mime_type,
+        declared_mime_type=None,
+        size_bytes=file.upload.size_bytes,
+        sha256=file.upload.sha256,
+        delivery=Delivery.REFERENCED,
+        expires_at=when(file.upload.expires_at),
+    )
+
+
+def mismatch_warning(where: str, declared: str | None, found: str) -> CallWarning:
+    """Warn that a file's bytes overruled its declared type."""
+    detail = f"The file was declared {declared}, but its bytes are {found}; the bytes were believed."
+    return CallWarning(code="mime-type-mismatch", field=where, detail=detail)
+
+
+def media_file(file: StoredFile) -> MediaFile:
+    """Tell of a stored file."""
+    upload = file.upload
+    facts = upload.facts
+    return MediaFile(
+        id=file.id,
+        filename=file.filename,
+        mime_type=upload.mime_type,
+        size_bytes=upload.size_bytes,
+        sha256=upload.sha256,
+        state=upload.state.value if upload.state.value != "uploading" else "processing",
+        error=upload.error,
+        media=FileFacts(width=facts.width, height=facts.height, duration=facts.duration, pages=facts.pages),
+        created_at=when(file.created_at),
+        expires_at=when(upload.expires_at),
+    )

@@ -1,0 +1,121 @@
+"""The request to a running gateway, and its answer: whole, or as a stream of events.
+
+Everything that can go wrong on the way becomes an AskError. It knows nothing of the terminal.
+"""
+
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import httpx
+from pydantic import JsonValue, TypeAdapter, ValidationError
+
+from app.ask.events import event_data
+from app.ask.failures import AskError, GatewayFailedError, UnreachableError, WrongUsageError
+from app.ask.form import Form
+from app.ask.wire import Event, failure_of_answer, read_event
+
+PATH = "/api/v1/generate"
+CONNECT_S = 10.0
+SILENCE_S = 300.0
+"""How long a gateway may be silent. While it works it says something every 15 s; before, its last bytes go upstream."""
+WHOLE_ANSWER_S = 3_600.0
+"""The same where the answer comes in one piece and no deadline was asked for."""
+MAX_ANSWER_BYTES = 32 * 1024 * 1024
+MAX_PROBLEM_BYTES = 256 * 1024
+_JSON_OBJECT = TypeAdapter(dict[str, JsonValue])
+
+
+@dataclass(frozen=True, slots=True)
+class Gateway:
+    """Where the gateway is, and how long its whole answer may take (seconds; None: as long as it needs)."""
+
+    url: str
+    timeout_s: float | None = None
+
+    def events(self, form: Form, on_sent: Callable[[int], None]) -> Generator[Event, None, None]:
+        """Send the form and give the events as they come, `done` last. Raises AskError for any other end."""
+        with self._answer_to(form, on_sent, "text/event-stream", SILENCE_S) as response:
+            for data in event_data(response.iter_raw()):
+                event = read_event(data)
+                yield event
+                if event.type in {"done", "error"}:
+                    return
+            raise GatewayFailedError("The answer was cut: its stream ended without saying that it is whole.")
+
+    def answer(self, form: Form, on_sent: Callable[[int], None]) -> dict[str, JsonValue]:
+        """Send the form and give the whole answer. Raises AskError when there is none."""
+        silence_s = WHOLE_ANSWER_S if self.timeout_s is None else self.timeout_s + SILENCE_S
+        with self._answer_to(form, on_sent, "application/json", silence_s) as response:
+            body = _read(response, MAX_ANSWER_BYTES)
+        try:
+            return _JSON_OBJECT.validate_json(body)
+        except ValidationError:
+            raise GatewayFailedError("What came is no answer of a gateway; is --url right?") from None
+
+    @contextmanager
+    def _answer_to(
+        self, form: Form, on_sent: Callable[[int], None], accept: str, silence_s: float
+    ) -> Iterator[httpx.Response]:
+        headers = {
+            "Accept": accept,
+            # A compressed stream would be held back on its way.
+            "Accept-Encoding": "identity",
+            "Content-Type": form.content_type,
+            "Content-Length": str(form.length),
+        }
+        timeout = httpx.Timeout(silence_s, connect=CONNECT_S)
+        # Without the environment's proxies: the gateway is as a rule on this machine.
+        with (
+            self._failures(silence_s),
+            httpx.Client(timeout=timeout, trust_env=False) as client,
+            client.stream("POST", self._target, content=form.pieces(on_sent), headers=headers) as response,
+        ):
+            self._check(response, accept)
+            yield response
+
+    @property
+    def _target(self) -> str:
+        return self.url.rstrip("/") + PATH
+
+    @contextmanager
+    def _failures(self, silence_s: float) -> Iterator[None]:
+        try:
+            yield
+        except (httpx.ConnectError, httpx.ConnectTimeout) as error:
+            raise UnreachableError(
+                f"No gateway answers at {self.url} ({error}). Start one with: gemini-gateway dev"
+            ) from None
+        except httpx.TimeoutException:
+            raise GatewayFailedError(f"The gateway at {self.url} was silent for {silence_s:.0f} s.") from None
+        except (httpx.InvalidURL, httpx.UnsupportedProtocol) as error:
+            raise WrongUsageError(f"--url {self.url} is not the address of a gateway: {error}") from None
+        except httpx.HTTPError as error:
+            raise GatewayFailedError(f"The connection to {self.url} was cut: {error}") from None
+
+    def _check(self, response: httpx.Response, accept: str) -> None:
+        if response.is_redirect:
+            place = response.headers.get("location", "nowhere")
+            raise GatewayFailedError(f"{self.url} redirects to {place}; give --url the gateway's own address.")
+        if response.status_code != httpx.codes.OK:
+            raise _refusal(response)
+        if not response.headers.get("content-type", "").startswith(accept):
+            raise GatewayFailedError(f"{self.url} does not answer as a gateway does; is --url right?")
+
+
+def _refusal(response: httpx.Response) -> AskError:
+    try:
+        body = _read(response, MAX_PROBLEM_BYTES)
+    except httpx.HTTPError:
+        # Its status was there, the rest was lost with the connection.
+        body = b""
+    return failure_of_answer(response.status_code, body)
+
+
+def _read(response: httpx.Response, limit_bytes: int) -> bytes:
+    body = bytearray()
+    for piece in response.iter_raw():
+        body += piece
+        if len(body) > limit_bytes:
+            raise GatewayFailedError(f"The answer is above {limit_bytes} bytes; is --url right?")
+    return bytes(body)

@@ -1,0 +1,112 @@
+"""What the gateway says, as far as this client needs it: the answer, the events of a stream, the problem.
+
+Fields that are not named here may come and are ignored, so that an older client speaks to a newer gateway.
+"""
+
+from http import HTTPStatus
+
+from pydantic import BaseModel, JsonValue, ValidationError
+
+from app.ask.failures import AskError, GatewayFailedError, RefusedError
+
+MAX_SHOWN_CHARS = 300
+"""How much is shown of an error that is no problem document, such as a proxy's page."""
+
+
+class FieldProblem(BaseModel):
+    """What is wrong with one field of the request."""
+
+    field: str
+    message: str
+
+
+class Problem(BaseModel):
+    """A problem document (RFC 9457)."""
+
+    title: str
+    status: int
+    detail: str
+    code: str
+    request_id: str
+    errors: list[FieldProblem] = []
+    retry_after_s: float | None = None
+
+
+class CallWarning(BaseModel):
+    """Something that did not stop the call."""
+
+    detail: str
+
+
+class FileReport(BaseModel):
+    """One file of the call; `id` is null unless it was kept."""
+
+    id: str | None
+    filename: str | None
+    expires_at: str | None
+
+
+class Answer(BaseModel):
+    """The whole answer. `finish_reason` is Gemini's in lower case, or `blocked`."""
+
+    text: str
+    finish_reason: str
+    block_reason: str | None = None
+    finish_message: str | None = None
+    warnings: list[CallWarning] = []
+    files: list[FileReport] = []
+
+
+class Event(BaseModel):
+    """One event of a stream; `response` stays as it came, for those who want all of it."""
+
+    type: str
+    stage: str | None = None
+    bytes: int | None = None
+    text: str = ""
+    thought: bool = False
+    response: dict[str, JsonValue] | None = None
+    problem: Problem | None = None
+
+
+def read_event(data: bytes) -> Event:
+    """Read the data of one event; raises GatewayFailedError when it is none."""
+    try:
+        return Event.model_validate_json(data)
+    except ValidationError:
+        raise GatewayFailedError("The stream holds what is no event of a gateway; is --url right?") from None
+
+
+def read_answer(response: dict[str, JsonValue]) -> Answer:
+    """Read the whole answer; raises GatewayFailedError when it is none."""
+    try:
+        return Answer.model_validate(response)
+    except ValidationError:
+        raise GatewayFailedError("What came is no answer of a gateway; is --url right?") from None
+
+
+def failure_of(problem: Problem) -> AskError:
+    """Give the error that a problem document stands for."""
+    detail = problem.detail
+    for item in problem.errors:
+        if item.message.rstrip(".") not in detail:
+            detail += f" {item.field}: {item.message.rstrip('.')}."
+    if problem.retry_after_s is not None:
+        detail += f" Try again in {problem.retry_after_s:.0f} s."
+    error = RefusedError if _is_refusal(problem.status) else GatewayFailedError
+    return error(f"{problem.title}: {detail} ({problem.code}, {problem.request_id})")
+
+
+def failure_of_answer(status: int, body: bytes) -> AskError:
+    """Give the error that an HTTP answer other than 200 stands for; `body` may be anything."""
+    try:
+        return failure_of(Problem.model_validate_json(body))
+    except ValidationError:
+        phrase = HTTPStatus(status).phrase if status in set(HTTPStatus) else "an unknown status"
+        said = body.decode(errors="replace").strip()[:MAX_SHOWN_CHARS] or "nothing more was said"
+        error = RefusedError if _is_refusal(status) else GatewayFailedError
+        return error(f"{status} {phrase}, and not in a gateway's words (is --url right?): {said}")
+
+
+def _is_refusal(status: int) -> bool:
+    return 400 <= status < 500

@@ -1,0 +1,174 @@
+"""The command line: `gemini-gateway dev | serve | emulator | openapi | ask`.
+
+It alone knows both the gateway and the emulator, and runs each in a process of its own.
+"""
+
+import logging
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from threading import Thread
+from typing import Annotated
+
+import orjson
+import typer
+import uvicorn
+from pydantic import SecretStr
+
+from app.ask.command import ask
+from app.edge.guard import Guard
+from app.edge.hosts import LOOPBACK, is_loopback
+from app.edge.server import make_server
+from app.emulator.app import create_emulator
+from app.emulator.config import EmulatorConfig
+from app.emulator.server import emulator_server_config
+from app.gemini.credentials import ApiKey, read_api_key
+from app.main import create_api, create_app
+from app.settings import EmulatorSettings, Settings, SettingsError, read
+
+EMULATOR_KEY = "emulator"
+Host = Annotated[str, typer.Option(help="The address to listen on.")]
+Port = Annotated[int, typer.Option(help="The port to listen on; 0 takes a free one.", min=0, max=65535)]
+
+cli = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+cli.command("ask")(ask)
+
+
+def _say(line: str) -> None:
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
+
+
+def _log_to_stderr() -> None:
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s", stream=sys.stderr)
+    # Its warnings quote what came in a request.
+    logging.getLogger("python_multipart").setLevel(logging.ERROR)
+    for name in ("httpx", "aiosqlite", "google_genai", "alembic"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+
+
+def _run(settings: Settings, key: ApiKey, *, host: str, port: int, is_dev: bool) -> None:
+    app = create_app(settings, key, bind_host=host, is_dev=is_dev)
+    make_server(app, host=host, port=port, settings=settings).run()
+
+
+@cli.command()
+def serve(host: Host = "127.0.0.1", port: Port = 8000) -> None:
+    """Serve against the real Gemini API."""
+    settings = read(Settings)
+    key = read_api_key(settings)
+    if settings.client_auth is None:
+        raise SettingsError("CLIENT_AUTH: is not set; CLIENT_AUTH=none serves everyone who reaches the address")
+    if not is_loopback(host) and not settings.allow_open_access:
+        raise SettingsError(
+            f"ALLOW_OPEN_ACCESS: CLIENT_AUTH=none on {host} lets everyone who reaches it spend your quota; "
+            "set ALLOW_OPEN_ACCESS=true if that is meant"
+        )
+    _log_to_stderr()
+    _run(settings, key, host=host, port=port, is_dev=False)
+
+
+@cli.command()
+def dev(
+    host: Host = "127.0.0.1",
+    port: Port = 8000,
+    *,
+    real: Annotated[bool, typer.Option("--real", help="Ask the real Gemini API, with GEMINI_API_KEY.")] = False,
+) -> None:
+    """Serve for development: no key and no database server, answered by the emulator."""
+    settings = read(Settings, client_auth="none")
+    if not is_loopback(host) and not settings.allow_open_access:
+        raise SettingsError(f"ALLOW_OPEN_ACCESS: set it to true to let others than this machine reach {host}")
+    _log_to_stderr()
+    if real:
+        key = read_api_key(settings)
+        _say(f"Gemini gateway for development on http://{host}:{port}, asking the real Gemini API.")
+        _run(settings, key, host=host, port=port, is_dev=True)
+        return
+    with _emulator_process() as base_url:
+        emulated = settings.model_copy(
+            update={"gemini_base_url": base_url, "gemini_api_key": SecretStr(EMULATOR_KEY), "gemini_api_key_file": None}
+        )
+        _say(f"Gemini gateway for development on http://{host}:{port}")
+        _say(f"No key is used: the built-in emulator answers, on {base_url}. It is not a model.")
+        _say(f'Try: curl --form-string prompt="Hello" http://{host}:{port}/api/v1/generate')
+        _run(emulated, ApiKey(EMULATOR_KEY), host=host, port=port, is_dev=True)
+
+
+@contextmanager
+def _emulator_process() -> Iterator[str]:
+    # It ends with its standard input, so that it cannot outlive this process, however this one ends.
+    command = [sys.executable, "-m", "app.cli", "emulator", "--port", "0", "--until-eof"]
+    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)  # noqa: S603  # ours
+    try:
+        line = process.stdout.readline() if process.stdout else ""
+        if not line.startswith("http"):
+            raise SettingsError("EMULATOR: the emulator did not start; see its message above")
+        yield line.strip()
+    finally:
+        process.terminate()
+        process.wait(10)
+
+
+@cli.command()
+def emulator(
+    host: Host = "127.0.0.1",
+    port: Port = 8001,
+    *,
+    until_eof: Annotated[bool, typer.Option("--until-eof", hidden=True)] = False,
+) -> None:
+    """Run the Gemini API emulator by itself."""
+    config = EmulatorConfig(**read(EmulatorSettings).model_dump())
+    app = Guard(
+        create_emulator(config),
+        allowed_hosts={*LOOPBACK, host},
+        is_open=True,
+        allows_origin=lambda _: False,
+    )
+    _log_to_stderr()
+    server = uvicorn.Server(emulator_server_config(app, host=host, port=port))
+    # Bound before the address is told, so that whoever reads it can connect at once.
+    listener = socket.create_server((host, port), backlog=server.config.backlog)
+    _say(f"http://{host}:{listener.getsockname()[1]}")
+    if until_eof:
+        Thread(target=_stop_at_eof, args=(server,), daemon=True).start()
+    server.run(sockets=[listener])
+
+
+def _stop_at_eof(server: uvicorn.Server) -> None:
+    sys.stdin.read()
+    server.should_exit = True
+
+
+@cli.command()
+def openapi(
+    output: Annotated[Path | None, typer.Option(help="Write the document there.")] = None,
+    check: Annotated[Path | None, typer.Option(help="Fail when this file is not the document.")] = None,
+) -> None:
+    """Print, write or check the OpenAPI document."""
+    api = create_api(Settings(_env_file=None), ApiKey(EMULATOR_KEY))
+    text = orjson.dumps(api.openapi(), option=orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS) + b"\n"
+    if check is not None:
+        if check.read_bytes() != text:
+            sys.stderr.write(f"{check} is not what the code says; run: make openapi\n")
+            raise typer.Exit(1)
+    elif output is not None:
+        output.write_bytes(text)
+    else:
+        sys.stdout.buffer.write(text)
+
+
+def main() -> None:
+    """Run the command; a wrong setting ends it with one line."""
+    try:
+        cli()
+    except SettingsError as error:
+        sys.stderr.write(f"gemini-gateway: {error}\n")
+        sys.exit(2)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,144 @@
+"""One id, one log line and one safety net for each request.
+
+The line names the route's template, never the path, the query or a header: those can carry keys and prompts. For the
+same reason an unexpected exception is logged as its type and its frames, without its message.
+"""
+
+import logging
+import re
+import secrets
+import traceback
+from time import perf_counter
+from typing import TYPE_CHECKING
+
+from app.edge.reply import error_response, reply
+from app.errors import ClientGoneError, GatewayError, InternalError
+
+if TYPE_CHECKING:
+    import asyncio
+
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+__all__ = ["AccessLog", "error_response", "reply"]
+
+_access = logging.getLogger("gateway.access")
+_errors = logging.getLogger("gateway.errors")
+_CLIENT_ID = re.compile(rb"[A-Za-z0-9_-]{8,64}")
+_STARTS = frozenset({"http.response.start", "websocket.http.response.start", "websocket.accept"})
+_BODIES = frozenset({"http.response.body", "websocket.http.response.body"})
+
+
+class AccessLog:
+    """ASGI middleware for HTTP and WebSocket scopes, directly inside CORS.
+
+    It sets `scope["gateway.request_id"]` (the client's X-Request-Id when that is well formed) and
+    `scope["gateway.base_url"]`, answers with X-Request-Id, and renders what escapes the application.
+    """
+
+    def __init__(self, app: "ASGIApp", *, public_url: str | None = None) -> None:
+        self._app = app
+        self._public_url = public_url or ""
+
+    async def __call__(self, scope: "Scope", receive: "Receive", send: "Send") -> None:
+        """Run the application, and log."""
+        if scope["type"] not in {"http", "websocket"}:
+            await self._app(scope, receive, send)
+            return
+        request_id = _request_id(scope)
+        scope["gateway.request_id"] = request_id.decode("ascii")
+        scope["gateway.base_url"] = self._public_url
+        exchange = _Exchange(scope, receive, send, request_id)
+        try:
+            await self._app(scope, exchange.receive, exchange.send)
+        except ClientGoneError:
+            exchange.has_client_gone = True
+        except GatewayError as error:
+            await self._rescue(exchange, error)
+        except Exception as error:
+            _log_defect(error, exchange)
+            await self._rescue(exchange, InternalError("The gateway failed; its log has the request_id."))
+        finally:
+            exchange.log()
+
+    async def _rescue(self, exchange: "_Exchange", error: GatewayError) -> None:
+        # An answer that has begun cannot be mended: it stays unfinished, and the server cuts the connection.
+        if exchange.status == 0:
+            await reply(exchange.scope, exchange.send, error)
+
+
+class _Exchange:
+    """One request as it is measured."""
+
+    __slots__ = (
+        "_began_at",
+        "_receive",
+        "_request_id",
+        "_send",
+        "bytes_in",
+        "bytes_out",
+        "has_client_gone",
+        "scope",
+        "status",
+    )
+
+    def __init__(self, scope: "Scope", receive: "Receive", send: "Send", request_id: bytes) -> None:
+        self.scope = scope
+        self.status = 0
+        self.bytes_in = 0
+        self.bytes_out = 0
+        self.has_client_gone = False
+        self._receive = receive
+        self._send = send
+        self._request_id = request_id
+        self._began_at = perf_counter()
+
+    async def receive(self) -> "Message":
+        message = await self._receive()
+        if message["type"] == "http.request":
+            self.bytes_in += len(message.get("body", b""))
+        return message
+
+    async def send(self, message: "Message") -> None:
+        kind = message["type"]
+        if kind in _BODIES:
+            self.bytes_out += len(message.get("body", b""))
+        elif kind in _STARTS:
+            self.status = message.get("status", 101)
+            message["headers"] = [*message.get("headers", ()), (b"x-request-id", self._request_id)]
+        elif kind == "websocket.close" and self.status == 0:
+            self.status = 403
+        await self._send(message)
+
+    def log(self) -> None:
+        if not _access.isEnabledFor(logging.INFO):
+            return
+        scope = self.scope
+        hangup: asyncio.Future[None] | None = scope.get("extensions", {}).get("gateway.hangup")
+        has_gone = self.has_client_gone or (hangup is not None and hangup.done())
+        _access.info(
+            "%s %s %d %.1fms in=%d out=%d request_id=%s",
+            scope.get("method", "WEBSOCKET"),
+            getattr(scope.get("route"), "path", "-"),
+            ClientGoneError.status if has_gone else self.status or InternalError.status,
+            (perf_counter() - self._began_at) * 1000,
+            self.bytes_in,
+            self.bytes_out,
+            scope["gateway.request_id"],
+        )
+
+
+def _request_id(scope: "Scope") -> bytes:
+    for name, value in scope["headers"]:
+        if name == b"x-request-id" and _CLIENT_ID.fullmatch(value):
+            return bytes(value)
+    return b"req_" + secrets.token_hex(12).encode("ascii")
+
+
+def _log_defect(error: BaseException, exchange: _Exchange) -> None:
+    chain: list[str] = []
+    cause: BaseException | None = error
+    while cause is not None and len(chain) < 5:
+        frames = "".join(traceback.format_tb(cause.__traceback__))
+        chain.append(f"{type(cause).__module__}.{type(cause).__qualname__}\n{frames}")
+        cause = cause.__cause__ or cause.__context__
+    _errors.error("unexpected error, request_id=%s: %s", exchange.scope["gateway.request_id"], "from ".join(chain))

@@ -1,0 +1,53 @@
+"""Which pages may read answers (CORS), on every answer: refusals and errors included, so it stands outermost."""
+
+import re
+from collections.abc import Callable, Collection
+from typing import TYPE_CHECKING
+
+from starlette.middleware.cors import CORSMiddleware
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp
+
+_LOOPBACK_ORIGIN = r"https?://(localhost|127(\.[0-9]{1,3}){3}|\[::1\])(:[0-9]{1,5})?"
+_METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS")
+_EXPOSED = (
+    "Location",
+    "Retry-After",
+    "RateLimit",
+    "RateLimit-Policy",
+    "X-Request-Id",
+    "Upload-Offset",
+    "Upload-Length",
+    "Tus-Resumable",
+    "Tus-Version",
+    "Tus-Extension",
+    "Tus-Max-Size",
+    "Idempotency-Replayed",
+)
+_PREFLIGHT_LASTS_S = 86_400
+
+
+def origin_rule(origins: Collection[str], *, allow_loopback: bool) -> Callable[[str], bool]:
+    """Give the rule by which an Origin header is allowed, the same that `with_cors` follows; `*` allows every one."""
+    allowed = frozenset(origins)
+    allows_all = "*" in allowed
+    loopback = re.compile(_LOOPBACK_ORIGIN)
+
+    def allows_origin(origin: str) -> bool:
+        return allows_all or origin in allowed or (allow_loopback and loopback.fullmatch(origin) is not None)
+
+    return allows_origin
+
+
+def with_cors(app: "ASGIApp", origins: Collection[str], *, allow_loopback: bool) -> "ASGIApp":
+    """Put CORS around an application: these origins, every loopback origin where asked for, and no credentials."""
+    return CORSMiddleware(
+        app,
+        allow_origins=origins,
+        allow_origin_regex=_LOOPBACK_ORIGIN if allow_loopback else None,
+        allow_methods=_METHODS,
+        allow_headers=("*",),
+        expose_headers=_EXPOSED,
+        max_age=_PREFLIGHT_LASTS_S,
+    )

@@ -1,0 +1,87 @@
+"""One request and its answer on a connection: uvicorn's cycle, and what it lacks.
+
+It adds three things: an answer that begins before the body has ended closes the connection gently; a body whose framing
+breaks is an error that the application's `receive()` raises; and a future that completes when the client leaves.
+It knows no application and no limit.
+"""
+
+import asyncio
+from collections.abc import Coroutine
+from typing import TYPE_CHECKING, Protocol
+
+from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
+
+from app.errors import GatewayError
+
+if TYPE_CHECKING:
+    from uvicorn._types import ASGIReceiveEvent, ASGISendEvent
+
+
+class Connection(Protocol):
+    """What a cycle asks of its connection."""
+
+    transport: asyncio.Transport
+
+    def linger(self) -> None:
+        """Close, but let the client read the answer first."""
+
+
+class Cycle(RequestResponseCycle):
+    """uvicorn's cycle with a hang-up future, a gentle close, and faults in the body.
+
+    `connection`, `hangup` and `fault` are set by the protocol that makes it.
+    """
+
+    connection: Connection
+    hangup: "asyncio.Future[None]"
+    fault: GatewayError | None = None
+
+    def send(self, message: "ASGISendEvent") -> "Coroutine[None, None, None]":
+        """Send one ASGI message. A plain function, so that the ordinary call costs one test and no coroutine more."""
+        if self.more_body and not self.response_started:
+            self.keep_alive = False
+            self.transport = _LingeringTransport(self.connection)
+        return super().send(message)
+
+    async def receive(self) -> "ASGIReceiveEvent":
+        """Give the next ASGI message.
+
+        Raises the fault when the body's framing is broken.
+        """
+        message: ASGIReceiveEvent
+        if self.fault is None or self.disconnected or self.response_complete:
+            message = await super().receive()
+            if self.fault is None or message["type"] == "http.disconnect":
+                return message
+        raise self.fault
+
+    def fail(self, fault: GatewayError) -> None:
+        """Make `receive()` raise from now on."""
+        self.fault = fault
+        self.message_event.set()
+
+    def hang_up(self) -> None:
+        """Tell everyone who waits that the client has gone."""
+        if self.response_complete:
+            return
+        self.disconnected = True
+        self.message_event.set()
+        if not self.hangup.done():
+            self.hangup.set_result(None)
+
+
+class _LingeringTransport(asyncio.Transport):
+    """A transport whose close waits for the client, for the one cycle that answers before the body's end."""
+
+    def __init__(self, connection: Connection) -> None:
+        super().__init__()
+        self._connection = connection
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        self._connection.transport.write(data)
+
+    def is_closing(self) -> bool:
+        return self._connection.transport.is_closing()
+
+    def close(self) -> None:
+        self._connection.linger()

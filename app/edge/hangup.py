@@ -1,0 +1,73 @@
+"""Work that ends when its client leaves, without a task that watches for it.
+
+It knows the future that the connection keeps under `scope["extensions"]["gateway.hangup"]`, and nothing of HTTP.
+"""
+
+import asyncio
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+from app.errors import ClientGoneError
+
+if TYPE_CHECKING:
+    from starlette.types import Scope
+
+
+def until_hangup(scope: "Scope") -> "UntilHangup":
+    """Run an `async with` block until it ends, or until the client leaves.
+
+    The block is cancelled when the client is seen to be gone, and ClientGoneError is raised in place of that
+    cancellation. A cancellation from elsewhere passes through. Without a connection behind the scope it does nothing.
+    """
+    hangup: asyncio.Future[None] | None = scope.get("extensions", {}).get("gateway.hangup")
+    return UntilHangup(hangup)
+
+
+class UntilHangup:
+    """What `until_hangup` gives: the future cancels the task, in the way `asyncio.timeout` does at its deadline."""
+
+    __slots__ = ("_cancelling", "_hangup", "_has_fired", "_task")
+
+    def __init__(self, hangup: "asyncio.Future[None] | None") -> None:
+        self._hangup = hangup
+        self._has_fired = False
+        self._task: asyncio.Task[object] | None = None
+        self._cancelling = 0
+
+    async def __aenter__(self) -> None:
+        if self._hangup is None:
+            return
+        if self._hangup.done():
+            raise ClientGoneError("The client left.")
+        self._task = asyncio.current_task()
+        if self._task is None:
+            raise RuntimeError("until_hangup works only inside a task")
+        self._cancelling = self._task.cancelling()
+        self._hangup.add_done_callback(self._cancel)
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._hangup is None or self._task is None:
+            return
+        self._hangup.remove_done_callback(self._cancel)
+        if not self._has_fired:
+            return
+        # A count above that of the entry means that somebody else wants the task ended too: theirs goes first.
+        is_ours_alone = self._task.uncancel() <= self._cancelling
+        if kind is asyncio.CancelledError:
+            if is_ours_alone:
+                raise ClientGoneError("The client left.") from error
+            return
+        # The block ended by itself in the same turn of the loop: our cancellation is still to be delivered, and would
+        # strike whatever this task awaits next.
+        try:
+            await asyncio.sleep(0)
+        except asyncio.CancelledError:
+            if not is_ours_alone:
+                raise
+
+    def _cancel(self, _hangup: "asyncio.Future[None]") -> None:
+        self._has_fired = True
+        if self._task is not None:
+            self._task.cancel()

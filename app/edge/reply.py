@@ -1,0 +1,49 @@
+"""How an error leaves: rendered for the surface of its path, over HTTP or in place of a WebSocket handshake.
+
+Everything that answers with an error does it here.
+"""
+
+from typing import TYPE_CHECKING
+
+from starlette.responses import Response
+
+from app.errors import GatewayError, Rendered, render, surface_of
+
+if TYPE_CHECKING:
+    from starlette.types import Scope, Send
+
+_LONGEST_INSTANCE_BYTES = 1024
+
+
+def error_response(scope: "Scope", error: GatewayError) -> Response:
+    """Give an error as a Starlette response, for a framework's exception handlers."""
+    rendered = _rendered(scope, error)
+    return Response(rendered.body, rendered.status, dict(rendered.headers))
+
+
+async def reply(scope: "Scope", send: "Send", error: GatewayError) -> None:
+    """Send an error as the whole answer of a request, or as the refusal of a WebSocket handshake.
+
+    Nothing of the answer may have been sent before.
+    """
+    rendered = _rendered(scope, error)
+    is_websocket = scope["type"] == "websocket"
+    if is_websocket and "websocket.http.response" not in scope.get("extensions", {}):
+        await send({"type": "websocket.close", "code": 1008, "reason": error.title})
+        return
+    prefix = "websocket.http.response" if is_websocket else "http.response"
+    headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in rendered.headers]
+    headers.append((b"content-length", b"%d" % len(rendered.body)))
+    await send({"type": f"{prefix}.start", "status": rendered.status, "headers": headers})
+    await send({"type": f"{prefix}.body", "body": rendered.body})
+
+
+def _rendered(scope: "Scope", error: GatewayError) -> Rendered:
+    raw_path: bytes = scope.get("raw_path") or b""
+    return render(
+        error,
+        surface_of(scope["path"]),
+        request_id=scope.get("gateway.request_id", ""),
+        base_url=scope.get("gateway.base_url", ""),
+        instance=raw_path.decode("ascii", "replace") if 0 < len(raw_path) <= _LONGEST_INSTANCE_BYTES else None,
+    )

@@ -1,0 +1,93 @@
+"""What a request asks: texts and media in order, and the options that an answer must honour.
+
+    message ── check against model and files ──> Prompt
+
+It decodes no media. What Gemini would refuse is refused here.
+"""
+
+from dataclasses import dataclass
+
+from app.emulator.catalogue import Model
+from app.emulator.failures import ApiFailureError, invalid
+from app.emulator.generation.media import MediaPart, MediaReader
+from app.emulator.generation.options import Options, read_options
+from app.emulator.proto.fields import Fields
+
+_ROLES = frozenset({"user", "model", "function", "tool", ""})
+_PART_DATA = frozenset(
+    {
+        "text",
+        "inlineData",
+        "fileData",
+        "functionCall",
+        "functionResponse",
+        "executableCode",
+        "codeExecutionResult",
+        "toolCall",
+        "toolResponse",
+        "audioTranscription",
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """A request that has been understood.
+
+    `texts` are those of the last turn, `other_texts` all others, the system instruction included; `media` are those of
+    all turns, in order.
+    """
+
+    texts: tuple[str, ...]
+    other_texts: tuple[str, ...]
+    system: str
+    earlier_turns: int
+    media: tuple[MediaPart, ...]
+    options: Options
+
+
+def read_prompt(request: Fields, model: Model, reader: MediaReader) -> Prompt:
+    """Understand a request; raises ApiFailureError for what Gemini refuses."""
+    options = read_options(request.fields("generationConfig"), model)
+    if "cachedContent" in request:
+        raise ApiFailureError(403, "CachedContent not found (or permission denied)")
+    turns = request.many("contents")
+    _check_turns(turns, model)
+    system = [part.text("text") for part in request.fields("systemInstruction").many("parts")]
+    texts: list[tuple[str, ...]] = []
+    media: list[MediaPart] = []
+    position = 0
+    for turn in turns:
+        parts = turn.many("parts")
+        texts.append(tuple(part.text("text") for part in parts if "text" in part))
+        for part in parts:
+            position += 1
+            media += reader.read(part, position)
+    earlier = tuple(text for turn_texts in texts[:-1] for text in turn_texts)
+    return Prompt(
+        texts=texts[-1],
+        other_texts=(*system, *earlier),
+        system="\n".join(system),
+        earlier_turns=len(turns) - 1,
+        media=tuple(media),
+        options=options,
+    )
+
+
+def _check_turns(turns: list[Fields], model: Model) -> None:
+    if not turns:
+        raise invalid("* GenerateContentRequest.contents: contents is not specified\n")
+    for index, turn in enumerate(turns):
+        if turn.text("role") not in _ROLES:
+            raise invalid("Please use a valid role: user, model.")
+        parts = turn.many("parts")
+        if not parts:
+            raise invalid("* GenerateContentRequest.contents: contents.parts must not be empty.\n")
+        for number, part in enumerate(parts):
+            if _PART_DATA.isdisjoint(part):
+                raise invalid(
+                    f"* GenerateContentRequest.contents[{index}].parts[{number}].data: required oneof field 'data' "
+                    "must have one initialized field\n"
+                )
+    if turns[-1].text("role") == "model" and not model.takes_penalties:
+        raise invalid(f"Prefilling is not supported for {model.name}: the last turn must not have the role model.")

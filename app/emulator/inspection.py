@@ -1,0 +1,70 @@
+"""The calls under `/emulator/`: plan faults, look inside, start afresh. They need no key."""
+
+import orjson
+
+from app.emulator.clock import Clock
+from app.emulator.exchange import Exchange
+from app.emulator.failures import ApiFailureError
+from app.emulator.faults import FaultPlan
+from app.emulator.files.sessions import Sessions
+from app.emulator.files.shelf import Shelf
+from app.emulator.journal import Journal
+from app.emulator.proto.fields import Fields
+from app.emulator.proto.kinds import Scalar, message
+from app.emulator.proto.parser import parse
+from app.emulator.rate import Rate
+
+_LIMIT_BYTES = 16 * 1024 * 1024
+_ADVANCE = message("Advance", {"advanceS": Scalar.FLOAT})
+
+
+class Inspection:
+    """Handlers of the calls under `/emulator/`."""
+
+    def __init__(
+        self, *, clock: Clock, shelf: Shelf, sessions: Sessions, plan: FaultPlan, journal: Journal, rate: Rate
+    ) -> None:
+        self._clock = clock
+        self._shelf = shelf
+        self._sessions = sessions
+        self._plan = plan
+        self._journal = journal
+        self._rate = rate
+
+    async def serve(self, exchange: Exchange) -> None:
+        """Answer a call; raises ApiFailureError for one that does not exist or says nonsense."""
+        document = await exchange.document(_LIMIT_BYTES)
+        match exchange.method, exchange.path.removeprefix("/emulator/"):
+            case "POST", "faults":
+                self._plan.add(document)
+            case "DELETE", "faults":
+                self._plan.clear()
+            case "POST", "reset":
+                self._reset()
+            case "POST", "clock":
+                self._clock.advance(Fields(parse(_ADVANCE, document)).number("advanceS") or 0.0)
+            case "GET", "state":
+                await exchange.answer_json(self._state())
+                return
+            case "GET", "requests":
+                await exchange.answer(orjson.dumps(self._journal.resources()))
+                return
+            case method, _:
+                raise ApiFailureError(404, f"There is no {method} {exchange.path}.")
+        await exchange.answer_json({})
+
+    def _reset(self) -> None:
+        self._sessions.clear()
+        self._shelf.clear()
+        self._plan.clear()
+        self._journal.reset()
+        self._rate.reset()
+        self._clock.reset()
+
+    def _state(self) -> dict[str, object]:
+        now = self._clock.now()
+        return {
+            "files": [{**file.resource(now), "sha256": file.sha256.hex()} for file in self._shelf.everything()],
+            "sessions": [session.resource() for session in self._sessions.everything()],
+            **self._journal.summary(),
+        }

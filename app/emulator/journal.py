@@ -1,0 +1,81 @@
+"""What the emulator remembers of the calls it got: the last of them, how many of each kind, who left too early."""
+
+from collections import Counter, deque
+from dataclasses import dataclass
+
+import orjson
+
+_REMEMBERED = 200
+
+
+@dataclass(slots=True)
+class Record:
+    """One call. `status` is 0 until an answer began; `body_sha256` is that of JSON bodies, None for uploaded bytes.
+
+    `document` is the JSON body with its media replaced by their hashes, None when it was large or no JSON.
+    """
+
+    operation: str
+    method: str
+    path: str
+    status: int = 0
+    body_bytes: int = 0
+    body_sha256: str | None = None
+    key_seen: bool = False
+    aborted: bool = False
+    document: bytes | None = None
+
+    def resource(self) -> dict[str, object]:
+        """Render for the inspection call."""
+        return {
+            "operation": self.operation,
+            "method": self.method,
+            "path": self.path,
+            "status": self.status,
+            "body_bytes": self.body_bytes,
+            "body_sha256": self.body_sha256,
+            "key_seen": self.key_seen,
+            "aborted": self.aborted,
+            "json": None if self.document is None else orjson.Fragment(self.document),
+        }
+
+
+class Journal:
+    """The calls since the last reset."""
+
+    def __init__(self) -> None:
+        self._records: deque[Record] = deque(maxlen=_REMEMBERED)
+        self._counters: Counter[str] = Counter()
+        self._in_flight = 0
+        self._aborted = 0
+
+    def begin(self, record: Record) -> None:
+        """Note a call that has come in."""
+        self._records.append(record)
+        self._in_flight += 1
+
+    def count(self, operation: str) -> None:
+        """Count a call, now that it is known what it is."""
+        self._counters[operation] += 1
+
+    def end(self) -> None:
+        """Note that a call is over, however it ended."""
+        self._in_flight -= 1
+
+    def abort(self) -> None:
+        """Note that a client left while it was being answered."""
+        self._aborted += 1
+
+    def reset(self) -> None:
+        """Forget all but what is in flight."""
+        self._records.clear()
+        self._counters.clear()
+        self._aborted = 0
+
+    def summary(self) -> dict[str, object]:
+        """Render the counts."""
+        return {"counters": dict(self._counters), "in_flight": self._in_flight, "aborted": self._aborted}
+
+    def resources(self) -> list[dict[str, object]]:
+        """Render the last calls, oldest first."""
+        return [record.resource() for record in self._records]

@@ -1,0 +1,9 @@
+"""The one way in which a sense fails; it knows no format and no protocol."""
+
+
+class UnreadableMediaError(Exception):
+    """The bytes cannot be decoded as what they claim to be; the message says why, for a person."""
+
+
+class PictureTooLargeError(UnreadableMediaError):
+    """The picture has more pixels than anyone wants decoded; the message says so, with its size where known."""

@@ -1,0 +1,151 @@
+"""What a model answered: read from one GenerateContentResponse, or gathered from a stream of them."""
+
+from dataclasses import dataclass, field
+from typing import cast
+
+import orjson
+
+from app.errors import GatewayError, UpstreamFailedError
+from app.gemini.refusals import error_of, read_refusal
+
+Json = dict[str, object]
+MODALITIES = ("text", "image", "audio", "video", "document")
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Tokens of one call; `input_by_modality` and `cached_by_modality` have lower-case names."""
+
+    input_tokens: int = 0
+    output_tokens: int = 0
+    thinking_tokens: int = 0
+    cached_tokens: int = 0
+    total_tokens: int = 0
+    input_by_modality: dict[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Delta:
+    """A piece of text that arrived."""
+
+    text: str
+    is_thought: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The whole answer; reasons are Gemini's in lower case, `finish_reason` "blocked" when the prompt was refused."""
+
+    text: str
+    thoughts: str | None
+    finish_reason: str
+    finish_message: str | None
+    block_reason: str | None
+    model: str | None
+    usage: Usage
+    video_duration: float | None = None
+
+
+def _object(value: object) -> Json:
+    return cast("Json", value) if isinstance(value, dict) else {}
+
+
+def _list(value: object) -> list[object]:
+    return value if isinstance(value, list) else []
+
+
+def _count(value: object) -> int:
+    return value if isinstance(value, int) else 0
+
+
+def by_modality(details: object) -> dict[str, int]:
+    """Read a list of `{modality, tokenCount}`; names in lower case, zero for those not named."""
+    counts = dict.fromkeys(MODALITIES, 0)
+    for item in map(_object, _list(details)):
+        if name := str(item.get("modality", "")).lower():
+            counts[name] = counts.get(name, 0) + _count(item.get("tokenCount"))
+    return counts
+
+
+def read_usage(metadata: object) -> Usage:
+    """Read `usageMetadata`."""
+    usage = _object(metadata)
+    return Usage(
+        input_tokens=_count(usage.get("promptTokenCount")) + _count(usage.get("toolUsePromptTokenCount")),
+        output_tokens=_count(usage.get("candidatesTokenCount")),
+        thinking_tokens=_count(usage.get("thoughtsTokenCount")),
+        cached_tokens=_count(usage.get("cachedContentTokenCount")),
+        total_tokens=_count(usage.get("totalTokenCount")),
+        input_by_modality=by_modality(usage.get("promptTokensDetails")),
+    )
+
+
+class AnswerReader:
+    """Gathers an answer from one response or many, in the order they came."""
+
+    def __init__(self) -> None:
+        self._text: list[str] = []
+        self._thoughts: list[str] = []
+        self._finish_reason: str | None = None
+        self._finish_message: str | None = None
+        self._block_reason: str | None = None
+        self._model: str | None = None
+        self._usage: object = None
+        self.text_chars = 0
+
+    def feed(self, data: bytes) -> list[Delta]:
+        """Take one response in; gives the pieces of text it brought.
+
+        Raises UpstreamFailedError when it is no JSON object, and what an `error` in it means.
+        """
+        try:
+            response = orjson.loads(data)
+        except orjson.JSONDecodeError as error:
+            raise UpstreamFailedError("Gemini's answer is not valid JSON.") from error
+        if not isinstance(response, dict):
+            raise UpstreamFailedError("Gemini's answer is not a JSON object.")
+        if "error" in response:
+            raise _stream_error(data, response)
+        self._usage = response.get("usageMetadata") or self._usage
+        self._model = cast("str | None", response.get("modelVersion", self._model))
+        if block := _object(response.get("promptFeedback")).get("blockReason"):
+            self._block_reason = str(block).lower()
+        candidates = _list(response.get("candidates"))
+        return self._feed_candidate(_object(candidates[0])) if candidates else []
+
+    def _feed_candidate(self, candidate: Json) -> list[Delta]:
+        if reason := candidate.get("finishReason"):
+            self._finish_reason = str(reason).lower()
+        if message := candidate.get("finishMessage"):
+            self._finish_message = str(message)
+        deltas = []
+        for part in map(_object, _list(_object(candidate.get("content")).get("parts"))):
+            text = part.get("text")
+            if isinstance(text, str) and text:
+                deltas.append(Delta(text, is_thought=part.get("thought") is True))
+        for delta in deltas:
+            (self._thoughts if delta.is_thought else self._text).append(delta.text)
+            self.text_chars += 0 if delta.is_thought else len(delta.text)
+        return deltas
+
+    def answer(self) -> Answer:
+        """Give what has been gathered. Raises UpstreamFailedError when Gemini never said why it ended."""
+        reason = self._finish_reason
+        if self._block_reason is not None and reason is None:
+            reason = "blocked"
+        if reason is None:
+            raise UpstreamFailedError("Gemini's answer was cut: it ended without a finish reason.")
+        return Answer(
+            text="".join(self._text),
+            thoughts="".join(self._thoughts) or None,
+            finish_reason=reason,
+            finish_message=self._finish_message,
+            block_reason=self._block_reason,
+            model=self._model,
+            usage=read_usage(self._usage),
+        )
+
+
+def _stream_error(data: bytes, response: Json) -> GatewayError:
+    code = _object(response.get("error")).get("code")
+    return error_of(read_refusal(code if isinstance(code, int) else 500, data))

@@ -1,0 +1,68 @@
+"""The Gemini API key: from the setting, or from a file that is read again when it changes (Docker secrets).
+
+It is given to the upstream's requests and to nothing else.
+"""
+
+import time
+from pathlib import Path
+
+from pydantic import SecretStr
+
+from app.settings import Settings, SettingsError
+
+CHECK_INTERVAL_S = 5.0
+
+
+class ApiKey:
+    """The key as it is now."""
+
+    def __init__(self, value: str, file: Path | None = None) -> None:
+        self._value = SecretStr(value)
+        self._file = file
+        self._stamp = file.stat().st_mtime_ns if file else 0
+        self._checked_at = time.monotonic()
+
+    def current(self) -> str:
+        """Give the key; a key file is looked at again at most every five seconds."""
+        if self._file is not None and time.monotonic() - self._checked_at > CHECK_INTERVAL_S:
+            self._checked_at = time.monotonic()
+            self._refresh(self._file)
+        return self._value.get_secret_value()
+
+    def _refresh(self, file: Path) -> None:
+        try:
+            stamp = file.stat().st_mtime_ns
+            value = file.read_bytes() if stamp != self._stamp else b""
+        except OSError:
+            # A secret that is being replaced is away for a moment; the one in hand stays good.
+            return
+        self._stamp = stamp
+        if key := _usable(value):
+            self._value = SecretStr(key)
+
+
+def _usable(value: bytes) -> str | None:
+    # A key goes into a header, as one word.
+    words = value.split()
+    return words[0].decode() if len(words) == 1 and words[0].isascii() and words[0].decode().isprintable() else None
+
+
+def read_api_key(settings: Settings) -> ApiKey:
+    """Read the key from GEMINI_API_KEY or GEMINI_API_KEY_FILE; raises SettingsError when there is none to use."""
+    if settings.gemini_api_key is not None:
+        key = _usable(settings.gemini_api_key.get_secret_value().encode())
+        if key is None:
+            raise SettingsError("GEMINI_API_KEY: must be one word of plain characters")
+        return ApiKey(key)
+    file = settings.gemini_api_key_file
+    if file is None:
+        raise SettingsError(
+            "GEMINI_API_KEY: is not set; add the line GEMINI_API_KEY=... to .env, or set GEMINI_API_KEY_FILE"
+        )
+    try:
+        key = _usable(file.read_bytes())
+    except OSError as error:
+        raise SettingsError(f"GEMINI_API_KEY_FILE: cannot be read: {error.strerror}") from None
+    if key is None:
+        raise SettingsError("GEMINI_API_KEY_FILE: the file must hold the key and nothing else")
+    return ApiKey(key, file)

@@ -1,0 +1,94 @@
+"""The model calls: generateContent, streamGenerateContent, countTokens, on the relay session."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from urllib.parse import quote
+
+import orjson
+from aiohttp import ClientResponse
+
+from app.errors import GatewayError, UpstreamFailedError
+from app.gemini.answer import AnswerReader, by_modality
+from app.gemini.refusals import error_of, read_refusal
+from app.gemini.request import GenerateRequest
+from app.gemini.upstream import API_VERSION, Body, Upstream
+
+MAX_ANSWER_BYTES = 64 << 20
+MAX_ERROR_BYTES = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class TokenCount:
+    """What a request would cost in tokens; modalities have lower-case names."""
+
+    total_tokens: int
+    by_modality: dict[str, int]
+
+
+async def _bounded(answer: ClientResponse, limit: int) -> bytes:
+    body = bytearray()
+    async for piece in answer.content.iter_any():
+        body += piece
+        if len(body) > limit:
+            raise UpstreamFailedError(f"Gemini's answer is larger than {limit} bytes.")
+    return bytes(body)
+
+
+async def _refused(answer: ClientResponse, model: str) -> GatewayError:
+    return error_of(read_refusal(answer.status, await _bounded(answer, MAX_ERROR_BYTES)), model=model)
+
+
+class Generation:
+    """Model calls for one upstream."""
+
+    def __init__(self, upstream: Upstream) -> None:
+        self._upstream = upstream
+
+    @asynccontextmanager
+    async def _call(self, model: str, action: str, request: GenerateRequest) -> AsyncIterator[ClientResponse]:
+        url = self._upstream.url(f"/{API_VERSION}/models/{quote(model, safe='')}:{action}")
+        headers = {"Content-Type": "application/json", "Content-Length": str(request.size_bytes)}
+        whole = request.whole()
+        body: Body = request.pieces() if whole is None else whole
+        async with self._upstream.request("POST", url, headers=headers, body=body) as answer:
+            if answer.status != 200:
+                raise await _refused(answer, model)
+            yield answer
+
+    async def generate(self, model: str, request: GenerateRequest) -> AnswerReader:
+        """Ask the model and give its whole answer."""
+        reader = AnswerReader()
+        async with self._call(model, "generateContent", request) as answer:
+            reader.feed(await _bounded(answer, MAX_ANSWER_BYTES))
+        return reader
+
+    @asynccontextmanager
+    async def stream(self, model: str, request: GenerateRequest) -> AsyncIterator[AsyncIterator[bytes]]:
+        """Ask the model and give its answer's responses one by one, as JSON bytes, when they come."""
+        async with self._call(model, "streamGenerateContent?alt=sse", request) as answer:
+            yield _events(answer)
+
+    async def count_tokens(self, model: str, request: GenerateRequest) -> TokenCount:
+        """Count a request's tokens; the request is wrapped by `count_request`."""
+        async with self._call(model, "countTokens", request) as answer:
+            body = await _bounded(answer, MAX_ERROR_BYTES)
+        try:
+            counted = orjson.loads(body)
+            return TokenCount(int(counted["totalTokens"]), by_modality(counted.get("promptTokensDetails")))
+        except (orjson.JSONDecodeError, KeyError, TypeError, ValueError) as error:
+            raise UpstreamFailedError("Gemini's token count cannot be read.") from error
+
+
+async def _events(answer: ClientResponse) -> AsyncIterator[bytes]:
+    # Frames end with a blank line; a frame is one line of data, as Gemini sends it.
+    pending = bytearray()
+    async for piece in answer.content.iter_any():
+        pending += piece
+        if len(pending) > MAX_ANSWER_BYTES:
+            raise UpstreamFailedError(f"Gemini's stream has a frame larger than {MAX_ANSWER_BYTES} bytes.")
+        while (end := pending.find(b"\n")) >= 0:
+            line = bytes(pending[:end]).strip()
+            del pending[: end + 1]
+            if line.startswith(b"data:"):
+                yield line[5:].strip()

@@ -1,0 +1,174 @@
+"""The models: Gemini's own list, kept for a while, and what that list does not say, from one table.
+
+The table (`models.json`, or MODELS_FILE) says what a model accepts, costs and ignores. A model that is not in it
+accepts everything, costs an unknown amount and ignores nothing.
+"""
+
+import asyncio
+import time
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Annotated, Literal
+
+import aiohttp
+from google.genai import errors as sdk_errors
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from app.errors import UnknownModelError, UpstreamUnavailableError
+from app.gemini.answer import Usage
+from app.gemini.refusals import sdk_error
+from app.gemini.upstream import Upstream
+from app.settings import Settings, SettingsError
+
+Medium = Literal["image", "audio", "video", "pdf"]
+MEDIA: tuple[Medium, ...] = ("image", "audio", "video", "pdf")
+Dollars = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+PER_MILLION = 1_000_000
+LONG_PROMPT_TOKENS = 200_000
+
+
+class Price(BaseModel):
+    """Dollars a million tokens, until a date (inclusive); `*_long` above 200,000 input tokens, else as the short."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    until: date | None = None
+    input: Dollars
+    output: Dollars
+    cached: Dollars | None = None
+    input_audio: Dollars | None = None
+    input_long: Dollars | None = None
+    output_long: Dollars | None = None
+
+
+class ModelFacts(BaseModel):
+    """What the table says of one model."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    accepts: tuple[Medium, ...] = MEDIA
+    ignores: tuple[str, ...] = ()
+    prices: tuple[Price, ...] = ()
+
+    def cost(self, usage: Usage, *, on: date) -> float | None:
+        """Estimate what a call cost in dollars; None when the price is not known."""
+        price = next((p for p in self.prices if p.until is None or on <= p.until), None)
+        if price is None:
+            return None
+        is_long = usage.input_tokens > LONG_PROMPT_TOKENS
+        rate_in = price.input_long if is_long and price.input_long is not None else price.input
+        rate_out = price.output_long if is_long and price.output_long is not None else price.output
+        rate_cached = rate_in if price.cached is None else price.cached
+        rate_audio = rate_in if price.input_audio is None else price.input_audio
+        audio = usage.input_by_modality.get("audio", 0)
+        fresh = max(0, usage.input_tokens - usage.cached_tokens)
+        paid = fresh * rate_in + min(audio, fresh) * (rate_audio - rate_in) + usage.cached_tokens * rate_cached
+        return (paid + (usage.output_tokens + usage.thinking_tokens) * rate_out) / PER_MILLION
+
+
+class ModelTable(BaseModel):
+    """The whole table."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    models: dict[str, ModelFacts]
+
+    def of(self, model: str) -> ModelFacts:
+        """Give what is known of a model, or the facts of an unknown one."""
+        return self.models.get(model, _UNKNOWN)
+
+
+_UNKNOWN = ModelFacts()
+
+
+def read_table(file: Path | None) -> ModelTable:
+    """Read MODELS_FILE or the table that is shipped; raises SettingsError with one line when it is wrong."""
+    path = file or Path(__file__).with_name("models.json")
+    try:
+        return ModelTable.model_validate_json(path.read_bytes())
+    except OSError as error:
+        raise SettingsError(f"MODELS_FILE: cannot be read: {error.strerror}") from None
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        where = ".".join(map(str, first["loc"]))
+        raise SettingsError(": ".join(filter(None, ("MODELS_FILE", where, first["msg"])))) from None
+
+
+class ListedModel(BaseModel):
+    """A model as Gemini lists it."""
+
+    model_config = ConfigDict(frozen=True)
+
+    id: str
+    display_name: str
+    input_token_limit: int | None
+    output_token_limit: int | None
+    actions: tuple[str, ...]
+
+
+class Models:
+    """Names, aliases and the list of models."""
+
+    def __init__(self, upstream: Upstream, settings: Settings) -> None:
+        self._upstream = upstream
+        self._kept_for_s = settings.models_cache_s
+        self._listed: tuple[ListedModel, ...] = ()
+        self._listed_at: float | None = None
+        self._lock = asyncio.Lock()
+        self.table = read_table(settings.models_file)
+        self.aliases = settings.model_aliases
+        self.default = settings.gemini_default_model
+
+    def resolve(self, requested: str | None) -> str:
+        """Give the model to ask for a name as clients send it: with or without `models/`, by alias, or the default."""
+        name = (requested or self.default).removeprefix("models/")
+        return self.aliases.get(name, name).removeprefix("models/")
+
+    def cost(self, model: str, usage: Usage) -> float | None:
+        """Estimate the cost of a call in dollars; None when it is not known."""
+        today = datetime.fromtimestamp(self._upstream.now(), UTC).date()
+        return self.table.of(model).cost(usage, on=today)
+
+    async def listed(self) -> tuple[ListedModel, ...]:
+        """List the models that take media and generate. Raises what Gemini's refusal means."""
+        async with self._lock:
+            if self._listed_at is None or time.monotonic() - self._listed_at > self._kept_for_s:
+                self._listed = await self._fetch()
+                self._listed_at = time.monotonic()
+        return self._listed
+
+    async def get(self, requested: str) -> ListedModel:
+        """Get one of the listed models by name or alias; raises UnknownModelError."""
+        name = self.resolve(requested)
+        for model in await self.listed():
+            if model.id == name:
+                return model
+        raise UnknownModelError(f"There is no model {requested!r}; GET /api/v1/models lists those there are.")
+
+    async def _fetch(self) -> tuple[ListedModel, ...]:
+        found = []
+        try:
+            async for model in await self._upstream.control.aio.models.list(config={"page_size": 1000}):
+                name = (model.name or "").removeprefix("models/")
+                actions = tuple(model.supported_actions or ())
+                if "generateContent" in actions and self.table.of(name).accepts:
+                    found.append(
+                        ListedModel(
+                            id=name,
+                            display_name=model.display_name or name,
+                            input_token_limit=model.input_token_limit,
+                            output_token_limit=model.output_token_limit,
+                            actions=actions,
+                        )
+                    )
+        except sdk_errors.APIError as error:
+            raise sdk_error(error) from None
+        except (aiohttp.ClientError, TimeoutError, ConnectionError) as error:
+            self._upstream.is_reached = False
+            raise UpstreamUnavailableError("Gemini could not be reached.", retry_after_s=2) from error
+        self._upstream.is_reached = True
+        return tuple(found)
+
+    async def probe(self) -> None:
+        """See whether Gemini is there, by renewing the list of models when it is due."""
+        await self.listed()

@@ -1,0 +1,181 @@
+"""What Gemini's error answers mean for our client (REST contract, "What Gemini says is mapped").
+
+What is passed on of Gemini's message carries no key, no project and no address of a person.
+"""
+
+import re
+from dataclasses import dataclass
+from typing import cast
+
+import orjson
+from google.genai import errors as sdk_errors
+
+from app.errors import (
+    BodyTooLargeError,
+    FileNotFoundProblemError,
+    FileNotReadyError,
+    GatewayError,
+    RateLimitedError,
+    RejectedByModelError,
+    UnknownModelError,
+    UpstreamCredentialsError,
+    UpstreamFailedError,
+    UpstreamQuotaError,
+    UpstreamSaid,
+    UpstreamTimeoutError,
+    UpstreamUnavailableError,
+)
+
+MAX_MESSAGE_CHARS = 2_000
+MAX_SCANNED_CHARS = 2 * MAX_MESSAGE_CHARS
+DEFAULT_RETRY_S = 30.0
+LONGEST_RETRY_S = 3_600.0
+_NAMED_FILE = re.compile(r"\bFile (?:files/)?([a-z0-9][a-z0-9-]{0,39})\b")
+_PRIVATE = re.compile(
+    r"AIza[\w-]{10,}|AQ\.[\w-]{10,}|\bkey[=:]\s*[\w-]+"
+    r"|\bprojects?(?:_?(?:number|id))?[/:=#]+\s*[\w-]+|\bprojects?[ #]+[\w-]*\d[\w-]*"
+    r"|[\w.+-]{1,64}@[\w-]+\.[\w.-]+",
+    re.IGNORECASE,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Gemini's error, read: HTTP status, status word, message without secrets, reasons, delay, the file it names."""
+
+    status: int
+    code: str
+    message: str
+    reasons: frozenset[str] = frozenset()
+    retry_delay_s: float | None = None
+    is_per_day: bool = False
+    file_name: str | None = None
+
+    @property
+    def said(self) -> UpstreamSaid:
+        """What is passed on to the client."""
+        return UpstreamSaid(self.status, self.code, self.message)
+
+
+class NamedFileError(FileNotFoundProblemError):
+    """Gemini does not know a file that the request names; `name` is its id upstream."""
+
+    def __init__(self, name: str, refusal: Refusal) -> None:
+        super().__init__("A file that the request names is not at Gemini any more: upload it again.")
+        self.name = name
+        self.refusal = refusal
+
+
+def _objects(value: object) -> list[dict[str, object]]:
+    return (
+        [cast("dict[str, object]", item) for item in value if isinstance(item, dict)] if isinstance(value, list) else []
+    )
+
+
+def _seconds(delay: object) -> float | None:
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)s", delay) if isinstance(delay, str) else None
+    return float(match[1]) if match else None
+
+
+def _without_secrets(message: str) -> str:
+    # Gemini may quote a megabyte of the request. A secret cut in half would not be recognised, so the cut word goes.
+    if len(message) > MAX_SCANNED_CHARS:
+        head = message[:MAX_SCANNED_CHARS]
+        message = head.rpartition(" ")[0] or head
+    return _PRIVATE.sub("...", message)[:MAX_MESSAGE_CHARS]
+
+
+def read_refusal(status: int, body: bytes) -> Refusal:
+    """Read an error answer, in Google's shape (also in a one-element array), in Interactions' shape, or in none."""
+    try:
+        parsed = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        parsed = None
+    if isinstance(parsed, list) and parsed:
+        parsed = parsed[0]
+    error = parsed.get("error") if isinstance(parsed, dict) else None
+    if not isinstance(error, dict):
+        return Refusal(status, "", "Gemini gave no reason.")
+    details = _objects(error.get("details"))
+    delays = [delay for item in details if (delay := _seconds(item.get("retryDelay"))) is not None]
+    quota_ids = [str(v.get("quotaId", "")) for item in details for v in _objects(item.get("violations"))]
+    message = str(error.get("message", ""))
+    named = _NAMED_FILE.search(message)
+    return Refusal(
+        status=status,
+        code=str(error.get("status") or error.get("code") or ""),
+        message=_without_secrets(message),
+        reasons=frozenset(str(item["reason"]) for item in details if "reason" in item),
+        retry_delay_s=delays[0] if delays else None,
+        is_per_day=any("PerDay" in quota for quota in quota_ids),
+        file_name=named[1] if named else None,
+    )
+
+
+def error_of(refusal: Refusal, *, model: str | None = None) -> GatewayError:
+    """Turn Gemini's refusal into the error that our client gets; `model` is named when it is what is unknown."""
+    said = refusal.said
+    if refusal.status >= 500:
+        return _failure(refusal)
+    if refusal.status == 400:
+        return _bad_request(refusal)
+    if refusal.status == 403 and refusal.file_name is not None:
+        return NamedFileError(refusal.file_name, refusal)
+    if refusal.status in {401, 403}:
+        return _credentials(said)
+    if refusal.status == 429:
+        return _too_many(refusal)
+    return _other(refusal, model)
+
+
+def sdk_error(error: sdk_errors.APIError) -> GatewayError:
+    """Turn an error that the SDK raised into ours."""
+    details = error.details
+    body = details[0] if isinstance(details, list) and details else details
+    inner = body.get("error", body) if isinstance(body, dict) else {}
+    return error_of(read_refusal(error.code, orjson.dumps({"error": inner}, default=str)))
+
+
+def _other(refusal: Refusal, model: str | None) -> GatewayError:
+    said = refusal.said
+    if refusal.status == 404 and model is not None:
+        return UnknownModelError(
+            f"Gemini has no model {model!r} that does this; GET /api/v1/models lists those it has.", upstream=said
+        )
+    if refusal.status == 413:
+        return BodyTooLargeError("Gemini refuses a request of this size; upload the media first.", upstream=said)
+    return UpstreamFailedError(f"Gemini answered with status {refusal.status}.", upstream=said)
+
+
+def _credentials(said: UpstreamSaid) -> GatewayError:
+    return UpstreamCredentialsError("Gemini refuses the gateway's own credentials; tell the operator.", upstream=said)
+
+
+def _bad_request(refusal: Refusal) -> GatewayError:
+    said = refusal.said
+    if "API_KEY_INVALID" in refusal.reasons:
+        return _credentials(said)
+    if refusal.code == "FAILED_PRECONDITION":
+        if "ACTIVE" in refusal.message:
+            return FileNotReadyError(
+                "Gemini is still processing a file of this request.", retry_after_s=5, upstream=said
+            )
+        return _credentials(said)
+    return RejectedByModelError(f"Gemini refuses the request: {refusal.message}", upstream=said)
+
+
+def _too_many(refusal: Refusal) -> GatewayError:
+    delay = DEFAULT_RETRY_S if refusal.retry_delay_s is None else refusal.retry_delay_s
+    if refusal.is_per_day or delay > LONGEST_RETRY_S:
+        return UpstreamQuotaError("Gemini's quota for today is used up.", upstream=refusal.said)
+    return RateLimitedError(f"Gemini takes no more calls for {delay:g} s.", retry_after_s=delay, upstream=refusal.said)
+
+
+def _failure(refusal: Refusal) -> GatewayError:
+    said = refusal.said
+    if refusal.status == 503:
+        delay = 5.0 if refusal.retry_delay_s is None else refusal.retry_delay_s
+        return UpstreamUnavailableError("Gemini is overloaded or away.", retry_after_s=delay, upstream=said)
+    if refusal.status == 504:
+        return UpstreamTimeoutError("Gemini did not finish in time.", upstream=said)
+    return UpstreamFailedError(f"Gemini failed with status {refusal.status}.", upstream=said)

@@ -1,0 +1,112 @@
+"""A file as Gemini describes it, and the control calls on it: get and delete, by the google-genai SDK."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import cast
+
+import aiohttp
+import orjson
+from google.genai import errors as sdk_errors
+from google.genai import types as sdk
+
+from app.errors import UpstreamFailedError, UpstreamUnavailableError
+from app.gemini.refusals import NamedFileError, sdk_error
+from app.gemini.upstream import Upstream
+
+URI_PREFIX = "https://generativelanguage.googleapis.com/v1beta/files/"
+"""Every file's `uri` begins with this, whoever stands in between (Files API reference, section 2)."""
+
+
+@dataclass(frozen=True, slots=True)
+class RemoteFile:
+    """A file's resource: id without `files/`, state in Google's words, expiry in seconds since the epoch."""
+
+    name: str
+    uri: str
+    state: str
+    expires_at: float | None
+    duration: float | None
+    error: str | None
+
+
+def _time(value: object) -> float | None:
+    if not isinstance(value, str):
+        return None
+    try:
+        return datetime.fromisoformat(value).timestamp()
+    except ValueError:
+        return None
+
+
+def _duration(metadata: object) -> float | None:
+    value = metadata.get("videoDuration") if isinstance(metadata, dict) else None
+    if not isinstance(value, str):
+        return None
+    try:
+        return float(value.removesuffix("s"))
+    except ValueError:
+        return None
+
+
+def _error(value: object) -> str | None:
+    return str(value.get("message") or "Gemini gave no reason.") if isinstance(value, dict) and value else None
+
+
+def read_file(body: bytes) -> RemoteFile:
+    """Read the answer to finalize, `{"file": {...}}`; raises UpstreamFailedError when it is not one."""
+    try:
+        file = cast("dict[str, object]", orjson.loads(body)["file"])
+        name = str(file["name"]).removeprefix("files/")
+    except (orjson.JSONDecodeError, KeyError, TypeError) as error:
+        raise UpstreamFailedError("Gemini finished the upload with an answer that cannot be read.") from error
+    return RemoteFile(
+        name=name,
+        uri=str(file.get("uri") or URI_PREFIX + name),
+        state=str(file.get("state") or "ACTIVE"),
+        expires_at=_time(file.get("expirationTime")),
+        duration=_duration(file.get("videoMetadata")),
+        error=_error(file.get("error")),
+    )
+
+
+def _from_sdk(name: str, file: sdk.File) -> RemoteFile:
+    return RemoteFile(
+        name=name,
+        uri=file.uri or URI_PREFIX + name,
+        state=file.state.value if file.state else "ACTIVE",
+        expires_at=file.expiration_time.timestamp() if file.expiration_time else None,
+        duration=_duration(file.video_metadata),
+        error=(file.error.message or "Gemini gave no reason.") if file.error else None,
+    )
+
+
+class RemoteFiles:
+    """Get and delete, for the gateway's own files."""
+
+    def __init__(self, upstream: Upstream) -> None:
+        self._upstream = upstream
+
+    async def get(self, name: str) -> RemoteFile | None:
+        """Get a file; None when Gemini does not have it. Raises what Gemini's refusal means."""
+        try:
+            return _from_sdk(name, await self._upstream.control.aio.files.get(name=f"files/{name}"))
+        except sdk_errors.APIError as error:
+            _raise_unless_absent(error)
+            return None
+        except (aiohttp.ClientError, TimeoutError, ConnectionError) as error:
+            raise UpstreamUnavailableError("Gemini could not be reached.", retry_after_s=2) from error
+
+    async def delete(self, name: str) -> None:
+        """Delete a file; that Gemini does not have it is as good. Raises what Gemini's refusal means."""
+        try:
+            await self._upstream.control.aio.files.delete(name=f"files/{name}")
+        except sdk_errors.APIError as error:
+            _raise_unless_absent(error)
+        except (aiohttp.ClientError, TimeoutError, ConnectionError) as error:
+            raise UpstreamUnavailableError("Gemini could not be reached.", retry_after_s=2) from error
+
+
+def _raise_unless_absent(error: sdk_errors.APIError) -> None:
+    ours = sdk_error(error)
+    if error.code != 404 and not isinstance(ours, NamedFileError):
+        raise ours from None

@@ -1,0 +1,129 @@
+"""The connection to Gemini: one connector, two sessions on it, the key, and Gemini's clock.
+
+    relay    what carries media and answers: nothing decompressed, no default headers, no cookies, no total timeout
+    control  google-genai's, for files and models
+
+Redirects are never followed: aiohttp would carry the key to another origin. This module knows no envelope.
+"""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from email.utils import parsedate_to_datetime
+
+import aiohttp
+from google import genai
+from google.genai.types import HttpOptions, HttpRetryOptions
+from multidict import CIMultiDict
+from yarl import URL
+
+from app.errors import UpstreamFailedError, UpstreamTimeoutError, UpstreamUnavailableError
+from app.gemini.credentials import ApiKey
+from app.settings import Settings
+
+API_VERSION = "v1beta"
+CLOCK_TOLERANCE_S = 5.0
+CONTROL_SHARE = 4
+"""Connections of the pool that large transfers leave to the control calls."""
+
+Body = bytes | aiohttp.payload.Payload | AsyncIterator[bytes | memoryview] | None
+
+
+class Upstream:
+    """Requests to Gemini on the relay session, with the key, within the pool's limit."""
+
+    def __init__(self, relay: aiohttp.ClientSession, control: genai.Client, key: ApiKey, settings: Settings) -> None:
+        self._relay = relay
+        self._key = key
+        self._slots = asyncio.Semaphore(max(1, settings.upstream_connections - CONTROL_SHARE))
+        self._clock_skew_s = 0.0
+        self.base = URL(settings.gemini_base_url, encoded=True)
+        self.control = control
+        self.is_emulated = False
+        self.is_reached: bool | None = None
+
+    def now(self) -> float:
+        """Tell the time on Gemini's clock, in seconds since the epoch."""
+        return time.time() + self._clock_skew_s
+
+    def url(self, path: str) -> URL:
+        """Build the URL of an API path, which begins with a slash and is already encoded."""
+        return URL(f"{self.base}{path}", encoded=True)
+
+    def _observe(self, headers: Mapping[str, str]) -> None:
+        self.is_emulated = "X-Gateway-Emulator" in headers
+        self.is_reached = True
+        if date := headers.get("Date"):
+            try:
+                skew_s = parsedate_to_datetime(date).timestamp() - time.time()
+            except ValueError:
+                return
+            # The header counts whole seconds, so smaller differences are no news, and would make time run backwards.
+            if abs(skew_s - self._clock_skew_s) > CLOCK_TOLERANCE_S:
+                self._clock_skew_s = skew_s
+
+    @asynccontextmanager
+    async def request(
+        self, method: str, url: URL, *, headers: Mapping[str, str], body: Body = None, timeout_s: float | None = None
+    ) -> AsyncIterator[aiohttp.ClientResponse]:
+        """Send one request and give its answer, whatever its status but a redirect.
+
+        `timeout_s` bounds the whole exchange; without it the caller's own deadline holds.
+        Raises UpstreamUnavailableError when Gemini cannot be reached, UpstreamTimeoutError, and UpstreamFailedError
+        for a connection that broke or a redirect.
+        """
+        sent = CIMultiDict(headers)
+        sent["x-goog-api-key"] = self._key.current()
+        sent.setdefault("Accept-Encoding", "identity")
+        try:
+            async with (
+                asyncio.timeout(timeout_s),
+                self._slots,
+                self._relay.request(method, url, headers=sent, data=body, allow_redirects=False) as answer,
+            ):
+                self._observe(answer.headers)
+                if 300 <= answer.status < 400:
+                    raise UpstreamFailedError("Gemini answered with a redirect, which is never followed.")
+                yield answer
+        except TimeoutError as error:
+            raise UpstreamTimeoutError("Gemini did not answer in time.") from error
+        except aiohttp.ClientConnectorError as error:
+            self.is_reached = False
+            raise UpstreamUnavailableError("Gemini could not be reached.", retry_after_s=2) from error
+        except (aiohttp.ClientError, ConnectionError) as error:
+            raise UpstreamFailedError("The connection to Gemini broke before its answer was whole.") from error
+
+
+@asynccontextmanager
+async def open_upstream(settings: Settings, key: ApiKey) -> AsyncIterator[Upstream]:
+    """Open the connector and both sessions, and close them at the end."""
+    connector = aiohttp.TCPConnector(
+        limit=settings.upstream_connections, limit_per_host=0, keepalive_timeout=30, ttl_dns_cache=60
+    )
+    timeout = aiohttp.ClientTimeout(total=None, sock_connect=settings.connect_timeout_s)
+    jar = aiohttp.DummyCookieJar()
+    async with connector:
+        relay = aiohttp.ClientSession(
+            connector=connector,
+            connector_owner=False,
+            cookie_jar=jar,
+            timeout=timeout,
+            auto_decompress=False,
+            skip_auto_headers=("User-Agent", "Accept", "Accept-Encoding", "Content-Type"),
+            trust_env=False,
+            read_bufsize=1 << 18,
+        )
+        control_session = aiohttp.ClientSession(
+            connector=connector, connector_owner=False, cookie_jar=jar, timeout=timeout, trust_env=False
+        )
+        async with relay, control_session:
+            options = HttpOptions(
+                base_url=settings.gemini_base_url,
+                api_version=API_VERSION,
+                aiohttp_client=control_session,
+                timeout=30_000,
+                retry_options=HttpRetryOptions(attempts=3, initial_delay=0.2, max_delay=2),
+            )
+            control = genai.Client(api_key=key.current(), http_options=options)
+            yield Upstream(relay, control, key, settings)

@@ -1,0 +1,172 @@
+"""The wiring: `create_app` builds everything inside one exit stack, in the order it is needed, and nothing else."""
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from app.api import chat, files, generate, operations
+from app.api import models as models_api
+from app.api.docs import add_docs
+from app.api.document import document
+from app.api.services import Services
+from app.edge.access_log import AccessLog
+from app.edge.cors import origin_rule, with_cors
+from app.edge.guard import Guard
+from app.edge.hosts import allowed_hosts
+from app.edge.reply import error_response
+from app.errors import (
+    ClientGoneError,
+    FieldError,
+    GatewayError,
+    InvalidFieldError,
+    MalformedRequestError,
+    MethodNotAllowedError,
+    NotFoundError,
+)
+from app.gemini.credentials import ApiKey
+from app.gemini.generation import Generation
+from app.gemini.models import Models
+from app.gemini.remote_files import RemoteFiles
+from app.gemini.resumable import ResumableUploads, UnknownLengths
+from app.gemini.upstream import Upstream, open_upstream
+from app.media.buffers import HeldBytes
+from app.media.janitor import Janitor, sweeping
+from app.media.library import FileLibrary
+from app.settings import Settings
+from app.store.database import open_database
+from app.store.files import FileRegistry
+from app.store.secrets import open_vault
+
+DESCRIPTION = "A prompt and any media in one call, answered by Gemini. Media in, text or JSON out."
+LINGER_S = 10.0
+
+
+async def _open(stack: AsyncExitStack, settings: Settings, key: ApiKey) -> Services:
+    database = await stack.enter_async_context(open_database(settings.database_url))
+    upstream = await stack.enter_async_context(open_upstream(settings, key))
+    janitor = Janitor()
+    stack.push_async_callback(janitor.drain, LINGER_S)
+    secret = None if settings.secret_key is None else settings.secret_key.get_secret_value()
+    library = FileLibrary(
+        registry=FileRegistry(database),
+        uploads=_uploads(upstream, settings),
+        remote=RemoteFiles(upstream),
+        upstream=upstream,
+        vault=open_vault(secret, settings.database_url),
+        janitor=janitor,
+        settings=settings,
+    )
+    models = Models(upstream, settings)
+    await stack.enter_async_context(sweeping(library.sweep))
+    await stack.enter_async_context(sweeping(models.probe))
+    return Services(
+        settings=settings,
+        upstream=upstream,
+        generation=Generation(upstream),
+        models=models,
+        library=library,
+        held_bytes=HeldBytes(settings.max_buffered_bytes, max_uploads=settings.max_uploads),
+        database=database,
+    )
+
+
+def _uploads(upstream: Upstream, settings: Settings) -> ResumableUploads:
+    return ResumableUploads(
+        upstream,
+        unknown_lengths=UnknownLengths(settings.upstream_unknown_length),
+        origins=frozenset(settings.upstream_upload_origins),
+        chunk_timeout_s=settings.chunk_timeout_s,
+    )
+
+
+def create_api(settings: Settings, key: ApiKey) -> FastAPI:
+    """Build the REST surface, without the edge around it."""
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        async with AsyncExitStack() as stack:
+            app.state.services = await _open(stack, settings, key)
+            yield
+
+    app = FastAPI(
+        title="Gemini gateway",
+        version="1",
+        description=DESCRIPTION,
+        lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+    )
+    for module in (generate, chat, files, models_api, operations):
+        app.include_router(module.router)
+    add_docs(app)
+    app.openapi = lambda: document(app)  # type: ignore[method-assign]  # the way FastAPI documents
+    app.add_exception_handler(GatewayError, _refused)
+    app.add_exception_handler(HTTPException, _http_error)
+    app.add_exception_handler(RequestValidationError, _invalid)
+    return app
+
+
+def create_app(settings: Settings, key: ApiKey, *, bind_host: str = "127.0.0.1", is_dev: bool = False) -> ASGIApp:
+    """Build the gateway for these settings.
+
+    `bind_host` is the address that is listened on, which is allowed as a Host; `is_dev` allows every loopback origin.
+    """
+    api = create_api(settings, key)
+    guard = Guard(
+        _Emulated(api),
+        allowed_hosts=allowed_hosts(settings, bind_host),
+        is_open=settings.client_auth == "none",
+        allows_origin=origin_rule(settings.cors_origins, allow_loopback=is_dev),
+    )
+    logged = AccessLog(guard, public_url=settings.public_url)
+    return with_cors(logged, settings.cors_origins, allow_loopback=is_dev)
+
+
+class _Emulated:
+    """Says on every answer when it is the emulator that answers."""
+
+    def __init__(self, app: FastAPI) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def mark(message: Message) -> None:
+            if message["type"] == "http.response.start" and self._app.state.services.upstream.is_emulated:
+                message["headers"] = [*message["headers"], (b"x-gateway-emulator", b"1")]
+            await send(message)
+
+        await self._app(scope, receive, send if scope["type"] != "http" else mark)
+
+
+async def _refused(request: Request, error: Exception) -> Response:
+    if isinstance(error, GatewayError) and not isinstance(error, ClientGoneError):
+        return error_response(request.scope, error)
+    raise error
+
+
+async def _http_error(request: Request, error: Exception) -> Response:
+    status = error.status_code if isinstance(error, HTTPException) else 500
+    headers = error.headers if isinstance(error, HTTPException) else None
+    ours: GatewayError
+    if status == 405:
+        ours = MethodNotAllowedError(f"{request.method} is not allowed here; see Allow.", headers=headers)
+    elif status == 404:
+        ours = NotFoundError("There is nothing at this path; see /docs.")
+    else:
+        ours = MalformedRequestError("The request cannot be read.")
+    return error_response(request.scope, ours)
+
+
+async def _invalid(request: Request, error: Exception) -> Response:
+    found = error.errors() if isinstance(error, RequestValidationError) else []
+    fields = tuple(
+        FieldError(".".join(map(str, item["loc"][1:])), item["msg"], received=str(item.get("input"))[:60])
+        for item in found
+    )
+    detail = f"{fields[0].field}: {fields[0].message}." if fields else "A parameter is not valid."
+    return error_response(request.scope, InvalidFieldError(detail, errors=fields))

@@ -1,0 +1,85 @@
+"""The door to the facts: picks the reader of a type, and answers None for whatever it cannot read."""
+
+import math
+import struct
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+
+from app.media.facts import documents, isobmff, matroska, mpeg, pictures, sound
+from app.store.records import Facts
+
+_LONGEST_S = 365 * 86_400.0
+_LARGEST_SIDE = 1 << 24
+
+
+_PICTURES: Mapping[str, Callable[[bytes], pictures.Size]] = MappingProxyType(
+    {
+        "image/png": pictures.png,
+        "image/jpeg": pictures.jpeg,
+        "image/webp": pictures.webp,
+        "image/gif": pictures.gif,
+        "image/bmp": pictures.bmp,
+        "image/tiff": pictures.tiff_file,
+        "image/heic": isobmff.picture_size,
+        "image/heif": isobmff.picture_size,
+    }
+)
+_DURATIONS: Mapping[str, Callable[[bytes, bool], float | None]] = MappingProxyType(
+    {
+        "audio/wav": sound.wav_duration,
+        "audio/aiff": sound.aiff_duration,
+        "audio/flac": sound.flac_duration,
+        "audio/ogg": sound.ogg_duration,
+        "audio/opus": sound.ogg_duration,
+        "audio/mpeg": mpeg.mp3_duration,
+        "audio/aac": mpeg.aac_duration,
+        "audio/m4a": isobmff.movie_duration,
+        "video/mp4": isobmff.movie_duration,
+        "video/quicktime": isobmff.movie_duration,
+        "video/3gpp": isobmff.movie_duration,
+        "audio/webm": matroska.webm_duration,
+        "video/webm": matroska.webm_duration,
+    }
+)
+_SAMPLE_BYTES: Mapping[str, int] = MappingProxyType({"audio/l16": 2, "audio/alaw": 1, "audio/mulaw": 1})
+
+
+def read_facts(data: bytes, mime_type: str, *, is_whole: bool) -> Facts:
+    """Read what the bytes of a file say about it.
+
+    `data` is the whole file, or its beginning, as long as there is; `mime_type` as decided from its bytes.
+    Width and height are those of the picture as displayed; `orientation` is the EXIF value that was applied, None for
+    a picture that has none and for HEIC, which turns itself by rules of its own. Durations are above 0.
+    Never raises for what the bytes are, and its work is bounded by their number. It may still
+    take a second for a hostile file, and 0.1 s for a long recording: call it in a thread. Thread-safe.
+    """
+    essence = mime_type.partition(";")[0]
+    try:
+        if essence in _PICTURES:
+            return _picture(_PICTURES[essence](data))
+        if essence in _DURATIONS:
+            return Facts(duration=_plausible(_DURATIONS[essence](data, is_whole)))
+        if essence in _SAMPLE_BYTES and is_whole:
+            return Facts(duration=_plausible(sound.raw_duration(len(data), mime_type, _SAMPLE_BYTES[essence])))
+    except (struct.error, IndexError, ValueError, ArithmeticError):
+        # The header ends, or contradicts itself, before it says what was asked.
+        return Facts()
+    if essence == "application/pdf":
+        return Facts(pages=documents.page_count(data) if is_whole else documents.linearized_page_count(data))
+    return Facts()
+
+
+def _picture(size: pictures.Size) -> Facts:
+    orientation = size.orientation if size.orientation in range(1, 9) else None
+    if not (0 < size.width < _LARGEST_SIDE and 0 < size.height < _LARGEST_SIDE):
+        return Facts()
+    width, height = size.width, size.height
+    if orientation is not None and orientation >= 5:
+        width, height = height, width
+    return Facts(width=width, height=height, orientation=orientation)
+
+
+def _plausible(duration: float | None) -> float | None:
+    if duration is None or not math.isfinite(duration) or not 0 < duration < _LONGEST_S:
+        return None
+    return duration

@@ -1,0 +1,119 @@
+"""Durations of sound whose header, or last page, states them: WAV, AIFF, FLAC, Ogg; and of raw samples.
+
+The readers take a file's bytes, and whether they are the whole. They return None when the duration is not
+stated, or raise `struct.error`, `IndexError`, `ValueError` or an arithmetic error when the header is broken.
+"""
+
+import struct
+from collections.abc import Iterator
+
+from app.media import mpeg_audio
+from app.media.types import parameters_of
+
+_MOST_PIECES = 10_000
+# PCM, float, A-law, mu-law, extensible: a byte is a fixed time. Of other codecs the header gives an average.
+_FIXED_RATE_FORMATS = frozenset({0x0001, 0x0003, 0x0006, 0x0007, 0xFFFE})
+# AIFF-C codecs whose frames are samples; other codecs count packets.
+_SAMPLE_CODECS = frozenset(
+    {b"NONE", b"twos", b"sowt", b"in24", b"in32", b"fl32", b"FL32", b"fl64", b"FL64", b"alaw", b"ulaw"}
+)
+_STREAMED_SIZES = frozenset({0, 0xFFFFFFFF})
+_OPUS_RATE_HZ = 48_000
+_NO_GRANULE = (1 << 64) - 1
+
+
+def _chunks(data: bytes, size_format: str) -> Iterator[tuple[bytes, int, int]]:
+    at = 12
+    for _ in range(_MOST_PIECES):
+        if at + 8 > len(data):
+            return
+        (size,) = struct.unpack_from(size_format, data, at + 4)
+        yield data[at : at + 4], at + 8, size
+        at += 8 + size + (size & 1)
+
+
+def wav_duration(data: bytes, is_whole: bool) -> float | None:
+    """Divide a WAV's bytes of sound by its byte rate; of a cut file those it states, of a whole one those it has."""
+    byte_rate, long_size = 0, 0
+    for kind, start, size in _chunks(data, "<I"):
+        if kind == b"ds64":
+            (long_size,) = struct.unpack_from("<Q", data, start + 8)
+        elif kind == b"fmt ":
+            codec, _, _, byte_rate = struct.unpack_from("<HHII", data, start)
+            if codec not in _FIXED_RATE_FORMATS:
+                return None
+        elif kind == b"data":
+            stated = long_size if size in _STREAMED_SIZES else size
+            held = len(data) - start
+            if is_whole:
+                stated = min(stated, held) if stated else held
+            return stated / byte_rate if stated else None
+    return None
+
+
+def aiff_duration(data: bytes, is_whole: bool) -> float | None:
+    """Divide an AIFF's frames by its rate, both stated in its common chunk."""
+    for kind, start, _ in _chunks(data, ">I"):
+        if kind == b"COMM":
+            if data[8:12] == b"AIFC" and data[start + 18 : start + 22] not in _SAMPLE_CODECS:
+                return None
+            _, frames, _, exponent, mantissa = struct.unpack_from(">HIHHQ", data, start)
+            # The rate is an 80-bit float (IEEE 754 extended).
+            return float(frames / (mantissa * 2.0 ** ((exponent & 0x7FFF) - 16_383 - 63)))
+    return None
+
+
+def flac_duration(data: bytes, is_whole: bool) -> float | None:
+    """Divide a FLAC's samples by its rate, both stated in STREAMINFO."""
+    at = mpeg_audio.id3_end(data)
+    if data[at : at + 4] != b"fLaC":
+        return None
+    return _stream_info(data, at + 8)
+
+
+def _stream_info(data: bytes, at: int) -> float | None:
+    (packed,) = struct.unpack_from(">Q", data, at + 10)
+    samples = packed & ((1 << 36) - 1)
+    return samples / (packed >> 44) if samples else None
+
+
+def ogg_duration(data: bytes, is_whole: bool) -> float | None:
+    """Read the position of an Ogg stream's last page (RFC 3533); only a whole file has it."""
+    (serial,) = struct.unpack_from("<I", data, 14)
+    packet = 27 + data[26]
+    if data.startswith(b"\x7fFLAC", packet):
+        return _stream_info(data, packet + 17)
+    if not is_whole:
+        return None
+    rate, skipped = _OPUS_RATE_HZ, 0
+    if data.startswith(b"\x01vorbis", packet):
+        (rate,) = struct.unpack_from("<I", data, packet + 12)
+    elif data.startswith(b"OpusHead", packet):
+        (skipped,) = struct.unpack_from("<H", data, packet + 10)
+    elif data.startswith(b"Speex   ", packet):
+        (rate,) = struct.unpack_from("<I", data, packet + 36)
+    else:
+        return None
+    position = _last_position(data, serial)
+    return None if position is None else (position - skipped) / rate
+
+
+def _last_position(data: bytes, serial: int) -> int | None:
+    at = len(data)
+    for _ in range(_MOST_PIECES):
+        at = data.rfind(b"OggS", 0, at)
+        if at < 0:
+            return None
+        if at + 18 <= len(data):
+            position, of = struct.unpack_from("<QI", data, at + 6)
+            if of == serial and position != _NO_GRANULE:
+                return int(position)
+    return None
+
+
+def raw_duration(size_bytes: int, mime_type: str, sample_bytes: int) -> float | None:
+    """Divide raw samples by the rate and channels that their type states; None when it states no rate."""
+    parameters = parameters_of(mime_type)
+    if "rate" not in parameters:
+        return None
+    return size_bytes / (int(parameters["rate"]) * int(parameters.get("channels", "1")) * sample_bytes)

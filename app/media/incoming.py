@@ -1,0 +1,181 @@
+"""One file of a request while it arrives: what is known of it, and the bytes of it that are held."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from app.errors import FieldError, FileTooLargeError, UnsupportedFileTypeError, WrongClaimError
+from app.gemini.request import MediaOptions, inline_overhead, reference_length
+from app.media.sniff import HEAD_BYTES, Decision, decide
+from app.media.spill import STEP_BYTES, Held
+from app.media.text import TextCheck
+from app.media.transfer import Transfer
+from app.media.types import Kind, UnsupportedTypeError
+from app.store.records import StoredFile
+
+
+class Delivery(StrEnum):
+    """How a file reaches Gemini."""
+
+    INLINE = "inline"
+    UPLOADED = "uploaded"
+    REUSED = "reused"
+    REFERENCED = "referenced"
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """What the client says of a file before it: its size in bytes, its SHA-256 in hex."""
+
+    size_bytes: int | None = None
+    sha256: str | None = None
+
+
+@dataclass(slots=True)
+class Incoming:
+    """A file that arrives: `take` its data, then `end` it. Held bytes lie in slices of 192 KiB."""
+
+    index: int
+    filename: str | None
+    declared: str | None
+    claim: Claim
+    options: MediaOptions
+    max_bytes: int
+    size_bytes: int = 0
+    slices: list[bytes] = field(default_factory=list)
+    open_slice: bytearray = field(default_factory=bytearray)
+    decision: Decision | None = None
+    transfer: Transfer | None = None
+    reused: StoredFile | None = None
+    upload_name: str | None = None
+    uri: str | None = None
+    stored: StoredFile | None = None
+    expires_at: float | None = None
+    is_ended: bool = False
+    sha256: str | None = None
+    _text: TextCheck | None = None
+    _hasher: "hashlib._Hash" = field(default_factory=hashlib.sha256)
+
+    @property
+    def where(self) -> str:
+        """Name the file as problems do."""
+        return f"file[{self.index}]"
+
+    @property
+    def is_held(self) -> bool:
+        """Whether its bytes are held here, to go inline unless they spill."""
+        return self.transfer is None and self.reused is None and self.upload_name is None
+
+    @property
+    def delivery(self) -> Delivery:
+        """How it goes to Gemini, as far as is known."""
+        if self.reused is not None:
+            return Delivery.REUSED
+        return Delivery.INLINE if self.is_held else Delivery.UPLOADED
+
+    @property
+    def type(self) -> Decision:
+        """What the file is; only to be asked once it has been decided."""
+        if self.decision is None:
+            raise AssertionError("the type is asked before the file's head has been seen")
+        return self.decision
+
+    def count(self, size_bytes: int) -> None:
+        """Count data that arrived; raises FileTooLargeError, or WrongClaimError once the size belies its claim."""
+        self.size_bytes += size_bytes
+        if self.size_bytes > self.max_bytes:
+            raise FileTooLargeError(f"{self.where}: a file may have at most {self.max_bytes} bytes; this one has more.")
+        if self.claim.size_bytes is not None and self.size_bytes > self.claim.size_bytes:
+            raise WrongClaimError(
+                f"{self.where}: file_size says {self.claim.size_bytes} bytes, but the file has more; "
+                "give its exact size or leave file_size out."
+            )
+
+    def look(self, data: memoryview | bytes) -> None:
+        """Check data that passes, once the type is decided; raises UnsupportedFileTypeError for text that is not."""
+        if self._text is not None:
+            try:
+                self._text.feed(bytes(data))
+            except UnsupportedTypeError as error:
+                raise self._unsupported(error) from None
+
+    def decide(self) -> None:
+        """Settle the type from the first bytes; raises UnsupportedFileTypeError."""
+        head = bytes(self.open_slice[:HEAD_BYTES]) if not self.slices else self.slices[0][:HEAD_BYTES]
+        try:
+            self.decision = decide(
+                head,
+                declared=self.declared,
+                filename=self.filename,
+                is_whole=self.is_ended and self.size_bytes <= HEAD_BYTES,
+            )
+        except UnsupportedTypeError as error:
+            raise self._unsupported(error) from None
+        if self.decision.kind is Kind.TEXT:
+            self._text = TextCheck(self.decision.charset or "utf-8")
+
+    def _unsupported(self, error: UnsupportedTypeError) -> UnsupportedFileTypeError:
+        return unsupported(error, self.where)
+
+    def close_slice(self) -> None:
+        """Put the open slice with the others, hashed and looked at."""
+        if self.open_slice:
+            piece = bytes(self.open_slice)
+            self.open_slice = bytearray()
+            self.look(piece)
+            self._hasher.update(piece)
+            self.slices.append(piece)
+
+    def hash(self, data: memoryview) -> None:
+        """Hash data that is dropped."""
+        self._hasher.update(data)
+
+    def end(self) -> None:
+        """Take note that all of it has arrived; raises WrongClaimError, UnsupportedFileTypeError."""
+        self.is_ended = True
+        claimed = self.claim.size_bytes
+        if claimed is not None and claimed != self.size_bytes:
+            raise WrongClaimError(
+                f"{self.where}: file_size says {claimed} bytes, but the file has {self.size_bytes}; "
+                "give its exact size or leave file_size out."
+            )
+        if self.decision is None:
+            self.decide()
+        self.close_slice()
+        if self._text is not None:
+            try:
+                self._text.finish()
+            except UnsupportedTypeError as error:
+                raise self._unsupported(error) from None
+        if self.transfer is None:
+            self.settle_digest(self._hasher.hexdigest())
+
+    def settle_digest(self, sha256: str) -> None:
+        """Take the whole file's SHA-256 in hex; raises WrongClaimError."""
+        self.sha256 = sha256
+        if self.claim.sha256 is not None and self.claim.sha256 != sha256:
+            raise WrongClaimError(
+                f"{self.where}: sha256 says {self.claim.sha256}, but the file's is {sha256}; "
+                "send the file that you hashed, or leave sha256 out."
+            )
+
+    def held(self) -> Held:
+        """Give what the spill rule needs."""
+        kind = self.type.mime_type
+        size = sum(map(len, self.slices)) + len(self.open_slice)
+        return Held(size, inline_overhead(kind, self.options), reference_length(kind, self.options))
+
+
+def unsupported(error: UnsupportedTypeError, where: str) -> UnsupportedFileTypeError:
+    """Render a type's refusal as the problem that names the file."""
+    return UnsupportedFileTypeError(
+        f"{where}: {error.reason}",
+        errors=(FieldError(where, error.reason, received=error.received, allowed=", ".join(error.allowed)),),
+    )
+
+
+def slice_of(data: memoryview, held_bytes: int) -> Sequence[memoryview]:
+    """Cut data at the steps of 192 KiB, counted from the file's start; `held_bytes` of the open slice are there."""
+    first = STEP_BYTES - held_bytes
+    return [data[:first], *(data[at : at + STEP_BYTES] for at in range(first, len(data), STEP_BYTES))]

@@ -1,0 +1,332 @@
+"""The files of one request: looked at as they arrive, held or streamed through, and ready for Gemini at the end.
+
+    take ──> decide the type ──> held ──(would not fit inline)──> spill: a resumable session, the held bytes first
+                                   │                                  │
+    settle <───────────────────────┴──────────────────────────────────┘   finalize, reuse, wait until ACTIVE
+
+Nothing is finalized before `settle`, which is called when the whole form is there and valid; whatever else ends the
+request leaves nothing upstream. It knows no HTTP and no field but those of a file.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+from enum import Enum
+
+from app.errors import BodyTooLargeError, EmptyFileError, FieldError, FileTooLargeError, GatewayError
+from app.gemini.request import FilePart, InlinePart, MediaOptions, reference_length
+from app.gemini.resumable import ResumableSession
+from app.media.buffers import HeldBytes
+from app.media.incoming import Claim, Incoming, slice_of
+from app.media.library import FileLibrary
+from app.media.sniff import HEAD_BYTES
+from app.media.spill import STEP_BYTES, Held, spills
+from app.media.transfer import Transfer
+from app.media.types import Kind
+from app.settings import Settings
+from app.store.records import Origin
+
+
+class Policy(Enum):
+    """What becomes of files that do not fit inline, or that do."""
+
+    FIT = "inline what fits, upload the rest"
+    UPLOAD = "upload everything"
+    INLINE_ONLY = "refuse what does not fit inline"
+
+
+@dataclass(frozen=True, slots=True)
+class IntakeServices:
+    """What every intake of the process shares."""
+
+    library: FileLibrary
+    held_bytes: HeldBytes
+    settings: Settings
+
+
+class Intake:
+    """One request's files, in the order they came. Use it as an async context manager."""
+
+    def __init__(self, services: IntakeServices, *, owner: str, policy: Policy) -> None:
+        self._library = services.library
+        self._held_bytes = services.held_bytes
+        self._settings = services.settings
+        self._owner = owner
+        self._reserved = 0
+        self._uploads = 0
+        self._unkept: list[str] = []
+        # Sums over the files that have ended: a form may have thousands, and is checked after each.
+        self._held: dict[int, Held] = {}
+        self._inline_length = 0
+        self._reference_length = 0
+        self.policy = policy
+        self.files: list[Incoming] = []
+        self.fixed_bytes: Callable[[], int] = lambda: 0
+
+    async def __aenter__(self) -> "Intake":
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        """Let go of what is held; cancel what was not finalized, delete what was and is not kept."""
+        self._held_bytes.release(self._reserved)
+        self._reserved = 0
+        transfers = [file.transfer for file in self.files if file.transfer is not None]
+        try:
+            for transfer in transfers:
+                await transfer.stop()
+        finally:
+            # Also when this wait is itself cancelled: nothing else would give these sessions back.
+            for file in self.files:
+                file.transfer = None
+            for transfer in transfers:
+                self._give_up(transfer.session)
+            for name in self._unkept:
+                self._library.discard(name)
+
+    @property
+    def pending_bytes(self) -> int:
+        """How many bytes of uploads are not acknowledged yet."""
+        transfers = [file.transfer for file in self.files if file.transfer is not None]
+        return sum(transfer.size_bytes - transfer.acknowledged_bytes for transfer in transfers)
+
+    def keep_all(self) -> None:
+        """Take note that every file will be kept: those to come stream through at once."""
+        if self.policy is Policy.FIT:
+            self.policy = Policy.UPLOAD
+
+    async def take(
+        self,
+        data: AsyncIterator[memoryview],
+        *,
+        filename: str | None,
+        declared: str | None,
+        claim: Claim,
+        options: MediaOptions,
+    ) -> Incoming | None:
+        """Take one file in, to its end. A file without bytes and without a name is no file: None.
+
+        Raises what is wrong with the file (EmptyFileError, UnsupportedFileTypeError, FileTooLargeError,
+        WrongClaimError), with room for it (BusyError, StoredBytesError, FileQuotaError), or with its upload.
+        """
+        file = Incoming(
+            index=len(self.files),
+            filename=filename or None,
+            declared=declared,
+            claim=claim,
+            options=options,
+            max_bytes=self._settings.max_file_bytes,
+        )
+        if claim.size_bytes is not None and claim.size_bytes > file.max_bytes:
+            raise FileTooLargeError(
+                f"{file.where}: a file may have at most {file.max_bytes} bytes; this one has {claim.size_bytes}."
+            )
+        self.files.append(file)
+        async for piece in data:
+            file.count(len(piece))
+            await self._take_piece(file, piece)
+        if not file.size_bytes:
+            self.files.pop()
+            if not file.filename:
+                return None
+            raise EmptyFileError(
+                f"{file.where}: the file {file.filename!r} has no bytes.",
+                errors=(FieldError(file.where, "Send a file that has bytes.", received="0 bytes"),),
+            )
+        await self._end(file)
+        return file
+
+    async def _take_piece(self, file: Incoming, piece: memoryview) -> None:
+        if file.reused is not None:
+            file.hash(piece)
+        elif file.transfer is not None:
+            file.look(piece)
+            await file.transfer.write(piece)
+        else:
+            for part in slice_of(piece, len(file.open_slice)):
+                await self._hold(file, part)
+
+    async def _hold(self, file: Incoming, part: memoryview) -> None:
+        if not file.is_held:
+            # An earlier part of the same piece made it spill.
+            await self._take_piece(file, part)
+            return
+        if not file.open_slice and part:
+            self._reserve(STEP_BYTES)
+        file.open_slice += part
+        if file.decision is None and (file.slices or len(file.open_slice) >= HEAD_BYTES):
+            file.decide()
+        if len(file.open_slice) == STEP_BYTES:
+            file.close_slice()
+            await self._step(file)
+
+    async def _step(self, file: Incoming) -> None:
+        if self.policy is not Policy.UPLOAD:
+            await self.recheck(reading=file)
+        elif file.claim.size_bytes is not None or file.size_bytes >= self._settings.chunk_bytes:
+            # Without a claim the first chunk is held: a file that ends within it goes up with its length declared.
+            await self._spill(file)
+
+    async def _end(self, file: Incoming) -> None:
+        if file.is_held:
+            unused = STEP_BYTES - len(file.open_slice) if file.open_slice else 0
+            file.end()
+            self._release(unused)
+            self._count_held(file)
+            await (self._spill(file) if self.policy is Policy.UPLOAD else self.recheck(reading=file))
+        else:
+            file.end()
+            if file.transfer is not None:
+                await file.transfer.end()
+
+    async def recheck(self, *, reading: Incoming | None = None) -> None:
+        """Let spill what no longer fits; to be called after each field too."""
+        if self.policy is Policy.UPLOAD:
+            return
+        if reading is not None and self._is_pdf_too_large(reading):
+            await self._spill(reading)
+        arriving = reading.held() if reading is not None and reading.is_held and not reading.is_ended else None
+        fixed = self.fixed_bytes() + self._reference_length
+        limit = self._settings.inline_limit_bytes
+        if fixed + self._inline_length + (0 if arriving is None else arriving.inline_length) <= limit:
+            return
+        held = dict(self._held)
+        if reading is not None and arriving is not None:
+            held[reading.index] = arriving
+        index = None if reading is None else reading.index
+        for going in spills(held, fixed_bytes=fixed, limit_bytes=limit, reading=index):
+            await self._spill(self.files[going])
+
+    def set_options(self, file: Incoming, options: MediaOptions) -> None:
+        """Say how Gemini is to take a file that has come already."""
+        if file.is_held:
+            self._uncount_held(file)
+            file.options = options
+            self._count_held(file)
+        else:
+            self._reference_length -= reference_length(file.type.mime_type, file.options)
+            file.options = options
+            self._reference_length += reference_length(file.type.mime_type, file.options)
+
+    def _count_held(self, file: Incoming) -> None:
+        held = self._held[file.index] = file.held()
+        self._inline_length += held.inline_length
+
+    def _uncount_held(self, file: Incoming) -> None:
+        held = self._held.pop(file.index, None)
+        self._inline_length -= 0 if held is None else held.inline_length
+
+    def _is_pdf_too_large(self, file: Incoming) -> bool:
+        is_pdf = file.is_held and file.type.kind is Kind.DOCUMENT
+        return is_pdf and file.size_bytes > self._settings.pdf_inline_limit_bytes
+
+    async def _spill(self, file: Incoming) -> None:
+        if self.policy is Policy.INLINE_ONLY:
+            raise BodyTooLargeError(
+                f"{file.where}: the request does not fit inline ({self._settings.inline_limit_bytes} bytes encoded), "
+                "and nothing is uploaded here. Send the file to /api/v1/files and name it by file_id."
+            )
+        if file.claim.sha256 is not None and not file.is_ended:
+            file.reused = await self._library.known(self._owner, file.claim.sha256)
+        if file.reused is None:
+            await self._begin(file)
+        self._uncount_held(file)
+        self._reference_length += reference_length(file.type.mime_type, file.options)
+        slices, file.slices = file.slices[::-1], []
+        while slices:
+            piece = slices.pop()
+            if file.transfer is not None:
+                await file.transfer.write(piece)
+            self._release(len(piece))
+        if file.is_ended and file.transfer is not None:
+            await file.transfer.end()
+
+    async def _begin(self, file: Incoming) -> None:
+        size = file.size_bytes if file.is_ended else file.claim.size_bytes
+        left = await self._library.room_for(self._owner, size or 0)
+        file.max_bytes = min(file.max_bytes, left)
+        self._held_bytes.begin_upload()
+        self._uploads += 1
+        try:
+            session = await self._library.start(self._owner, mime_type=file.type.mime_type, size_bytes=size)
+        except BaseException:
+            self._end_upload()
+            raise
+        file.transfer = Transfer(session, mime_type=file.type.mime_type, chunk_bytes=self._settings.chunk_bytes)
+
+    async def settle(self, *, keep: bool, origin: Origin = Origin.KEPT) -> None:
+        """Finish every upload, reuse what is known, and wait until all of it can be used.
+
+        With `keep`, whatever is held goes up too, and every file gets an id. Raises what an upload or Gemini's
+        processing raises.
+        """
+        if keep:
+            for file in self.files:
+                if file.is_held:
+                    await self._spill(file)
+        try:
+            async with asyncio.TaskGroup() as group:
+                for file in self.files:
+                    group.create_task(self._settle_file(file, origin if keep else None))
+        except* GatewayError as failures:
+            raise _first(failures) from None
+
+    async def _settle_file(self, file: Incoming, origin: Origin | None) -> None:
+        if file.transfer is not None:
+            file.settle_digest(await file.transfer.settled())
+            await self._finish(file, file.transfer)
+        known = file.reused
+        if known is not None:
+            file.upload_name, file.uri = known.upload.name, known.upload.uri
+            file.stored, file.expires_at = known, known.upload.expires_at
+        if file.upload_name is None or origin is None:
+            return
+        file.stored = await self._library.add(self._owner, file.upload_name, origin=origin, filename=file.filename)
+        file.expires_at = file.stored.upload.expires_at
+        if file.upload_name in self._unkept:
+            self._unkept.remove(file.upload_name)
+
+    async def _finish(self, file: Incoming, transfer: Transfer) -> None:
+        file.reused = await self._library.known(self._owner, file.sha256 or "")
+        if file.reused is not None:
+            file.transfer = None
+            self._give_up(transfer.session)
+            return
+        remote = await transfer.finalize()
+        file.transfer = None
+        self._end_upload()
+        self._unkept.append(remote.name)
+        file.upload_name, file.uri = remote.name, remote.uri
+        await self._library.complete(remote, size_bytes=file.size_bytes, sha256=file.sha256 or "", facts=transfer.facts)
+
+    async def ready(self, *, timeout_s: float) -> None:
+        """Wait until every uploaded file can be used; raises FileFailedError, FileNotReadyError."""
+        for file in self.files:
+            if file.upload_name is not None:
+                await self._library.ready(file.upload_name, timeout_s=timeout_s)
+
+    def part(self, file: Incoming) -> InlinePart | FilePart:
+        """Give a settled file as a part of the request."""
+        if file.is_held:
+            return InlinePart(file.type.mime_type, file.slices, file.options)
+        return FilePart(file.type.mime_type, file.uri or "", file.options)
+
+    def _give_up(self, session: ResumableSession) -> None:
+        self._end_upload()
+        self._library.abandon(session)
+
+    def _end_upload(self) -> None:
+        self._uploads -= 1
+        self._held_bytes.end_upload()
+
+    def _reserve(self, size_bytes: int) -> None:
+        self._held_bytes.reserve(size_bytes)
+        self._reserved += size_bytes
+
+    def _release(self, size_bytes: int) -> None:
+        self._held_bytes.release(size_bytes)
+        self._reserved -= size_bytes
+
+
+def _first(failures: BaseExceptionGroup[GatewayError]) -> GatewayError:
+    first = failures.exceptions[0]
+    return first if isinstance(first, GatewayError) else _first(first)

@@ -1,0 +1,311 @@
+"""The files that lie at Gemini, and whose they are: started, completed, found, waited for, reused, deleted, swept.
+
+An upload is written down with its owner before it starts, under a lease that its carrier renews; it lives by that lease
+until an id stands for it. Every access by a client goes through `resolve`. It knows no form and no HTTP.
+"""
+
+import asyncio
+import secrets
+from dataclasses import replace
+
+from cryptography.fernet import InvalidToken
+
+from app.errors import (
+    FileFailedError,
+    FileNotFoundProblemError,
+    FileNotReadyError,
+    FileQuotaError,
+    GatewayError,
+    StoredBytesError,
+)
+from app.gemini.remote_files import RemoteFile, RemoteFiles
+from app.gemini.request import NAME_CHARS
+from app.gemini.resumable import ResumableSession, ResumableUploads
+from app.gemini.upstream import Upstream
+from app.media.janitor import Janitor
+from app.settings import Settings
+from app.store.files import FileRegistry
+from app.store.records import Facts, Origin, Page, StoredFile, Upload, UploadState
+from app.store.secrets import Vault
+
+LIFETIME_S = 48 * 3600.0
+LEAST_LIFE_S = 600.0
+LEASE_S = 300.0
+FIRST_POLL_S = 0.1
+LONGEST_POLL_S = 5.0
+_ALPHABET = "abcdefghijklmnopqrstuvwxyz0123456789"
+
+
+def new_name() -> str:
+    """Make the name of a file upstream: random, without dashes, of known length."""
+    return "".join(secrets.choice(_ALPHABET) for _ in range(NAME_CHARS))
+
+
+def new_file_id() -> str:
+    """Make the id under which a client holds a file."""
+    return f"file_{secrets.token_urlsafe(18)}"
+
+
+class FileLibrary:
+    """Files of all owners, each seen only by its own."""
+
+    def __init__(
+        self,
+        *,
+        registry: FileRegistry,
+        uploads: ResumableUploads,
+        remote: RemoteFiles,
+        upstream: Upstream,
+        vault: Vault,
+        janitor: Janitor,
+        settings: Settings,
+    ) -> None:
+        self._registry = registry
+        self._uploads = uploads
+        self._remote = remote
+        self._upstream = upstream
+        self._vault = vault
+        self._janitor = janitor
+        self._high_water = settings.files_high_water_bytes
+        self._per_owner = settings.stored_bytes_per_client
+        self._carried: set[str] = set()
+
+    def now(self) -> float:
+        """Tell Gemini's time in seconds since the epoch."""
+        return self._upstream.now()
+
+    async def room_for(self, owner: str, size_bytes: int) -> int:
+        """Make room for `size_bytes` (0 when unknown); gives how many bytes the owner may still store.
+
+        Raises StoredBytesError when the owner has no room, FileQuotaError when the project has none.
+        """
+        now = self.now()
+        left = self._per_owner - await self._registry.stored_bytes(now=now, owner=owner)
+        if left < max(1, size_bytes):
+            raise StoredBytesError(
+                f"Your stored files may take {self._per_owner} bytes; {max(0, left)} are left. Delete files first.",
+                retry_after_s=await self._until_expiry(now),
+            )
+        while await self._registry.stored_bytes(now=now) + size_bytes > self._high_water:
+            victim = await self._registry.least_used_kept(now=now)
+            if victim is None:
+                raise FileQuotaError(
+                    f"The project's files may take {self._high_water} bytes, and none of them may be dropped.",
+                    retry_after_s=await self._until_expiry(now),
+                )
+            await self.delete(victim.owner, victim.id)
+        return left
+
+    async def _until_expiry(self, now: float) -> float:
+        expires_at = await self._registry.next_expiry(now=now)
+        return 60.0 if expires_at is None else max(1.0, expires_at - now)
+
+    async def start(self, owner: str, *, mime_type: str, size_bytes: int | None) -> ResumableSession:
+        """Write an upload down and open its session; the caller owns it until `complete` or `abandon`."""
+        name = new_name()
+        now = self.now()
+        await self._registry.begin(
+            name,
+            owner=owner,
+            mime_type=mime_type,
+            size_bytes=size_bytes or 0,
+            now=now,
+            expires_at=now + LIFETIME_S,
+            lease_until=now + LEASE_S,
+        )
+        self._carried.add(name)
+        try:
+            session = await self._uploads.start(name=name, mime_type=mime_type, size_bytes=size_bytes)
+            await self._registry.set_session(name, self._vault.seal(session.url))
+        except GatewayError:
+            self._carried.discard(name)
+            self._janitor.submit(self._registry.forget(name))
+            raise
+        except asyncio.CancelledError:
+            # Gemini may have opened it all the same.
+            self.discard(name)
+            raise
+        return session
+
+    async def complete(self, file: RemoteFile, *, size_bytes: int, sha256: str, facts: Facts) -> None:
+        """Record a finalized upload."""
+        await self._registry.complete(
+            file.name,
+            state=_state(file),
+            size_bytes=size_bytes,
+            sha256=sha256,
+            uri=file.uri,
+            facts=facts if file.duration is None else replace(facts, duration=file.duration),
+            expires_at=file.expires_at or self.now() + LIFETIME_S,
+            error=file.error,
+        )
+
+    async def add(self, owner: str, upload_name: str, *, origin: Origin, filename: str | None) -> StoredFile:
+        """Give an upload an id of the owner's."""
+        self._carried.discard(upload_name)
+        return await self._registry.add_file(
+            new_file_id(),
+            owner=owner,
+            upload_name=upload_name,
+            origin=origin,
+            filename=filename,
+            now=self.now(),
+        )
+
+    async def known(self, owner: str, sha256: str) -> StoredFile | None:
+        """Find a file of the owner's with these bytes that lives long enough to be used."""
+        return await self._registry.find_known(owner, sha256, after=self.now() + LEAST_LIFE_S)
+
+    async def resolve(self, owner: str, file_id: str, *, least_life_s: float = 0.0) -> StoredFile:
+        """Find a file by its id. The one place where access to a file is decided.
+
+        Raises FileNotFoundProblemError for one that is unknown, another's, gone, or about to expire.
+        """
+        found = await self._registry.find(owner, file_id, now=self.now() + least_life_s)
+        if found is None:
+            raise FileNotFoundProblemError(
+                f"There is no file {file_id[:80]!r} (any more). Files live 48 hours: upload it again, use its new id."
+            )
+        return found
+
+    async def page(
+        self,
+        owner: str,
+        *,
+        limit: int,
+        after: str | None,
+        state: UploadState | None,
+        sha256: str | None,
+        filename: str | None,
+    ) -> Page:
+        """List the owner's files, newest first."""
+        return await self._registry.page(
+            owner, now=self.now(), limit=limit, after=after, state=state, sha256=sha256, filename=filename
+        )
+
+    async def refreshed(self, file: StoredFile) -> StoredFile:
+        """Give the file with its state as Gemini has it now."""
+        return replace(file, upload=await self._refresh(file.upload))
+
+    async def _refresh(self, upload: Upload) -> Upload:
+        if upload.state is not UploadState.PROCESSING:
+            return upload
+        remote = await self._remote.get(upload.name)
+        if remote is None:
+            await self._registry.forget(upload.name)
+            raise FileNotFoundProblemError("The file is not at Gemini any more: upload it again.")
+        state = _state(remote)
+        if state is not UploadState.PROCESSING:
+            await self._registry.set_state(upload.name, state, error=remote.error, duration=remote.duration)
+        duration = upload.facts.duration if remote.duration is None else remote.duration
+        return replace(upload, state=state, error=remote.error, facts=replace(upload.facts, duration=duration))
+
+    async def settled(self, file: StoredFile, *, timeout_s: float) -> StoredFile:
+        """Wait until Gemini has processed the file, at most `timeout_s`; gives it in whatever state it then is."""
+        return replace(file, upload=await self._settle(file.upload, timeout_s))
+
+    async def _settle(self, upload: Upload, timeout_s: float) -> Upload:
+        deadline = asyncio.get_running_loop().time() + timeout_s
+        pause = FIRST_POLL_S
+        upload = await self._refresh(upload)
+        while upload.state is UploadState.PROCESSING:
+            left = deadline - asyncio.get_running_loop().time()
+            if left <= 0:
+                break
+            await asyncio.sleep(min(pause, left))
+            pause = min(pause * 1.5, LONGEST_POLL_S)
+            upload = await self._refresh(upload)
+        return upload
+
+    async def ready(self, name: str, *, timeout_s: float) -> None:
+        """Wait until the upload can be used. Raises FileFailedError, FileNotReadyError, FileNotFoundProblemError."""
+        upload = await self._registry.get(name)
+        if upload is None:
+            raise FileNotFoundProblemError("The file is not at Gemini any more: upload it again.")
+        upload = await self._settle(upload, timeout_s)
+        if upload.state is UploadState.FAILED:
+            raise FileFailedError(f"Gemini could not process the file: {upload.error or 'it gave no reason.'}")
+        if upload.state is not UploadState.ACTIVE:
+            raise FileNotReadyError(
+                f"Gemini has not finished processing the file within {timeout_s:g} s; ask again later.",
+                retry_after_s=10,
+            )
+        await self._registry.touch(name, now=self.now())
+
+    async def processing_again(self, name: str) -> None:
+        """Take note that Gemini says a file is not ready, though it said so before."""
+        await self._registry.set_state(name, UploadState.PROCESSING, error=None, duration=None)
+
+    async def close(self, name: str) -> None:
+        """Take note that Gemini does not have a file any more."""
+        await self._registry.forget(name)
+
+    async def delete(self, owner: str, file_id: str) -> None:
+        """Delete one of the owner's files; its bytes upstream go with its last id.
+
+        Raises FileNotFoundProblemError, but not for one that the owner has deleted before.
+        """
+        now = self.now()
+        is_owners, name = await self._registry.delete_file(owner, file_id, now=now, lease_until=now)
+        if not is_owners:
+            raise FileNotFoundProblemError(f"There is no file {file_id[:80]!r}.")
+        if name is not None:
+            await self._remove(name)
+
+    async def _remove(self, name: str) -> None:
+        try:
+            await self._remote.delete(name)
+        except GatewayError:
+            # It stands under an ended lease, so the sweep tries again.
+            return
+        await self._registry.forget(name)
+
+    def discard(self, name: str) -> None:
+        """Delete a finalized upload that nobody keeps, in the background."""
+        self._janitor.submit(self._discard(name))
+
+    async def _discard(self, name: str) -> None:
+        self._carried.discard(name)
+        await self._registry.set_leases({name}, lease_until=self.now())
+        await self._remote.delete(name)
+        await self._registry.forget(name)
+
+    def abandon(self, session: ResumableSession) -> None:
+        """Cancel an upload that will not be finished, in the background; a file that came of it all the same goes."""
+        self._janitor.submit(self._abandon(session))
+
+    async def _abandon(self, session: ResumableSession) -> None:
+        await session.cancel()
+        await self._discard(session.name)
+
+    async def sweep(self) -> None:
+        """Renew the leases of what is carried here; cancel or delete what others left behind; forget what expired."""
+        now = self.now()
+        await self._registry.set_leases(self._carried, lease_until=now + LEASE_S)
+        await self._registry.drop_expired(now=now)
+        for upload in await self._registry.abandoned(now=now):
+            try:
+                await self._reclaim(upload)
+            except GatewayError:
+                # One that cannot be reclaimed now waits its turn again, and does not keep the others waiting.
+                await self._registry.set_leases({upload.name}, lease_until=now + LEASE_S)
+
+    async def _reclaim(self, upload: Upload) -> None:
+        if upload.session is not None:
+            await self._cancel_sealed(upload.name, upload.session)
+        await self._remote.delete(upload.name)
+        await self._registry.forget(upload.name)
+
+    async def _cancel_sealed(self, name: str, sealed: bytes) -> None:
+        try:
+            url = self._vault.unseal(sealed)
+        except InvalidToken:
+            # Sealed with another secret: the session dies by itself, the name below is still deleted.
+            return
+        await self._uploads.resume(url, name=name).cancel()
+
+
+def _state(file: RemoteFile) -> UploadState:
+    if file.state == "FAILED":
+        return UploadState.FAILED
+    return UploadState.PROCESSING if file.state == "PROCESSING" else UploadState.ACTIVE

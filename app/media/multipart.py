@@ -1,0 +1,196 @@
+"""A multipart/form-data body, read once and in order, as it arrives (RFC 7578).
+
+    body pieces ──> python-multipart's push parser ──> parts: a head, then its data
+
+Nothing is gathered here: a part's data is handed on before the next piece of the body is asked for. It knows nothing of
+what the fields mean.
+"""
+
+from collections import deque
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+from python_multipart.exceptions import FormParserError
+from python_multipart.multipart import MultipartParser, parse_options_header
+
+from app.errors import FieldError, InvalidFieldError, MalformedRequestError, UnsupportedMediaTypeError
+
+MAX_BOUNDARY_CHARS = 70
+MAX_HEADER_BYTES = 8_192
+MAX_HEADERS = 16
+
+
+@dataclass(frozen=True, slots=True)
+class PartHead:
+    """What stands before a part's data. `filename` is None for a field; a file may have an empty one."""
+
+    name: str
+    filename: str | None
+    content_type: str | None
+    content_length: int | None
+
+
+_PART_END = object()
+_Event = PartHead | memoryview | object
+
+
+def boundary_of(content_type: str | None) -> bytes:
+    """Give the boundary of a form's Content-Type; raises UnsupportedMediaTypeError or MalformedRequestError."""
+    kind, options = parse_options_header(content_type)
+    if kind != b"multipart/form-data":
+        raise UnsupportedMediaTypeError(
+            f"This operation takes multipart/form-data, not {kind.decode('latin-1') or 'a body without Content-Type'}."
+        )
+    boundary = options.get(b"boundary", b"")
+    if not 1 <= len(boundary) <= MAX_BOUNDARY_CHARS:
+        raise MalformedRequestError(
+            f"The form's boundary has {len(boundary)} characters; it must have 1 to {MAX_BOUNDARY_CHARS}."
+        )
+    return boundary
+
+
+def _text(value: bytes, what: str) -> str:
+    try:
+        return value.decode()
+    except UnicodeDecodeError as error:
+        raise MalformedRequestError(f"A part's {what} is not UTF-8.") from error
+
+
+def _filename(value: bytes) -> str:
+    # Browsers escape what would end the quoted string (HTML standard, multipart/form-data encoding).
+    name = _text(value, "filename")
+    return name.replace("%22", '"').replace("%0D", " ").replace("%0A", " ").rpartition("/")[2]
+
+
+def _length(value: bytes | None) -> int | None:
+    if value is None:
+        return None
+    if not value.isdigit() or len(value) > 15:
+        raise MalformedRequestError("A part's Content-Length is not a number of bytes.")
+    return int(value)
+
+
+class FormReader:
+    """Iterate it for the heads of the parts, and `data()` for the data of the part at hand."""
+
+    def __init__(self, body: AsyncIterator[bytes], boundary: bytes, *, max_parts: int) -> None:
+        self._body = body
+        self._max_parts = max_parts
+        self._parts = 0
+        self._events: deque[_Event] = deque()
+        self._headers: dict[bytes, bytes] = {}
+        self._header_name = b""
+        self._header_value = b""
+        self._is_ended = False
+        self._is_in_part = False
+        try:
+            self._parser = MultipartParser(
+                boundary,
+                {
+                    "on_part_begin": self._on_part_begin,
+                    "on_header_field": self._on_header_field,
+                    "on_header_value": self._on_header_value,
+                    "on_header_end": self._on_header_end,
+                    "on_headers_finished": self._on_headers_finished,
+                    "on_part_data": self._on_part_data,
+                    "on_part_end": self._on_part_end,
+                    "on_end": self._on_end,
+                },
+                max_header_count=MAX_HEADERS,
+                max_header_size=MAX_HEADER_BYTES,
+            )
+        except FormParserError as error:
+            raise MalformedRequestError("The form's boundary is not valid.") from error
+
+    def __aiter__(self) -> "FormReader":
+        return self
+
+    async def __anext__(self) -> PartHead:
+        """Give the next part's head; what was not read of the last part is dropped.
+
+        Raises MalformedRequestError for a body that is not a form, or that ends without its closing boundary.
+        """
+        while True:
+            event = await self._next()
+            if event is None:
+                raise StopAsyncIteration
+            if isinstance(event, PartHead):
+                self._is_in_part = True
+                return event
+            if event is _PART_END:
+                self._is_in_part = False
+
+    async def data(self) -> AsyncIterator[memoryview]:
+        """Give the data of the part at hand, as the body's pieces bring it."""
+        while self._is_in_part:
+            event = await self._next()
+            if isinstance(event, memoryview):
+                yield event
+            else:
+                self._is_in_part = False
+
+    async def _next(self) -> _Event | None:
+        while not self._events:
+            piece = await anext(self._body, None)
+            if piece is None:
+                if not self._is_ended:
+                    raise MalformedRequestError(
+                        "The form ended without its closing boundary: the body was cut, or its Content-Type names "
+                        "another boundary. Send it again."
+                    )
+                return None
+            if piece:
+                self._feed(piece)
+        return self._events.popleft()
+
+    def _feed(self, piece: bytes) -> None:
+        try:
+            self._parser.write(piece)
+        except FormParserError as error:
+            raise MalformedRequestError("The body is not a form with the boundary that Content-Type names.") from error
+
+    def _on_part_begin(self) -> None:
+        self._parts += 1
+        if self._parts > self._max_parts:
+            raise InvalidFieldError(
+                f"The form has more than {self._max_parts} parts.",
+                errors=(FieldError("form", "Send fewer parts.", allowed=str(self._max_parts)),),
+            )
+        self._headers = {}
+
+    def _on_header_field(self, data: bytes, start: int, end: int) -> None:
+        self._header_name += data[start:end]
+
+    def _on_header_value(self, data: bytes, start: int, end: int) -> None:
+        self._header_value += data[start:end]
+
+    def _on_header_end(self) -> None:
+        self._headers[self._header_name.lower()] = self._header_value.strip(b" \t")
+        self._header_name = self._header_value = b""
+
+    def _on_headers_finished(self) -> None:
+        kind, options = parse_options_header(self._headers.get(b"content-disposition"))
+        name = options.get(b"name", b"")
+        if kind != b"form-data" or not name:
+            raise MalformedRequestError('A part has no Content-Disposition: form-data with a name="..."')
+        if self._headers.get(b"content-transfer-encoding", b"binary").lower() not in {b"binary", b"8bit", b"7bit"}:
+            raise MalformedRequestError("A part has a Content-Transfer-Encoding; send its bytes as they are.")
+        filename = options.get(b"filename")
+        content_type = self._headers.get(b"content-type")
+        self._events.append(
+            PartHead(
+                name=_text(name, "name").removesuffix("[]"),
+                filename=None if filename is None else _filename(filename),
+                content_type=None if content_type is None else content_type.decode("latin-1"),
+                content_length=_length(self._headers.get(b"content-length")),
+            )
+        )
+
+    def _on_part_data(self, data: bytes, start: int, end: int) -> None:
+        self._events.append(memoryview(data)[start:end])
+
+    def _on_part_end(self) -> None:
+        self._events.append(_PART_END)
+
+    def _on_end(self) -> None:
+        self._is_ended = True

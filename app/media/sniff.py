@@ -1,0 +1,199 @@
+r"""What a file is: decided from its first bytes, its declared type and its name, in this order.
+
+    head --signature--> listed picture, sound, video, PDF --agrees with the declared kind--> Decision
+                    \-> known, but not taken -----------------------------------------------> 415
+                    \-> nothing --text?--> Decision, unless it calls itself a picture, sound, video or PDF
+
+Within a kind the bytes win, and `has_mismatch` tells the caller to warn; sound and video are one kind here,
+since their containers are. It must not know HTTP, Gemini, or where the bytes come from.
+"""
+
+from dataclasses import dataclass
+
+from app.media import mpeg_audio
+from app.media.signatures import match_signature
+from app.media.text import UTF_8, charset_of, looks_like_text
+from app.media.types import (
+    HEADERLESS,
+    Kind,
+    UnsupportedTypeError,
+    canonical_mime_type,
+    claimed_kind,
+    essence_of,
+    extension_of,
+    kind_of,
+    parameters_of,
+    text_type_of_name,
+)
+
+HEAD_BYTES = 4096
+"""How much of a file's beginning `decide` wants to see."""
+
+_NOUNS = {Kind.IMAGE: "picture", Kind.AUDIO: "sound", Kind.VIDEO: "video", Kind.DOCUMENT: "PDF", Kind.TEXT: "text"}
+
+# Formats recognised in order to be refused with a way out.
+_REFUSED = {
+    "image/svg+xml": "an SVG drawing; send it as PNG, or declare text/xml to have its source read",
+    "image/avif": "an AVIF picture; send it as PNG, JPEG or WebP",
+    "image/jxl": "a JPEG XL picture; send it as PNG, JPEG or WebP",
+    "image/jp2": "a JPEG 2000 picture; send it as PNG, JPEG or WebP",
+    "image/x-icon": "an icon; send it as PNG",
+    "image/vnd.adobe.photoshop": "a Photoshop file; export it as PNG or JPEG",
+    "image/x-canon-cr2": "a raw photo; export it as JPEG",
+    "image/x-canon-cr3": "a raw photo; export it as JPEG",
+    "audio/amr": "AMR sound; convert it to WAV, MP3 or M4A",
+    "audio/basic": "AU sound; convert it to WAV, MP3 or M4A",
+    "audio/x-caf": "a Core Audio file; convert it to WAV, MP3 or M4A",
+    "audio/midi": "MIDI notes, not sound; render it to WAV or MP3",
+    "video/ogg": "Ogg video; convert it to MP4 or WebM",
+    "video/mp2t": "an MPEG transport stream; remux it to MP4",
+    "video/x-matroska": "a Matroska file; remux it to MP4 or WebM",
+    "application/zip": "a ZIP archive; send the files inside it one by one",
+    "application/vnd.openxmlformats-officedocument": "an Office document; export it as PDF",
+    "application/vnd.openxmlformats-officedocument.wordprocessingml.document": "a Word document; export it as PDF",
+    "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet": "an Excel workbook; export it as CSV or PDF",
+    "application/vnd.openxmlformats-officedocument.presentationml.presentation": "a presentation; export it as PDF",
+    "application/vnd.oasis.opendocument": "an OpenDocument file; export it as PDF",
+    "application/epub+zip": "an EPUB book; export it as PDF or HTML",
+    "application/x-ole-storage": "an old Office document; export it as PDF",
+    "application/gzip": "a gzip archive; send what is inside",
+    "application/x-bzip2": "a bzip2 archive; send what is inside",
+    "application/x-xz": "an xz archive; send what is inside",
+    "application/zstd": "a Zstandard archive; send what is inside",
+    "application/x-7z-compressed": "a 7-Zip archive; send what is inside",
+    "application/vnd.rar": "a RAR archive; send what is inside",
+    "application/vnd.sqlite3": "a SQLite database; export it as CSV",
+    "application/x-executable": "a program",
+    "application/x-mach-binary": "a program",
+    "application/vnd.microsoft.portable-executable": "a program",
+    "application/wasm": "a program",
+}
+
+# Names of sound files in containers that hold video too.
+_SOUND_EXTENSIONS = frozenset({"m4a", "m4b", "m4r", "weba"})
+# What a browser on a desktop declares for TypeScript, having only the extension to go by.
+_TYPESCRIPT_EXTENSIONS = frozenset({"ts", "mts", "cts"})
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What a file is.
+
+    `mime_type` is on the supported list, and is what Gemini is told (headerless sound keeps its rate and
+    channels as parameters). `declared_mime_type` is what the client called it, without parameters, None if
+    it did not. `has_mismatch` says that the bytes overruled that. `charset` is a codec name for text, else None.
+    """
+
+    mime_type: str
+    kind: Kind
+    declared_mime_type: str | None
+    has_mismatch: bool
+    charset: str | None = None
+
+
+def sniff(head: bytes) -> str | None:
+    """Return the MIME type that a file's first bytes prove, or None.
+
+    Not more than `HEAD_BYTES` are looked at. The type may be one that is not taken.
+    """
+    return match_signature(head[:HEAD_BYTES])
+
+
+def decide(head: bytes, *, declared: str | None, filename: str | None, is_whole: bool) -> Decision:
+    """Decide what a file is.
+
+    `head` is its beginning, up to `HEAD_BYTES` (more is not looked at); `declared` its Content-Type as it
+    came, parameters included; `is_whole` says that there is nothing after `head`.
+    Raises `UnsupportedTypeError` when Gemini takes no such file, or when it is not what it calls itself.
+    """
+    is_whole = is_whole and len(head) <= HEAD_BYTES
+    head = head[:HEAD_BYTES]
+    claim = canonical_mime_type(declared)
+    found = _find(head, claim)
+    if found is not None and kind_of(found) not in {None, Kind.TEXT}:
+        return _media(found, claim, declared, filename)
+    if found in _REFUSED and not (found == "image/svg+xml" and claim is not None and kind_of(claim) is Kind.TEXT):
+        raise UnsupportedTypeError(f"The file is {_REFUSED[found]}.", found)
+    if claim in HEADERLESS and not looks_like_text(head, UTF_8, is_whole=is_whole, allows_controls=False):
+        return _headerless(claim, declared)
+    return _text(head, claim, declared, filename, found, is_whole=is_whole)
+
+
+def _find(head: bytes, claim: str | None) -> str | None:
+    found = match_signature(head)
+    if found is not None:
+        return found
+    # Junk before the first frame, or before a PDF's header, is forgiven to who says what it is.
+    if claim == "audio/mpeg" and mpeg_audio.find_run(head, mpeg_audio.parse_mpeg_frame) is not None:
+        return claim
+    if claim == "application/pdf" and b"%PDF-" in head[:1024]:
+        return claim
+    return None
+
+
+def _family(kind: Kind | None) -> Kind | None:
+    return Kind.VIDEO if kind is Kind.AUDIO else kind
+
+
+def _media(found: str, claim: str | None, declared: str | None, filename: str | None) -> Decision:
+    claimed = claimed_kind(claim) if claim is not None else None
+    kind = kind_of(found)
+    if claimed is not None and kind is not None and _family(claimed) is not _family(kind):
+        raise UnsupportedTypeError(
+            f"The file calls itself {claim} ({_NOUNS[claimed]}), but its bytes are {found} ({_NOUNS[kind]}).", found
+        )
+    mime_type = _sound_or_video(found, claim, filename)
+    fits = claim is None or claim == mime_type or {claim, mime_type} == {"image/heic", "image/heif"}
+    return Decision(mime_type, kind_of(mime_type) or Kind.VIDEO, essence_of(declared), not fits)
+
+
+def _sound_or_video(found: str, claim: str | None, filename: str | None) -> str:
+    """Name a container that holds sound as well as video: the bytes say which, who sent it says what for."""
+    if found == "audio/opus":
+        # An Ogg file. The older of its two names is the one that every surface takes.
+        return found if claim == found else "audio/ogg"
+    is_sound = claimed_kind(claim) is Kind.AUDIO if claim is not None else extension_of(filename) in _SOUND_EXTENSIONS
+    return {"video/mp4": "audio/m4a", "video/webm": "audio/webm"}.get(found, found) if is_sound else found
+
+
+def _headerless(claim: str, declared: str | None) -> Decision:
+    """Raw samples: nothing in the bytes tells their rate, so the declaration must (A-law and mu-law: 8000 if not)."""
+    parameters = parameters_of(declared)
+    rate, channels = parameters.get("rate", ""), parameters.get("channels", "1")
+    if not rate and claim != "audio/l16":
+        rate = "8000"
+    if not _is_within(rate, 1000, 384_000) or not _is_within(channels, 1, 8):
+        raise UnsupportedTypeError(
+            f"Raw samples need their rate in Hz, and their channels if more than one: {claim};rate=16000;channels=1.",
+            declared,
+        )
+    suffix = f";channels={int(channels)}" if int(channels) > 1 else ""
+    return Decision(f"{claim};rate={int(rate)}{suffix}", Kind.AUDIO, essence_of(declared), has_mismatch=False)
+
+
+def _is_within(number: str, least: int, most: int) -> bool:
+    return number.isascii() and number.isdigit() and len(number) <= 6 and least <= int(number) <= most
+
+
+def _text(
+    head: bytes, claim: str | None, declared: str | None, filename: str | None, found: str | None, *, is_whole: bool
+) -> Decision:
+    if claim == "video/mp2t" and extension_of(filename) in _TYPESCRIPT_EXTENSIONS:
+        claim = "text/plain"
+    claimed = claimed_kind(claim) if claim is not None else None
+    if claimed not in {None, Kind.TEXT}:
+        if kind_of(claim or "") is None:
+            raise UnsupportedTypeError(f"Files of type {claim} are not taken.", claim)
+        what = f"text ({found})" if found is not None else "not that"
+        raise UnsupportedTypeError(f"The file calls itself {claim}, but its bytes are {what}.", found or claim)
+    is_declared = claimed is Kind.TEXT
+    # Where no text was declared, its charset says nothing either (`application/octet-stream; charset=binary`).
+    charset = charset_of(declared) if is_declared else UTF_8
+    if not looks_like_text(head, charset, is_whole=is_whole, allows_controls=is_declared):
+        reason = f"The file calls itself {claim}, but is not text in {charset}" if is_declared else "Unknown file type"
+        raise UnsupportedTypeError(f"{reason}: its bytes are of no known format.", claim)
+    if is_declared and claim is not None:
+        return Decision(claim, Kind.TEXT, essence_of(declared), has_mismatch=False, charset=charset)
+    by_name = text_type_of_name(filename)
+    mime_type = found if found is not None and by_name == "text/plain" else by_name
+    return Decision(mime_type, Kind.TEXT, essence_of(declared), has_mismatch=claim is not None, charset=charset)

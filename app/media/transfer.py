@@ -1,0 +1,127 @@
+"""One file on its way through: a chunk fills while the one before it is sent.
+
+    write ──> filling ──(full, and more came)──> sending ──acknowledged──> free
+                  └── end of the file: all but the last granule goes; the rest waits for finalize
+
+Two chunks are all that is held, whatever the file's size; a writer waits while both are taken. The SHA-256 and the
+facts of the head are read from the same chunks, in a thread, while they are sent. It knows no form and no registry.
+"""
+
+import asyncio
+import hashlib
+from mmap import mmap
+
+from app.gemini.remote_files import RemoteFile
+from app.gemini.resumable import ResumableSession
+from app.media.facts import read_facts
+from app.store.records import Facts
+
+HEAD_BYTES = 1 << 20
+
+
+class Transfer:
+    """A file that streams into a resumable session.
+
+    `chunk_bytes` is rounded down to what the session takes.
+    """
+
+    def __init__(self, session: ResumableSession, *, mime_type: str, chunk_bytes: int) -> None:
+        granularity = session.granularity
+        self._capacity = max(granularity, chunk_bytes // granularity * granularity)
+        self._filling = mmap(-1, self._capacity)
+        self._spare: mmap | None = None
+        self._filled = 0
+        self._sending: asyncio.Task[None] | None = None
+        self._sha256 = hashlib.sha256()
+        self._facts: Facts | None = None
+        self._mime_type = mime_type
+        self._tail = b""
+        self.session = session
+        self.size_bytes = 0
+        self.acknowledged_bytes = 0
+
+    async def write(self, piece: memoryview | bytes) -> None:
+        """Take data in; waits while two chunks are held. Raises what sending raises (see ResumableSession)."""
+        view = memoryview(piece)
+        if self._sending is not None and self._sending.done():
+            await self._sending
+        while view:
+            # A full chunk goes only when more follows: the file's last bytes belong to finalize.
+            if self._filled == self._capacity:
+                await self._send_full()
+            count = min(len(view), self._capacity - self._filled)
+            self._filling[self._filled : self._filled + count] = view[:count]
+            self._filled += count
+            self.size_bytes += count
+            view = view[count:]
+
+    async def end(self) -> None:
+        """Take note that the file has ended: everything but its last granule is sent, and the chunks are let go."""
+        if self._sending is not None:
+            await self._sending
+        whole = memoryview(self._filling)[: self._filled]
+        if self.size_bytes == self._filled:
+            self._facts = await asyncio.to_thread(read_facts, bytes(whole), self._mime_type, is_whole=True)
+        kept = (self._filled - 1) % self.session.granularity + 1
+        split = self._filled - kept
+        self._tail = bytes(whole[split:])
+        self._sending = asyncio.create_task(self._send_last(whole[:split]))
+        # The task alone holds the last chunk now, and only until it is acknowledged.
+        self._spare = None
+        self._filling = mmap(-1, 1)
+
+    async def settled(self) -> str:
+        """Wait until all but the last granule is acknowledged; gives the whole file's SHA-256 in hex."""
+        if self._sending is not None:
+            await self._sending
+            self._sending = None
+        return self._sha256.hexdigest()
+
+    async def finalize(self) -> RemoteFile:
+        """Send the last granule and finish the upload; gives the file. `settled` must have been awaited."""
+        file = await self.session.finalize(memoryview(self._tail), self.size_bytes - len(self._tail))
+        self.acknowledged_bytes = self.size_bytes
+        return file
+
+    @property
+    def facts(self) -> Facts:
+        """What the file's head, or the whole of a small file, told."""
+        return self._facts or Facts()
+
+    async def stop(self) -> None:
+        """Stop sending; what was sent stays with the session, which the caller cancels."""
+        if self._sending is not None:
+            self._sending.cancel()
+            await asyncio.wait((self._sending,))
+            if not self._sending.cancelled():
+                # Asked for, so that a failure which nobody awaits is not reported as lost.
+                self._sending.exception()
+            self._sending = None
+
+    async def _send_full(self) -> None:
+        chunk, offset = self._filling, self.size_bytes - self._filled
+        if self._sending is not None:
+            await self._sending
+        self._filling = self._spare if self._spare is not None else mmap(-1, self._capacity)
+        self._spare = chunk
+        self._filled = 0
+        self._sending = asyncio.create_task(self._send(memoryview(chunk), offset))
+
+    async def _send(self, chunk: memoryview, offset: int) -> None:
+        look = asyncio.ensure_future(asyncio.to_thread(self._look, chunk, is_head=offset == 0))
+        try:
+            await self.session.send_chunk(chunk, offset)
+        finally:
+            # The thread reads the chunk, which must not be filled anew before it is done.
+            await look
+        self.acknowledged_bytes = offset + len(chunk)
+
+    async def _send_last(self, rest: memoryview) -> None:
+        if rest:
+            await self._send(rest, self.size_bytes - self._filled)
+        self._sha256.update(self._tail)
+
+    def _look(self, chunk: memoryview, *, is_head: bool) -> None:
+        self._sha256.update(chunk)
+        if is_head and self._facts is None:
+            self._facts = read_facts(bytes(chunk[:HEAD_BYTES]), self._mime_type, is_whole=False)

@@ -1,0 +1,192 @@
+"""Every knob of the gateway: typed, documented, read from the environment or a `.env` file, and from nowhere else.
+
+A wrong value stops the start with one line that names it. Secrets are `SecretStr`: they show in no log, error or repr.
+This module knows nothing of HTTP, Gemini or the database beyond their addresses.
+"""
+
+import json
+from pathlib import Path
+from typing import Annotated, Literal, TypeVar
+from urllib.parse import urlsplit
+
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+MIB = 1 << 20
+GIB = 1 << 30
+
+SHIPPED_ALIASES = {
+    "gemini-2.0-flash": "gemini-3.5-flash-lite",
+    "gemini-2.0-flash-001": "gemini-3.5-flash-lite",
+    "gemini-2.0-flash-lite": "gemini-3.5-flash-lite",
+    "gemini-2.0-flash-lite-001": "gemini-3.5-flash-lite",
+    "gemini-2.5-flash": "gemini-3.5-flash-lite",
+    "gemini-2.5-flash-lite": "gemini-3.5-flash-lite",
+    "gemini-2.5-pro": "gemini-3.8-flash",
+}
+"""What Google names as the replacement of a model that is shut down (models reference, section 7)."""
+
+
+class SettingsError(Exception):
+    """A setting with a wrong value; the message is one line that names it."""
+
+
+class _Environment(BaseSettings):
+    model_config = SettingsConfigDict(
+        env_file=".env",
+        env_file_encoding="utf-8",
+        env_ignore_empty=True,
+        extra="ignore",
+        frozen=True,
+        allow_inf_nan=False,
+    )
+
+
+class Settings(_Environment):
+    """The gateway's settings; the field's name in capitals is the environment variable."""
+
+    gemini_api_key: SecretStr | None = Field(None, description="The key of the Gemini API. `serve` needs it.")
+    gemini_api_key_file: Path | None = Field(
+        None, description="A file that holds the key (Docker secrets); used when GEMINI_API_KEY is unset."
+    )
+    gemini_base_url: str = Field(
+        "https://generativelanguage.googleapis.com", description="Where the Gemini API is: scheme, host, port."
+    )
+    gemini_default_model: str = Field("gemini-3.8-flash", description="The model when a call names none.")
+    model_aliases: Annotated[dict[str, str], NoDecode] = Field(
+        SHIPPED_ALIASES, description="JSON object: a model's name as clients send it, to the model that is asked."
+    )
+    models_file: Path | None = Field(
+        None, description="A JSON file of what models accept, cost and ignore, in place of the one shipped."
+    )
+    inline_limit_bytes: int = Field(
+        20_000_000, ge=1_000, le=100_000_000, description="Largest encoded request with inline media, in bytes."
+    )
+    pdf_inline_limit_bytes: int = Field(
+        50_000_000, ge=1_000, le=50_000_000, description="Largest PDF (its own bytes) that is sent inline."
+    )
+    upstream_unknown_length: Literal["auto", "yes", "no"] = Field(
+        "auto", description="Whether Gemini takes uploads of unknown length; `auto` tries and remembers a refusal."
+    )
+    upstream_connections: int = Field(200, ge=4, le=10_000, description="Connections to Gemini at most, all together.")
+    upstream_upload_origins: Annotated[tuple[str, ...], NoDecode] = Field(
+        (), description="Further origins (comma-separated) where an upload session's URL may point."
+    )
+    chunk_bytes: int = Field(
+        8 * MIB, ge=262_144, le=64 * MIB, multiple_of=262_144, description="Bytes of one upload chunk."
+    )
+    max_uploads: int = Field(64, ge=1, description="Uploads that stream at the same time in one process.")
+    database_url: str = Field(
+        "sqlite+aiosqlite:///./data/gateway.db",
+        repr=False,
+        description="The registry: SQLite, or postgresql+asyncpg://... It may hold a password, so it is never shown.",
+    )
+    secret_key: SecretStr | None = Field(
+        None, min_length=32, description="Encrypts what is stored; made once beside SQLite when unset."
+    )
+    client_auth: Literal["none"] | None = Field(
+        None, description="How clients prove who they are. `none` leaves the gateway open; `serve` wants it said."
+    )
+    allow_open_access: bool = Field(
+        False, description="With CLIENT_AUTH=none: allow an address other than loopback to be bound."
+    )
+    allowed_hosts: Annotated[tuple[str, ...], NoDecode] = Field(
+        (), description="Host names (comma-separated) that are served, besides loopback and the bound address."
+    )
+    public_url: str | None = Field(
+        None, description="The gateway's own address as clients see it; its host is allowed."
+    )
+    cors_origins: Annotated[tuple[str, ...], NoDecode] = Field(
+        (), description="Origins (comma-separated) whose pages may call; in `dev` every loopback origin may."
+    )
+    max_file_bytes: int = Field(2 * GIB, ge=1, le=2 * GIB, description="Largest file, in bytes.")
+    max_fields_bytes: int = Field(1 * MIB, ge=1_024, description="All of a form's fields together, in bytes.")
+    max_parts: int = Field(1_000, ge=1, le=10_000, description="Parts of a form at most.")
+    max_buffered_bytes: int = Field(
+        256 * MIB, ge=1 * MIB, description="Inline media held in memory by the process, in bytes."
+    )
+    request_timeout_s: float = Field(600, gt=0, description="A request's time from the end of its body to its answer.")
+    chunk_timeout_s: float = Field(120, gt=0, description="Time for one upload chunk to be acknowledged.")
+    connect_timeout_s: float = Field(10, gt=0, description="Time to connect to Gemini.")
+    file_ready_timeout_s: float = Field(300, gt=0, description="Time that a call waits for its files to be ready.")
+    idle_timeout_s: float = Field(60, gt=0, description="A body that sends nothing for so long is refused with 408.")
+    header_timeout_s: float = Field(10, gt=0, description="Time for a request's headers to arrive.")
+    min_body_rate: int = Field(
+        1_024, ge=0, description="Bytes a second a body must reach on average after its first 10 s; 0 sets no minimum."
+    )
+    files_high_water_bytes: int = Field(
+        16_000_000_000, ge=0, description="Stored bytes of the project above which kept files make room."
+    )
+    stored_bytes_per_client: int = Field(5_000_000_000, ge=0, description="Stored bytes of one client at most.")
+    allow_https_urls: bool = Field(False, description="Whether /chat may name https URLs for Gemini to fetch.")
+    models_cache_s: float = Field(600, ge=0, description="How long the list of models is kept.")
+    shutdown_grace_s: int = Field(30, ge=0, description="How long running calls may go on after SIGTERM.")
+
+    @field_validator("allowed_hosts", "cors_origins", "upstream_upload_origins", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        if isinstance(value, str):
+            return tuple(item for item in (piece.strip().rstrip("/") for piece in value.split(",")) if item)
+        return value
+
+    @field_validator("model_aliases", mode="before")
+    @classmethod
+    def _parse(cls, value: object) -> object:
+        try:
+            return json.loads(value) if isinstance(value, str) else value
+        except ValueError:
+            raise ValueError("must be a JSON object") from None
+
+    @field_validator("gemini_base_url", "public_url")
+    @classmethod
+    def _is_http_url(cls, value: str | None) -> str | None:
+        if value is None:
+            return None
+        parts = urlsplit(value)
+        if parts.scheme not in {"http", "https"} or not parts.hostname:
+            raise ValueError("must begin with http:// or https:// and a host")
+        return value.rstrip("/")
+
+    @field_validator("database_url")
+    @classmethod
+    def _is_known_database(cls, value: str) -> str:
+        if not value.startswith(("sqlite+aiosqlite://", "postgresql+asyncpg://")):
+            raise ValueError("must begin with sqlite+aiosqlite:// or postgresql+asyncpg://")
+        return value
+
+    @model_validator(mode="after")
+    def _needs_a_shared_secret(self) -> "Settings":
+        if self.database_url.startswith("postgresql") and self.secret_key is None:
+            raise ValueError("SECRET_KEY: is required with PostgreSQL, the same on every replica")
+        return self
+
+
+class EmulatorSettings(_Environment):
+    """The emulator's settings, prefixed with EMULATOR_; they go to it as plain values."""
+
+    model_config = SettingsConfigDict(env_prefix="EMULATOR_")
+
+    processing_delay_s: float = Field(0.5, ge=0, description="How long an uploaded video is PROCESSING.")
+    stream_chunk_delay_s: float = Field(0, ge=0, description="Pause between the chunks of a streamed answer.")
+    project_quota_bytes: int = Field(20_000_000_000, ge=0, description="Stored bytes before uploads are refused.")
+    refuse_unknown_length: bool = Field(False, description="Refuse uploads that declare no length.")
+    requests_per_minute: int | None = Field(None, ge=1, description="Model calls a minute before 429.")
+
+
+S = TypeVar("S", bound=_Environment)
+
+
+def read(kind: type[S], **overrides: object) -> S:
+    """Read settings from the environment and `.env`; overrides win.
+
+    Raises SettingsError with one line that names the variable, what is wrong with it, and never a secret's value.
+    """
+    try:
+        return kind(**overrides)  # type: ignore[arg-type]  # pydantic checks the values
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_context=False, include_input=False)[0]
+        message = first["msg"].removeprefix("Value error, ")
+        if not first["loc"]:
+            raise SettingsError(message) from None
+        prefix = kind.model_config.get("env_prefix", "")
+        raise SettingsError(f"{prefix}{first['loc'][0]}".upper() + f": {message}") from None

@@ -1,0 +1,279 @@
+"""The registry of files: every query about uploads and the ids that stand for them.
+
+Who may see what is decided by the owner in each query; it knows no HTTP, no Gemini call and no clock of its own:
+`now` is Gemini's time in seconds, given by the caller.
+"""
+
+from collections.abc import Collection
+from dataclasses import asdict
+
+from sqlalchemy import ColumnElement, and_, delete, func, or_, select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.errors import UploadFailedError
+from app.store.database import Database
+from app.store.records import Facts, Origin, Page, StoredFile, Upload, UploadState
+from app.store.schema import FileRow, UploadRow
+
+
+def _upload(row: UploadRow) -> Upload:
+    return Upload(
+        name=row.name,
+        owner=row.owner,
+        state=UploadState(row.state),
+        mime_type=row.mime_type,
+        size_bytes=row.size_bytes,
+        sha256=row.sha256,
+        uri=row.uri,
+        error=row.error,
+        session=row.session,
+        facts=Facts(row.width, row.height, row.orientation, row.duration, row.pages),
+        created_at=row.created_at,
+        expires_at=row.expires_at,
+        lease_until=row.lease_until,
+    )
+
+
+def _file(row: FileRow, upload: UploadRow) -> StoredFile:
+    return StoredFile(row.id, row.owner, Origin(row.origin), row.filename, row.created_at, _upload(upload))
+
+
+def _is_live(now: float) -> ColumnElement[bool]:
+    return and_(FileRow.deleted_at.is_(None), UploadRow.expires_at > now)
+
+
+class FileRegistry:
+    """Files and uploads, by owner."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def begin(
+        self,
+        name: str,
+        *,
+        owner: str,
+        mime_type: str,
+        size_bytes: int,
+        now: float,
+        expires_at: float,
+        lease_until: float,
+    ) -> None:
+        """Write an upload down before it starts; `size_bytes` is the declared size, or 0 when unknown."""
+        async with self._database.transaction() as session:
+            session.add(
+                UploadRow(
+                    name=name,
+                    owner=owner,
+                    state=UploadState.UPLOADING,
+                    mime_type=mime_type,
+                    size_bytes=size_bytes,
+                    created_at=now,
+                    used_at=now,
+                    expires_at=expires_at,
+                    lease_until=lease_until,
+                )
+            )
+
+    async def set_session(self, name: str, sealed: bytes) -> None:
+        """Remember an upload's sealed session URL."""
+        await self._update(name, session=sealed)
+
+    async def set_leases(self, names: Collection[str], *, lease_until: float) -> None:
+        """Say until when whoever carries these uploads answers for them."""
+        if names:
+            async with self._database.transaction() as session:
+                carried = update(UploadRow).where(UploadRow.name.in_(tuple(names)))
+                await session.execute(carried.values(lease_until=lease_until))
+
+    async def complete(
+        self,
+        name: str,
+        *,
+        state: UploadState,
+        size_bytes: int,
+        sha256: str,
+        uri: str,
+        facts: Facts,
+        expires_at: float,
+        error: str | None,
+    ) -> None:
+        """Record a finalized upload. Its lease stays until an id stands for it."""
+        await self._update(
+            name,
+            state=state,
+            size_bytes=size_bytes,
+            sha256=sha256,
+            uri=uri,
+            session=None,
+            expires_at=expires_at,
+            error=error,
+            **asdict(facts),
+        )
+
+    async def set_state(self, name: str, state: UploadState, *, error: str | None, duration: float | None) -> None:
+        """Record the state that Gemini gives, and the duration it has read."""
+        values: dict[str, object] = {"state": state, "error": error}
+        if duration is not None:
+            values["duration"] = duration
+        await self._update(name, **values)
+
+    async def _update(self, name: str, **values: object) -> None:
+        async with self._database.transaction() as session:
+            await session.execute(update(UploadRow).where(UploadRow.name == name).values(**values))
+
+    async def add_file(
+        self, file_id: str, *, owner: str, upload_name: str, origin: Origin, filename: str | None, now: float
+    ) -> StoredFile:
+        """Give an upload an id; from now on it lives by its ids and its expiry, not by a lease.
+
+        Raises UploadFailedError when the upload is gone, deleted in this very moment.
+        """
+        async with self._database.transaction() as session:
+            upload = await session.get(UploadRow, upload_name, with_for_update=True)
+            if upload is None:
+                raise UploadFailedError("The file was deleted while it was being used; send the request again.")
+            upload.lease_until = None
+            upload.used_at = now
+            row = FileRow(
+                id=file_id, owner=owner, upload_name=upload_name, origin=origin, filename=filename, created_at=now
+            )
+            session.add(row)
+            return _file(row, upload)
+
+    async def get(self, name: str) -> Upload | None:
+        """Get an upload by its name; for the gateway itself, not for clients."""
+        async with self._database.transaction() as session:
+            row = await session.get(UploadRow, name)
+            return _upload(row) if row else None
+
+    async def find(self, owner: str, file_id: str, *, now: float) -> StoredFile | None:
+        """Find a live file by its id, if it is this owner's."""
+        async with self._database.transaction() as session:
+            return await self._one(session, FileRow.id == file_id, FileRow.owner == owner, _is_live(now))
+
+    async def find_known(self, owner: str, sha256: str, *, after: float) -> StoredFile | None:
+        """Find a file of the owner's with these bytes, ready, that lives beyond `after`."""
+        async with self._database.transaction() as session:
+            return await self._one(
+                session,
+                FileRow.owner == owner,
+                UploadRow.sha256 == sha256,
+                UploadRow.state.in_((UploadState.ACTIVE, UploadState.PROCESSING)),
+                _is_live(after),
+            )
+
+    async def _one(self, session: AsyncSession, *where: ColumnElement[bool]) -> StoredFile | None:
+        query = select(FileRow, UploadRow).join(UploadRow, FileRow.upload_name == UploadRow.name).where(*where)
+        row = (await session.execute(query.order_by(FileRow.created_at.desc()).limit(1))).first()
+        return _file(row[0], row[1]) if row else None
+
+    async def page(
+        self,
+        owner: str,
+        *,
+        now: float,
+        limit: int,
+        after: str | None,
+        state: UploadState | None,
+        sha256: str | None,
+        filename: str | None,
+    ) -> Page:
+        """List an owner's live files, newest first; `after` is the id of the last one seen."""
+        where = [FileRow.owner == owner, _is_live(now)]
+        if state is not None:
+            where.append(UploadRow.state == state)
+        if sha256 is not None:
+            where.append(UploadRow.sha256 == sha256)
+        if filename is not None:
+            where.append(FileRow.filename == filename)
+        async with self._database.transaction() as session:
+            if after is not None:
+                last = await session.get(FileRow, after)
+                if last is None or last.owner != owner:
+                    return Page((), has_more=False)
+                older = and_(FileRow.created_at == last.created_at, FileRow.id < last.id)
+                where.append(or_(FileRow.created_at < last.created_at, older))
+            query = select(FileRow, UploadRow).join(UploadRow, FileRow.upload_name == UploadRow.name).where(*where)
+            query = query.order_by(FileRow.created_at.desc(), FileRow.id.desc()).limit(limit + 1)
+            rows = (await session.execute(query)).all()
+        return Page(tuple(_file(row[0], row[1]) for row in rows[:limit]), has_more=len(rows) > limit)
+
+    async def delete_file(self, owner: str, file_id: str, *, now: float, lease_until: float) -> tuple[bool, str | None]:
+        """Delete one of the owner's ids.
+
+        Gives whether it is (or was, until its expiry) the owner's, and the upload's name if this was its last id; that
+        upload then stands under a lease, so that it is deleted upstream even if this process dies now.
+        """
+        async with self._database.transaction() as session:
+            query = select(FileRow, UploadRow).join(UploadRow, FileRow.upload_name == UploadRow.name)
+            query = query.where(FileRow.id == file_id, FileRow.owner == owner, UploadRow.expires_at > now)
+            row = (await session.execute(query.with_for_update())).first()
+            if row is None:
+                return False, None
+            file, upload = row
+            if file.deleted_at is not None:
+                return True, None
+            file.deleted_at = now
+            others = select(func.count()).where(FileRow.upload_name == upload.name, FileRow.deleted_at.is_(None))
+            await session.flush()
+            if await session.scalar(others):
+                return True, None
+            upload.lease_until = lease_until
+            return True, upload.name
+
+    async def forget(self, name: str) -> None:
+        """Record that an upload is gone upstream: nothing refers to it any more.
+
+        Ids that were deleted stay until their time, so that deleting them again is still a success; others go with it.
+        """
+        async with self._database.transaction() as session:
+            await session.execute(delete(FileRow).where(FileRow.upload_name == name, FileRow.deleted_at.is_(None)))
+            left = await session.scalar(select(func.count()).where(FileRow.upload_name == name))
+            if left:
+                gone = {"state": UploadState.FAILED, "size_bytes": 0, "session": None, "lease_until": None}
+                await session.execute(update(UploadRow).where(UploadRow.name == name).values(**gone))
+            else:
+                await session.execute(delete(UploadRow).where(UploadRow.name == name))
+
+    async def touch(self, name: str, *, now: float) -> None:
+        """Record that an upload was used, for what goes first when room is needed."""
+        await self._update(name, used_at=now)
+
+    async def stored_bytes(self, *, now: float, owner: str | None = None) -> int:
+        """Sum what lies upstream now, of one owner or of all."""
+        query = select(func.coalesce(func.sum(UploadRow.size_bytes), 0)).where(UploadRow.expires_at > now)
+        if owner is not None:
+            query = query.where(UploadRow.owner == owner)
+        async with self._database.transaction() as session:
+            return int(await session.scalar(query) or 0)
+
+    async def next_expiry(self, *, now: float) -> float | None:
+        """Tell when the next upload expires."""
+        async with self._database.transaction() as session:
+            return await session.scalar(select(func.min(UploadRow.expires_at)).where(UploadRow.expires_at > now))
+
+    async def least_used_kept(self, *, now: float) -> StoredFile | None:
+        """Find the file kept from a call that was used longest ago: the one that makes room first."""
+        sent = select(FileRow.upload_name).where(FileRow.origin == Origin.SENT, FileRow.deleted_at.is_(None))
+        query = select(FileRow, UploadRow).join(UploadRow, FileRow.upload_name == UploadRow.name)
+        query = query.where(_is_live(now), FileRow.origin == Origin.KEPT, UploadRow.name.not_in(sent))
+        async with self._database.transaction() as session:
+            row = (await session.execute(query.order_by(UploadRow.used_at).limit(1))).first()
+            return _file(row[0], row[1]) if row else None
+
+    async def abandoned(self, *, now: float, limit: int = 100) -> tuple[Upload, ...]:
+        """Find uploads whose carrier has not renewed their lease, the longest abandoned first.
+
+        They are to be cancelled or deleted upstream.
+        """
+        query = select(UploadRow).where(UploadRow.lease_until < now).order_by(UploadRow.lease_until).limit(limit)
+        async with self._database.transaction() as session:
+            return tuple(_upload(row) for row in (await session.scalars(query)).all())
+
+    async def drop_expired(self, *, now: float) -> None:
+        """Remove what Gemini has let expire."""
+        expired = select(UploadRow.name).where(UploadRow.expires_at <= now)
+        async with self._database.transaction() as session:
+            await session.execute(delete(FileRow).where(FileRow.upload_name.in_(expired)))
+            await session.execute(delete(UploadRow).where(UploadRow.expires_at <= now))

@@ -1,0 +1,58 @@
+"""The registry's tables. Two of them, since several ids of one owner may stand for one file upstream.
+
+    files (what a client holds: id, filename, how it came) ──> uploads (what lies at Gemini: name, bytes, state, expiry)
+
+It knows nothing of who asks; times are seconds of Gemini's clock since the epoch.
+"""
+
+from sqlalchemy import BigInteger, Float, ForeignKey, Index, Integer, LargeBinary, String, Text
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+
+class Base(DeclarativeBase):
+    """The registry's declarative base."""
+
+
+class UploadRow(Base):
+    """One file upstream, written before its upload starts, so that a crash at any point leaves a trace of it."""
+
+    __tablename__ = "uploads"
+    __table_args__ = (
+        Index("uploads_by_digest", "owner", "sha256"),
+        Index("uploads_by_lease", "lease_until"),
+        Index("uploads_by_expiry", "expires_at"),
+    )
+
+    name: Mapped[str] = mapped_column(String(40), primary_key=True)
+    owner: Mapped[str] = mapped_column(String(255))
+    state: Mapped[str] = mapped_column(String(16))
+    mime_type: Mapped[str] = mapped_column(String(127))
+    size_bytes: Mapped[int] = mapped_column(BigInteger, default=0)
+    sha256: Mapped[str | None] = mapped_column(String(64))
+    uri: Mapped[str | None] = mapped_column(Text)
+    error: Mapped[str | None] = mapped_column(Text)
+    session: Mapped[bytes | None] = mapped_column(LargeBinary)
+    width: Mapped[int | None] = mapped_column(Integer)
+    height: Mapped[int | None] = mapped_column(Integer)
+    orientation: Mapped[int | None] = mapped_column(Integer)
+    duration: Mapped[float | None] = mapped_column(Float)
+    pages: Mapped[int | None] = mapped_column(Integer)
+    created_at: Mapped[float] = mapped_column(Float)
+    expires_at: Mapped[float] = mapped_column(Float)
+    used_at: Mapped[float] = mapped_column(Float)
+    lease_until: Mapped[float | None] = mapped_column(Float)
+
+
+class FileRow(Base):
+    """One id that a client holds."""
+
+    __tablename__ = "files"
+    __table_args__ = (Index("files_by_owner", "owner", "created_at"), Index("files_by_upload", "upload_name"))
+
+    id: Mapped[str] = mapped_column(String(64), primary_key=True)
+    owner: Mapped[str] = mapped_column(String(255))
+    upload_name: Mapped[str] = mapped_column(String(40), ForeignKey("uploads.name", ondelete="CASCADE"))
+    origin: Mapped[str] = mapped_column(String(8))
+    filename: Mapped[str | None] = mapped_column(Text)
+    created_at: Mapped[float] = mapped_column(Float)
+    deleted_at: Mapped[float | None] = mapped_column(Float)

@@ -1,0 +1,67 @@
+"""The gateway's own secret: given, or made once and kept beside the SQLite database; and what is sealed with it."""
+
+import os
+import secrets
+import tempfile
+from base64 import urlsafe_b64encode
+from contextlib import suppress
+from pathlib import Path
+
+from cryptography.fernet import Fernet
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+from sqlalchemy.engine import make_url
+
+from app.settings import SettingsError
+
+LEAST_SECRET_CHARS = 32
+
+
+def _kept_secret(database_url: str) -> str:
+    database = make_url(database_url).database
+    if not database or database == ":memory:":
+        return secrets.token_urlsafe(48)
+    path = Path(database).with_name("secret.key")
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _make_secret(path)
+    secret = path.read_text(encoding="utf-8", errors="replace").strip()
+    if len(secret) < LEAST_SECRET_CHARS:
+        raise SettingsError(f"SECRET_KEY: is not set, and {path} holds no secret; delete that file to have one made")
+    return secret
+
+
+def _make_secret(path: Path) -> None:
+    # It appears under its name only when it is whole, and the first of several processes wins.
+    handle, draft = tempfile.mkstemp(dir=path.parent)
+    try:
+        with os.fdopen(handle, "w", encoding="ascii") as file:
+            file.write(secrets.token_urlsafe(48))
+        with suppress(FileExistsError):
+            os.link(draft, path)
+    finally:
+        Path(draft).unlink()
+
+
+class Vault:
+    """Seals small values (session URLs) for the registry, with a key derived from the gateway's secret."""
+
+    def __init__(self, secret: str) -> None:
+        derived = HKDF(SHA256(), 32, salt=None, info=b"gemini-gateway stored values").derive(secret.encode())
+        self._fernet = Fernet(urlsafe_b64encode(derived))
+
+    def seal(self, value: str) -> bytes:
+        """Encrypt and authenticate `value`."""
+        return self._fernet.encrypt(value.encode())
+
+    def unseal(self, sealed: bytes) -> str:
+        """Give back what was sealed; raises cryptography.fernet.InvalidToken for another secret's work."""
+        return self._fernet.decrypt(sealed).decode()
+
+
+def open_vault(secret: str | None, database_url: str) -> Vault:
+    """Open the vault with SECRET_KEY, or with the secret kept (mode 0600) beside the SQLite database.
+
+    Raises SettingsError when what is kept there is no secret.
+    """
+    return Vault(secret or _kept_secret(database_url))

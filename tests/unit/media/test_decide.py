@@ -1,0 +1,263 @@
+import string
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from app.media.sniff import HEAD_BYTES, Decision, decide
+from app.media.types import SUPPORTED, Kind, UnsupportedTypeError, kind_of
+from tests.unit.media.recordings import MEDIA, media, picture, sound, video
+
+PNG = picture("PNG")
+NAMES = sorted(path.name for path in MEDIA.iterdir())
+
+
+def decided(data: bytes, declared: str | None = None, filename: str | None = None) -> Decision:
+    return decide(data[:HEAD_BYTES], declared=declared, filename=filename, is_whole=len(data) <= HEAD_BYTES)
+
+
+def test_bytes_that_tell_need_neither_type_nor_name() -> None:
+    assert decided(PNG) == Decision("image/png", Kind.IMAGE, None, has_mismatch=False)
+
+
+def test_within_a_kind_the_bytes_win_and_the_caller_is_told() -> None:
+    assert decided(PNG, "image/jpeg") == Decision("image/png", Kind.IMAGE, "image/jpeg", has_mismatch=True)
+    assert decided(media("speech.mp3"), "video/mp4").has_mismatch
+    assert decided(media("speech.mp3"), "video/mp4").mime_type == "audio/mpeg"
+
+
+@pytest.mark.parametrize(
+    ("name", "declared", "mime_type"),
+    [
+        ("shapes.jpg", "image/JPG; q=1", "image/jpeg"),
+        ("shapes.heic", "image/heif", "image/heic"),
+        ("speech.mp3", "audio/mp3", "audio/mpeg"),
+        ("speech.wav", "audio/x-wav", "audio/wav"),
+        ("speech.ogg", "application/ogg", "audio/ogg"),
+        ("scenes.mp4", "video/x-m4v", "video/mp4"),
+        ("report.pdf", "application/x-pdf", "application/pdf"),
+        ("report.pdf", "application/octet-stream", "application/pdf"),
+    ],
+)
+def test_another_spelling_of_the_same_type_is_no_mismatch(name: str, declared: str, mime_type: str) -> None:
+    decision = decided(media(name), declared)
+
+    assert (decision.mime_type, decision.has_mismatch) == (mime_type, False)
+
+
+@pytest.mark.parametrize(
+    ("name", "declared"),
+    [
+        ("shapes.png", "audio/mpeg"),
+        ("shapes.png", "video/x-unheard-of"),
+        ("shapes.png", "application/pdf"),
+        ("shapes.png", "text/plain"),
+        ("shapes.png", "application/json"),
+        ("shapes.png", "audio/l16;rate=16000"),
+        ("report.pdf", "image/png"),
+        ("report.pdf", "text/markdown"),
+        ("speech.wav", "image/png"),
+        ("scenes.mp4", "application/pdf"),
+        ("not-a-picture.png", "image/png"),
+        ("not-a-picture.png", "audio/mpeg"),
+        ("not-a-picture.png", "video/mp4"),
+        ("not-a-picture.png", "application/pdf"),
+        ("not-a-picture.png", "audio/l16;rate=16000"),
+        ("README.md", "image/png"),
+        ("program.jpg", "image/jpeg"),
+        ("program.jpg", "text/plain"),
+        ("program.jpg", None),
+        ("empty.jpg", "image/jpeg"),
+    ],
+)
+def test_a_file_of_another_kind_than_it_calls_itself_is_refused(name: str, declared: str | None) -> None:
+    with pytest.raises(UnsupportedTypeError) as refusal:
+        decided(media(name), declared, name)
+
+    assert refusal.value.allowed == SUPPORTED
+    assert refusal.value.reason.endswith(".")
+
+
+@pytest.mark.parametrize("declared", ["image/png", "video/mp4", "audio/flac", "application/pdf", "text/plain", None])
+def test_bytes_of_no_known_format_are_refused(declared: str | None) -> None:
+    with pytest.raises(UnsupportedTypeError):
+        decided(bytes(range(256)) * 4, declared)
+
+
+def test_a_refusal_names_what_came() -> None:
+    with pytest.raises(UnsupportedTypeError, match="Matroska file; remux") as refusal:
+        decided(video("matroska", "vp8"), "video/webm")
+
+    assert refusal.value.received == "video/x-matroska"
+
+
+@pytest.mark.parametrize(
+    ("container", "codec", "declared", "filename", "mime_type", "has_mismatch"),
+    [
+        ("mp4", "aac", "audio/mp4", None, "audio/m4a", False),
+        ("mp4", "aac", "audio/x-m4a", None, "audio/m4a", False),
+        ("mp4", "aac", "audio/aac", None, "audio/m4a", True),
+        ("mp4", "aac", "video/mp4", "memo.m4a", "video/mp4", False),
+        ("mp4", "aac", None, "memo.M4A", "audio/m4a", False),
+        ("mp4", "aac", "application/octet-stream", "film.mp4", "video/mp4", False),
+        ("ipod", "aac", "video/mp4", None, "audio/m4a", True),
+        ("mov", "aac", "video/mp4", None, "video/quicktime", True),
+        ("webm", "libopus", "audio/webm;codecs=opus", None, "audio/webm", False),
+        ("webm", "libopus", None, None, "video/webm", False),
+        ("ogg", "libopus", "audio/ogg", None, "audio/ogg", False),
+        ("ogg", "libopus", "audio/opus", None, "audio/opus", False),
+        ("ogg", "libopus", None, "talk.opus", "audio/ogg", False),
+        ("ogg", "libopus", "video/ogg", None, "audio/ogg", True),
+        ("3gp", "aac", "audio/3gpp", None, "video/3gpp", False),
+    ],
+)
+def test_a_container_of_sound_and_video_is_what_its_sender_says(
+    container: str, codec: str, declared: str | None, filename: str | None, mime_type: str, has_mismatch: bool
+) -> None:
+    decision = decided(sound(container, codec), declared, filename)
+
+    assert (decision.mime_type, decision.has_mismatch) == (mime_type, has_mismatch)
+    assert decision.kind is kind_of(mime_type)
+
+
+def test_junk_before_the_first_frame_is_forgiven_when_mp3_is_declared() -> None:
+    damaged = b"junk\xfe\x00" * 20 + media("speech.mp3")[45:]
+
+    assert decided(damaged, "audio/mpeg").mime_type == "audio/mpeg"
+    with pytest.raises(UnsupportedTypeError):
+        decided(damaged)
+
+
+@pytest.mark.parametrize(
+    ("declared", "mime_type"),
+    [
+        ("audio/l16;rate=16000", "audio/l16;rate=16000"),
+        ("audio/L16; channels=2; rate=44100; codec=pcm", "audio/l16;rate=44100;channels=2"),
+        ("audio/pcm;rate=24000;channels=1", "audio/l16;rate=24000"),
+        ("audio/pcma", "audio/alaw;rate=8000"),
+        ("audio/basic", "audio/mulaw;rate=8000"),
+        ("audio/x-mulaw;rate=16000", "audio/mulaw;rate=16000"),
+    ],
+)
+def test_headerless_sound_is_taken_at_its_word_with_its_rate(declared: str, mime_type: str) -> None:
+    samples = bytes(range(256)) * 8
+
+    assert decided(samples, declared, "take.raw").mime_type == mime_type
+
+
+@pytest.mark.parametrize(
+    "parameters", ["", ";rate=", ";rate=12", ";rate=٤٤١٠٠", ";rate=16000;channels=99", ";rate=1e4"]
+)
+def test_raw_samples_without_a_usable_rate_are_refused(parameters: str) -> None:
+    with pytest.raises(UnsupportedTypeError, match="rate"):
+        decided(bytes(range(256)), f"audio/l16{parameters}")
+
+
+def test_raw_samples_that_have_a_header_after_all_are_what_it_says() -> None:
+    decision = decided(media("speech.wav"), "audio/l16;rate=16000")
+
+    assert (decision.mime_type, decision.has_mismatch) == ("audio/wav", True)
+
+
+@pytest.mark.parametrize(
+    ("declared", "filename", "mime_type", "has_mismatch"),
+    [
+        (None, None, "text/plain", False),
+        (None, "notes.md", "text/markdown", False),
+        ("application/octet-stream; charset=binary", "tool.py", "text/x-python", False),
+        (None, "photo.png", "text/plain", False),
+        ("text/html", "page.htm", "text/html", False),
+        ("text/markdown", "x.py", "text/markdown", False),
+        ("text/x-rust", "main.rs", "text/plain", False),
+        ("application/x-yaml", "a.yaml", "text/plain", False),
+        ("application/json", "a.txt", "application/json", False),
+        ("application/vnd.ms-excel", "table.csv", "text/csv", True),
+        ("application/vnd.unheard-of", None, "text/plain", True),
+        ("video/mp2t", "main.ts", "text/plain", False),
+    ],
+)
+def test_text_keeps_a_listed_type_and_is_plain_otherwise(
+    declared: str | None, filename: str | None, mime_type: str, has_mismatch: bool
+) -> None:
+    decision = decided("déjà vu".encode(), declared, filename)
+
+    assert (decision.mime_type, decision.has_mismatch) == (mime_type, has_mismatch)
+    assert (decision.kind, decision.charset) == (Kind.TEXT, "utf-8")
+
+
+def test_text_of_a_declared_charset_is_text_in_it() -> None:
+    latin = "déjà vu".encode("latin-1")
+
+    assert decided(latin, "text/plain; charset=iso-8859-1").charset == "iso8859-1"
+    with pytest.raises(UnsupportedTypeError):
+        decided(latin, "text/plain")
+
+
+def test_markup_that_nobody_named_is_known_by_its_bytes() -> None:
+    assert decided(media("not-a-picture.png")).mime_type == "text/html"
+    assert decided(b"<?xml version='1.0'?><a/>").mime_type == "text/xml"
+    assert decided(b"{\\rtf1 hello}").mime_type == "text/rtf"
+
+
+def test_a_drawing_is_refused_unless_its_source_is_to_be_read() -> None:
+    drawing = b"<svg xmlns='http://www.w3.org/2000/svg'/>"
+
+    assert decided(drawing, "text/xml").mime_type == "text/xml"
+    for declared in ("image/svg+xml", "image/png", None):
+        with pytest.raises(UnsupportedTypeError, match="SVG"):
+            decided(drawing, declared)
+
+
+def test_a_character_cut_at_the_end_of_the_head_is_text() -> None:
+    head = ("é" * HEAD_BYTES).encode()[1 : HEAD_BYTES + 1]
+
+    with pytest.raises(UnsupportedTypeError):
+        decide(head, declared=None, filename=None, is_whole=False)
+    assert decide(head[1:], declared=None, filename=None, is_whole=False).mime_type == "text/plain"
+
+
+def test_a_text_that_mentions_pdf_is_text_but_a_pdf_behind_junk_is_a_pdf() -> None:
+    mention = "Ein PDF beginnt für gewöhnlich mit\n%PDF-1.7\n".encode()
+
+    assert decided(mention, None, "notes.md").mime_type == "text/markdown"
+    assert decided(b"Subject: scan\n\n%PDF-1.7\nplain", "application/pdf").mime_type == "application/pdf"
+
+
+def is_listed_or_refused(head: bytes, declared: str | None, filename: str | None, *, is_whole: bool) -> bool:
+    try:
+        decision = decide(head, declared=declared, filename=filename, is_whole=is_whole)
+    except UnsupportedTypeError as refusal:
+        return refusal.allowed == SUPPORTED
+    return kind_of(decision.mime_type) is decision.kind
+
+
+DECLARATIONS = st.one_of(
+    st.none(),
+    st.sampled_from([*SUPPORTED, "application/octet-stream", "audio/pcm;rate=16000", "text/plain;charset=latin-1"]),
+    st.text(string.printable, max_size=40),
+    st.text(max_size=40),
+)
+
+
+@given(st.binary(max_size=HEAD_BYTES), DECLARATIONS, st.one_of(st.none(), st.text(max_size=20)), st.booleans())
+@example(b"\xff\xf1\x60\x40\x00\xff\xfc", None, None, True)
+def test_any_bytes_get_a_listed_type_or_a_refusal(
+    head: bytes, declared: str | None, filename: str | None, is_whole: bool
+) -> None:
+    assert is_listed_or_refused(head, declared, filename, is_whole=is_whole)
+
+
+@given(
+    st.sampled_from(NAMES),
+    st.binary(min_size=1, max_size=8),
+    st.integers(0, 64),
+    st.integers(0, HEAD_BYTES),
+    DECLARATIONS,
+)
+def test_a_damaged_file_gets_a_listed_type_or_a_refusal(
+    name: str, patch: bytes, at: int, length: int, declared: str | None
+) -> None:
+    original = media(name)[:HEAD_BYTES]
+    damaged = (original[:at] + patch + original[at + len(patch) :])[:length]
+
+    assert is_listed_or_refused(damaged, declared, name, is_whole=False)

@@ -1,0 +1,86 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from app.media.text import TextCheck, charset_of, looks_like_text
+from app.media.types import UnsupportedTypeError
+
+
+def pass_through(check: TextCheck, pieces: list[bytes]) -> None:
+    for piece in pieces:
+        check.feed(piece)
+    check.finish()
+
+
+@pytest.mark.parametrize(
+    ("declared", "charset"),
+    [
+        (None, "utf-8"),
+        ("text/plain", "utf-8"),
+        ('text/plain; charset="UTF8"', "utf-8"),
+        ("text/plain; charset=us-ascii", "utf-8"),
+        ("text/plain; charset=ISO-8859-1", "iso8859-1"),
+        ("text/csv;charset=windows-1252", "cp1252"),
+        ("text/plain; charset=Shift_JIS", "shift_jis"),
+    ],
+)
+def test_a_charset_is_known_by_its_usual_names(declared: str | None, charset: str) -> None:
+    assert charset_of(declared) == charset
+
+
+@pytest.mark.parametrize(
+    "label", ["rot13", "zlib", "base64", "idna", "unicode_escape", "klingon", "utf-8\x00", "\udcff"]
+)
+def test_what_is_no_charset_is_refused(label: str) -> None:
+    with pytest.raises(UnsupportedTypeError, match="charset"):
+        charset_of(f"text/plain; charset={label}")
+
+
+@given(st.text(st.characters(exclude_characters="\0", codec="utf-8")), st.integers(1, 7))
+def test_text_passes_however_it_is_cut(text: str, size: int) -> None:
+    encoded = text.encode()
+
+    pass_through(TextCheck(), [encoded[at : at + size] for at in range(0, len(encoded), size)])
+
+
+def test_a_byte_order_mark_is_text() -> None:
+    pass_through(TextCheck(), [b"\xef\xbb", b"\xbfhello"])
+
+
+def test_invalid_bytes_far_into_a_large_piece_are_found() -> None:
+    with pytest.raises(UnsupportedTypeError, match="not utf-8"):
+        TextCheck().feed(b"a" * 300_000 + b"\xff" + b"a" * 300_000)
+
+
+def test_a_nul_is_found() -> None:
+    check = TextCheck()
+    check.feed(b"fine so far")
+
+    with pytest.raises(UnsupportedTypeError, match="NUL"):
+        check.feed(b"and then\0")
+
+
+def test_a_text_that_ends_within_a_character_is_refused_at_its_end() -> None:
+    check = TextCheck()
+    check.feed("né".encode()[:-1])
+
+    with pytest.raises(UnsupportedTypeError):
+        check.finish()
+
+
+def test_text_in_a_declared_charset_passes() -> None:
+    pass_through(TextCheck("iso8859-1"), ["né".encode("latin-1")])
+    pass_through(TextCheck("utf-16"), ["né".encode("utf-16")])
+
+
+def test_a_character_cut_by_the_end_of_the_head_is_text_unless_the_file_ends_there() -> None:
+    head = "né".encode()[:-1]
+
+    assert looks_like_text(head, "utf-8", is_whole=False, allows_controls=False)
+    assert not looks_like_text(head, "utf-8", is_whole=True, allows_controls=False)
+
+
+def test_control_characters_count_against_text_that_nobody_called_text() -> None:
+    assert not looks_like_text(b"\x01\x02\x03", "utf-8", is_whole=True, allows_controls=False)
+    assert looks_like_text(b"\x01\x02\x03", "utf-8", is_whole=True, allows_controls=True)
+    assert looks_like_text(b"a\tb\r\n\x0c\x1b[0m", "utf-8", is_whole=True, allows_controls=False)

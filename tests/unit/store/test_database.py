@@ -1,0 +1,138 @@
+import asyncio
+import sqlite3
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import create_engine, text
+from sqlalchemy.exc import IntegrityError, OperationalError
+
+from app.errors import StoreUnavailableError
+from app.store.database import Database, open_database
+from app.store.files import FileRegistry
+from app.store.schema import Base, FileRow
+from tests.unit.store.uploading import NOW, begun, held, ids, page, uploaded
+
+
+async def test_the_migrations_make_what_the_schema_declares(url: str, tmp_path: Path) -> None:
+    async with open_database(url):
+        pass
+
+    engine = create_engine(f"sqlite:///{tmp_path}/gateway.db")
+    with engine.connect() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": True, "compare_server_default": True})
+        differences = compare_metadata(context, Base.metadata)
+    engine.dispose()
+
+    assert differences == []
+
+
+async def test_the_folder_of_the_database_is_made(tmp_path: Path) -> None:
+    async with open_database(f"sqlite+aiosqlite:///{tmp_path}/a/b/gateway.db") as database:
+        await begun(FileRegistry(database), "u")
+
+    assert (tmp_path / "a" / "b" / "gateway.db").is_file()
+
+
+async def test_a_database_that_is_opened_again_is_as_it_was_left(url: str) -> None:
+    async with open_database(url) as database:
+        await uploaded(FileRegistry(database), "u")
+        await held(FileRegistry(database), "f", "u")
+
+    async with open_database(url) as database:
+        assert ids(await page(FileRegistry(database))) == ["f"]
+
+
+async def test_a_migration_that_was_cut_short_leaves_nothing_behind(url: str, tmp_path: Path) -> None:
+    # Another program's table makes the second statement of the migration fail.
+    with sqlite3.connect(tmp_path / "gateway.db") as connection:
+        connection.execute("CREATE TABLE files (id)")
+    connection.close()
+
+    with pytest.raises(OperationalError):
+        async with open_database(url):
+            pass
+
+    with sqlite3.connect(tmp_path / "gateway.db") as connection:
+        tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+        connection.execute("DROP TABLE files")
+    connection.close()
+    assert tables == {"files"}
+    async with open_database(url) as database:
+        await begun(FileRegistry(database), "u")
+
+
+async def test_two_processes_that_start_at_once_migrate_one_after_the_other(url: str) -> None:
+    async def start(name: str) -> None:
+        async with open_database(url) as database:
+            await begun(FileRegistry(database), name)
+
+    await asyncio.gather(*(start(f"u{number}") for number in range(4)))
+
+    async with open_database(url) as database:
+        found = [await FileRegistry(database).get(f"u{number}") for number in range(4)]
+    assert all(found)
+
+
+async def test_two_engines_on_one_file_lose_nothing(url: str) -> None:
+    async with open_database(url) as one, open_database(url) as other:
+        registries = [FileRegistry(one), FileRegistry(other)]
+        await uploaded(registries[0], "u")
+
+        async def work(number: int) -> None:
+            registry = registries[number % 2]
+            await uploaded(registry, f"u{number}")
+            await held(registry, f"f{number:02}", "u")
+            await registry.touch("u", now=NOW + number)
+            await registry.delete_file("me", f"f{number:02}", now=NOW, lease_until=NOW)
+            await held(registry, f"g{number:02}", f"u{number}")
+
+        await asyncio.gather(*(work(number) for number in range(20)))
+
+        assert ids(await page(registries[0])) == [f"g{number:02}" for number in reversed(range(20))]
+        assert ids(await page(registries[1])) == ids(await page(registries[0]))
+
+
+async def test_what_a_transaction_did_before_it_failed_is_undone(database: Database) -> None:
+    registry = FileRegistry(database)
+    await begun(registry, "u")
+
+    async def fail_half_way() -> None:
+        async with database.transaction() as session:
+            await session.execute(text("DELETE FROM uploads"))
+            raise ValueError("stop")
+
+    with pytest.raises(ValueError, match="stop"):
+        await fail_half_way()
+
+    assert await registry.get("u") is not None
+
+
+async def test_an_id_cannot_stand_for_an_upload_that_does_not_exist(database: Database) -> None:
+    with pytest.raises(IntegrityError):
+        async with database.transaction() as session:
+            session.add(FileRow(id="f", owner="me", upload_name="none", origin="sent", created_at=NOW))
+
+
+async def test_a_database_that_is_away_is_said_to_be(database: Database, tmp_path: Path) -> None:
+    with pytest.raises(StoreUnavailableError) as caught:
+        async with database.transaction() as session:
+            await session.execute(text("SELECT * FROM no_such_table"))
+
+    assert (caught.value.status, caught.value.retryable) == (503, True)
+    assert str(tmp_path) not in caught.value.detail
+
+
+async def test_readers_do_not_wait_for_a_writer(url: str, database: Database, tmp_path: Path) -> None:
+    registry = FileRegistry(database)
+    await begun(registry, "u")
+    writer = sqlite3.connect(tmp_path / "gateway.db", isolation_level=None)
+    writer.execute("BEGIN IMMEDIATE")
+    writer.execute("DELETE FROM uploads")
+
+    seen = await registry.get("u")
+
+    writer.execute("ROLLBACK")
+    writer.close()
+    assert seen is not None

@@ -1,0 +1,188 @@
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import SecretStr
+
+from app.settings import MIB, SHIPPED_ALIASES, EmulatorSettings, Settings, SettingsError, read
+
+SECRET = "a-secret-that-is-long-enough-to-be-one"
+KINDS = [(kind, name) for kind in (Settings, EmulatorSettings) for name in kind.model_fields]
+
+
+@pytest.fixture(autouse=True)
+def _bare_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+    known = {name.upper() for name in Settings.model_fields} | {
+        f"EMULATOR_{name.upper()}" for name in EmulatorSettings.model_fields
+    }
+    for name in known & {name.upper() for name in os.environ}:
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.mark.parametrize(("kind", "name"), KINDS)
+def test_every_setting_is_typed_documented_and_has_a_default(kind: type[Settings], name: str) -> None:
+    info = kind.model_fields[name]
+
+    assert info.annotation not in {None, Any, object}
+    assert info.description is not None
+    assert info.description.endswith(".")
+    assert not info.is_required()
+
+
+@pytest.mark.parametrize("kind", [Settings, EmulatorSettings])
+def test_the_defaults_are_themselves_allowed(kind: type[Settings]) -> None:
+    defaults = read(kind)
+
+    assert kind.model_validate({"_env_file": None, **defaults.model_dump()}) == defaults
+
+
+def test_the_defaults_are_those_of_the_documentation() -> None:
+    settings = read(Settings)
+
+    assert settings.inline_limit_bytes == 20_000_000
+    assert settings.chunk_bytes == 8 * MIB
+    assert settings.max_file_bytes == 2048 * MIB
+    assert settings.max_fields_bytes == MIB
+    assert settings.max_buffered_bytes == 256 * MIB
+    assert settings.database_url == "sqlite+aiosqlite:///./data/gateway.db"
+    assert settings.gemini_default_model == "gemini-3.8-flash"
+    assert settings.model_aliases == SHIPPED_ALIASES
+    assert settings.client_auth is None
+    assert settings.gemini_api_key is None
+
+
+def test_a_setting_comes_from_its_variable(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("INLINE_LIMIT_BYTES", "50000")
+    monkeypatch.setenv("model_aliases", '{"old": "new"}')
+    monkeypatch.setenv("ALLOWED_HOSTS", " a.example , b.example/,, ")
+    monkeypatch.setenv("GEMINI_BASE_URL", "http://127.0.0.1:8080/")
+    monkeypatch.setenv("CLIENT_AUTH", "")
+    monkeypatch.setenv("EMULATOR_PROCESSING_DELAY_S", "3")
+
+    settings = read(Settings)
+
+    assert settings.inline_limit_bytes == 50_000
+    assert settings.model_aliases == {"old": "new"}
+    assert settings.allowed_hosts == ("a.example", "b.example")
+    assert settings.gemini_base_url == "http://127.0.0.1:8080"
+    assert settings.client_auth is None
+    assert read(EmulatorSettings).processing_delay_s == 3
+
+
+def test_a_setting_comes_from_the_env_file_unless_the_environment_has_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    Path(".env").write_text("MAX_PARTS=7\nMAX_UPLOADS=3\nSOMETHING_ELSE=1\n")
+    monkeypatch.setenv("MAX_PARTS", "9")
+
+    settings = read(Settings)
+
+    assert (settings.max_parts, settings.max_uploads) == (9, 3)
+
+
+def test_what_the_command_line_says_goes_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GEMINI_BASE_URL", "https://elsewhere.example")
+
+    assert read(Settings, gemini_base_url="http://127.0.0.1:1").gemini_base_url == "http://127.0.0.1:1"
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("INLINE_LIMIT_BYTES", "20MB"),
+        ("INLINE_LIMIT_BYTES", "999"),
+        ("INLINE_LIMIT_BYTES", "100000001"),
+        ("PDF_INLINE_LIMIT_BYTES", "50000001"),
+        ("CHUNK_BYTES", "262143"),
+        ("CHUNK_BYTES", "300000"),
+        ("MAX_FILE_BYTES", "0"),
+        ("REQUEST_TIMEOUT_S", "0"),
+        ("REQUEST_TIMEOUT_S", "nan"),
+        ("REQUEST_TIMEOUT_S", "inf"),
+        ("CHUNK_TIMEOUT_S", "soon"),
+        ("ALLOW_OPEN_ACCESS", "perhaps"),
+        ("CLIENT_AUTH", "keys-please"),
+        ("UPSTREAM_UNKNOWN_LENGTH", "maybe"),
+        ("GEMINI_BASE_URL", "generativelanguage.googleapis.com"),
+        ("GEMINI_BASE_URL", "http://"),
+        ("PUBLIC_URL", "ftp://gateway.example"),
+        ("DATABASE_URL", "mysql://localhost/x"),
+        ("DATABASE_URL", "postgresql://localhost/x"),
+        ("MODEL_ALIASES", "old=new"),
+        ("MODEL_ALIASES", '["old"]'),
+        ("MODEL_ALIASES", '{"old": 7}'),
+        ("SECRET_KEY", "too-short"),
+    ],
+)
+def test_a_wrong_value_stops_the_start_with_one_line_that_names_it(
+    monkeypatch: pytest.MonkeyPatch, variable: str, value: str
+) -> None:
+    monkeypatch.setenv(variable, value)
+
+    with pytest.raises(SettingsError) as caught:
+        read(Settings)
+
+    line = str(caught.value)
+    assert line.startswith(f"{variable}: ")
+    assert "\n" not in line
+    assert "Value error" not in line
+
+
+def test_a_wrong_value_of_the_emulators_is_named_with_its_prefix(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EMULATOR_REQUESTS_PER_MINUTE", "0")
+
+    with pytest.raises(SettingsError, match=r"^EMULATOR_REQUESTS_PER_MINUTE: "):
+        read(EmulatorSettings)
+
+
+def test_postgresql_needs_a_secret_that_all_replicas_share(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DATABASE_URL", "postgresql+asyncpg://user:pass@db/gateway")
+
+    with pytest.raises(SettingsError, match=r"^SECRET_KEY: ") as caught:
+        read(Settings)
+
+    assert "user:pass" not in str(caught.value)
+    monkeypatch.setenv("SECRET_KEY", SECRET)
+    assert read(Settings).secret_key == SecretStr(SECRET)
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "secret"),
+    [
+        ("GEMINI_API_KEY", SECRET, SECRET),
+        ("SECRET_KEY", SECRET, SECRET),
+        ("DATABASE_URL", f"postgresql+asyncpg://user:{SECRET}@db/gateway", SECRET),
+    ],
+)
+def test_a_secret_shows_in_no_repr(monkeypatch: pytest.MonkeyPatch, variable: str, value: str, secret: str) -> None:
+    monkeypatch.setenv("SECRET_KEY", "another-secret-that-is-long-enough")
+    monkeypatch.setenv(variable, value)
+
+    settings = read(Settings)
+
+    assert secret not in f"{settings!r} {settings}"
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("SECRET_KEY", "short-secret"),
+        ("DATABASE_URL", "mysql://user:short-secret@db/x"),
+        ("MODEL_ALIASES", "short-secret"),
+    ],
+)
+def test_a_wrong_value_itself_shows_in_no_error(monkeypatch: pytest.MonkeyPatch, variable: str, value: str) -> None:
+    monkeypatch.setenv(variable, value)
+
+    with pytest.raises(SettingsError) as caught:
+        read(Settings)
+
+    assert "short-secret" not in str(caught.value)
+    assert caught.value.__suppress_context__
+
+
+def test_settings_do_not_change() -> None:
+    settings = read(Settings)
+
+    with pytest.raises(ValueError, match="frozen"):
+        settings.__setattr__("max_parts", 3)
