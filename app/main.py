@@ -11,6 +11,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.api import chat, files, generate, operations
 from app.api import models as models_api
+from app.api.direct import DirectRoutes
 from app.api.docs import add_docs
 from app.api.document import document
 from app.api.services import Services
@@ -119,7 +120,7 @@ def create_app(settings: Settings, key: ApiKey, *, bind_host: str = "127.0.0.1",
     """
     api = create_api(settings, key)
     guard = Guard(
-        _Emulated(api),
+        _Emulated(api, DirectRoutes(api, generate.router, chat.router)),
         allowed_hosts=allowed_hosts(settings, bind_host),
         is_open=settings.client_auth == "none",
         allows_origin=origin_rule(settings.cors_origins, allow_loopback=is_dev),
@@ -131,12 +132,13 @@ def create_app(settings: Settings, key: ApiKey, *, bind_host: str = "127.0.0.1",
 class _Emulated:
     """Says on every answer when it is the emulator that answers."""
 
-    def __init__(self, app: FastAPI) -> None:
+    def __init__(self, api: FastAPI, app: ASGIApp) -> None:
+        self._api = api
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         async def mark(message: Message) -> None:
-            if message["type"] == "http.response.start" and self._app.state.services.upstream.is_emulated:
+            if message["type"] == "http.response.start" and self._api.state.services.upstream.is_emulated:
                 message["headers"] = [*message["headers"], (b"x-gateway-emulator", b"1")]
             await send(message)
 

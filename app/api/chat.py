@@ -1,5 +1,6 @@
 """`POST /chat`: a conversation of many turns, as JSON."""
 
+import asyncio
 from contextlib import AsyncExitStack
 
 import orjson
@@ -12,7 +13,7 @@ from app.api.conformance import Conformance
 from app.api.document import STREAMED, answers, json_body
 from app.api.forms import invalid
 from app.api.options import ChatRequest, options_of
-from app.api.prompt import read_messages
+from app.api.prompt import THREAD_BYTES, read_messages
 from app.api.schemas import Generation
 from app.api.services import Services, services_of
 from app.edge.body import body_of, content_length
@@ -67,6 +68,12 @@ async def _read(request: Request, services: Services, stack: AsyncExitStack) -> 
         services.held_bytes.reserve(len(piece))
         stack.callback(services.held_bytes.release, len(piece))
         body += piece
+    if len(body) < THREAD_BYTES:
+        return _parse(body)
+    return await asyncio.to_thread(_parse, body)
+
+
+def _parse(body: bytearray) -> ChatRequest:
     try:
         parsed = orjson.loads(body)
     except orjson.JSONDecodeError as error:
@@ -80,7 +87,7 @@ async def _read(request: Request, services: Services, stack: AsyncExitStack) -> 
 async def _call(services: Services, chat_request: ChatRequest) -> Call:
     turns, items = await read_messages(services, chat_request.messages)
     options = options_of(lambda name: getattr(chat_request, name))
-    request = GenerateRequest(turns, options)
+    request = GenerateRequest(turns, options.json())
     if request.size_bytes > services.settings.inline_limit_bytes:
         raise _too_large(services.settings.inline_limit_bytes)
     schema = chat_request.response_schema

@@ -28,6 +28,7 @@ from app.media.intake import Intake
 from app.media.multipart import FormReader, PartHead
 
 SPEC = FormSpec(GenerateForm)
+NO_REQUEST_OPTIONS = Options()
 
 
 async def field_text(head: PartHead, data: AsyncIterator[memoryview], values: FormValues) -> str:
@@ -62,14 +63,16 @@ class Draft:
         self._contents_of_files: dict[int, ContentItem] = {}
         self._parts_length = 0
         self.values = FormValues(SPEC, query_string, max_bytes=services.settings.max_fields_bytes)
-        self._options_length = len(self.options().json())
+        self.options, self._options_json = NO_REQUEST_OPTIONS, b""
+        if query_string:
+            self._read_options()
         intake.fixed_bytes = self._fixed_bytes
         if self.values.get("keep_file"):
             intake.keep_all()
 
-    def options(self) -> Options:
-        """Give the options so far."""
-        return options_of(self.values.get)
+    def _read_options(self) -> None:
+        self.options = options_of(self.values.get)
+        self._options_json = self.options.json()
 
     async def read(self, reader: FormReader) -> None:
         """Read the whole form. Raises what is wrong with any field or file, as soon as it is seen."""
@@ -80,7 +83,9 @@ class Draft:
                 await self._take_field(head, reader)
         self.values.finish()
         self._order_contents()
-        self._options_length = len(self.options().json())
+        if self.values.get("media_resolution") != self.options.media_resolution:
+            # It turned out to be the request's only when no file had followed it.
+            self._read_options()
         await self._intake.recheck()
         if not self.items and not self._turns:
             message = "at least one of prompt, file, file_id, contents or messages is needed"
@@ -101,7 +106,7 @@ class Draft:
         turns = list(self._turns)
         if self._items:
             turns.append(Turn("user", [part_of(item, self._intake) for item in self._items]))
-        return GenerateRequest(turns, self.options(), wrapper)
+        return GenerateRequest(turns, self._options_json, wrapper)
 
     async def _take_file(self, head: PartHead, reader: FormReader) -> None:
         fields = dict(self.values.take_of_file())
@@ -146,7 +151,7 @@ class Draft:
         elif head.name in OPTION_NAMES and (is_first or head.name == "stop"):
             if len(self.values.get("stop") or ()) > MAX_STOPS:
                 raise _refused("stop", f"may be given at most {MAX_STOPS} times")
-            self._options_length = len(self.options().json())
+            self._read_options()
         await self._intake.recheck()
 
     async def _take_item(self, name: str, text: str) -> None:
@@ -197,7 +202,7 @@ class Draft:
     def _fixed_bytes(self) -> int:
         parts = self._parts_length + len(self._intake.files)
         # Without a last turn, neither its hull nor the commas between its parts are written.
-        return ENVELOPE_BYTES + self._options_length + self._turns_length + max(0, parts - 1)
+        return ENVELOPE_BYTES + len(self._options_json) + self._turns_length + max(0, parts - 1)
 
 
 def _refused(name: str, message: str) -> InvalidFieldError:

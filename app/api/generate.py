@@ -64,7 +64,7 @@ def _call(services: Services, draft: Draft, intake: Intake) -> Call:
         services,
         draft.all_items,
         draft.request,
-        draft.options(),
+        draft.options,
         CallOptions(
             requested_model=values.get("model"),
             keep_file=bool(values.get("keep_file")),

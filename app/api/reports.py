@@ -17,12 +17,12 @@ def modalities(counts: dict[str, int]) -> TokensByModality:
     """Tell tokens by modality; what Gemini names beyond the five goes with text."""
     known = {name: counts.get(name, 0) for name in MODALITIES}
     known["text"] += sum(count for name, count in counts.items() if name not in MODALITIES)
-    return TokensByModality(**known)
+    return TokensByModality.model_construct(None, **known)
 
 
 def token_usage(usage: Usage, cost: float | None) -> TokenUsage:
     """Tell what a call used, and what it is estimated to cost in dollars."""
-    return TokenUsage(
+    return TokenUsage.model_construct(
         input_tokens=usage.input_tokens,
         output_tokens=usage.output_tokens,
         thinking_tokens=usage.thinking_tokens,
@@ -35,7 +35,7 @@ def token_usage(usage: Usage, cost: float | None) -> TokenUsage:
 
 def incoming_report(index: int, file: Incoming) -> FileReport:
     """Tell of a file that came with the call."""
-    return FileReport(
+    return FileReport.model_construct(
         index=index,
         id=file.stored.id if file.stored else None,
         filename=file.filename,
@@ -50,7 +50,7 @@ def incoming_report(index: int, file: Incoming) -> FileReport:
 
 def stored_report(index: int, file: StoredFile) -> FileReport:
     """Tell of a file that was named by its id."""
-    return FileReport(
+    return FileReport.model_construct(
         index=index,
         id=file.id,
         filename=file.filename,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from starlette.middleware.cors import CORSMiddleware
 
 if TYPE_CHECKING:
-    from starlette.types import ASGIApp
+    from starlette.types import ASGIApp, Receive, Scope, Send
 
 _LOOPBACK_ORIGIN = r"https?://(localhost|127(\.[0-9]{1,3}){3}|\[::1\])(:[0-9]{1,5})?"
 _METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS")
@@ -42,12 +42,27 @@ def origin_rule(origins: Collection[str], *, allow_loopback: bool) -> Callable[[
 
 def with_cors(app: "ASGIApp", origins: Collection[str], *, allow_loopback: bool) -> "ASGIApp":
     """Put CORS around an application: these origins, every loopback origin where asked for, and no credentials."""
-    return CORSMiddleware(
+    return _WhereAsked(
         app,
-        allow_origins=origins,
-        allow_origin_regex=_LOOPBACK_ORIGIN if allow_loopback else None,
-        allow_methods=_METHODS,
-        allow_headers=("*",),
-        expose_headers=_EXPOSED,
-        max_age=_PREFLIGHT_LASTS_S,
+        CORSMiddleware(
+            app,
+            allow_origins=origins,
+            allow_origin_regex=_LOOPBACK_ORIGIN if allow_loopback else None,
+            allow_methods=_METHODS,
+            allow_headers=("*",),
+            expose_headers=_EXPOSED,
+            max_age=_PREFLIGHT_LASTS_S,
+        ),
     )
+
+
+class _WhereAsked:
+    """Spares requests without an Origin, which are most, the middleware."""
+
+    def __init__(self, app: "ASGIApp", cors: "ASGIApp") -> None:
+        self._app = app
+        self._cors = cors
+
+    async def __call__(self, scope: "Scope", receive: "Receive", send: "Send") -> None:
+        is_asked = any(name == b"origin" for name, _ in scope.get("headers", ()))
+        await (self._cors if is_asked else self._app)(scope, receive, send)

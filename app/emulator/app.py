@@ -174,7 +174,7 @@ class _Emulator:
         planned = exchange.faults.get(FaultKind.STATUS)
         if planned is not None:
             # What is refused has come all the same, and is to be seen among the requests.
-            takes_json = route.operation in MODEL_METHODS
+            takes_json = route.operation in {*MODEL_METHODS, "files.start"}
             await (exchange.document(self._config.request_limit_bytes) if takes_json else exchange.drain())
             raise planned.failure()
         await self._handlers[route.operation](exchange, route)

@@ -16,7 +16,7 @@ class Clock:
         return time.time() + self._ahead_s
 
     def advance(self, seconds: float) -> None:
-        """Go forward, or with a negative number back."""
+        """Go forward."""
         self._ahead_s += seconds
 
     def reset(self) -> None:

@@ -71,7 +71,6 @@ class Exchange:
         self._is_watched = False
         self._bytes_left: int | None = None
         self._chunks_left: int | None = None
-        self.has_begun = False
         self.method: str = scope["method"]
         self.scheme: str = scope["scheme"]
         raw_path: bytes = scope.get("raw_path") or scope["path"].encode()
@@ -245,11 +244,9 @@ class Exchange:
     async def _begin(self, status: int, content_type: bytes, headers: Headers) -> None:
         slow = self.faults.get(FaultKind.SLOW)
         if slow is not None:
-            pause = asyncio.sleep(slow.delay_s)
-            await (pause if self._is_watched or not self._body_has_ended else self.unless_gone(pause))
+            await self._pause(slow.delay_s)
         if self._bytes_left == 0 or self._chunks_left == 0:
             await self.cut()
-        self.has_begun = True
         self.record.status = status
         took_ms = round((time.perf_counter() - self._began_at) * 1000)
         await self._send(
@@ -265,6 +262,13 @@ class Exchange:
                 ],
             }
         )
+
+    async def _pause(self, seconds: float) -> None:
+        if self._is_watched:
+            await asyncio.sleep(seconds)
+            return
+        await self.drain()
+        await self.unless_gone(asyncio.sleep(seconds))
 
     async def _write(self, chunk: bytes, *, is_last: bool) -> None:
         if self._bytes_left is not None:

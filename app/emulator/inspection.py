@@ -4,7 +4,7 @@ import orjson
 
 from app.emulator.clock import Clock
 from app.emulator.exchange import Exchange
-from app.emulator.failures import ApiFailureError
+from app.emulator.failures import ApiFailureError, invalid
 from app.emulator.faults import FaultPlan
 from app.emulator.files.sessions import Sessions
 from app.emulator.files.shelf import Shelf
@@ -42,7 +42,7 @@ class Inspection:
             case "POST", "reset":
                 self._reset()
             case "POST", "clock":
-                self._clock.advance(Fields(parse(_ADVANCE, document)).number("advanceS") or 0.0)
+                self._advance(Fields(parse(_ADVANCE, document)).number("advanceS"))
             case "GET", "state":
                 await exchange.answer_json(self._state())
                 return
@@ -52,6 +52,11 @@ class Inspection:
             case method, _:
                 raise ApiFailureError(404, f"There is no {method} {exchange.path}.")
         await exchange.answer_json({})
+
+    def _advance(self, seconds: float | None) -> None:
+        if seconds is None or seconds < 0:
+            raise invalid("advance_s must be a number of seconds, not negative.")
+        self._clock.advance(seconds)
 
     def _reset(self) -> None:
         self._sessions.clear()

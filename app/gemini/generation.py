@@ -3,10 +3,12 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import lru_cache
 from urllib.parse import quote
 
 import orjson
 from aiohttp import ClientResponse
+from yarl import URL
 
 from app.errors import GatewayError, UpstreamFailedError
 from app.gemini.answer import AnswerReader, by_modality
@@ -39,6 +41,11 @@ async def _refused(answer: ClientResponse, model: str) -> GatewayError:
     return error_of(read_refusal(answer.status, await _bounded(answer, MAX_ERROR_BYTES)), model=model)
 
 
+@lru_cache(maxsize=256)
+def _url(base: URL, model: str, action: str) -> URL:
+    return URL(f"{base}/{API_VERSION}/models/{quote(model, safe='')}:{action}", encoded=True)
+
+
 class Generation:
     """Model calls for one upstream."""
 
@@ -47,7 +54,7 @@ class Generation:
 
     @asynccontextmanager
     async def _call(self, model: str, action: str, request: GenerateRequest) -> AsyncIterator[ClientResponse]:
-        url = self._upstream.url(f"/{API_VERSION}/models/{quote(model, safe='')}:{action}")
+        url = _url(self._upstream.base, model, action)
         headers = {"Content-Type": "application/json", "Content-Length": str(request.size_bytes)}
         whole = request.whole()
         body: Body = request.pieces() if whole is None else whole
@@ -84,11 +91,13 @@ async def _events(answer: ClientResponse) -> AsyncIterator[bytes]:
     # Frames end with a blank line; a frame is one line of data, as Gemini sends it.
     pending = bytearray()
     async for piece in answer.content.iter_any():
+        searched = len(pending)
         pending += piece
         if len(pending) > MAX_ANSWER_BYTES:
             raise UpstreamFailedError(f"Gemini's stream has a frame larger than {MAX_ANSWER_BYTES} bytes.")
-        while (end := pending.find(b"\n")) >= 0:
+        while (end := pending.find(b"\n", searched)) >= 0:
             line = bytes(pending[:end]).strip()
             del pending[: end + 1]
+            searched = 0
             if line.startswith(b"data:"):
                 yield line[5:].strip()

@@ -6,14 +6,16 @@ Inline data goes in as raw slices, each a multiple of 3 bytes but the last, and 
 request is written. Every length that decides about inlining is computed here, by the same functions that write.
 """
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 import orjson
 import pybase64
 
 from app.gemini.remote_files import URI_PREFIX
 
+WHOLE_BYTES = 65_536
 NAME_CHARS = 40
 """Length of the names that the gateway gives to files; so references have a known length before they exist."""
 
@@ -170,6 +172,7 @@ def base64_length(size_bytes: int) -> int:
     return 4 * ((size_bytes + 2) // 3)
 
 
+@lru_cache(maxsize=256)
 def reference_length(mime_type: str, options: MediaOptions) -> int:
     """Tell how long the part of an uploaded file is, before its name exists."""
     return len(FilePart(mime_type, URI_PREFIX + "x" * NAME_CHARS, options).json())
@@ -182,6 +185,7 @@ def part_length(part: Part) -> int:
     return len(part.json())
 
 
+@lru_cache(maxsize=256)
 def inline_overhead(mime_type: str, options: MediaOptions) -> int:
     """Tell what an inline part takes besides its base64."""
     return part_length(InlinePart(mime_type, (), options))
@@ -206,10 +210,10 @@ ENVELOPE_BYTES = len(_HEAD) + len(_USER) + len(_TURN_END) + len(b"]}")
 
 @dataclass(slots=True)
 class GenerateRequest:
-    """A request ready to be written: the turns before, the last turn's parts, the options."""
+    """A request ready to be written. `options` is what `Options.json` gave."""
 
     turns: Sequence[Turn]
-    options: Options
+    options: bytes
     wrapper: tuple[bytes, bytes] = (b"", b"")
     _pieces: list[bytes | Sequence[bytes]] = field(default_factory=list)
     size_bytes: int = 0
@@ -223,11 +227,12 @@ class GenerateRequest:
                 text += b"," if number else b""
                 text = self._add(text, part)
             text += _TURN_END
-        self._flush(text + b"]" + self.options.json() + b"}" + self.wrapper[1])
+        self._flush(text + b"]" + self.options + b"}" + self.wrapper[1])
 
     def _add(self, text: bytearray, part: Part) -> bytearray:
         if isinstance(part, TextPart | FilePart):
-            return text + part.json()
+            text += part.json()
+            return text
         self._flush(text + part.head())
         self._pieces.append(part.slices)
         self.size_bytes += base64_length(sum(map(len, part.slices)))
@@ -237,16 +242,18 @@ class GenerateRequest:
         self._pieces.append(bytes(text))
         self.size_bytes += len(text)
 
-    def whole(self) -> bytes | None:
-        """Give the request in one piece when it holds no media, else None."""
-        first = self._pieces[0]
-        return first if len(self._pieces) == 1 and isinstance(first, bytes) else None
-
-    async def pieces(self) -> AsyncIterator[bytes]:
-        """Give the bytes of the request; media are encoded as they go out."""
+    def _encoded(self) -> Iterator[bytes]:
         for piece in self._pieces:
             if isinstance(piece, bytes):
                 yield piece
             else:
-                for raw in piece:
-                    yield pybase64.b64encode(raw)
+                yield from map(pybase64.b64encode, piece)
+
+    def whole(self) -> bytes | None:
+        """Give a small request in one piece, which spares it writes; None for one that goes out in pieces."""
+        return b"".join(self._encoded()) if self.size_bytes <= WHOLE_BYTES else None
+
+    async def pieces(self) -> AsyncIterator[bytes]:
+        """Give the bytes of the request; media are encoded as they go out."""
+        for piece in self._encoded():
+            yield piece

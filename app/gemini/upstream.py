@@ -9,7 +9,7 @@ Redirects are never followed: aiohttp would carry the key to another origin. Thi
 import asyncio
 import time
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from email.utils import parsedate_to_datetime
 
 import aiohttp
@@ -27,6 +27,8 @@ CLOCK_TOLERANCE_S = 5.0
 CONTROL_SHARE = 4
 """Connections of the pool that large transfers leave to the control calls."""
 
+_UNLIMITED = nullcontext()
+
 Body = bytes | aiohttp.payload.Payload | AsyncIterator[bytes | memoryview] | None
 
 
@@ -38,6 +40,7 @@ class Upstream:
         self._key = key
         self._slots = asyncio.Semaphore(max(1, settings.upstream_connections - CONTROL_SHARE))
         self._clock_skew_s = 0.0
+        self._date = ""
         self.base = URL(settings.gemini_base_url, encoded=True)
         self.control = control
         self.is_emulated = False
@@ -54,7 +57,9 @@ class Upstream:
     def _observe(self, headers: Mapping[str, str]) -> None:
         self.is_emulated = "X-Gateway-Emulator" in headers
         self.is_reached = True
-        if date := headers.get("Date"):
+        date = headers.get("Date", self._date)
+        if date != self._date:
+            self._date = date
             try:
                 skew_s = parsedate_to_datetime(date).timestamp() - time.time()
             except ValueError:
@@ -78,7 +83,7 @@ class Upstream:
         sent.setdefault("Accept-Encoding", "identity")
         try:
             async with (
-                asyncio.timeout(timeout_s),
+                _UNLIMITED if timeout_s is None else asyncio.timeout(timeout_s),
                 self._slots,
                 self._relay.request(method, url, headers=sent, data=body, allow_redirects=False) as answer,
             ):
@@ -93,6 +98,15 @@ class Upstream:
             raise UpstreamUnavailableError("Gemini could not be reached.", retry_after_s=2) from error
         except (aiohttp.ClientError, ConnectionError) as error:
             raise UpstreamFailedError("The connection to Gemini broke before its answer was whole.") from error
+
+
+def _with_current(key: ApiKey) -> aiohttp.ClientMiddlewareType:
+    # The SDK keeps the key that it was made with; a key file may have changed since.
+    async def replace(request: aiohttp.ClientRequest, send: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
+        request.headers["x-goog-api-key"] = key.current()
+        return await send(request)
+
+    return replace
 
 
 @asynccontextmanager
@@ -115,7 +129,12 @@ async def open_upstream(settings: Settings, key: ApiKey) -> AsyncIterator[Upstre
             read_bufsize=1 << 18,
         )
         control_session = aiohttp.ClientSession(
-            connector=connector, connector_owner=False, cookie_jar=jar, timeout=timeout, trust_env=False
+            connector=connector,
+            connector_owner=False,
+            cookie_jar=jar,
+            timeout=timeout,
+            trust_env=False,
+            middlewares=(_with_current(key),),
         )
         async with relay, control_session:
             options = HttpOptions(
@@ -125,5 +144,6 @@ async def open_upstream(settings: Settings, key: ApiKey) -> AsyncIterator[Upstre
                 timeout=30_000,
                 retry_options=HttpRetryOptions(attempts=3, initial_delay=0.2, max_delay=2),
             )
-            control = genai.Client(api_key=key.current(), http_options=options)
+            # `vertexai` is said, since the SDK would otherwise read it from the environment.
+            control = genai.Client(api_key=key.current(), vertexai=False, http_options=options)
             yield Upstream(relay, control, key, settings)

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from app.errors import BodyTooLargeError, EmptyFileError, FieldError, FileTooLargeError, GatewayError
-from app.gemini.request import FilePart, InlinePart, MediaOptions, reference_length
+from app.gemini.request import FilePart, InlinePart, MediaOptions, base64_length, reference_length
 from app.gemini.resumable import ResumableSession
 from app.media.buffers import HeldBytes
 from app.media.incoming import Claim, Incoming, slice_of
@@ -161,10 +161,17 @@ class Intake:
 
     async def _step(self, file: Incoming) -> None:
         if self.policy is not Policy.UPLOAD:
-            await self.recheck(reading=file)
+            await (self._spill(file) if self._will_spill(file) else self.recheck(reading=file))
         elif file.claim.size_bytes is not None or file.size_bytes >= self._settings.chunk_bytes:
             # Without a claim the first chunk is held: a file that ends within it goes up with its length declared.
             await self._spill(file)
+
+    def _will_spill(self, file: Incoming) -> bool:
+        # Alone, and too large by its own claim: the rule can only ever choose this file, so nothing more of it is held.
+        claimed = file.claim.size_bytes
+        if claimed is None or self.policy is not Policy.FIT or any(other.is_held for other in self.files[:-1]):
+            return False
+        return self.fixed_bytes() + base64_length(claimed) > self._settings.inline_limit_bytes
 
     async def _end(self, file: Incoming) -> None:
         if file.is_held:
@@ -263,6 +270,8 @@ class Intake:
             for file in self.files:
                 if file.is_held:
                     await self._spill(file)
+        elif all(file.is_held for file in self.files):
+            return
         try:
             async with asyncio.TaskGroup() as group:
                 for file in self.files:

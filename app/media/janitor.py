@@ -31,6 +31,9 @@ class Janitor:
             await work
         except GatewayError as error:
             log.warning("left to the sweep: %s", error.code)
+        except Exception as error:
+            # A defect; its message may hold what was stored.
+            log.error("left to the sweep: %s", type(error).__name__)  # noqa: TRY400  # no traceback, for the same reason
 
     async def drain(self, timeout_s: float) -> None:
         """Wait for what runs, at most `timeout_s`, then cancel the rest."""

@@ -7,8 +7,9 @@ what the fields mean.
 """
 
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
@@ -31,7 +32,19 @@ class PartHead:
 
 
 _PART_END = object()
+_LONGEST_CACHED_BYTES = 256
 _Event = PartHead | memoryview | object
+
+
+@lru_cache(maxsize=1_024)
+def _cached_options(value: bytes) -> tuple[bytes, dict[bytes, bytes]]:
+    return parse_options_header(value)
+
+
+def _options(value: bytes | None) -> tuple[bytes, Mapping[bytes, bytes]]:
+    # The same few names stand in every form; only short values are kept, so that the cache stays small.
+    is_short = value is not None and len(value) <= _LONGEST_CACHED_BYTES
+    return _cached_options(value) if is_short and value is not None else parse_options_header(value)
 
 
 def boundary_of(content_type: str | None) -> bytes:
@@ -169,7 +182,7 @@ class FormReader:
         self._header_name = self._header_value = b""
 
     def _on_headers_finished(self) -> None:
-        kind, options = parse_options_header(self._headers.get(b"content-disposition"))
+        kind, options = _options(self._headers.get(b"content-disposition"))
         name = options.get(b"name", b"")
         if kind != b"form-data" or not name:
             raise MalformedRequestError('A part has no Content-Disposition: form-data with a name="..."')

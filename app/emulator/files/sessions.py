@@ -104,8 +104,7 @@ class Sessions:
     def open(self, request: FileRequest, processing: Fault | None) -> Session:
         """Open a session; raises ApiFailureError when the file would not be taken."""
         self._shelf.check(request)
-        if len(self._sessions) >= _MAX_SESSIONS:
-            self.drop(next(iter(self._sessions)))
+        self._make_room()
         session = Session(
             upload_id=secrets.token_urlsafe(32),
             request=request,
@@ -119,7 +118,7 @@ class Sessions:
     def get(self, upload_id: str) -> Session:
         """Find a session; raises ApiFailureError (404) when it is dead."""
         session = self._sessions.get(upload_id)
-        if session is None or session.opened_at + _LIFETIME_S < self._clock.now():
+        if session is None or self._is_over(session):
             raise ApiFailureError(404, "The upload session does not exist or has expired.")
         return session
 
@@ -128,6 +127,16 @@ class Sessions:
         session = self._sessions.pop(upload_id, None)
         if session is not None and session.status == "active":
             session.cancel()
+
+    def _make_room(self) -> None:
+        while self._sessions:
+            upload_id, oldest = next(iter(self._sessions.items()))
+            if len(self._sessions) < _MAX_SESSIONS and not self._is_over(oldest):
+                return
+            self.drop(upload_id)
+
+    def _is_over(self, session: Session) -> bool:
+        return session.opened_at + _LIFETIME_S < self._clock.now()
 
     def everything(self) -> list[Session]:
         """Give all sessions, oldest first."""

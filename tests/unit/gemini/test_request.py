@@ -71,7 +71,7 @@ async def written(request: GenerateRequest) -> bytes:
 
 
 async def sent(turns: Sequence[Turn], options: Options | None = None) -> bytes:
-    return await written(GenerateRequest(turns, options or Options()))
+    return await written(GenerateRequest(turns, (options or Options()).json()))
 
 
 def expected_part(part: Part) -> dict[str, Any]:
@@ -92,7 +92,7 @@ def expected_part(part: Part) -> dict[str, Any]:
 async def test_every_request_is_the_json_of_its_turns_and_as_long_as_it_says(
     turns: list[Turn], options: Options, wrapper: tuple[bytes, bytes]
 ) -> None:
-    request = GenerateRequest(turns, options, wrapper)
+    request = GenerateRequest(turns, options.json(), wrapper)
 
     body = await written(request)
 
@@ -113,7 +113,7 @@ async def test_the_length_known_beforehand_is_the_length_of_the_request(
     known = ENVELOPE_BYTES + len(options.json()) + turns_length(earlier)
     known += sum(map(part_length, parts)) + len(parts) - 1
 
-    assert GenerateRequest([*earlier, Turn("user", parts)], options).size_bytes == known
+    assert GenerateRequest([*earlier, Turn("user", parts)], options.json()).size_bytes == known
 
 
 @given(st.binary(max_size=50), media_options)
@@ -130,7 +130,7 @@ def test_the_length_of_a_reference_is_known_before_its_name(mime_type: str, opti
 
 
 async def test_a_prompt_is_these_bytes() -> None:
-    request = GenerateRequest([Turn("user", [TextPart('Say "é\n"')])], Options())
+    request = GenerateRequest([Turn("user", [TextPart('Say "é\n"')])], Options().json())
 
     assert request.whole() == b'{"contents":[{"role":"user","parts":[{"text":"Say \\"\xc3\xa9\\n\\""}]}]}'
     assert await written(request) == request.whole()
@@ -190,7 +190,7 @@ async def test_earlier_turns_and_every_option_are_these_bytes() -> None:
 
 
 async def test_a_wrapped_request_is_these_bytes() -> None:
-    request = GenerateRequest([Turn("user", [TextPart("1")])], Options(seed=1), WRAPPER)
+    request = GenerateRequest([Turn("user", [TextPart("1")])], Options(seed=1).json(), WRAPPER)
 
     assert await written(request) == (
         b'{"generateContentRequest":{"model":"models/m","contents":[{"role":"user","parts":[{"text":"1"}]}],'
@@ -227,15 +227,17 @@ def test_a_time_is_a_decimal_number_of_seconds_to_the_last_digit(seconds: float,
     assert given == {"videoMetadata": {"startOffset": offset, "endOffset": offset}}
 
 
-def test_a_request_with_media_is_not_there_in_one_piece() -> None:
-    turns = [Turn("user", [InlinePart("image/png", [b"abc"])])]
+async def test_a_small_request_is_there_in_one_piece_and_a_large_one_is_not() -> None:
+    small = GenerateRequest([Turn("user", [InlinePart("image/png", [b"abc"])])], Options().json())
+    large = GenerateRequest([Turn("user", [InlinePart("image/png", [b"abc" * 20_000])])], Options().json())
 
-    assert GenerateRequest(turns, Options()).whole() is None
+    assert small.whole() == b"".join([piece async for piece in small.pieces()])
+    assert large.whole() is None
 
 
 async def test_media_are_encoded_slice_by_slice() -> None:
     data = [b"a" * 196_608, b"b" * 196_608, b"c" * 5]
-    request = GenerateRequest([Turn("user", [InlinePart("image/png", data)])], Options())
+    request = GenerateRequest([Turn("user", [InlinePart("image/png", data)])], Options().json())
 
     lengths = [len(piece) async for piece in request.pieces()]
 
@@ -243,6 +245,6 @@ async def test_media_are_encoded_slice_by_slice() -> None:
 
 
 async def test_a_request_can_be_written_again() -> None:
-    request = GenerateRequest([Turn("user", [InlinePart("image/png", [b"abcd"])])], Options())
+    request = GenerateRequest([Turn("user", [InlinePart("image/png", [b"abcd"])])], Options().json())
 
     assert await written(request) == await written(request)

@@ -1,0 +1,1 @@
+"""The emulator's HTTP application, over a real socket."""

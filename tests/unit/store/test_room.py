@@ -1,0 +1,96 @@
+"""What makes room: leases that end, bytes that are counted, files that go first, expiry."""
+
+from app.store.files import FileRegistry
+from app.store.records import Origin
+from tests.unit.store.uploading import ME, NOW, begun, held, ids, page, uploaded
+
+
+async def test_an_upload_is_abandoned_when_its_lease_is_not_renewed(registry: FileRegistry) -> None:
+    await begun(registry, "late", lease_until=1_300)
+    await begun(registry, "alive", lease_until=1_300)
+    await registry.set_leases({"alive"}, lease_until=1_400)
+    await registry.set_leases((), lease_until=9_999)
+    await uploaded(registry, "kept")
+    await held(registry, "f", "kept")
+
+    assert await registry.abandoned(now=1_300) == ()
+    assert [upload.name for upload in await registry.abandoned(now=1_301)] == ["late"]
+    assert sorted(upload.name for upload in await registry.abandoned(now=1_401)) == ["alive", "late"]
+
+
+async def test_the_abandoned_come_in_portions_the_longest_abandoned_first(registry: FileRegistry) -> None:
+    for number in (3, 1, 2):
+        await begun(registry, f"u{number}", lease_until=1_000.0 + number)
+
+    assert [upload.name for upload in await registry.abandoned(now=1_100, limit=2)] == ["u1", "u2"]
+
+
+async def test_stored_bytes_are_counted_once_however_many_ids_there_are(registry: FileRegistry) -> None:
+    await uploaded(registry, "u", size=10)
+    await held(registry, "a", "u")
+    await held(registry, "b", "u")
+    await begun(registry, "v", size=100)
+    await uploaded(registry, "w", size=1_000, owner="you")
+
+    assert await registry.stored_bytes(now=NOW) == 1_110
+    assert await registry.stored_bytes(now=NOW, owner=ME) == 110
+    assert await registry.stored_bytes(now=NOW, owner="nobody") == 0
+
+
+async def test_stored_bytes_may_be_more_than_32_bits(registry: FileRegistry) -> None:
+    for number in range(3):
+        await uploaded(registry, f"u{number}", size=2 << 30)
+
+    assert await registry.stored_bytes(now=NOW) == 6 << 30
+
+
+async def test_the_next_expiry_is_the_earliest_that_is_to_come(registry: FileRegistry) -> None:
+    await uploaded(registry, "u", expires_at=1_500)
+    await uploaded(registry, "v", expires_at=1_700)
+
+    assert await registry.next_expiry(now=1_000) == 1_500
+    assert await registry.next_expiry(now=1_500) == 1_700
+    assert await registry.next_expiry(now=1_700) is None
+
+
+async def test_the_kept_file_that_was_used_longest_ago_makes_room_first(registry: FileRegistry) -> None:
+    for name in ("a", "b", "c"):
+        await uploaded(registry, name)
+        await held(registry, f"f{name}", name, origin=Origin.KEPT)
+    await registry.touch("a", now=NOW + 20)
+    await registry.touch("b", now=NOW + 10)
+    await registry.touch("c", now=NOW + 30)
+
+    first = await registry.least_used_kept(now=NOW)
+
+    assert first is not None
+    assert first.id == "fb"
+
+
+async def test_a_file_that_its_owner_sent_never_makes_room(registry: FileRegistry) -> None:
+    await uploaded(registry, "u")
+    await held(registry, "kept", "u", origin=Origin.KEPT)
+    await held(registry, "sent", "u", origin=Origin.SENT)
+
+    assert await registry.least_used_kept(now=NOW) is None
+    await registry.delete_file(ME, "sent", now=NOW, lease_until=NOW)
+    victim = await registry.least_used_kept(now=NOW)
+    assert victim is not None
+    assert victim.id == "kept"
+    await registry.delete_file(ME, "kept", now=NOW, lease_until=NOW)
+    assert await registry.least_used_kept(now=NOW) is None
+
+
+async def test_what_has_expired_is_dropped_and_the_rest_stays(registry: FileRegistry) -> None:
+    await uploaded(registry, "old", expires_at=1_500)
+    await held(registry, "gone", "old")
+    await held(registry, "deleted", "old")
+    await registry.delete_file(ME, "deleted", now=NOW, lease_until=NOW)
+    await uploaded(registry, "new", expires_at=1_501)
+    await held(registry, "here", "new")
+
+    await registry.drop_expired(now=1_500)
+
+    assert await registry.get("old") is None
+    assert ids(await page(registry, now=0)) == ["here"]
+    assert await registry.get("new") is not None
