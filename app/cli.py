@@ -53,13 +53,26 @@ def _log_to_stderr() -> None:
         logging.getLogger(name).setLevel(logging.WARNING)
 
 
-def _run(settings: Settings, key: ApiKey, *, host: str, port: int, is_dev: bool) -> None:
+def _run(settings: Settings, key: ApiKey, *, host: str, listener: socket.socket, is_dev: bool) -> None:
     app = create_app(settings, key, bind_host=host, is_dev=is_dev)
     # What is loaded by now stays for good: without looking through it again and again, a small call costs a fifth less.
     gc.collect()
     gc.freeze()
     gc.set_threshold(20_000, 20, 50)
-    make_server(app, host=host, port=port, settings=settings).run()
+    make_server(app, host=host, port=listener.getsockname()[1], settings=settings).run(sockets=[listener])
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    # Bound before the address is told, so that whoever reads it can connect at once.
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family, backlog=2_048)
+    except OSError as error:
+        raise SettingsError(f"--port: cannot listen on {host}:{port}: {error.strerror}") from None
+
+
+def _url(host: str, listener: socket.socket) -> str:
+    return f"http://{f'[{host}]' if ':' in host else host}:{listener.getsockname()[1]}"
 
 
 @cli.command()
@@ -75,7 +88,7 @@ def serve(host: Host = "127.0.0.1", port: Port = 8000) -> None:
             "set ALLOW_OPEN_ACCESS=true if that is meant"
         )
     _log_to_stderr()
-    _run(settings, key, host=host, port=port, is_dev=False)
+    _run(settings, key, host=host, listener=_listen(host, port), is_dev=False)
 
 
 @cli.command()
@@ -90,19 +103,21 @@ def dev(
     if not is_loopback(host) and not settings.allow_open_access:
         raise SettingsError(f"ALLOW_OPEN_ACCESS: set it to true to let others than this machine reach {host}")
     _log_to_stderr()
+    listener = _listen(host, port)
+    url = _url(host, listener)
     if real:
         key = read_api_key(settings)
-        _say(f"Gemini gateway for development on http://{host}:{port}, asking the real Gemini API.")
-        _run(settings, key, host=host, port=port, is_dev=True)
+        _say(f"Gemini gateway for development on {url}, asking the real Gemini API.")
+        _run(settings, key, host=host, listener=listener, is_dev=True)
         return
     with _emulator_process() as base_url:
         emulated = settings.model_copy(
             update={"gemini_base_url": base_url, "gemini_api_key": SecretStr(EMULATOR_KEY), "gemini_api_key_file": None}
         )
-        _say(f"Gemini gateway for development on http://{host}:{port}")
+        _say(f"Gemini gateway for development on {url}")
         _say(f"No key is used: the built-in emulator answers, on {base_url}. It is not a model.")
-        _say(f'Try: curl --form-string prompt="Hello" http://{host}:{port}/api/v1/generate')
-        _run(emulated, ApiKey(EMULATOR_KEY), host=host, port=port, is_dev=True)
+        _say(f'Try: curl --form-string prompt="Hello" {url}/api/v1/generate')
+        _run(emulated, ApiKey(EMULATOR_KEY), host=host, listener=listener, is_dev=True)
 
 
 @contextmanager
@@ -137,9 +152,8 @@ def emulator(
     )
     _log_to_stderr()
     server = uvicorn.Server(emulator_server_config(app, host=host, port=port))
-    # Bound before the address is told, so that whoever reads it can connect at once.
-    listener = socket.create_server((host, port), backlog=server.config.backlog)
-    _say(f"http://{host}:{listener.getsockname()[1]}")
+    listener = _listen(host, port)
+    _say(_url(host, listener))
     if until_eof:
         Thread(target=_stop_at_eof, args=(server,), daemon=True).start()
     server.run(sockets=[listener])

@@ -50,9 +50,7 @@ class Emulator:
 
     def requests(self, operation: str) -> list[dict[str, Any]]:
         """What arrived for an operation, oldest first."""
-        seen = self._call("GET", "requests")
-        seen = seen["requests"] if isinstance(seen, dict) else seen
-        return [item for item in seen if item["operation"] == operation]
+        return [item for item in self._call("GET", "requests") if item["operation"] == operation]
 
     @property
     def state(self) -> dict[str, Any]:

@@ -72,7 +72,13 @@ def media(name: str, mime_type: str | None = None) -> tuple[str, bytes] | tuple[
 
 @asynccontextmanager
 async def running_gateway(
-    upstream: str, folder: Path, *, limits: EdgeLimits | None = None, is_dev: bool = True, **settings: Any
+    upstream: str,
+    folder: Path,
+    *,
+    limits: EdgeLimits | None = None,
+    is_dev: bool = True,
+    key: ApiKey | None = None,
+    **settings: Any,
 ) -> AsyncIterator[Gateway]:
     """Run a gateway until the block ends; its registry lies in `folder`."""
     chosen = Settings(
@@ -85,7 +91,7 @@ async def running_gateway(
             **settings,
         }
     )
-    app = create_app(chosen, ApiKey(KEY), is_dev=is_dev)
+    app = create_app(chosen, key or ApiKey(KEY), is_dev=is_dev)
     server = make_server(app, host="127.0.0.1", port=0, settings=chosen, limits=limits)
     serving = asyncio.create_task(server.serve())
     try:

@@ -58,7 +58,7 @@ Time = Annotated[
     Field(ge=0, le=MAX_TIME_S, allow_inf_nan=False),
     WithJsonSchema({"type": "number", "format": "double", "minimum": 0}),
 ]
-Sha256 = Annotated[str, AfterValidator(str.lower), Field(pattern="^[0-9a-fA-F]{64}$")]
+Sha256 = Annotated[str, Field(pattern="^[0-9a-fA-F]{64}$"), AfterValidator(str.lower)]
 Temperature = Annotated[float, Field(ge=0, le=2, allow_inf_nan=False)]
 TopP = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 TopK = Annotated[int, Field(ge=1, le=1_000)]

@@ -70,9 +70,12 @@ async def upload_file(request: Request) -> Response:
                 claim=Claim(fields.get("file_size", head.content_length), fields.get("sha256")),
                 options=NO_OPTIONS,
             )
-        values.finish()
         if not intake.files:
             raise _one_file("is missing; send the file as a part named file")
+        # There is but one file, so that claims after it are its own too: generated clients send fields in any order.
+        late = values.take_of_file()
+        intake.files[0].claim_late(Claim(late.get("file_size"), late.get("sha256")))
+        values.finish()
         intake.files[0].filename = values.get("filename") or intake.files[0].filename
         return await _stored(request, services, intake)
 

@@ -134,12 +134,7 @@ class Incoming:
     def end(self) -> None:
         """Take note that all of it has arrived; raises WrongClaimError, UnsupportedFileTypeError."""
         self.is_ended = True
-        claimed = self.claim.size_bytes
-        if claimed is not None and claimed != self.size_bytes:
-            raise WrongClaimError(
-                f"{self.where}: file_size says {claimed} bytes, but the file has {self.size_bytes}; "
-                "give its exact size or leave file_size out."
-            )
+        self._check_size()
         if self.decision is None:
             self.decide()
         self.close_slice()
@@ -150,6 +145,22 @@ class Incoming:
                 raise self._unsupported(error) from None
         if self.transfer is None:
             self.settle_digest(self._hasher.hexdigest())
+
+    def claim_late(self, claim: Claim) -> None:
+        """Take a claim that came after the file; raises WrongClaimError."""
+        size, sha256 = claim.size_bytes, claim.sha256
+        self.claim = Claim(self.claim.size_bytes if size is None else size, sha256 or self.claim.sha256)
+        self._check_size()
+        if self.sha256 is not None:
+            self.settle_digest(self.sha256)
+
+    def _check_size(self) -> None:
+        claimed = self.claim.size_bytes
+        if claimed is not None and claimed != self.size_bytes:
+            raise WrongClaimError(
+                f"{self.where}: file_size says {claimed} bytes, but the file has {self.size_bytes}; "
+                "give its exact size or leave file_size out."
+            )
 
     def settle_digest(self, sha256: str) -> None:
         """Take the whole file's SHA-256 in hex; raises WrongClaimError."""

@@ -13,7 +13,7 @@ from pathlib import Path
 
 TOOLS = Path(sys.prefix) / "bin"
 STARTS_WITHIN_S = 60.0
-_GATEWAY = re.compile(r"running on (http://127\.0\.0\.1:\d+)")
+_GATEWAY = re.compile(r"for development on (http://127\.0\.0\.1:\d+)")
 _EMULATOR = re.compile(r"emulator answers, on (http://127\.0\.0\.1:\d+)")
 
 

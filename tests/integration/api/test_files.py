@@ -222,3 +222,16 @@ async def test_exactly_one_file_is_taken(gateway: Gateway, emulator: Emulator) -
 
     assert [answer.status_code for answer in (none, two)] == [422, 422]
     assert emulator.files == []
+
+
+async def test_claims_may_come_after_the_one_file(gateway: Gateway, emulator: Emulator) -> None:
+    digest = hashlib.sha256(PDF).hexdigest()
+    right = await gateway.post_form(
+        "/api/v1/files", ("file", ("a.pdf", PDF)), ("file_size", str(len(PDF))), ("sha256", digest)
+    )
+    wrong_size = await gateway.post_form("/api/v1/files", ("file", ("a.pdf", PDF + b" ")), ("file_size", "1"))
+    wrong_hash = await gateway.post_form("/api/v1/files", ("file", ("a.pdf", PDF + b" ")), ("sha256", "0" * 64))
+
+    assert right.status_code == 201
+    assert [answer.json()["code"] for answer in (wrong_size, wrong_hash)] == ["wrong-claim"] * 2
+    assert len(emulator.files) == 1

@@ -1,9 +1,14 @@
 """What bad input and a failing Gemini get: a clear problem that says what to do, and nothing left upstream."""
 
+import sqlite3
+from pathlib import Path
+
 import httpx
 import pytest
+from aiohttp import web
 
 from app.errors import PROBLEMS
+from app.gemini.credentials import ApiKey
 from tests.emulator_process import Emulator, emulator_process
 from tests.gateway import KEY, MEDIA, Gateway, media, running_gateway
 from tests.waiting import eventually
@@ -161,18 +166,9 @@ async def test_a_rate_limit_says_when_to_come_back(gateway: Gateway, emulator: E
     assert answer.json()["retry_after_s"] == 7
 
 
-async def test_a_key_that_gemini_does_not_know_is_the_operators_matter(emulator: Emulator, tmp_path: object) -> None:
-    from pathlib import Path
-
-    from tests import gateway as runner
-
-    assert isinstance(tmp_path, Path)
-    original, runner.KEY = runner.KEY, "invalid"
-    try:
-        async with running_gateway(emulator.url, tmp_path) as gateway:
-            answer = await gateway.generate(("prompt", "x"))
-    finally:
-        runner.KEY = original
+async def test_a_key_that_gemini_does_not_know_is_the_operators_matter(emulator: Emulator, tmp_path: Path) -> None:
+    async with running_gateway(emulator.url, tmp_path, key=ApiKey("invalid")) as gateway:
+        answer = await gateway.generate(("prompt", "x"))
 
     check(answer, 502, "upstream-credentials")
     assert answer.json()["upstream"]["status"] == 400
@@ -198,9 +194,7 @@ async def test_gemini_late_is_504(gateway: Gateway, emulator: Emulator) -> None:
     check(await gateway.generate(("prompt", "x"), ("timeout_s", "0.3")), 504, "upstream-timeout")
 
 
-async def test_a_redirect_is_never_followed(gateway: Gateway, emulator: Emulator) -> None:
-    from aiohttp import web
-
+async def test_a_redirect_is_never_followed(emulator: Emulator, tmp_path: Path) -> None:
     arrived = []
 
     async def elsewhere(request: web.Request) -> web.Response:
@@ -214,12 +208,8 @@ async def test_a_redirect_is_never_followed(gateway: Gateway, emulator: Emulator
     site = web.TCPSite(runner, "127.0.0.1", 0)
     await site.start()
     port = runner.addresses[0][1]
-    import tempfile
-    from pathlib import Path
-
-    with tempfile.TemporaryDirectory() as folder:
-        async with running_gateway(f"http://127.0.0.1:{port}", Path(folder)) as redirected:
-            check(await redirected.generate(("prompt", "x")), 502, "upstream-failed")
+    async with running_gateway(f"http://127.0.0.1:{port}", tmp_path) as redirected:
+        check(await redirected.generate(("prompt", "x")), 502, "upstream-failed")
     await runner.cleanup()
 
     assert len([path for path in arrived if "generateContent" in path]) == 1
@@ -245,14 +235,7 @@ async def test_what_is_found_bad_late_leaves_nothing_upstream(small_gateway: Gat
     assert emulator.files == []
 
 
-async def test_the_database_away_is_503_for_what_needs_it(
-    gateway: Gateway, emulator: Emulator, tmp_path: object
-) -> None:
-    from pathlib import Path
-
-    assert isinstance(tmp_path, Path)
-    import sqlite3
-
+async def test_the_database_away_is_503_for_what_needs_it(gateway: Gateway, emulator: Emulator, tmp_path: Path) -> None:
     with sqlite3.connect(tmp_path / "gateway.db") as registry:
         registry.execute("ALTER TABLE files RENAME TO hidden")
     answer = await gateway.client.get("/api/v1/files")
@@ -305,10 +288,7 @@ async def test_each_code_has_a_page(gateway: Gateway, code: str) -> None:
     assert PROBLEMS[code].title in page.text.replace("&#x27;", "'")
 
 
-async def test_quota_of_a_minute_is_told_with_the_wait(tmp_path: object) -> None:
-    from pathlib import Path
-
-    assert isinstance(tmp_path, Path)
+async def test_quota_of_a_minute_is_told_with_the_wait(tmp_path: Path) -> None:
     with emulator_process(EMULATOR_REQUESTS_PER_MINUTE="1") as emulator:
         async with running_gateway(emulator.url, tmp_path) as gateway:
             await gateway.generate(("prompt", "x"))

@@ -1,10 +1,14 @@
 """Uploads through to Gemini: their lengths, their failures, and what is left behind."""
 
 import hashlib
+import os
+import sqlite3
 from pathlib import Path
 
 import pytest
 
+from app.gemini import credentials
+from app.settings import Settings
 from tests.emulator_process import Emulator, emulator_process
 from tests.gateway import Gateway, media, running_gateway
 from tests.integration.api.test_inline_or_upload import sound
@@ -246,8 +250,6 @@ async def test_one_client_cannot_fill_the_storage_for_all(emulator: Emulator, tm
 
 
 async def test_what_a_dead_process_left_behind_is_swept(emulator: Emulator, tmp_path: Path) -> None:
-    import sqlite3
-
     async with running_gateway(emulator.url, tmp_path) as gateway:
         await gateway.post_form("/api/v1/files", ("file", ("a.wav", DATA)))
     with sqlite3.connect(tmp_path / "gateway.db") as registry:
@@ -268,3 +270,39 @@ async def test_held_media_of_the_process_are_bounded(emulator: Emulator, tmp_pat
     assert (busy.status_code, busy.json()["code"]) == (503, "busy")
     assert int(busy.headers["retry-after"]) >= 1
     assert after.status_code == 200
+
+
+async def test_a_file_too_large_by_its_own_claim_is_not_held_first(emulator: Emulator, tmp_path: Path) -> None:
+    data = sound(3_000_000)
+
+    async with running_gateway(
+        emulator.url, tmp_path, max_buffered_bytes=1_048_576, inline_limit_bytes=3_000_000
+    ) as gateway:
+        answer = await gateway.generate(("file_size", str(len(data))), ("file", ("a.wav", data)))
+
+    assert answer.status_code == 200, answer.text
+    assert answer.json()["files"][0]["delivery"] == "uploaded"
+
+
+async def test_a_key_that_is_changed_in_its_file_is_used_for_every_call(
+    emulator: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(credentials, "CHECK_INTERVAL_S", 0.0)
+    key_file = tmp_path / "key"
+    key_file.write_text("invalid")
+    key = credentials.read_api_key(Settings(_env_file=None, gemini_api_key_file=key_file))
+
+    async with running_gateway(emulator.url, tmp_path, key=key, models_cache_s=0) as gateway:
+        refused = [
+            await gateway.client.get("/api/v1/models"),
+            await gateway.generate(("prompt", "x")),
+        ]
+        key_file.write_text("another")
+        os.utime(key_file, (1, 1))
+        taken = [
+            await gateway.client.get("/api/v1/models"),
+            await gateway.generate(("prompt", "x")),
+        ]
+
+    assert [answer.json()["code"] for answer in refused] == ["upstream-credentials"] * 2
+    assert [answer.status_code for answer in taken] == [200, 200]
