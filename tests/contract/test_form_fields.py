@@ -1,0 +1,67 @@
+"""Each field of the document goes through a real request, and the parser knows no field that the document hides."""
+
+from pathlib import Path
+
+import orjson
+import pytest
+
+from app.api import draft, files
+from app.api.forms import FormSpec
+from tests.emulator_process import emulator_process
+from tests.gateway import media, running_gateway
+
+DOCUMENT = orjson.loads((Path(__file__).parents[2] / "openapi/openapi.json").read_bytes())
+FILE = ("file", media("speech.wav"))
+DIGEST = "092ba26ff8d2b3222a149b926140d475796109c7606467c7657f6a13510c5410"
+GENERATE = {
+    "model": "gemini-3.5-flash",
+    "system_instruction": "Be brief.",
+    "temperature": "0.5",
+    "top_p": "0.5",
+    "top_k": "3",
+    "max_output_tokens": "900",
+    "stop": "END",
+    "seed": "1",
+    "thinking_level": "low",
+    "include_thoughts": "true",
+    "safety": "off",
+    "stream": "false",
+    "timeout_s": "30",
+    "prompt": "Hello",
+    "contents": '[{"file": 0}]',
+    "messages": '[{"role": "user", "content": [{"text": "Hello"}]}]',
+    "file_size": "237008",
+    "sha256": DIGEST,
+    "start": "1",
+    "end": "0:02",
+    "fps": "1",
+    "media_resolution": "low",
+    "response_schema": '{"type": "object"}',
+    "keep_file": "false",
+    "metadata": '{"a": 1}',
+}
+UPLOAD = {"filename": "a.wav", "file_size": "237008", "sha256": DIGEST}
+
+
+@pytest.mark.parametrize(
+    ("form", "path", "values", "spec"),
+    [
+        ("GenerateForm", "/api/v1/generate", GENERATE, draft.SPEC),
+        ("UploadForm", "/api/v1/files", UPLOAD, files.SPEC),
+    ],
+)
+async def test_every_field_of_the_document_is_taken(
+    tmp_path: Path, form: str, path: str, values: dict[str, str], spec: FormSpec
+) -> None:
+    documented = set(DOCUMENT["components"]["schemas"][form]["properties"]) - {"file"}
+    answers = {}
+
+    with emulator_process() as emulator:
+        async with running_gateway(emulator.url, tmp_path) as gateway:
+            kept = (await gateway.post_form("/api/v1/files", FILE)).json()["id"]
+            for name in documented:
+                answer = await gateway.post_form(path, (name, {**values, "file_id": kept}[name]), FILE)
+                answers[name] = (answer.status_code, answer.text if answer.status_code >= 300 else "")
+
+    assert {name: answer for name, answer in answers.items() if answer[0] >= 300} == {}
+    assert documented == set(spec.fields)
