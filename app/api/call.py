@@ -7,7 +7,8 @@ It is the same for generate, chat and both ways of answering.
 
 import asyncio
 import secrets
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -78,18 +79,27 @@ class Call:
 
     async def events(self) -> AsyncIterator[StreamEvent]:
         """Make the call and give its events up to done. Raises as `answer` does, before or after the first delta."""
+        async with aclosing(self._events()) as events:
+            while True:
+                # The deadline is for our own work: while an event is on its way to the client, nothing is cancelled.
+                try:
+                    async with asyncio.timeout_at(self._deadline):
+                        event = await anext(events, None)
+                except TimeoutError:
+                    raise self._late() from None
+                if event is None:
+                    return
+                yield event
+
+    async def _events(self) -> AsyncGenerator[StreamEvent, None]:
         yield StreamEvent(type="start", id=self.id, model=self.model, files=reports(self.items))
-        try:
-            async with asyncio.timeout_at(self._deadline):
-                async for event in self._prepare():
-                    yield event
-                yield StreamEvent(type="status", stage="generating")
-                reader = AnswerReader()
-                async for event in self._deltas(reader):
-                    yield event
-                yield StreamEvent(type="done", response=await self._report(reader))
-        except TimeoutError:
-            raise self._late() from None
+        async for event in self._prepare():
+            yield event
+        yield StreamEvent(type="status", stage="generating")
+        reader = AnswerReader()
+        async for event in self._deltas(reader):
+            yield event
+        yield StreamEvent(type="done", response=await self._report(reader))
 
     async def _prepare(self) -> AsyncIterator[StreamEvent]:
         if self.intake is not None and (self.intake.pending_bytes or self.call_options.keep_file):
@@ -111,7 +121,7 @@ class Call:
     def _upload_names(self) -> list[str]:
         names = [item.upload_name if isinstance(item, Incoming) else None for item in self.items]
         names += [item.file.upload.name for item in self.items if isinstance(item, Stored)]
-        return [name for name in names if name is not None]
+        return list(dict.fromkeys(name for name in names if name is not None))
 
     async def _wait_until_ready(self) -> None:
         for name in self._upload_names():

@@ -8,6 +8,7 @@ from fastapi import APIRouter, Request, Response
 from pydantic import ValidationError
 
 from app.api.answering import EventStream, wants_stream, whole
+from app.api.bounds import check_values
 from app.api.call import Call, CallOptions
 from app.api.conformance import Conformance
 from app.api.document import STREAMED, answers, json_body
@@ -18,7 +19,7 @@ from app.api.schemas import Generation
 from app.api.services import Services, services_of
 from app.edge.body import body_of, content_length
 from app.edge.hangup import until_hangup
-from app.errors import BodyTooLargeError, MalformedRequestError, UnsupportedMediaTypeError
+from app.errors import BodyTooLargeError, InvalidFieldError, MalformedRequestError, UnsupportedMediaTypeError
 from app.gemini.request import GenerateRequest
 
 router = APIRouter(prefix="/api/v1")
@@ -74,6 +75,10 @@ async def _read(request: Request, services: Services, stack: AsyncExitStack) -> 
 
 
 def _parse(body: bytearray) -> ChatRequest:
+    try:
+        check_values(body)
+    except ValueError as error:
+        raise InvalidFieldError(f"The body {error}.") from None
     try:
         parsed = orjson.loads(body)
     except orjson.JSONDecodeError as error:

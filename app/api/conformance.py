@@ -10,6 +10,9 @@ import orjson
 
 from app.errors import FieldError, InvalidFieldError
 
+REGEX_BYTES = 65_536
+"""What one compiled pattern may take; a larger one would hold everything up while it is compiled."""
+
 
 class Conformance:
     """A response schema, ready to judge answers."""
@@ -18,7 +21,7 @@ class Conformance:
         """Compile the schema; raises InvalidFieldError when it is none."""
         try:
             self._validator = jsonschema_rs.validator_for(
-                dict(schema), offline=True, pattern_options=jsonschema_rs.RegexOptions()
+                dict(schema), offline=True, pattern_options=jsonschema_rs.RegexOptions(size_limit=REGEX_BYTES)
             )
         except (jsonschema_rs.ValidationError, jsonschema_rs.ReferencingError, ValueError) as error:
             message = f"is not a JSON Schema: {str(error).splitlines()[0][:200]}"

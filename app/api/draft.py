@@ -71,6 +71,8 @@ class Draft:
             intake.keep_all()
 
     def _read_options(self) -> None:
+        if len(self.values.get("stop") or ()) > MAX_STOPS:
+            raise _refused("stop", f"may be given at most {MAX_STOPS} times")
         self.options = options_of(self.values.get)
         self._options_json = self.options.json()
 
@@ -149,8 +151,6 @@ class Draft:
         elif head.name == "contents" and is_first:
             await self._take_contents()
         elif head.name in OPTION_NAMES and (is_first or head.name == "stop"):
-            if len(self.values.get("stop") or ()) > MAX_STOPS:
-                raise _refused("stop", f"may be given at most {MAX_STOPS} times")
             self._read_options()
         await self._intake.recheck()
 

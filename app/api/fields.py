@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 import orjson
 from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 
+from app.api.bounds import check_depth, check_schema, check_values
 from app.api.forms import OfFile
 
 MAX_TIME_S = 10 * 24 * 3600.0
@@ -35,15 +36,25 @@ def _time(value: object) -> object:
 def _json(value: object) -> object:
     if not isinstance(value, str):
         return value
+    check_values(value.encode("utf-8", "replace"))
     try:
-        return orjson.loads(value)
+        parsed: object = orjson.loads(value)
     except orjson.JSONDecodeError as error:
-        raise ValueError("is not valid JSON text") from error
+        raise ValueError(f"is not valid JSON text: {error.msg} at character {error.pos}") from error
+    check_depth(parsed)
+    return parsed
 
 
 def _small(value: dict[str, object] | None) -> dict[str, object] | None:
+    if value is not None:
+        check_depth(value)
     if value is not None and len(orjson.dumps(value)) > 2_000:
         raise ValueError("must be at most 2000 bytes of JSON")
+    return value
+
+
+def _schema(value: dict[str, object]) -> dict[str, object]:
+    check_schema(value)
     return value
 
 
@@ -75,7 +86,8 @@ ModelName = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^(model
 FileId = Annotated[str, Field(min_length=1, max_length=80)]
 Metadata = Annotated[dict[str, object], AfterValidator(_small)]
 MetadataText = Annotated[dict[str, object], ReadJson, AfterValidator(_small), JSON_TEXT]
-SchemaText = Annotated[dict[str, object], ReadJson, JSON_TEXT]
+SchemaText = Annotated[dict[str, object], ReadJson, AfterValidator(_schema), JSON_TEXT]
+Schema = Annotated[dict[str, object], AfterValidator(_schema)]
 
 __all__ = [
     "JSON_TEXT",
@@ -92,6 +104,7 @@ __all__ = [
     "OutputTokens",
     "ReadJson",
     "Safety",
+    "Schema",
     "SchemaText",
     "Seconds",
     "Seed",

@@ -1,7 +1,6 @@
 """`/files`: upload by itself, find, list, wait for, delete."""
 
 from typing import Annotated, Literal
-from urllib.parse import unquote
 
 from fastapi import APIRouter, Path, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
@@ -103,7 +102,7 @@ async def upload_raw_file(request: Request, filename: Annotated[str, Path(max_le
         )
         taken = await intake.take(
             (memoryview(piece) async for piece in body),
-            filename=unquote(filename),
+            filename=filename,
             declared=request.headers.get("content-type"),
             claim=Claim(content_length(request.scope), None),
             options=NO_OPTIONS,

@@ -20,6 +20,7 @@ from app.api.fields import (
     OutputTokens,
     ReadJson,
     Safety,
+    Schema,
     SchemaText,
     Seconds,
     Seed,
@@ -49,7 +50,7 @@ class CommonOptions(BaseModel):
     top_k: TopK | None = None
     max_output_tokens: OutputTokens | None = None
     stop: list[Annotated[str, Field(min_length=1)]] = Field(
-        default=[], description="Text at which the answer stops; repeatable, never split."
+        default=[], max_length=MAX_STOPS, description="Text at which the answer stops; repeatable, never split."
     )
     seed: Seed | None = None
     thinking_level: ThinkingLevel | None = None
@@ -109,7 +110,7 @@ class ChatRequest(CommonOptions):
     """A conversation of many turns."""
 
     messages: list[Message] = Field(min_length=1, max_length=MAX_MESSAGES, fail_fast=True)
-    response_schema: dict[str, object] | None = Field(None, description="JSON Schema of the answer.")
+    response_schema: Schema | None = Field(None, description="JSON Schema of the answer.")
     media_resolution: MediaResolution | None = None
     metadata: Metadata | None = Field(None, description="Comes back in the answer; at most 2000 bytes of JSON.")
 

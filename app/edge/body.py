@@ -39,7 +39,7 @@ async def body_of(
     The first call of `receive` asks a client that waits for 100 Continue to go on.
 
     Raises ClientGoneError when the client left before the body's end; SlowBodyError when nothing came for
-    `idle_timeout_s`, or when after `grace_s` of waiting less than `min_body_rate` bytes came a second of it (0: no
+    `idle_timeout_s`, or when in any `grace_s` of waiting less than `min_body_rate` bytes came a second of it (0: no
     minimum); MalformedRequestError when the body's framing or its Content-Length is broken.
     """
     if content_length(scope) == 0:
@@ -60,7 +60,10 @@ async def body_of(
         piece: bytes = message.get("body", b"")
         received += len(piece)
         more_body = message.get("more_body", False)
-        if more_body and waited_s > grace_s and received < min_body_rate * waited_s:
-            raise SlowBodyError(f"The body came slower than {min_body_rate} bytes a second.")
+        if more_body and waited_s > grace_s:
+            if received < min_body_rate * waited_s:
+                raise SlowBodyError(f"The body came slower than {min_body_rate} bytes a second.")
+            # Each stretch of waiting must bring its own share: what came fast at first buys no time later.
+            received, waited_s = 0, 0.0
         if piece:
             yield piece

@@ -51,10 +51,12 @@ class UntilHangup:
         if self._hangup is None or self._task is None:
             return
         self._hangup.remove_done_callback(self._cancel)
+        # A callback that is on its way already must not strike what follows the block.
+        task, self._task = self._task, None
         if not self._has_fired:
             return
         # A count above that of the entry means that somebody else wants the task ended too: theirs goes first.
-        is_ours_alone = self._task.uncancel() <= self._cancelling
+        is_ours_alone = task.uncancel() <= self._cancelling
         if kind is asyncio.CancelledError:
             if is_ours_alone:
                 raise ClientGoneError("The client left.") from error

@@ -15,7 +15,6 @@ from enum import Enum
 
 from app.errors import BodyTooLargeError, EmptyFileError, FieldError, FileTooLargeError, GatewayError
 from app.gemini.request import FilePart, InlinePart, MediaOptions, base64_length, reference_length
-from app.gemini.resumable import ResumableSession
 from app.media.buffers import HeldBytes
 from app.media.incoming import Claim, Incoming, slice_of
 from app.media.library import FileLibrary
@@ -25,6 +24,8 @@ from app.media.transfer import Transfer
 from app.media.types import Kind
 from app.settings import Settings
 from app.store.records import Origin
+
+MAX_FILENAME_CHARS = 255
 
 
 class Policy(Enum):
@@ -79,7 +80,7 @@ class Intake:
             for file in self.files:
                 file.transfer = None
             for transfer in transfers:
-                self._give_up(transfer.session)
+                self._give_up(transfer)
             for name in self._unkept:
                 self._library.discard(name)
 
@@ -110,7 +111,7 @@ class Intake:
         """
         file = Incoming(
             index=len(self.files),
-            filename=filename or None,
+            filename=_plain(filename),
             declared=declared,
             claim=claim,
             options=options,
@@ -183,7 +184,7 @@ class Intake:
         else:
             file.end()
             if file.transfer is not None:
-                await file.transfer.end()
+                await self._end_transfer(file.transfer)
 
     async def recheck(self, *, reading: Incoming | None = None) -> None:
         """Let spill what no longer fits; to be called after each field too."""
@@ -245,7 +246,14 @@ class Intake:
                 await file.transfer.write(piece)
             self._release(len(piece))
         if file.is_ended and file.transfer is not None:
-            await file.transfer.end()
+            await self._end_transfer(file.transfer)
+
+    async def _end_transfer(self, transfer: Transfer) -> None:
+        await transfer.end()
+        # What is left of a small file is its last granule, which is held like any media; it needs no place to stream.
+        if transfer.is_all_held:
+            self._end_upload()
+            self._reserve(transfer.size_bytes)
 
     async def _begin(self, file: Incoming) -> None:
         size = file.size_bytes if file.is_ended else file.claim.size_bytes
@@ -289,7 +297,13 @@ class Intake:
             file.stored, file.expires_at = known, known.upload.expires_at
         if file.upload_name is None or origin is None:
             return
-        file.stored = await self._library.add(self._owner, file.upload_name, origin=origin, filename=file.filename)
+        file.stored = await self._library.add(
+            self._owner,
+            file.upload_name,
+            origin=origin,
+            filename=file.filename,
+            is_reused=file.reused is not None,
+        )
         file.expires_at = file.stored.upload.expires_at
         if file.upload_name in self._unkept:
             self._unkept.remove(file.upload_name)
@@ -298,11 +312,11 @@ class Intake:
         file.reused = await self._library.known(self._owner, file.sha256 or "")
         if file.reused is not None:
             file.transfer = None
-            self._give_up(transfer.session)
+            self._give_up(transfer)
             return
         remote = await transfer.finalize()
         file.transfer = None
-        self._end_upload()
+        self._leave(transfer)
         self._unkept.append(remote.name)
         file.upload_name, file.uri = remote.name, remote.uri
         await self._library.complete(remote, size_bytes=file.size_bytes, sha256=file.sha256 or "", facts=transfer.facts)
@@ -319,9 +333,13 @@ class Intake:
             return InlinePart(file.type.mime_type, file.slices, file.options)
         return FilePart(file.type.mime_type, file.uri or "", file.options)
 
-    def _give_up(self, session: ResumableSession) -> None:
-        self._end_upload()
-        self._library.abandon(session)
+    def _give_up(self, transfer: Transfer) -> None:
+        self._leave(transfer)
+        self._library.abandon(transfer.session)
+
+    def _leave(self, transfer: Transfer) -> None:
+        if not transfer.is_all_held:
+            self._end_upload()
 
     def _end_upload(self) -> None:
         self._uploads -= 1
@@ -334,6 +352,12 @@ class Intake:
     def _release(self, size_bytes: int) -> None:
         self._held_bytes.release(size_bytes)
         self._reserved -= size_bytes
+
+
+def _plain(filename: str | None) -> str | None:
+    """Give a filename without control characters, and not longer than file systems take; None for none."""
+    plain = "".join(c if c.isprintable() else " " for c in filename or "").strip()
+    return plain[:MAX_FILENAME_CHARS] or None
 
 
 def _first(failures: BaseExceptionGroup[GatewayError]) -> GatewayError:

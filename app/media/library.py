@@ -104,17 +104,17 @@ class FileLibrary:
         """Write an upload down and open its session; the caller owns it until `complete` or `abandon`."""
         name = new_name()
         now = self.now()
-        await self._registry.begin(
-            name,
-            owner=owner,
-            mime_type=mime_type,
-            size_bytes=size_bytes or 0,
-            now=now,
-            expires_at=now + LIFETIME_S,
-            lease_until=now + LEASE_S,
-        )
         self._carried.add(name)
         try:
+            await self._registry.begin(
+                name,
+                owner=owner,
+                mime_type=mime_type,
+                size_bytes=size_bytes or 0,
+                now=now,
+                expires_at=now + LIFETIME_S,
+                lease_until=now + LEASE_S,
+            )
             session = await self._uploads.start(name=name, mime_type=mime_type, size_bytes=size_bytes)
             await self._registry.set_session(name, self._vault.seal(session.url))
         except GatewayError:
@@ -140,7 +140,9 @@ class FileLibrary:
             error=file.error,
         )
 
-    async def add(self, owner: str, upload_name: str, *, origin: Origin, filename: str | None) -> StoredFile:
+    async def add(
+        self, owner: str, upload_name: str, *, origin: Origin, filename: str | None, is_reused: bool = False
+    ) -> StoredFile:
         """Give an upload an id of the owner's."""
         self._carried.discard(upload_name)
         return await self._registry.add_file(
@@ -150,6 +152,7 @@ class FileLibrary:
             origin=origin,
             filename=filename,
             now=self.now(),
+            is_reused=is_reused,
         )
 
     async def known(self, owner: str, sha256: str) -> StoredFile | None:
@@ -220,7 +223,7 @@ class FileLibrary:
     async def ready(self, name: str, *, timeout_s: float) -> None:
         """Wait until the upload can be used. Raises FileFailedError, FileNotReadyError, FileNotFoundProblemError."""
         upload = await self._registry.get(name)
-        if upload is None:
+        if upload is None or not upload.size_bytes:
             raise FileNotFoundProblemError("The file is not at Gemini any more: upload it again.")
         upload = await self._settle(upload, timeout_s)
         if upload.state is UploadState.FAILED:

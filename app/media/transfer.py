@@ -36,6 +36,7 @@ class Transfer:
         self._facts: Facts | None = None
         self._mime_type = mime_type
         self._tail = b""
+        self._has_ended = False
         self.session = session
         self.size_bytes = 0
         self.acknowledged_bytes = 0
@@ -65,6 +66,7 @@ class Transfer:
         kept = (self._filled - 1) % self.session.granularity + 1
         split = self._filled - kept
         self._tail = bytes(whole[split:])
+        self._has_ended = True
         self._sending = asyncio.create_task(self._send_last(whole[:split]))
         # The task alone holds the last chunk now, and only until it is acknowledged.
         self._spare = None
@@ -87,6 +89,11 @@ class Transfer:
     def facts(self) -> Facts:
         """What the file's head, or the whole of a small file, told."""
         return self._facts or Facts()
+
+    @property
+    def is_all_held(self) -> bool:
+        """Whether the file has ended and all of it is the last granule: no chunk is filled or sent."""
+        return self._has_ended and self.size_bytes == len(self._tail)
 
     async def stop(self) -> None:
         """Stop sending; what was sent stays with the session, which the caller cancels."""

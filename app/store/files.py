@@ -7,7 +7,7 @@ Who may see what is decided by the owner in each query; it knows no HTTP, no Gem
 from collections.abc import Collection
 from dataclasses import asdict
 
-from sqlalchemy import ColumnElement, and_, delete, func, or_, select, update
+from sqlalchemy import ColumnElement, and_, delete, exists, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.errors import UploadFailedError
@@ -83,7 +83,8 @@ class FileRegistry:
         """Say until when whoever carries these uploads answers for them."""
         if names:
             async with self._database.transaction() as session:
-                carried = update(UploadRow).where(UploadRow.name.in_(tuple(names)))
+                # Not where an id stands for it by now: that one lives without a lease.
+                carried = update(UploadRow).where(UploadRow.name.in_(tuple(names)), UploadRow.lease_until.is_not(None))
                 await session.execute(carried.values(lease_until=lease_until))
 
     async def complete(
@@ -123,7 +124,15 @@ class FileRegistry:
             await session.execute(update(UploadRow).where(UploadRow.name == name).values(**values))
 
     async def add_file(
-        self, file_id: str, *, owner: str, upload_name: str, origin: Origin, filename: str | None, now: float
+        self,
+        file_id: str,
+        *,
+        owner: str,
+        upload_name: str,
+        origin: Origin,
+        filename: str | None,
+        now: float,
+        is_reused: bool = False,
     ) -> StoredFile:
         """Give an upload an id; from now on it lives by its ids and its expiry, not by a lease.
 
@@ -131,7 +140,9 @@ class FileRegistry:
         """
         async with self._database.transaction() as session:
             upload = await session.get(UploadRow, upload_name, with_for_update=True)
-            if upload is None:
+            # What others held already has no lease; one that has got a lease, or lost its bytes, is being deleted.
+            is_going = upload is not None and (not upload.size_bytes or (is_reused and upload.lease_until is not None))
+            if upload is None or is_going:
                 raise UploadFailedError("The file was deleted while it was being used; send the request again.")
             upload.lease_until = None
             upload.used_at = now
@@ -267,7 +278,9 @@ class FileRegistry:
 
         They are to be cancelled or deleted upstream.
         """
-        query = select(UploadRow).where(UploadRow.lease_until < now).order_by(UploadRow.lease_until).limit(limit)
+        is_held = exists().where(FileRow.upload_name == UploadRow.name, FileRow.deleted_at.is_(None))
+        query = select(UploadRow).where(UploadRow.lease_until < now, ~is_held)
+        query = query.order_by(UploadRow.lease_until).limit(limit)
         async with self._database.transaction() as session:
             return tuple(_upload(row) for row in (await session.scalars(query)).all())
 

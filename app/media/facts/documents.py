@@ -2,10 +2,13 @@
 
 import re
 import threading
+from contextlib import closing
 
 import pypdfium2
 
 _LINEARIZED_WINDOW_BYTES = 1024
+_MAX_PDFIUM_BYTES = 65_536
+_MAX_WAIT_S = 2.0
 _LINEARIZED = re.compile(rb"<<[^<>]{0,400}/Linearized\b[^<>]{0,400}>>")
 _COUNT = re.compile(rb"/N\s+(\d{1,7})\b")
 
@@ -14,16 +17,19 @@ _pdfium_lock = threading.Lock()
 
 
 def page_count(data: bytes) -> int | None:
-    """Count the pages of a whole PDF; None when it cannot be read, or not without a password."""
-    with _pdfium_lock:
-        try:
-            document = pypdfium2.PdfDocument(data)
-        except pypdfium2.PdfiumError:
-            return None
-        try:
+    """Count the pages of a whole small PDF; None when it cannot be read, is too large, or others take too long.
+
+    A file made for it costs pdfium time that grows with the square of its size, and nothing can stop it on the way.
+    """
+    if len(data) > _MAX_PDFIUM_BYTES or not _pdfium_lock.acquire(timeout=_MAX_WAIT_S):
+        return None
+    try:
+        with closing(pypdfium2.PdfDocument(data)) as document:
             return len(document) or None
-        finally:
-            document.close()
+    except pypdfium2.PdfiumError:
+        return None
+    finally:
+        _pdfium_lock.release()
 
 
 def linearized_page_count(head: bytes) -> int | None:

@@ -1,5 +1,6 @@
 import asyncio
 import sqlite3
+import sys
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,8 @@ from app.store.database import Database, open_database
 from app.store.files import FileRegistry
 from app.store.schema import Base, FileRow
 from tests.unit.store.uploading import NOW, begun, held, ids, page, uploaded
+
+ROOT = Path(__file__).parents[3]
 
 
 async def test_the_migrations_make_what_the_schema_declares(url: str, tmp_path: Path) -> None:
@@ -64,14 +67,26 @@ async def test_a_migration_that_was_cut_short_leaves_nothing_behind(url: str, tm
 
 
 async def test_two_processes_that_start_at_once_migrate_one_after_the_other(url: str) -> None:
-    async def start(name: str) -> None:
-        async with open_database(url) as database:
-            await begun(FileRegistry(database), name)
+    script = (
+        "import asyncio, sys\n"
+        "from app.store.database import open_database\n"
+        "from app.store.files import FileRegistry\n"
+        "from tests.unit.store.uploading import begun\n"
+        "async def start(url, name):\n"
+        "    async with open_database(url) as database:\n"
+        "        await begun(FileRegistry(database), name)\n"
+        "asyncio.run(start(*sys.argv[1:]))\n"
+    )
 
-    await asyncio.gather(*(start(f"u{number}") for number in range(4)))
+    async def start(name: str) -> int:
+        process = await asyncio.create_subprocess_exec(sys.executable, "-c", script, url, name, cwd=ROOT)
+        return await process.wait()
+
+    ended = await asyncio.gather(*(start(f"u{number}") for number in range(3)))
 
     async with open_database(url) as database:
-        found = [await FileRegistry(database).get(f"u{number}") for number in range(4)]
+        found = [await FileRegistry(database).get(f"u{number}") for number in range(3)]
+    assert ended == [0, 0, 0]
     assert all(found)
 
 
