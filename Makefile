@@ -44,7 +44,7 @@ audit: setup ## Audit the dependencies; fails when one could not be audited
 	@$(BIN)/pip-audit --strict --require-hashes --disable-pip -r requirements.lock
 
 bench: setup ## Measure, beside what the plain service does in the same run
-	@$(BIN)/python -m tests.benchmarks
+	@$(BIN)/python -m tests.benchmarks $(BENCH)
 
 test-browser: setup ## Run the tests that need a browser (chromium and chromium-driver)
 	@$(BIN)/pytest tests/browser

@@ -14,7 +14,7 @@ from tests.benchmarks.traffic import all_at_once, connections
 
 GIB = 1 << 30
 EIGHT_GROWTH_MIB = 160
-ONE_GROWTH_MIB = 64
+ONE_GROWTH_MIB = 32
 WRITTEN_MIB = 4
 """The registry's few pages and the log; a temporary file would be the size of the upload."""
 SAMPLE_S = 0.05
