@@ -22,7 +22,7 @@ setup: .venv/.ready ## Make the environment in .venv from the locked dependencie
 	@touch $@
 
 node_modules/.ready: package.json package-lock.json .venv/.ready
-	@PATH="$(NODE)/bin:$$PATH" node $(NODE)/lib/node_modules/npm/bin/npm-cli.js ci --silent
+	@PATH="$(NODE)/bin:$$PATH" node $(NODE)/lib/node_modules/npm/bin/npm-cli.js ci --loglevel=error
 	@touch $@
 
 dev: setup ## Serve on http://127.0.0.1:8000, answered by the emulator
