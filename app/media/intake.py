@@ -284,7 +284,7 @@ class Intake:
             async with asyncio.TaskGroup() as group:
                 for file in self.files:
                     group.create_task(self._settle_file(file, origin if keep else None))
-        except* GatewayError as failures:
+        except ExceptionGroup as failures:
             raise _first(failures) from None
 
     async def _settle_file(self, file: Incoming, origin: Origin | None) -> None:
@@ -360,6 +360,9 @@ def _plain(filename: str | None) -> str | None:
     return plain[:MAX_FILENAME_CHARS] or None
 
 
-def _first(failures: BaseExceptionGroup[GatewayError]) -> GatewayError:
-    first = failures.exceptions[0]
-    return first if isinstance(first, GatewayError) else _first(first)
+def _first(failures: ExceptionGroup[Exception]) -> Exception:
+    """Give the first failure of a group, for the client: an error of the family before a defect."""
+    ours, others = failures.split(GatewayError)
+    group = ours or others or failures
+    first = group.exceptions[0]
+    return _first(first) if isinstance(first, ExceptionGroup) else first

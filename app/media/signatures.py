@@ -89,7 +89,8 @@ _ZIP_CONTENTS: tuple[tuple[bytes, str], ...] = (
     (b"application/vnd.oasis.opendocument", "application/vnd.oasis.opendocument"),
 )
 
-_MARKUP_PREAMBLE = re.compile(rb"(?:\s+|<\?[^>]*>|<!--(?:[^-]|-(?!->))*-->|<!doctype\s+svg[^>]*>)*+", re.IGNORECASE)
+# Its alternatives begin differently and nothing follows it, so that it never goes back over what it has matched.
+_MARKUP_PREAMBLE = re.compile(rb"(?:\s|<\?[^>]*>|<!--(?:[^-]|-(?!->))*-->|<!doctype\s+svg[^>]*>)*", re.IGNORECASE)
 _HTML_START = re.compile(rb"<(?:!doctype\s+html|html|head|body)[\s>]", re.IGNORECASE)
 _SVG_START = re.compile(rb"<(?:svg:)?svg[\s>]", re.IGNORECASE)
 
