@@ -263,10 +263,16 @@ class Intake:
         self._uploads += 1
         try:
             session = await self._library.start(self._owner, mime_type=file.type.mime_type, size_bytes=size)
+            try:
+                file.transfer = Transfer(session, mime_type=file.type.mime_type, chunk_bytes=self._settings.chunk_bytes)
+            except OSError:
+                # There is no memory for its chunks: the session must not outlive that.
+                self._library.abandon(session)
+                raise
         except BaseException:
+            # Whatever ended it, a cancellation included, gives its place back, and goes on.
             self._end_upload()
             raise
-        file.transfer = Transfer(session, mime_type=file.type.mime_type, chunk_bytes=self._settings.chunk_bytes)
 
     async def settle(self, *, keep: bool, origin: Origin = Origin.KEPT) -> None:
         """Finish every upload, reuse what is known, and wait until all of it can be used.
