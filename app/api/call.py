@@ -12,16 +12,15 @@ from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import Any
 
+from app.api.asking import Asking
 from app.api.conformance import Conformance
-from app.api.prompt import Item, Stored, reports, warnings
+from app.api.prompt import Item, reports, warnings
 from app.api.reports import token_usage, when
 from app.api.schemas import CallWarning, FileReport, Generation, StreamEvent
 from app.api.services import Services
-from app.errors import FileNotReadyError, UpstreamTimeoutError
+from app.errors import UpstreamTimeoutError
 from app.gemini.answer import AnswerReader
-from app.gemini.refusals import NamedFileError
 from app.gemini.request import GenerateRequest, Options
-from app.media.incoming import Incoming
 from app.media.intake import Intake
 
 PROGRESS_S = 1.0
@@ -68,14 +67,17 @@ class Call:
 
     async def answer(self) -> Generation:
         """Make the call and give the whole answer. Raises what uploads, waiting and Gemini raise."""
+        asking = self._asking()
         try:
             async with asyncio.timeout_at(self._deadline):
-                if self.intake is not None:
-                    await self.intake.settle(keep=self.call_options.keep_file)
-                await self._wait_until_ready()
-                return await self._report(await self._ask())
+                await asking.settle()
+                await asking.wait_until_ready()
+                return await self._report(await asking.answer(self.request))
         except TimeoutError:
             raise self._late() from None
+
+    def _asking(self) -> Asking:
+        return Asking(self.services, self.items, self.intake, model=self.model, keep_file=self.call_options.keep_file)
 
     async def events(self) -> AsyncIterator[StreamEvent]:
         """Make the call and give its events up to done. Raises as `answer` does, before or after the first delta."""
@@ -92,79 +94,32 @@ class Call:
                 yield event
 
     async def _events(self) -> AsyncGenerator[StreamEvent, None]:
+        asking = self._asking()
         yield StreamEvent(type="start", id=self.id, model=self.model, files=reports(self.items))
-        async for event in self._prepare():
+        async for event in self._prepare(asking):
             yield event
         yield StreamEvent(type="status", stage="generating")
         reader = AnswerReader()
-        async for event in self._deltas(reader):
-            yield event
+        async for delta in asking.deltas(self.request, reader):
+            yield StreamEvent(type="delta", text=delta.text, thought=True if delta.is_thought else None)
         yield StreamEvent(type="done", response=await self._report(reader))
 
-    async def _prepare(self) -> AsyncIterator[StreamEvent]:
-        if self.intake is not None and (self.intake.pending_bytes or self.call_options.keep_file):
-            settling = asyncio.create_task(self.intake.settle(keep=self.call_options.keep_file))
+    async def _prepare(self, asking: Asking) -> AsyncIterator[StreamEvent]:
+        if asking.pending_bytes or (self.intake is not None and self.call_options.keep_file):
+            settling = asyncio.create_task(asking.settle())
             try:
                 while not settling.done():
-                    yield StreamEvent(type="status", stage="uploading", bytes=self.intake.pending_bytes)
+                    yield StreamEvent(type="status", stage="uploading", bytes=asking.pending_bytes)
                     await asyncio.wait((settling,), timeout=PROGRESS_S)
                 await settling
             finally:
                 settling.cancel()
                 await asyncio.wait((settling,))
-        elif self.intake is not None:
-            await self.intake.settle(keep=False)
-        if self._upload_names():
+        else:
+            await asking.settle()
+        if asking.has_uploads:
             yield StreamEvent(type="status", stage="processing")
-            await self._wait_until_ready()
-
-    def _upload_names(self) -> list[str]:
-        names = [item.upload_name if isinstance(item, Incoming) else None for item in self.items]
-        names += [item.file.upload.name for item in self.items if isinstance(item, Stored)]
-        return list(dict.fromkeys(name for name in names if name is not None))
-
-    async def _wait_until_ready(self) -> None:
-        for name in self._upload_names():
-            await self.services.library.ready(name, timeout_s=self.services.settings.file_ready_timeout_s)
-
-    async def _recover(self) -> None:
-        # Gemini says that a file is not ready, though it was: it is waited for, and the call is tried once more.
-        for name in self._upload_names():
-            await self.services.library.processing_again(name)
-        await self._wait_until_ready()
-
-    async def _close_if_ours(self, error: NamedFileError) -> None:
-        if error.name in self._upload_names():
-            await self.services.library.close(error.name)
-
-    async def _ask(self) -> AnswerReader:
-        request = self.request()
-        try:
-            return await self.services.generation.generate(self.model, request)
-        except NamedFileError as error:
-            await self._close_if_ours(error)
-            raise
-        except FileNotReadyError:
-            await self._recover()
-            return await self.services.generation.generate(self.model, request)
-
-    async def _deltas(self, reader: AnswerReader) -> AsyncIterator[StreamEvent]:
-        try:
-            async for event in self._stream(reader):
-                yield event
-        except NamedFileError as error:
-            await self._close_if_ours(error)
-            raise
-        except FileNotReadyError:
-            await self._recover()
-            async for event in self._stream(reader):
-                yield event
-
-    async def _stream(self, reader: AnswerReader) -> AsyncIterator[StreamEvent]:
-        async with self.services.generation.stream(self.model, self.request()) as responses:
-            async for response in responses:
-                for delta in reader.feed(response):
-                    yield StreamEvent(type="delta", text=delta.text, thought=True if delta.is_thought else None)
+            await asking.wait_until_ready()
 
     async def _report(self, reader: AnswerReader) -> Generation:
         answer = reader.answer()

@@ -1,0 +1,96 @@
+"""Asking a model about files: they are settled and waited for, then the model is asked, once more if Gemini wants it.
+
+It knows neither what is asked nor how the answer is told: generate, chat and the tasks share it.
+"""
+
+from collections.abc import AsyncIterator, Callable, Sequence
+
+from app.api.prompt import Item, Stored
+from app.api.services import Services
+from app.errors import FileNotReadyError
+from app.gemini.answer import AnswerReader, Delta
+from app.gemini.refusals import NamedFileError
+from app.gemini.request import GenerateRequest
+from app.media.incoming import Incoming
+from app.media.intake import Intake
+
+MakeRequest = Callable[[], GenerateRequest]
+"""Makes the request anew for each try: what was waited for may have changed it."""
+
+
+class Asking:
+    """The model calls of one request, and the files that they are about."""
+
+    def __init__(
+        self, services: Services, items: Sequence[Item], intake: Intake | None, *, model: str, keep_file: bool
+    ) -> None:
+        self._services = services
+        self._items = items
+        self._intake = intake
+        self._model = model
+        self._keep_file = keep_file
+
+    @property
+    def pending_bytes(self) -> int:
+        """How many bytes of uploads are not acknowledged yet."""
+        return 0 if self._intake is None else self._intake.pending_bytes
+
+    @property
+    def has_uploads(self) -> bool:
+        """Whether any file lies at Gemini, where it has to be processed."""
+        return bool(self._upload_names())
+
+    async def settle(self) -> None:
+        """Finish the uploads. Raises what an upload raises."""
+        if self._intake is not None:
+            await self._intake.settle(keep=self._keep_file)
+
+    async def wait_until_ready(self) -> None:
+        """Wait until all files can be used. Raises FileFailedError, FileNotReadyError, FileNotFoundProblemError."""
+        for name in self._upload_names():
+            await self._services.library.ready(name, timeout_s=self._services.settings.file_ready_timeout_s)
+
+    async def answer(self, request: MakeRequest) -> AnswerReader:
+        """Ask for a whole answer. Raises what Gemini's refusal means."""
+        try:
+            return await self._services.generation.generate(self._model, request())
+        except NamedFileError as error:
+            await self._close_if_ours(error)
+            raise
+        except FileNotReadyError:
+            await self._recover()
+            return await self._services.generation.generate(self._model, request())
+
+    async def deltas(self, request: MakeRequest, reader: AnswerReader) -> AsyncIterator[Delta]:
+        """Ask for a stream, and give the pieces of text as they come; `reader` gathers them. Raises as `answer`."""
+        try:
+            async for delta in self._stream(request, reader):
+                yield delta
+        except NamedFileError as error:
+            await self._close_if_ours(error)
+            raise
+        except FileNotReadyError:
+            await self._recover()
+            async for delta in self._stream(request, reader):
+                yield delta
+
+    async def _stream(self, request: MakeRequest, reader: AnswerReader) -> AsyncIterator[Delta]:
+        async with self._services.generation.stream(self._model, request()) as responses:
+            async for response in responses:
+                for delta in reader.feed(response):
+                    yield delta
+
+    def _upload_names(self) -> list[str]:
+        names = [item.upload_name if isinstance(item, Incoming) else None for item in self._items]
+        names += [item.file.upload.name for item in self._items if isinstance(item, Stored)]
+        return list(dict.fromkeys(name for name in names if name is not None))
+
+    async def _recover(self) -> None:
+        # Gemini says that a file is not ready, though it was: it is waited for, and the call is tried once more.
+        for name in self._upload_names():
+            await self._services.library.processing_again(name)
+        await self.wait_until_ready()
+
+    async def _close_if_ours(self, error: NamedFileError) -> None:
+        if error.name in self._upload_names():
+            await self._services.library.close(error.name)
