@@ -146,6 +146,15 @@ class SlowBodyError(GatewayError):
     is_retryable = True
 
 
+class BytesNeededError(GatewayError):
+    """What is asked needs the file's own bytes, which are not here: it was uploaded before, or is too large to hold."""
+
+    status = 409
+    code = "bytes-needed"
+    title = "The file itself is needed"
+    advice = "Send the file in the form, small enough to go inline, or leave the overlay out."
+
+
 class LengthRequiredError(GatewayError):
     """Gemini takes no upload of unknown length, and none was given."""
 
@@ -254,6 +263,42 @@ class FileFailedError(GatewayError):
     advice = "Check that the file plays or opens; convert it and upload it again."
 
 
+class UnreadableFileError(GatewayError):
+    """A file whose contents cannot be decoded, though its first bytes are of its type: cut short, or damaged."""
+
+    status = 422
+    code = "unreadable-file"
+    title = "The file cannot be decoded"
+    advice = "Check that the file opens elsewhere; save or export it again, and send it whole."
+
+
+class TooManyPixelsError(GatewayError):
+    """A picture of more pixels than are decoded here."""
+
+    status = 422
+    code = "too-many-pixels"
+    title = "The picture has too many pixels"
+    advice = "Scale the picture down; the limit is in the detail."
+
+
+class TooManyPagesError(GatewayError):
+    """A document of more pages than Gemini reads."""
+
+    status = 422
+    code = "too-many-pages"
+    title = "The document has too many pages"
+    advice = "Split the document; the limit is in the detail."
+
+
+class BlockedByModelError(GatewayError):
+    """Gemini refused the task's media or its own answer, so there is nothing to report."""
+
+    status = 422
+    code = "blocked-by-model"
+    title = "Gemini blocked the answer"
+    advice = "Read upstream.code for Gemini's reason; other media, or generate, may fare better."
+
+
 class RateLimitedError(GatewayError):
     """Too many calls; waiting helps."""
 
@@ -308,6 +353,16 @@ class UpstreamFailedError(GatewayError):
     code = "upstream-failed"
     title = "Gemini failed"
     advice = "Try again in a moment."
+    is_retryable = True
+
+
+class BadModelAnswerError(GatewayError):
+    """The model's answer to a task is not what was asked for and cannot be understood."""
+
+    status = 502
+    code = "bad-model-answer"
+    title = "The model's answer cannot be understood"
+    advice = "Try again, or name another model; upstream.code is Gemini's finish reason."
     is_retryable = True
 
 
@@ -473,6 +528,8 @@ def _google_of(error: GatewayError) -> dict[str, object]:
     return {"error": {"code": error.status, "message": error.detail, "status": status, "details": details}}
 
 
+_OPENAI_STATUS: Mapping[int, int] = {411: 400, 415: 400, 422: 400}
+"""OpenAI calls all of these a bad request, and its clients have no other name for them."""
 _OPENAI_TYPE: Mapping[int, str] = {401: "authentication_error", 403: "permission_error", 429: "rate_limit_error"}
 
 
@@ -493,6 +550,7 @@ def render(
 ) -> Rendered:
     """Render an error for the surface it leaves by: status, headers (content type, Retry-After, its own) and body."""
     content_type = "application/json; charset=utf-8"
+    status = error.status
     if surface is Surface.REST:
         content_type = "application/problem+json"
         body = problem_of(error, request_id=request_id, base_url=base_url, instance=instance)
@@ -500,8 +558,9 @@ def render(
         body = _google_of(error)
     else:
         body = _openai_of(error)
+        status = _OPENAI_STATUS.get(status, status)
     headers = [("content-type", content_type), ("cache-control", "no-store")]
     if error.retry_after_s is not None:
         headers.append(("retry-after", str(max(1, math.ceil(error.retry_after_s)))))
     headers.extend(error.headers.items())
-    return Rendered(error.status, tuple(headers), orjson.dumps(body))
+    return Rendered(status, tuple(headers), orjson.dumps(body))

@@ -14,7 +14,9 @@ from app.api import models as models_api
 from app.api.direct import DirectRoutes
 from app.api.docs import add_docs
 from app.api.document import document
+from app.api.openai import audio as openai_audio
 from app.api.services import Services
+from app.api.tasks import audio, documents, images, videos
 from app.edge.access_log import AccessLog
 from app.edge.cors import origin_rule, with_cors
 from app.edge.guard import Guard
@@ -38,6 +40,7 @@ from app.gemini.upstream import Upstream, open_upstream
 from app.media.buffers import HeldBytes
 from app.media.janitor import Janitor, sweeping
 from app.media.library import FileLibrary
+from app.media.workers import Workers
 from app.settings import Settings
 from app.store.database import open_database
 from app.store.files import FileRegistry
@@ -63,6 +66,8 @@ async def _open(stack: AsyncExitStack, settings: Settings, key: ApiKey) -> Servi
         settings=settings,
     )
     models = Models(upstream, settings)
+    workers = Workers(settings.decoders, settings.decode_timeout_s, settings.decode_memory_bytes)
+    await stack.enter_async_context(workers)
     await stack.enter_async_context(sweeping(library.sweep))
     await stack.enter_async_context(sweeping(models.probe))
     return Services(
@@ -71,6 +76,7 @@ async def _open(stack: AsyncExitStack, settings: Settings, key: ApiKey) -> Servi
         generation=Generation(upstream),
         models=models,
         library=library,
+        workers=workers,
         held_bytes=HeldBytes(settings.max_buffered_bytes, max_uploads=settings.max_uploads),
         database=database,
     )
@@ -103,7 +109,8 @@ def create_api(settings: Settings, key: ApiKey) -> FastAPI:
         redoc_url=None,
         redirect_slashes=False,
     )
-    for module in (generate, chat, files, models_api, operations):
+    modules = (generate, chat, files, images, audio, documents, videos, models_api, operations, openai_audio)
+    for module in modules:
         app.include_router(module.router)
     add_docs(app)
     app.openapi = lambda: document(app)  # type: ignore[method-assign]  # the way FastAPI documents

@@ -105,6 +105,18 @@ class Settings(_Environment):
     max_buffered_bytes: int = Field(
         256 * MIB, ge=1 * MIB, description="Inline media held in memory by the process, in bytes."
     )
+    max_pixels: int = Field(
+        50_000_000, ge=10_000, le=500_000_000, description="Pixels of a picture that is decoded here, at most."
+    )
+    max_pdf_pages: int = Field(1_000, ge=1, description="Pages of a PDF at most, where they are known beforehand.")
+    max_continuations: int = Field(
+        8, ge=0, le=100, description="How often a task's answer that was cut is continued, at most."
+    )
+    decoders: int = Field(2, ge=1, le=64, description="Processes that decode pictures and count pages.")
+    decode_timeout_s: float = Field(20, gt=0, description="Time to decode or draw one picture.")
+    decode_memory_bytes: int = Field(
+        2 * GIB, ge=256 * MIB, description="Memory of one decoding process; a picture of 50 megapixels needs 1 GiB."
+    )
     request_timeout_s: float = Field(600, gt=0, description="A request's time from the end of its body to its answer.")
     chunk_timeout_s: float = Field(120, gt=0, description="Time for one upload chunk to be acknowledged.")
     connect_timeout_s: float = Field(10, gt=0, description="Time to connect to Gemini.")

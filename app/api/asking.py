@@ -13,6 +13,7 @@ from app.gemini.refusals import NamedFileError
 from app.gemini.request import GenerateRequest
 from app.media.incoming import Incoming
 from app.media.intake import Intake
+from app.store.records import Facts
 
 MakeRequest = Callable[[], GenerateRequest]
 """Makes the request anew for each try: what was waited for may have changed it."""
@@ -45,10 +46,13 @@ class Asking:
         if self._intake is not None:
             await self._intake.settle(keep=self._keep_file)
 
-    async def wait_until_ready(self) -> None:
-        """Wait until all files can be used. Raises FileFailedError, FileNotReadyError, FileNotFoundProblemError."""
-        for name in self._upload_names():
-            await self._services.library.ready(name, timeout_s=self._services.settings.file_ready_timeout_s)
+    async def wait_until_ready(self) -> dict[str, Facts]:
+        """Wait until all files can be used; gives what is known of those at Gemini, by their names there.
+
+        Raises FileFailedError, FileNotReadyError, FileNotFoundProblemError.
+        """
+        timeout_s = self._services.settings.file_ready_timeout_s
+        return {name: await self._services.library.ready(name, timeout_s=timeout_s) for name in self._upload_names()}
 
     async def answer(self, request: MakeRequest) -> AnswerReader:
         """Ask for a whole answer. Raises what Gemini's refusal means."""

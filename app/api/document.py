@@ -34,6 +34,12 @@ def answers(
     return {status: own, "default": problem}
 
 
+def text_answer(description: str) -> dict[int | str, Schema]:
+    """Document an operation that answers with plain text."""
+    own = {"description": description, "content": {"text/plain": {"schema": {"type": "string"}}}}
+    return {**answers(None), 200: own}
+
+
 def form_body(model: type[BaseModel]) -> Schema:
     """Document a multipart body."""
     return _body("multipart/form-data", model)
@@ -86,12 +92,13 @@ def document(app: FastAPI) -> Schema:
     """Build the document of an application's routes."""
     if app.openapi_schema is None:
         from app.api.files import UploadForm  # noqa: PLC0415  # it documents itself by this module
+        from app.api.tasks.forms import TASK_FORMS  # noqa: PLC0415  # as above
 
         built = get_openapi(
             title=app.title, version=app.version, description=app.description, routes=app.routes, servers=[{"url": "/"}]
         )
         components = built.setdefault("components", {})
-        forms = {model.__name__: model for model in (GenerateForm, ChatRequest, UploadForm)}
+        forms = {model.__name__: model for model in (GenerateForm, ChatRequest, UploadForm, *TASK_FORMS)}
         components["schemas"] = dict(sorted(_schemas(forms, components.get("schemas", {})).items()))
         for unused in ("HTTPValidationError", "ValidationError"):
             components["schemas"].pop(unused, None)

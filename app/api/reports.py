@@ -1,9 +1,12 @@
 """How inner values are told in answers: files, usage, warnings."""
 
+from collections import Counter
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from app.api.schemas import CallWarning, FileFacts, FileReport, MediaFile, TokensByModality, TokenUsage
 from app.gemini.answer import MODALITIES, Usage
+from app.gemini.models import Models
 from app.media.incoming import Delivery, Incoming
 from app.store.records import StoredFile
 
@@ -31,6 +34,20 @@ def token_usage(usage: Usage, cost: float | None) -> TokenUsage:
         input_by_modality=modalities(usage.input_by_modality),
         estimated_cost_usd=cost,
     )
+
+
+def summed_usage(usages: Sequence[Usage], models: Models, model: str) -> TokenUsage:
+    """Tell what several calls used together; each is priced by itself, since prices depend on a call's length."""
+    costs = [models.cost(model, usage) for usage in usages]
+    total = Usage(
+        input_tokens=sum(one.input_tokens for one in usages),
+        output_tokens=sum(one.output_tokens for one in usages),
+        thinking_tokens=sum(one.thinking_tokens for one in usages),
+        cached_tokens=sum(one.cached_tokens for one in usages),
+        total_tokens=sum(one.total_tokens for one in usages),
+        input_by_modality=dict(sum((Counter(one.input_by_modality) for one in usages), Counter())),
+    )
+    return token_usage(total, None if None in costs else sum(cost or 0.0 for cost in costs))
 
 
 def incoming_report(index: int, file: Incoming) -> FileReport:

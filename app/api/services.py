@@ -11,6 +11,7 @@ from app.gemini.upstream import Upstream
 from app.media.buffers import HeldBytes
 from app.media.intake import IntakeServices
 from app.media.library import FileLibrary
+from app.media.workers import Workers
 from app.settings import Settings
 from app.store.database import Database
 
@@ -28,6 +29,7 @@ class Services:
     models: Models
     library: FileLibrary
     held_bytes: HeldBytes
+    workers: Workers
     database: Database
 
     @property

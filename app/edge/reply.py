@@ -21,6 +21,11 @@ def error_response(scope: "Scope", error: GatewayError) -> Response:
     return Response(rendered.body, rendered.status, dict(rendered.headers))
 
 
+def error_body(scope: "Scope", error: GatewayError) -> bytes:
+    """Give an error's body alone, for an answer that has already begun."""
+    return _rendered(scope, error).body
+
+
 async def reply(scope: "Scope", send: "Send", error: GatewayError) -> None:
     """Send an error as the whole answer of a request, or as the refusal of a WebSocket handshake.
 

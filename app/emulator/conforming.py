@@ -1,6 +1,6 @@
 """A value that satisfies a schema, the same for the same schema and text.
 
-    schema -> (OpenAPI rewritten) -> value, keyword by keyword -> checked by a validator
+    schema -> JSON Schema -> value, keyword by keyword -> checked by a validator
 
 What the builder does not honour is left to the check at the end: a value that does not pass is never returned. Knows
 nothing of prompts, requests and answers.
@@ -14,17 +14,31 @@ from app.emulator.schemas.errors import OversizedSchemaError, UnsupportedSchemaE
 from app.emulator.schemas.openapi import to_json_schema
 from app.emulator.schemas.validity import is_valid
 
-__all__ = ["UnsupportedSchemaError", "conforming_value"]
+__all__ = ["UnsupportedSchemaError", "conforming_value", "json_schema_of"]
 
 _MAX_CONTAINERS = 80
 
+Dialect = Literal["json_schema", "openapi"]
+"""`json_schema` for `responseJsonSchema`, `openapi` for `responseSchema`."""
 
-def conforming_value(schema: Mapping[str, object], *, dialect: Literal["json_schema", "openapi"], text: str) -> object:
+
+def json_schema_of(schema: Mapping[str, object], dialect: Dialect) -> Mapping[str, object]:
+    """Give the JSON Schema that a schema is or means.
+
+    Raises:
+        UnsupportedSchemaError: when it is nested too deeply.
+
+    """
+    _refuse_if_deep(schema)
+    return to_json_schema(schema) if dialect == "openapi" else schema
+
+
+def conforming_value(schema: Mapping[str, object], *, dialect: Dialect, text: str) -> object:
     """Make a value that satisfies a schema; optional properties are filled too, unless they would never end.
 
     Args:
         schema: the schema, as parsed from JSON.
-        dialect: `json_schema` for `responseJsonSchema`, `openapi` for `responseSchema`.
+        dialect: what it is written in.
         text: what strings say that the schema leaves free, cut or padded to fit.
 
     Returns:
@@ -35,8 +49,7 @@ def conforming_value(schema: Mapping[str, object], *, dialect: Literal["json_sch
             other documents, more than 32 levels, keywords that are not honoured and happen not to hold.
 
     """
-    _refuse_if_deep(schema)
-    plain = to_json_schema(schema) if dialect == "openapi" else schema
+    plain = json_schema_of(schema, dialect)
     speakable = text.encode("utf-8", "replace").decode("utf-8")
     try:
         value = Builder(plain, speakable).build(plain, 0, frozenset())

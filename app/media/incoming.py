@@ -12,7 +12,7 @@ from app.media.spill import STEP_BYTES, Held
 from app.media.text import TextCheck
 from app.media.transfer import Transfer
 from app.media.types import Kind, UnsupportedTypeError
-from app.store.records import StoredFile
+from app.store.records import Facts, StoredFile
 
 
 class Delivery(StrEnum):
@@ -42,6 +42,7 @@ class Incoming:
     claim: Claim
     options: MediaOptions
     max_bytes: int
+    accepts: frozenset[Kind] | None = None
     size_bytes: int = 0
     slices: list[bytes] = field(default_factory=list)
     open_slice: bytearray = field(default_factory=bytearray)
@@ -54,6 +55,7 @@ class Incoming:
     expires_at: float | None = None
     is_ended: bool = False
     sha256: str | None = None
+    facts: Facts | None = None
     _text: TextCheck | None = None
     _hasher: "hashlib._Hash" = field(default_factory=hashlib.sha256)
 
@@ -112,6 +114,7 @@ class Incoming:
             )
         except UnsupportedTypeError as error:
             raise self._unsupported(error) from None
+        check_kind(self.decision.kind, self.decision.mime_type, self.accepts, self.where)
         if self.decision.kind is Kind.TEXT:
             self._text = TextCheck(self.decision.charset or "utf-8")
 
@@ -183,6 +186,18 @@ def unsupported(error: UnsupportedTypeError, where: str) -> UnsupportedFileTypeE
     return UnsupportedFileTypeError(
         f"{where}: {error.reason}",
         errors=(FieldError(where, error.reason, received=error.received, allowed=", ".join(error.allowed)),),
+    )
+
+
+def check_kind(kind: Kind | None, mime_type: str, accepts: frozenset[Kind] | None, where: str) -> None:
+    """Refuse a file of a kind that the operation does not take; raises UnsupportedFileTypeError."""
+    if accepts is None or kind in accepts:
+        return
+    allowed = " or ".join(sorted(one.value for one in accepts))
+    message = f"must be {allowed}, it is {mime_type}"
+    raise UnsupportedFileTypeError(
+        f"{where}: this operation takes {allowed}; the file is {mime_type}.",
+        errors=(FieldError(where, message, received=mime_type, allowed=allowed),),
     )
 
 

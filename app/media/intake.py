@@ -13,7 +13,7 @@ from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from enum import Enum
 
-from app.errors import BodyTooLargeError, EmptyFileError, FieldError, FileTooLargeError, GatewayError
+from app.errors import BodyTooLargeError, BytesNeededError, EmptyFileError, FieldError, FileTooLargeError, GatewayError
 from app.gemini.request import FilePart, InlinePart, MediaOptions, base64_length, reference_length
 from app.media.buffers import HeldBytes
 from app.media.incoming import Claim, Incoming, slice_of
@@ -34,6 +34,7 @@ class Policy(Enum):
     FIT = "inline what fits, upload the rest"
     UPLOAD = "upload everything"
     INLINE_ONLY = "refuse what does not fit inline"
+    HOLD = "refuse what cannot be held, since its bytes are needed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +62,7 @@ class Intake:
         self._inline_length = 0
         self._reference_length = 0
         self.policy = policy
+        self.accepts: frozenset[Kind] | None = None
         self.files: list[Incoming] = []
         self.fixed_bytes: Callable[[], int] = lambda: 0
 
@@ -116,6 +118,7 @@ class Intake:
             claim=claim,
             options=options,
             max_bytes=self._settings.max_file_bytes,
+            accepts=self.accepts,
         )
         if claim.size_bytes is not None and claim.size_bytes > file.max_bytes:
             raise FileTooLargeError(
@@ -233,6 +236,8 @@ class Intake:
                 f"{file.where}: the request does not fit inline ({self._settings.inline_limit_bytes} bytes encoded), "
                 "and nothing is uploaded here. Send the file to /api/v1/files and name it by file_id."
             )
+        if self.policy is Policy.HOLD:
+            raise bytes_needed(file.where)
         if file.claim.sha256 is not None and not file.is_ended:
             file.reused = await self._library.known(self._owner, file.claim.sha256)
         if file.reused is None:
@@ -301,6 +306,7 @@ class Intake:
         if known is not None:
             file.upload_name, file.uri = known.upload.name, known.upload.uri
             file.stored, file.expires_at = known, known.upload.expires_at
+            file.facts = known.upload.facts
         if file.upload_name is None or origin is None:
             return
         file.stored = await self._library.add(
@@ -325,13 +331,8 @@ class Intake:
         self._leave(transfer)
         self._unkept.append(remote.name)
         file.upload_name, file.uri = remote.name, remote.uri
+        file.facts = transfer.facts
         await self._library.complete(remote, size_bytes=file.size_bytes, sha256=file.sha256 or "", facts=transfer.facts)
-
-    async def ready(self, *, timeout_s: float) -> None:
-        """Wait until every uploaded file can be used; raises FileFailedError, FileNotReadyError."""
-        for file in self.files:
-            if file.upload_name is not None:
-                await self._library.ready(file.upload_name, timeout_s=timeout_s)
 
     def part(self, file: Incoming) -> InlinePart | FilePart:
         """Give a settled file as a part of the request."""
@@ -358,6 +359,14 @@ class Intake:
     def _release(self, size_bytes: int) -> None:
         self._held_bytes.release(size_bytes)
         self._reserved -= size_bytes
+
+
+def bytes_needed(where: str) -> BytesNeededError:
+    """Say that a file's own bytes are needed, and are not here."""
+    return BytesNeededError(
+        f"{where}: drawing needs the picture's own bytes. Send it in the form, small enough to go inline, or ask "
+        "without the overlay."
+    )
 
 
 def _plain(filename: str | None) -> str | None:

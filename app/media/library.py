@@ -220,8 +220,11 @@ class FileLibrary:
             upload = await self._refresh(upload)
         return upload
 
-    async def ready(self, name: str, *, timeout_s: float) -> None:
-        """Wait until the upload can be used. Raises FileFailedError, FileNotReadyError, FileNotFoundProblemError."""
+    async def ready(self, name: str, *, timeout_s: float) -> Facts:
+        """Wait until the upload can be used; gives what is known of it.
+
+        Raises FileFailedError, FileNotReadyError, FileNotFoundProblemError.
+        """
         upload = await self._registry.get(name)
         if upload is None or not upload.size_bytes:
             raise FileNotFoundProblemError("The file is not at Gemini any more: upload it again.")
@@ -234,6 +237,7 @@ class FileLibrary:
                 retry_after_s=10,
             )
         await self._registry.touch(name, now=self.now())
+        return upload.facts
 
     async def processing_again(self, name: str) -> None:
         """Take note that Gemini says a file is not ready, though it said so before."""

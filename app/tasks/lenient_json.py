@@ -9,6 +9,7 @@ Whatever comes out can be written again as UTF-8 JSON: no lone surrogates, no in
 import json
 import math
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from json import JSONDecodeError, JSONDecoder
 from typing import cast
@@ -18,6 +19,7 @@ _MAX_DEPTH = 64
 _MAX_INT_DIGITS = 18
 _SPACE = " \t\n\r"
 _FENCE = re.compile(r"```[a-zA-Z0-9]*[ \t]*\r?\n")
+_OBJECT = re.compile(r"[ \t\n\r]*\{")
 _START = re.compile(r"[\[{]")
 
 
@@ -82,8 +84,7 @@ def _strict(text: str, starts: list[int]) -> Lenient | None:
         try:
             value, end = _DECODER.raw_decode(text, start)
         except (JSONDecodeError, RecursionError):
-            if text[start] == "{" or text[start + 1 :].lstrip(_SPACE).startswith("{"):
-                # This is the answer, and it is cut: what lies inside it is no answer of its own.
+            if _begins_answer(text, start):
                 return None
             continue
         found = Lenient(_speakable(value), is_whole=True)
@@ -91,6 +92,11 @@ def _strict(text: str, starts: list[int]) -> Lenient | None:
             return found
         plain = plain or found
     return plain
+
+
+def _begins_answer(text: str, start: int) -> bool:
+    """Whether this is where the answer begins; if it is cut, what lies inside it is no answer of its own."""
+    return text[start] == "{" or _OBJECT.match(text, start + 1) is not None
 
 
 def _up_to_the_cut(text: str, starts: list[int]) -> Lenient:
@@ -101,7 +107,7 @@ def _up_to_the_cut(text: str, starts: list[int]) -> Lenient:
         if value:
             return Lenient(value, is_whole=reader.is_whole)
         found = found or Lenient(value, is_whole=reader.is_whole)
-        if text[start] == "{":
+        if _begins_answer(text, start):
             break
     if found is None:
         raise AssertionError("there is a start to read from")
@@ -221,6 +227,19 @@ def items_of(value: object, key: str) -> list[dict[str, object]]:
         else:
             value = [value] if value and wanted is None else []
     return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
+
+
+def listed(read: Lenient, key: str, is_item: Callable[[dict[str, object]], bool]) -> list[dict[str, object]]:
+    """Give those objects of a list answer that are its items.
+
+    There may be none: an empty list, or an answer that was cut before its first item's end. Raises
+    UnreadableAnswerError when it is another answer altogether.
+    """
+    items = [item for item in items_of(read.value, key) if is_item(item)]
+    is_empty = not read.value or (isinstance(read.value, dict) and key in read.value and not read.value[key])
+    if items or is_empty or not read.is_whole:
+        return items
+    raise UnreadableAnswerError(f"the answer holds no list of {key}")
 
 
 def as_json(value: object) -> str:

@@ -12,12 +12,13 @@ from typing import Protocol
 class Question:
     """What is asked about the media: an instruction, and the JSON Schema of the answer.
 
-    `thinking_level` is minimal, low, medium or high; None leaves it to the model.
+    `thinking_level` is minimal, low, medium or high; None leaves it to the model, as with `temperature`.
     """
 
     instruction: str
     schema: Mapping[str, object]
     thinking_level: str | None = None
+    temperature: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +32,7 @@ class TaskWarning:
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """What became of one answer: whether its JSON came to its end, and whether it brought anything new."""
+    """What became of one answer: whether nothing of it, or of what was wanted, is missing; whether it brought news."""
 
     is_whole: bool
     has_new: bool

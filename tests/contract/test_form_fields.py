@@ -1,5 +1,6 @@
 """Each field of the document goes through a real request, and the parser knows no field that the document hides."""
 
+import hashlib
 from pathlib import Path
 
 import orjson
@@ -7,6 +8,7 @@ import pytest
 
 from app.api import draft, files
 from app.api.forms import FormSpec
+from app.api.tasks import audio, documents, images, videos
 from tests.emulator_process import emulator_process
 from tests.gateway import media, running_gateway
 
@@ -43,6 +45,39 @@ GENERATE = {
 UPLOAD = {"filename": "a.wav", "file_size": "237008", "sha256": DIGEST}
 
 
+TASK = {
+    "prompt": "Mind the hats.",
+    "model": "gemini-3.5-flash",
+    "language": "Welsh",
+    "keep_file": "true",
+    "timeout_s": "30",
+    "metadata": '{"a": 1}',
+    "labels": "red,blue",
+    "overlay": "true",
+    "mask": "full",
+    "start": "1",
+    "end": "0:02",
+    "fps": "1",
+    "translate_to": "Welsh",
+    "format": "vtt",
+    "pages": "1,2-3",
+}
+TASKS = [
+    ("CaptionForm", "images/captions", "shapes.png", images.CAPTION),
+    ("DetectionForm", "images/detections", "shapes.png", images.DETECTION),
+    ("SegmentationForm", "images/segmentations", "shapes.png", images.SEGMENTATION),
+    ("ComparisonForm", "images/comparisons", "shapes.png", images.COMPARISON),
+    ("TranscriptionForm", "audio/transcriptions", "speech.wav", audio.TRANSCRIPTION.form),
+    ("SubtitlesForm", "audio/subtitles", "speech.wav", audio.SUBTITLES.form),
+    ("MarkdownForm", "documents/markdown", "report.pdf", documents.MARKDOWN.form),
+    ("VideoForm", "videos/descriptions", "scenes.mp4", videos.VIDEO.form),
+]
+
+
+def fields_of(form: str) -> set[str]:
+    return set(DOCUMENT["components"]["schemas"][form]["properties"]) - {"file"}
+
+
 @pytest.mark.parametrize(
     ("form", "path", "values", "spec"),
     [
@@ -53,7 +88,7 @@ UPLOAD = {"filename": "a.wav", "file_size": "237008", "sha256": DIGEST}
 async def test_every_field_of_the_document_is_taken(
     tmp_path: Path, form: str, path: str, values: dict[str, str], spec: FormSpec
 ) -> None:
-    documented = set(DOCUMENT["components"]["schemas"][form]["properties"]) - {"file"}
+    documented = fields_of(form)
     answers = {}
 
     with emulator_process() as emulator:
@@ -65,3 +100,32 @@ async def test_every_field_of_the_document_is_taken(
 
     assert {name: answer for name, answer in answers.items() if answer[0] >= 300} == {}
     assert documented == set(spec.fields)
+
+
+@pytest.mark.parametrize(("form", "path", "name", "spec"), TASKS)
+async def test_every_field_of_a_tasks_form_is_taken(
+    tmp_path: Path, form: str, path: str, name: str, spec: FormSpec
+) -> None:
+    documented = fields_of(form)
+    file = ("file", media(name))
+    data = file[1][1]
+    values = TASK | {"file_size": str(len(data)), "sha256": hashlib.sha256(data).hexdigest()}
+    another = [file] if form == "ComparisonForm" else []
+    answers = {}
+
+    with emulator_process() as emulator:
+        async with running_gateway(emulator.url, tmp_path) as gateway:
+            values["file_id"] = (await gateway.post_form("/api/v1/files", file)).json()["id"]
+            for field in documented:
+                parts = [*another, *([] if field == "file_id" else [file])]
+                answer = await gateway.post_form(f"/api/v1/{path}", (field, values[field]), *parts)
+                answers[field] = (answer.status_code, answer.text if answer.status_code >= 300 else "")
+
+    assert {field: answer for field, answer in answers.items() if answer[0] >= 300} == {}
+    assert documented == set(spec.fields)
+
+
+def test_every_form_of_the_document_is_among_these() -> None:
+    forms = {name for name in DOCUMENT["components"]["schemas"] if name.endswith("Form")}
+
+    assert forms == {"GenerateForm", "UploadForm", *(form for form, *_ in TASKS)}

@@ -56,6 +56,30 @@ print(json.dumps({
     "alias": get_model.sync("gemini-2.0-flash", client=client).id,
 }))
 """
+TASKS = """
+import json, sys
+from pathlib import Path
+from gemini_gateway_client import Client
+from gemini_gateway_client.api.default import detect_objects, document_to_markdown, make_subtitles, transcribe_audio
+from gemini_gateway_client.models import DetectionForm, MarkdownForm, SubtitlesForm, SubtitlesFormFormat
+from gemini_gateway_client.models import TranscriptionForm
+from gemini_gateway_client.types import File
+
+client = Client(sys.argv[1], raise_on_unexpected_status=True, timeout=60)
+picture = File(Path("photo.jpg").open("rb"), "photo.jpg", "image/jpeg")
+found = detect_objects.sync(client=client, body=DetectionForm(file=picture, labels=["red", "triangle"], overlay=True))
+sound = File(Path("talk.mp3").open("rb"), "talk.mp3", "audio/mpeg")
+told = transcribe_audio.sync(client=client, body=TranscriptionForm(file=sound, start=3.5))
+sound = File(Path("talk.mp3").open("rb"), "talk.mp3", "audio/mpeg")
+cues = make_subtitles.sync(client=client, body=SubtitlesForm(file=sound, format_=SubtitlesFormFormat.VTT))
+report = File(Path("report.pdf").open("rb"), "report.pdf", "application/pdf")
+pages = document_to_markdown.sync(client=client, body=MarkdownForm(file=report, pages="1,3"))
+print(json.dumps({
+    "width": found.image.width, "labels": sorted(item.label for item in found.objects),
+    "left": min(item.box.x_min for item in found.objects), "overlay": found.overlay.mime_type,
+    "segments": len(told.segments), "cues": cues.split()[0], "pages": [page.page for page in pages.pages],
+}))
+"""
 RAW_UPLOAD = """
 import sys
 from pathlib import Path
@@ -87,6 +111,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     assert "warning" not in (generated.stdout + generated.stderr).lower()
     (path / "talk.mp3").write_bytes((MEDIA / "speech.mp3").read_bytes())
     (path / "photo.jpg").write_bytes((MEDIA / "shapes.jpg").read_bytes())
+    (path / "report.pdf").write_bytes((MEDIA / "report.pdf").read_bytes())
     return path
 
 
@@ -150,3 +175,17 @@ def test_it_chats_counts_and_lists_models(dev: DevProcess, folder: Path) -> None
 
     assert "Hello there" in told.pop("text")
     assert told == {"counted": True, "default": ["gemini-3.8-flash"], "alias": "gemini-3.5-flash-lite"}
+
+
+def test_it_runs_tasks_with_types_for_every_field(dev: DevProcess, folder: Path) -> None:
+    told = json.loads(run(TASKS, folder, dev.url))
+
+    assert abs(told.pop("left") - 50) <= 2
+    assert told == {
+        "width": 640,
+        "labels": ["red", "triangle"],
+        "overlay": "image/png",
+        "segments": 1,
+        "cues": "WEBVTT",
+        "pages": [1, 3],
+    }

@@ -1,17 +1,21 @@
 """What the README shows works: its commands and its programs are run against `gemini-gateway dev`."""
 
 import importlib.util
+import io
 import json
+import re
 import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import pytest
+from PIL import Image, ImageChops
 
 from tests.contract.dev_process import DevProcess, dev_process, environment
-from tests.contract.readme import ROOT, Block, blocks
+from tests.contract.readme import ROOT, Block, blocks, table
 from tests.gateway import MEDIA
 
 NOT_RUN = {
@@ -23,7 +27,14 @@ NOT_RUN = {
     ".venv/bin/gemini-gateway emulator --port 8001": "serves until it is interrupted, on a fixed port",
     "GEMINI_BASE_URL=http://127.0.0.1:8001 GEMINI_API_KEY=anything .venv/bin/gemini-gateway dev --real": "the same",
 }
-FILES = {"photo.jpg": "shapes.jpg", "talk.mp3": "speech.mp3", "report.pdf": "report.pdf"}
+FILES = {
+    "photo.jpg": "shapes.jpg",
+    "before.png": "shapes.png",
+    "after.png": "shapes-one-missing.png",
+    "talk.mp3": "speech.mp3",
+    "report.pdf": "report.pdf",
+    "film.mp4": "scenes.mp4",
+}
 LECTURE = "lecture-900MB.mp4"
 LECTURE_BYTES = 32 * 1024 * 1024
 """Above the inline limit, which is what matters of it."""
@@ -84,6 +95,24 @@ def test_the_commands_of_the_readme_run(block: Block, dev: DevProcess, folder: P
     assert "/problems/" not in output
 
 
+@pytest.mark.parametrize("line", [call.strip("`") for _, call, _ in table("Task", "Call", "What the answer adds")])
+def test_the_tasks_of_the_readme_run(line: str, dev: DevProcess, folder: Path) -> None:
+    output = run(["bash", "-c", dev.here(line.replace("curl", "curl -sS --fail-with-body", 1))], folder)
+
+    assert output.strip() or any((folder / name).stat().st_size for name in re.findall(r"-o (\S+)", line))
+
+
+@pytest.mark.parametrize(("picture", "task"), [("boxes.png", "detections"), ("masks.png", "segmentations")])
+def test_the_pictures_of_the_readme_are_what_comes_out(picture: str, task: str, dev: DevProcess) -> None:
+    form = {"file": ("photo.jpg", (MEDIA / "shapes.jpg").read_bytes())}
+
+    answer = httpx.post(f"{dev.url}/api/v1/images/{task}", files=form, headers={"accept": "image/png"}, timeout=60)
+
+    with Image.open(io.BytesIO(answer.content)) as drawn, Image.open(ROOT / "tests/pictures" / picture) as shown:
+        assert drawn.size == shown.size
+        assert ImageChops.difference(drawn.convert("RGB"), shown.convert("RGB")).getbbox() is None
+
+
 def test_every_command_that_is_not_run_stands_in_the_readme() -> None:
     lines = {line.strip() for block in blocks("sh") for line in block.text.splitlines()}
 
@@ -91,11 +120,12 @@ def test_every_command_that_is_not_run_stands_in_the_readme() -> None:
 
 
 def test_the_python_of_the_readme_runs(dev: DevProcess, folder: Path) -> None:
-    [program] = [block.text for block in blocks("python") if "gemini_gateway_client" not in block.text]
+    programs = [block.text for block in blocks("python") if "gemini_gateway_client" not in block.text]
 
-    output = run([sys.executable, "-c", dev.here(program)], folder)
+    with_httpx, with_openai = (run([sys.executable, "-c", dev.here(program)], folder) for program in programs)
 
-    assert "What is said?" in output
+    assert "What is said?" in with_httpx
+    assert "loud" in with_openai
 
 
 def test_the_javascript_of_the_readme_streams_an_answer(dev: DevProcess, folder: Path) -> None:

@@ -9,6 +9,7 @@ import typer
 
 from app.api.options import GenerateForm
 from app.api.schemas import Generation, Problem, StreamEvent
+from app.api.tasks.forms import TASK_FORMS, TaskOptions
 from app.ask.failures import ExitCode
 from app.cli import cli
 from app.emulator.faults import FaultKind
@@ -18,6 +19,7 @@ from app.settings import SHIPPED_ALIASES, EmulatorSettings, Settings
 from tests.contract.readme import README, ROOT, blocks, code_words, section, table
 
 COMMANDS = typer.main.get_group(cli).commands
+TASKS = tuple(f"/api/v1/{kind}/" for kind in ("images", "audio", "documents", "videos"))
 _INVOCATION = re.compile(r"gemini-gateway +([a-z]+)([^\n|]*)")
 
 
@@ -92,6 +94,24 @@ def test_the_table_of_options_names_fields_of_the_form() -> None:
     named = {word for cell, _ in table("Field", "What it is") for word in code_words(cell)}
 
     assert named <= GenerateForm.model_fields.keys()
+
+
+def test_the_table_of_the_tasks_fields_has_all_that_tasks_have_beside_those_of_every_task() -> None:
+    rows = table("Field", "Tasks", "What it is")
+
+    shown = {word for cell, _, _ in rows for word in code_words(cell)}
+
+    every = {*TaskOptions.model_fields, "file", "file_id"}
+    assert shown == {name for form in TASK_FORMS for name in form.model_fields} - every
+    assert {"prompt", "model", "language", "keep_file", "timeout_s", "metadata"} <= set(code_words(section("Tasks")))
+
+
+def test_every_task_has_its_call() -> None:
+    calls = " ".join(call for _, call, _ in table("Task", "Call", "What the answer adds"))
+    document = json.loads((ROOT / "openapi/openapi.json").read_text())
+    tasks = {path for path in document["paths"] if path.startswith(TASKS)}
+
+    assert set(re.findall(r"/api/v1/\S+(?=`)", calls)) == tasks
 
 
 def test_every_field_of_the_form_is_explained() -> None:

@@ -54,8 +54,11 @@ def test_every_error_has_a_code_of_its_own() -> None:
 
 def test_the_list_of_codes_is_closed() -> None:
     assert [code for code, _ in KINDS] == [
+        "bad-model-answer",
+        "blocked-by-model",
         "body-too-large",
         "busy",
+        "bytes-needed",
         "client-gone",
         "empty-file",
         "fields-too-large",
@@ -78,8 +81,11 @@ def test_the_list_of_codes_is_closed() -> None:
         "slow-body",
         "store-unavailable",
         "stored-bytes",
+        "too-many-pages",
+        "too-many-pixels",
         "unauthenticated",
         "unknown-model",
+        "unreadable-file",
         "unsupported-file-type",
         "unsupported-media-type",
         "upload-failed",
@@ -218,17 +224,17 @@ def headers(rendered: Rendered) -> dict[str, str]:
 
 
 @pytest.mark.parametrize(
-    ("surface", "content_type"),
+    ("surface", "status", "content_type"),
     [
-        (Surface.REST, "application/problem+json"),
-        (Surface.GOOGLE, "application/json; charset=utf-8"),
-        (Surface.OPENAI, "application/json; charset=utf-8"),
+        (Surface.REST, 422, "application/problem+json"),
+        (Surface.GOOGLE, 422, "application/json; charset=utf-8"),
+        (Surface.OPENAI, 400, "application/json; charset=utf-8"),
     ],
 )
-def test_an_error_is_of_its_surfaces_type_and_never_stored(surface: Surface, content_type: str) -> None:
+def test_an_error_is_of_its_surfaces_type_and_never_stored(surface: Surface, status: int, content_type: str) -> None:
     rendered = render(INVALID, surface, request_id="r")
 
-    assert rendered.status == 422
+    assert rendered.status == status
     assert headers(rendered) == {"content-type": content_type, "cache-control": "no-store"}
 
 

@@ -10,17 +10,20 @@
 `n` counts all parts of all turns from 1; the options are `start=`, `end=` (seconds), `fps=` and `resolution=`, those
 that were given, separated by spaces. Media lines are the last lines, in the order of the prompt. A text of more than
 100,000 characters is repeated up to there.
+
+A response schema gets a value that satisfies it: the true one when it is that of a task, else one made up.
 """
 
 from dataclasses import dataclass
 
 import orjson
 
-from app.emulator.conforming import UnsupportedSchemaError, conforming_value
+from app.emulator.conforming import UnsupportedSchemaError, conforming_value, json_schema_of
 from app.emulator.failures import invalid
 from app.emulator.faults import FaultKind, Faults
 from app.emulator.generation.eyes import Seen
 from app.emulator.generation.prompt import Prompt
+from app.emulator.generation.tasks.performing import perform
 from app.emulator.tokens import text_tokens
 
 _FIRST_LINE = "This is the Gemini API emulator, not a model."
@@ -52,7 +55,8 @@ class Answer:
 def compose(prompt: Prompt, seen: list[Seen], faults: Faults) -> Answer:
     """Compose the answer, as long and as wrong as options and faults want it.
 
-    Raises ApiFailureError when the schema cannot be met.
+    With a schema it is slow, and to be called in a thread: a task looks at the media. Raises ApiFailureError when the
+    schema cannot be met.
     """
     told = faults.get(FaultKind.ANSWER)
     answer = Answer(told.text) if told else _limit(_text_of(prompt, seen), prompt)
@@ -73,7 +77,9 @@ def _text_of(prompt: Prompt, seen: list[Seen]) -> str:
     if options.schema is None:
         return text if options.mime_type == "text/plain" else orjson.dumps({"answer": text}).decode()
     try:
-        value = conforming_value(options.schema, dialect=options.dialect, text=text)
+        value = perform(json_schema_of(options.schema, options.dialect), prompt.media, prompt.said)
+        if value is None:
+            value = conforming_value(options.schema, dialect=options.dialect, text=text)
     except UnsupportedSchemaError as error:
         raise invalid(f"* GenerateContentRequest.generation_config.response_schema: {error}\n") from error
     if options.mime_type == "text/x.enum":

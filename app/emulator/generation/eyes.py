@@ -57,7 +57,7 @@ class Eyes:
 
 
 def _perceive(part: MediaPart, size_bytes: int, model: str, resolution: str) -> tuple[str, Mapping[str, int]]:
-    data = part.blob.data if part.blob else part.file.kept.joined() if part.file else b""
+    data = part.data
     tokens = media_tokens(
         data,
         part.mime_type,

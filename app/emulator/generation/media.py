@@ -42,6 +42,13 @@ class MediaPart:
     fps: float | None = None
     resolution: str = ""
 
+    @property
+    def data(self) -> bytes:
+        """The bytes, of a large file its beginning; none of what is not fetched."""
+        if self.blob is not None:
+            return self.blob.data
+        return self.file.kept.joined() if self.file else b""
+
 
 class MediaReader:
     """Reads the media of parts, with access to the stored files."""

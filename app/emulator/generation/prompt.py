@@ -35,13 +35,14 @@ class Prompt:
     """A request that has been understood.
 
     `texts` are those of the last turn, `other_texts` all others, the system instruction included; `media` are those of
-    all turns, in order.
+    all turns, in order. `said` is the text of the model's last turn before the last, thoughts left out.
     """
 
     texts: tuple[str, ...]
     other_texts: tuple[str, ...]
     system: str
     earlier_turns: int
+    said: str
     media: tuple[MediaPart, ...]
     options: Options
 
@@ -69,9 +70,15 @@ def read_prompt(request: Fields, model: Model, reader: MediaReader) -> Prompt:
         other_texts=(*system, *earlier),
         system="\n".join(system),
         earlier_turns=len(turns) - 1,
+        said=_said(turns[:-1]),
         media=tuple(media),
         options=options,
     )
+
+
+def _said(turns: list[Fields]) -> str:
+    parts = next((turn.many("parts") for turn in reversed(turns) if turn.text("role") == "model"), [])
+    return "".join(part.text("text") for part in parts if not part.flag("thought"))
 
 
 def _check_turns(turns: list[Fields], model: Model) -> None:

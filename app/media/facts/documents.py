@@ -24,12 +24,22 @@ def page_count(data: bytes) -> int | None:
     if len(data) > _MAX_PDFIUM_BYTES or not _pdfium_lock.acquire(timeout=_MAX_WAIT_S):
         return None
     try:
+        return count_pages(data)
+    finally:
+        _pdfium_lock.release()
+
+
+def count_pages(data: bytes) -> int | None:
+    """Count the pages of a whole PDF of any size; None when it cannot be read, or is encrypted.
+
+    It may take as long, and as much memory, as whoever made the file likes: it is to be run in a process of its own,
+    where both are limited.
+    """
+    try:
         with closing(pypdfium2.PdfDocument(data)) as document:
             return len(document) or None
     except pypdfium2.PdfiumError:
         return None
-    finally:
-        _pdfium_lock.release()
 
 
 def linearized_page_count(head: bytes) -> int | None:

@@ -96,6 +96,10 @@ def test_a_cut_never_invents_an_item(items: list[dict[str, str]], data: st.DataO
     assert read.value == items[: len(read.value)]  # type: ignore[arg-type]  # a list was sent
 
 
+def test_an_item_that_was_cut_before_its_end_is_not_the_answer() -> None:
+    assert read_json('[{"label": "car"') == Lenient([], is_whole=False)
+
+
 @given(st.text(alphabet='[]{}",:0n\\ae \n`'))
 def test_any_text_is_read_or_refused(text: str) -> None:
     try:

@@ -4,6 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from app.media.facts import Facts, read_facts
+from app.media.facts.documents import count_pages
 from tests.unit.media.recordings import media
 
 LINEARIZED = b"%%PDF-1.6\n1 0 obj\n<< /Linearized 1 /L 51423 /H [ 800 120 ] /O 12 /E 4000 /N %d /T 51000 >>\nendobj\n"
@@ -37,6 +38,25 @@ def test_a_head_without_such_a_statement_tells_nothing(head: bytes) -> None:
 @pytest.mark.parametrize("data", [b"", b"%PDF-1.7", b"%PDF-1.7\ntrailer <<>>\n%%EOF", bytes(5000)])
 def test_a_broken_document_has_no_pages(data: bytes) -> None:
     assert read_facts(data, "application/pdf", is_whole=True) == Facts()
+
+
+def test_a_document_of_any_size_is_counted_where_time_is_limited() -> None:
+    large = media("report.pdf") + b"\n%" + b"x" * 70_000
+
+    assert read_facts(large, "application/pdf", is_whole=True) == Facts()
+    assert count_pages(media("report.pdf")) == count_pages(large) == 3
+
+
+@pytest.mark.parametrize("data", [b"", b"%PDF-1.7", b"%PDF-1.7\ntrailer <<>>\n%%EOF", bytes(5000)])
+def test_a_broken_document_cannot_be_counted(data: bytes) -> None:
+    assert count_pages(data) is None
+
+
+def test_an_encrypted_document_cannot_be_counted() -> None:
+    before, trailer, rest = media("report.pdf").rpartition(b"trailer\n<<")
+    cipher = b"/Encrypt << /Filter /Standard /V 2 /R 3 /Length 128 /P -4 /O <%b> /U <%b> >>" % (b"11" * 32, b"22" * 32)
+
+    assert count_pages(before + trailer + cipher + rest) is None
 
 
 def test_threads_may_count_at_once() -> None:

@@ -1,0 +1,1 @@
+"""The tasks as operations: a form with one file (or some), a task run on it, a typed answer."""

@@ -1,0 +1,117 @@
+"""What a task knows of its media: sizes, durations, pages; read here where the bytes are, else as they were recorded.
+
+Pictures that are here are decoded once before the model is asked, so that one that is cut short is refused for free.
+Whatever decodes a stranger's bytes runs in a worker, with a limit on time and memory.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from typing import Concatenate, ParamSpec, TypeVar
+
+from app.api.prompt import Stored
+from app.api.services import Services
+from app.errors import TooManyPixelsError, UnreadableFileError
+from app.media.facts import Facts, read_facts
+from app.media.facts.documents import count_pages
+from app.media.incoming import Incoming
+from app.media.types import Kind, kind_of
+from app.media.workers import WorkerDiedError, WorkerTimeoutError
+from app.tasks.pictures import PictureTooLargeError, UnreadablePictureError, check_picture
+
+Medium = Incoming | Stored
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+class TaskMedia:
+    """The media of one task, in order."""
+
+    def __init__(self, services: Services, media: Sequence[Medium]) -> None:
+        self._services = services
+        self._media = media
+        self._facts: dict[int, Facts] = {}
+
+    def __len__(self) -> int:
+        return len(self._media)
+
+    @asynccontextmanager
+    async def copied(self, index: int = 0) -> AsyncIterator[bytes]:
+        """Give a held file's bytes in one piece; the copy counts against what the process may hold (BusyError)."""
+        file = self._media[index]
+        if not isinstance(file, Incoming) or not file.is_held:
+            raise AssertionError("only what is held can be copied")
+        self._services.held_bytes.reserve(file.size_bytes)
+        try:
+            yield await asyncio.to_thread(b"".join, file.slices)
+        finally:
+            self._services.held_bytes.release(file.size_bytes)
+
+    async def look(self, index: int = 0) -> Facts:
+        """Read what a file's own bytes tell, before the model is asked; what is not here is looked up.
+
+        Raises UnreadableFileError, TooManyPixelsError, BusyError.
+        """
+        file = self._media[index]
+        if isinstance(file, Incoming) and file.is_held:
+            async with self.copied(index) as data:
+                self._facts[index] = await self._read(data, file.type.mime_type, file.where)
+        return self.facts(index)
+
+    def facts(self, index: int = 0) -> Facts:
+        """Give what is known of a file by now."""
+        file = self._media[index]
+        if index in self._facts:
+            return self._facts[index]
+        if isinstance(file, Stored):
+            return file.file.upload.facts
+        if file.transfer is not None:
+            return file.transfer.facts
+        return file.facts or Facts()
+
+    def size(self, index: int = 0) -> tuple[int, int] | None:
+        """Give a picture's width and height in pixels as displayed, None where they are not known."""
+        facts = self.facts(index)
+        return None if facts.width is None or facts.height is None else (facts.width, facts.height)
+
+    def learn(self, known: Mapping[str, Facts]) -> None:
+        """Take what is recorded of files at Gemini, by their names there."""
+        for index, file in enumerate(self._media):
+            name = file.file.upload.name if isinstance(file, Stored) else file.upload_name
+            if name is not None and name in known and index not in self._facts:
+                self._facts[index] = known[name]
+
+    async def decode(
+        self, where: str, work: Callable[Concatenate[bytes, P], R], data: bytes, /, *args: P.args, **kwargs: P.kwargs
+    ) -> R:
+        """Do work on a picture's bytes in a worker. Raises UnreadableFileError, TooManyPixelsError, BusyError."""
+        try:
+            return await self._services.workers.run(work, data, *args, **kwargs)
+        except UnreadablePictureError as error:
+            raise UnreadableFileError(f"{where}: the picture cannot be decoded: {error}.") from None
+        except PictureTooLargeError as error:
+            raise TooManyPixelsError(f"{where}: {error}.") from None
+        except WorkerTimeoutError:
+            limit = self._services.settings.decode_timeout_s
+            raise UnreadableFileError(f"{where}: decoding the picture takes longer than {limit:g} s.") from None
+        except WorkerDiedError:
+            limit = self._services.settings.decode_memory_bytes
+            raise UnreadableFileError(f"{where}: decoding the picture takes more than {limit} bytes.") from None
+
+    async def _read(self, data: bytes, mime_type: str, where: str) -> Facts:
+        match kind_of(mime_type):
+            case Kind.IMAGE:
+                limit = self._services.settings.max_pixels
+                width, height = await self.decode(where, check_picture, data, max_pixels=limit)
+                return Facts(width=width, height=height)
+            case Kind.DOCUMENT:
+                return Facts(pages=await self._count(data))
+            case _:
+                return await asyncio.to_thread(read_facts, data, mime_type, is_whole=True)
+
+    async def _count(self, data: bytes) -> int | None:
+        try:
+            return await self._services.workers.run(count_pages, data)
+        except (WorkerTimeoutError, WorkerDiedError):
+            # Gemini may read what is too hard to count here.
+            return None

@@ -1,0 +1,86 @@
+"""Boxes: from a model's `box_2d` (ymin, xmin, ymax, xmax in thousandths of height and width) to pixels.
+
+    [ymin, xmin, ymax, xmax] ── read ──> Box2d, clipped, still fractional ── in_pixels ──> PixelBox
+
+The order is never guessed: y comes first, as Gemini's guides have it. A box without an area is none.
+"""
+
+import math
+from dataclasses import dataclass
+
+SCALE = 1000
+_MAX_DIGITS = 32
+
+Box2d = tuple[float, float, float, float]
+"""ymin, xmin, ymax, xmax, each from 0 to 1000, the first two below the last two."""
+
+
+@dataclass(frozen=True, slots=True)
+class PixelBox:
+    """A box in pixels of the picture as displayed, from its top left; x_max and y_max lie just outside."""
+
+    x_min: int
+    y_min: int
+    x_max: int
+    y_max: int
+
+    @property
+    def width(self) -> int:
+        """Its width in pixels."""
+        return self.x_max - self.x_min
+
+    @property
+    def height(self) -> int:
+        """Its height in pixels."""
+        return self.y_max - self.y_min
+
+
+def read_number(value: object) -> float | None:
+    """Read a finite number, or a string that says one; None for anything else."""
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        return None
+    if isinstance(value, str) and len(value) > _MAX_DIGITS:
+        return None
+    try:
+        number = float(value)
+    except (ValueError, OverflowError):
+        return None
+    return number if math.isfinite(number) else None
+
+
+def read_box_2d(value: object) -> Box2d | None:
+    """Read a model's `box_2d`, clipped to 0 to 1000; None when it is no list of four numbers, or has no area."""
+    if not isinstance(value, list) or len(value) != 4:
+        return None
+    y_min, x_min, y_max, x_max = (read_number(one) for one in value)
+    if y_min is None or x_min is None or y_max is None or x_max is None:
+        return None
+    y_min, x_min, y_max, x_max = (_clipped(one) for one in (y_min, x_min, y_max, x_max))
+    return (y_min, x_min, y_max, x_max) if y_min < y_max and x_min < x_max else None
+
+
+def in_pixels(box_2d: Box2d, width: int, height: int) -> PixelBox | None:
+    """Give a box in pixels of a picture of this size, each edge rounded; None when it comes to no pixel."""
+    y_min, x_min, y_max, x_max = box_2d
+    box = PixelBox(
+        x_min=_rounded(x_min * width / SCALE),
+        y_min=_rounded(y_min * height / SCALE),
+        x_max=_rounded(x_max * width / SCALE),
+        y_max=_rounded(y_max * height / SCALE),
+    )
+    return box if box.width > 0 and box.height > 0 else None
+
+
+def in_thousandths(box_2d: Box2d) -> tuple[int, int, int, int]:
+    """Round a box to whole thousandths: ymin, xmin, ymax, xmax."""
+    y_min, x_min, y_max, x_max = box_2d
+    return _rounded(y_min), _rounded(x_min), _rounded(y_max), _rounded(x_max)
+
+
+def _clipped(number: float) -> float:
+    return min(max(number, 0.0), float(SCALE))
+
+
+def _rounded(number: float) -> int:
+    # A half goes up, for every number alike: two boxes that meet still meet.
+    return math.floor(number + 0.5)

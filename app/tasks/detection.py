@@ -1,0 +1,193 @@
+"""Detection: which objects are in a picture, and where.
+
+    answer ── items ── box and label of each ──> Finding ... ──> Detections
+                           └─ unusable, or not wanted: dropped and counted
+
+Boxes come out in pixels of the picture as displayed. `read_findings` serves segmentation too, which asks for more.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from app.tasks.boxes import Box2d, PixelBox, in_pixels, in_thousandths, read_box_2d
+from app.tasks.lenient_json import Lenient, UnreadableAnswerError, items_of, read_json
+from app.tasks.task import Question, TaskWarning
+from app.tasks.wording import one_line, paragraphs, wish
+
+MAX_OBJECTS = 1_000
+MAX_LABEL_CHARS = 200
+ANY_LABEL = "object"
+
+BOX_RULES = (
+    "box_2d is the object's bounding box, [ymin, xmin, ymax, xmax]: whole numbers from 0 to 1000, y before x, "
+    "measured from the top left corner, where 1000 is the whole height for y and the whole width for x. "
+    "It fits tightly around all that is visible of the object."
+)
+_KNOWN = frozenset({"box_2d", "box", "label", "mask"})
+
+
+@dataclass(frozen=True, slots=True)
+class FoundObject:
+    """An object: its box in pixels, and as ymin, xmin, ymax, xmax in thousandths of height and width."""
+
+    label: str
+    box: PixelBox
+    box_2d: tuple[int, int, int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Detections:
+    """The objects in the model's order; `dropped_count` says how many had no usable box, or no wanted label."""
+
+    objects: tuple[FoundObject, ...]
+    dropped_count: int
+    is_whole: bool
+    warnings: tuple[TaskWarning, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """An object, its box before rounding, and the model's own item with whatever else it says."""
+
+    found: FoundObject
+    box_2d: Box2d
+    item: Mapping[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """The usable items of an answer."""
+
+    all: tuple[Finding, ...]
+    dropped_count: int
+    is_whole: bool
+    warnings: tuple[TaskWarning, ...]
+
+
+def question(*, labels: Sequence[str], prompt: str | None, language: str | None) -> Question:
+    """Ask for the objects with these labels, or for all that matter when there are none."""
+    instruction = paragraphs(
+        (
+            "Detect objects in this picture.",
+            *what_to_find(labels, language),
+            "Answer with a JSON list that has one entry for each object.",
+            BOX_RULES,
+            wish(prompt),
+        )
+    )
+    return Question(instruction, objects_schema(labels, {}))
+
+
+def what_to_find(labels: Sequence[str], language: str | None) -> tuple[str | None, ...]:
+    """Give the sentences of an instruction that say which objects are meant, and how they are named."""
+    every = (
+        "Every single one has an entry of its own: never put several into one box, and never list the same one twice. "
+        "If there is none, answer with an empty list."
+    )
+    if labels:
+        names = "\n".join(f"- {one_line(label, MAX_LABEL_CHARS) or ''}" for label in labels)
+        return (
+            f"Find all objects of these kinds, and nothing else:\n{names}",
+            every,
+            "label is the kind, as given here.",
+        )
+    return (
+        "Find all objects that stand out, at most 50: the most prominent ones, if there are more.",
+        every,
+        "label says in one to four words what the object is, and tells it from the others where they are alike, as in "
+        '"red car".',
+        None if language is None else f"Write the labels in this language: {language}.",
+    )
+
+
+def objects_schema(labels: Sequence[str], more: Mapping[str, object]) -> dict[str, object]:
+    """Give the schema of a list of objects, with `more` properties between the box and the label."""
+    label: dict[str, object] = {"type": "string"}
+    if labels:
+        label["enum"] = list(labels)
+    coordinate = {"type": "integer", "minimum": 0, "maximum": 1000}
+    box_2d = {
+        "type": "array",
+        "items": coordinate,
+        "minItems": 4,
+        "maxItems": 4,
+        "description": "ymin, xmin, ymax, xmax",
+    }
+    return {
+        "type": "array",
+        "items": {
+            "type": "object",
+            "properties": {"box_2d": box_2d, **more, "label": label},
+            "required": ["box_2d", "label"],
+        },
+    }
+
+
+def read(text: str, *, width: int, height: int, labels: Sequence[str]) -> Detections:
+    """Read the objects of an answer about a picture of this size in pixels; with labels, only these.
+
+    Raises UnreadableAnswerError when it holds no list of objects, not even an empty one.
+    """
+    findings = read_findings(text, width=width, height=height, labels=labels)
+    found = tuple(one.found for one in findings.all)
+    return Detections(found, findings.dropped_count, findings.is_whole, findings.warnings)
+
+
+def read_findings(text: str, *, width: int, height: int, labels: Sequence[str]) -> Findings:
+    """Read the usable objects of an answer, at most 1000. Raises UnreadableAnswerError."""
+    answer = read_json(text)
+    wanted = {_letters(label): label for label in reversed(labels)}
+    kept: list[Finding] = []
+    dropped = too_many = 0
+    for item in _items(answer):
+        finding = _finding(item, wanted, width, height)
+        if finding is None:
+            dropped += 1
+        elif len(kept) == MAX_OBJECTS:
+            too_many += 1
+        else:
+            kept.append(finding)
+    warnings = []
+    if too_many:
+        detail = f"{too_many} objects after the first {MAX_OBJECTS} are left out."
+        warnings.append(TaskWarning("too-many-objects", None, detail))
+    return Findings(tuple(kept), dropped, answer.is_whole and not too_many, tuple(warnings))
+
+
+def _items(answer: Lenient) -> list[dict[str, object]]:
+    value = answer.value
+    items = items_of(value, "objects")
+    if not answer.is_whole and items == [value] and "label" not in items[0]:
+        # The list was cut within its first object.
+        return []
+    if any(not _KNOWN.isdisjoint(item) for item in items):
+        return items
+    if not value or not answer.is_whole:
+        return []
+    if isinstance(value, dict) and any(member == [] for member in value.values()):
+        return []
+    raise UnreadableAnswerError("it holds no list of objects")
+
+
+def _finding(item: Mapping[str, object], wanted: Mapping[str, str], width: int, height: int) -> Finding | None:
+    box_2d = read_box_2d(item["box_2d"] if "box_2d" in item else item.get("box"))
+    box = None if box_2d is None else in_pixels(box_2d, width, height)
+    label = _label(item.get("label"), wanted)
+    if box_2d is None or box is None or label is None:
+        return None
+    return Finding(FoundObject(label, box, in_thousandths(box_2d)), box_2d, item)
+
+
+def _label(value: object, wanted: Mapping[str, str]) -> str | None:
+    """Give an object's label, as the client wrote it where it is a wanted one; None when it is not wanted."""
+    said = one_line(value, MAX_LABEL_CHARS)
+    if not wanted:
+        return said or ANY_LABEL
+    if said is None:
+        # Where only one is asked for, models leave out what goes without saying.
+        return next(iter(wanted.values())) if len(wanted) == 1 else None
+    return wanted.get(_letters(said))
+
+
+def _letters(label: str) -> str:
+    return (one_line(label, MAX_LABEL_CHARS) or "").casefold()

@@ -1,0 +1,35 @@
+"""Transcripts in OpenAI's shapes."""
+
+import pytest
+
+from app.api.openai.languages import name_of
+from app.api.openai.shapes import diarized_segments
+from app.tasks.transcription import Segment
+
+
+def spoken(*speakers: str | None) -> list[Segment]:
+    return [Segment(index, index, index + 1, speaker, "Yes.") for index, speaker in enumerate(speakers)]
+
+
+def letters(*speakers: str | None, known: frozenset[str] = frozenset()) -> list[object]:
+    return [segment["speaker"] for segment in diarized_segments(spoken(*speakers), known)]
+
+
+def test_speakers_are_lettered_in_the_order_in_which_they_begin() -> None:
+    assert letters("Speaker 2", "Speaker 1", "Speaker 2", None) == ["A", "B", "A", "C"]
+
+
+def test_speakers_whom_the_client_named_keep_their_names() -> None:
+    assert letters("Nia", "Speaker 1", "Nia", known=frozenset({"Nia"})) == ["Nia", "A", "Nia"]
+
+
+def test_letters_do_not_end_at_z() -> None:
+    assert letters(*map(str, range(28)))[25:] == ["Z", "AA", "AB"]
+
+
+@pytest.mark.parametrize(
+    ("language", "name"),
+    [("en", "english"), ("pt-BR", "portuguese"), ("zh_Hant", "chinese"), ("EN", "english"), ("und", "und"), (None, "")],
+)
+def test_languages_are_told_by_whispers_names(language: str | None, name: str) -> None:
+    assert name_of(language) == name

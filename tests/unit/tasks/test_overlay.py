@@ -1,0 +1,176 @@
+"""The overlay: boxes, masks and labels on the picture as it is displayed."""
+
+import io
+import pickle
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+from PIL import Image
+
+from app.tasks.boxes import PixelBox
+from app.tasks.masks import Mask, finish
+from app.tasks.overlay import Drawn, draw
+from app.tasks.pictures import PictureTooLargeError, UnreadablePictureError
+from tests.gateway import MEDIA
+from tests.unit.tasks.drawings import encoded
+
+LIMIT = 20_000_000
+BOX = PixelBox(x_min=100, y_min=80, x_max=220, y_max=160)
+
+
+def canvas(width: int = 320, height: int = 240) -> bytes:
+    return encoded(Image.new("RGB", (width, height), "white"))
+
+
+def pixels(data: bytes, *drawn: Drawn) -> NDArray[np.int64]:
+    with Image.open(io.BytesIO(draw(data, drawn, max_pixels=LIMIT))) as image:
+        assert image.format == "PNG"
+        assert image.mode == "RGB"
+        return np.asarray(image).astype(np.int64)
+
+
+def is_white(found: NDArray[np.int64]) -> NDArray[np.bool_]:
+    white: NDArray[np.bool_] = (found == 255).all(axis=-1)
+    return white
+
+
+def mask(box: PixelBox, full_size: tuple[int, int] | None) -> Mask:
+    half = Image.new("L", (box.width, box.height))
+    half.paste(255, (0, 0, box.width // 2, box.height))
+    found = finish(half, box, full_size)
+    assert found is not None
+    return found
+
+
+def plates(labels: list[str], boxes: list[PixelBox]) -> NDArray[np.int64]:
+    return pixels(canvas(), *(Drawn(label, box, None) for label, box in zip(labels, boxes, strict=True)))
+
+
+def test_a_box_is_drawn_on_its_own_outermost_pixels() -> None:
+    found = ~is_white(pixels(canvas(), Drawn("car", BOX, None)))
+
+    assert found[BOX.y_min, BOX.x_min : BOX.x_max].all()
+    assert found[BOX.y_max - 1, BOX.x_min : BOX.x_max].all()
+    assert found[BOX.y_min : BOX.y_max, BOX.x_min].all()
+    assert found[BOX.y_min : BOX.y_max, BOX.x_max - 1].all()
+    assert not found[BOX.y_max :, :].any()
+    assert not found[:, BOX.x_max :].any()
+    assert not found[BOX.y_min + 9 : BOX.y_max - 9, BOX.x_min + 9 : BOX.x_max - 9].any()
+
+
+def test_the_label_stands_above_its_box() -> None:
+    found = ~is_white(pixels(canvas(), Drawn("car", BOX, None)))
+
+    assert found[BOX.y_min - 8, BOX.x_min + 2]
+    assert not found[: BOX.y_min - 30].any()
+
+
+def test_a_label_that_has_no_room_above_stays_in_the_picture() -> None:
+    everything = PixelBox(0, 0, 320, 240)
+
+    found = ~is_white(pixels(canvas(), Drawn("car", everything, None)))
+
+    assert found[8, 3]
+    assert not found[60:180, 60:260].any()
+
+
+def test_plates_do_not_cover_each_other_while_there_is_room() -> None:
+    one, two = pixels(canvas(), Drawn("car", BOX, None)), plates(["car", "bus"], [BOX, BOX])
+
+    plate = (slice(BOX.y_min - 20, BOX.y_min), slice(BOX.x_min, BOX.x_min + 30))
+    assert (one[plate] == two[plate]).all()
+    assert (one != two).any()
+
+
+@pytest.mark.parametrize("full_size", [None, (320, 240)])
+def test_a_mask_tints_its_pixels_alone(full_size: tuple[int, int] | None) -> None:
+    found = ~is_white(pixels(canvas(), Drawn("car", BOX, mask(BOX, full_size))))
+
+    inside = found[BOX.y_min + 3 : BOX.y_max - 3]
+    assert inside[:, BOX.x_min : BOX.x_min + 60].all()
+    assert not inside[:, BOX.x_min + 61 : BOX.x_max - 3].any()
+
+
+def test_a_tint_lets_the_picture_show_through() -> None:
+    found = pixels(canvas(), Drawn("car", BOX, mask(BOX, None)))
+
+    edge, middle = found[120, BOX.x_min], found[120, BOX.x_min + 30]
+    assert (middle > edge).any()
+    assert (middle >= edge).all()
+
+
+def test_labels_have_colours_of_their_own_that_stay_the_same() -> None:
+    other = PixelBox(20, 180, 80, 230)
+    both, alone = plates(["car", "bus"], [BOX, other]), plates(["Car "], [BOX])
+
+    assert both[BOX.y_min, BOX.x_min].tolist() == alone[BOX.y_min, BOX.x_min].tolist()
+    assert both[BOX.y_min, BOX.x_min].tolist() != both[other.y_min, other.x_min].tolist()
+
+
+def test_lines_grow_with_the_picture() -> None:
+    box = PixelBox(1000, 1000, 3000, 2500)
+
+    found = ~is_white(pixels(canvas(4000, 3000), Drawn("car", box, None)))
+
+    assert 8 <= found[2000, 1000:1100].sum() <= 16
+
+
+def test_a_picture_is_drawn_on_as_it_is_displayed() -> None:
+    data = (MEDIA / "shapes-exif6.jpg").read_bytes()
+
+    found = pixels(data, Drawn("red rectangle", PixelBox(50, 60, 210, 180), None))
+
+    assert found.shape == (480, 640, 3)
+    assert found[120, 130, 0] > 180
+
+
+def test_what_is_transparent_becomes_white() -> None:
+    assert is_white(pixels(encoded(Image.new("RGBA", (30, 20), (0, 0, 0, 0))))).all()
+
+
+@pytest.mark.parametrize("label", ["猫", "Fußgänger", "", "\x00", "x" * 500, "🚗", "مرحبا", "a\nb"])
+@pytest.mark.parametrize("size", [(1, 1), (3, 200), (64, 48), (320, 240)])
+def test_any_label_can_be_drawn_on_a_picture_of_any_size(label: str, size: tuple[int, int]) -> None:
+    found = pixels(canvas(*size), Drawn(label, PixelBox(0, 0, *size), None))
+
+    assert found.shape == (size[1], size[0], 3)
+    assert not is_white(found).all()
+
+
+def test_a_crowd_is_drawn_in_bounded_time() -> None:
+    crowd = [
+        Drawn(f"thing {n % 30}", PixelBox(n % 300, n % 200, n % 300 + 20, n % 200 + 30), None) for n in range(1000)
+    ]
+
+    assert pixels(canvas(), *crowd).shape == (240, 320, 3)
+
+
+def test_a_picture_that_cannot_be_drawn_on_is_refused() -> None:
+    with pytest.raises(UnreadablePictureError):
+        draw(b"", [], max_pixels=LIMIT)
+    with pytest.raises(PictureTooLargeError):
+        draw(canvas(), [], max_pixels=1000)
+
+
+def test_what_is_drawn_can_be_sent_from_one_process_to_another() -> None:
+    drawn = Drawn("car", BOX, mask(BOX, None))
+
+    assert pickle.loads(pickle.dumps(drawn)) == drawn
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.data(), st.integers(1, 90), st.integers(1, 90), st.lists(st.text(max_size=40), max_size=6))
+def test_anything_within_a_picture_can_be_drawn(
+    data: st.DataObject, width: int, height: int, labels: list[str]
+) -> None:
+    drawn = []
+    for label in labels:
+        x, y = data.draw(st.integers(0, width - 1)), data.draw(st.integers(0, height - 1))
+        box = PixelBox(x, y, data.draw(st.integers(x + 1, width)), data.draw(st.integers(y + 1, height)))
+        full_size = data.draw(st.sampled_from([None, (width, height)]))
+        drawn.append(Drawn(label, box, finish(Image.new("L", (box.width, box.height), 255), box, full_size)))
+
+    assert pixels(canvas(width, height), *drawn).shape == (height, width, 3)

@@ -1,0 +1,466 @@
+"""Transcriptions: what is asked, what becomes of any answer, and how a long one is gone on with."""
+
+import json
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from app.tasks.lenient_json import UnreadableAnswerError
+from app.tasks.transcription import (
+    MAX_SAID_BYTES,
+    MAX_SAID_SEGMENTS,
+    MAX_SEGMENTS,
+    Transcript,
+    Transcription,
+    Word,
+    question,
+)
+
+Item = dict[str, object]
+
+scalars = (
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.text()
+    | st.from_regex(r"[0-9]{1,3}:[0-5][0-9]", fullmatch=True)
+)
+values = st.recursive(
+    scalars, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4)
+)
+words_of = st.lists(st.fixed_dictionaries({}, optional={"start": scalars, "end": scalars, "word": values}), max_size=5)
+items = st.fixed_dictionaries(
+    {},
+    optional={
+        "start": values,
+        "end": values,
+        "speaker": values,
+        "text": st.text() | values,
+        "words": words_of | values,
+    },
+)
+answers = (
+    values
+    | st.lists(items, max_size=8)
+    | st.fixed_dictionaries({}, optional={"language": values, "segments": st.lists(items, max_size=8) | values})
+)
+limits = st.none() | st.floats(0, 900_000)
+
+
+def item(start: object, end: object, text: object, **more: object) -> Item:
+    return {"start": start, "end": end, "speaker": None, "text": text, **more}
+
+
+def answer(*segments: object, language: str = "en") -> str:
+    return json.dumps({"language": language, "segments": segments})
+
+
+def cut_answer(*segments: Item) -> str:
+    """An answer that ends in the middle of the segment that would come next."""
+    return answer(*segments)[:-2] + ', {"start": "09:00", "text": "This is cu'
+
+
+def heard(
+    *pieces: str, duration: float | None = None, start: float | None = None, end: float | None = None
+) -> Transcription:
+    transcript = Transcript(duration=duration, start=start, end=end)
+    for piece in pieces:
+        transcript.take(piece)
+    return transcript.result()
+
+
+def times(found: Transcription) -> list[tuple[float, float]]:
+    return [(one.start, one.end) for one in found.segments]
+
+
+def texts(found: Transcription) -> list[str]:
+    return [one.text for one in found.segments]
+
+
+def test_segments_with_times_speakers_and_text_are_asked_for() -> None:
+    schema = question().schema
+
+    assert schema == {
+        "type": "object",
+        "properties": {
+            "language": {"type": "string"},
+            "segments": {
+                "type": "array",
+                "items": {
+                    "type": "object",
+                    "properties": {
+                        "start": {"type": "string", "description": "MM:SS.s"},
+                        "end": {"type": "string", "description": "MM:SS.s"},
+                        "speaker": {"type": ["string", "null"]},
+                        "text": {"type": "string"},
+                    },
+                    "required": ["start", "end", "text"],
+                },
+            },
+        },
+        "required": ["language", "segments"],
+    }
+
+
+def test_words_are_in_the_schema_only_when_they_are_wanted() -> None:
+    assert '"word"' in json.dumps(question(with_words=True).schema)
+    assert '"word"' not in json.dumps(question().schema)
+
+
+def test_the_plain_instruction_limits_and_translates_nothing() -> None:
+    instruction = question().instruction
+
+    assert "MM:SS.s" in instruction
+    assert "verbatim" in instruction
+    assert "Only from" not in instruction
+    assert "Translate" not in instruction
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "said"),
+    [
+        (65.0, 120.0, "Only from 01:05.0 to 02:00.0;"),
+        (None, 120.0, "Only from 00:00.0 to 02:00.0;"),
+        (65.0, None, "Only from 01:05.0 to the end;"),
+    ],
+)
+def test_a_passage_is_told_in_times_of_the_whole_file(start: float | None, end: float | None, said: str) -> None:
+    assert said in question(start=start, end=end).instruction
+
+
+def test_what_the_caller_knows_is_told() -> None:
+    instruction = question(language="de", translate_to="French", prompt="Names: Zoë.").instruction
+
+    assert "The language spoken is: de." in instruction
+    assert "write only the translation: French." in instruction
+    assert "verbatim" not in instruction
+    assert instruction.endswith("Names: Zoë.")
+
+
+def test_an_answer_becomes_numbered_segments_in_seconds() -> None:
+    found = heard(answer(item("00:01.5", "00:03", "Good morning.", speaker="Anna"), item("1:00:00", 3601.5, " Bye.\n")))
+
+    assert found.language == "en"
+    assert found.text == "Good morning. Bye."
+    assert [(one.index, one.start, one.end, one.speaker, one.text) for one in found.segments] == [
+        (0, 1.5, 3.0, "Anna", "Good morning."),
+        (1, 3600.0, 3601.5, None, "Bye."),
+    ]
+    assert found.warnings == ()
+
+
+@pytest.mark.parametrize("text", ["{}", "[]", answer(), '{"segments": null}', answer(item("0:00", "0:05", " "))])
+def test_silence_is_an_empty_transcription(text: str) -> None:
+    transcript = Transcript()
+
+    taken = transcript.take(text)
+
+    assert (taken.is_whole, taken.has_new) == (True, False)
+    assert transcript.result().segments == ()
+    assert transcript.result().text == ""
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "I cannot hear anything.",
+        '{"error": "no sound"}',
+        '{"language": "en"}',
+        '{"segments": "hello"}',
+        '{"segments": ["hello"]}',
+        '["hello"]',
+        '[{"box_2d": [1, 2, 3, 4]}]',
+    ],
+)
+def test_what_holds_no_segments_is_unreadable(text: str) -> None:
+    with pytest.raises(UnreadableAnswerError):
+        Transcript().take(text)
+
+
+def test_an_answer_that_is_cut_before_its_first_segment_is_nothing_yet() -> None:
+    taken = Transcript().take('{"language": "en", "seg')
+
+    assert (taken.is_whole, taken.has_new) == (False, False)
+
+
+def test_a_list_without_its_object_will_do() -> None:
+    assert texts(heard(json.dumps([item("0:00", "0:05", "Hi.")]))) == ["Hi."]
+
+
+def test_segments_are_put_in_order() -> None:
+    assert texts(heard(answer(item("0:05", "0:06", "two"), item("0:01", "0:02", "one")))) == ["one", "two"]
+
+
+def test_two_people_may_speak_at_once() -> None:
+    assert times(heard(answer(item(1, 6, "one"), item(4, 5, "two")))) == [(1, 6), (4, 5)]
+
+
+def test_control_characters_are_no_speech() -> None:
+    assert texts(heard(answer(item(1, 2, "a\x00b\u2028c\x1b")))) == ["a b c"]
+
+
+def test_a_segment_without_a_start_begins_where_the_one_before_ended() -> None:
+    found = heard(answer(item(1, 2, "one"), item("soon", 4, "two"), item(5, 6, "three")))
+
+    assert times(found) == [(1, 2), (2, 4), (5, 6)]
+    assert [one.code for one in found.warnings] == ["times-estimated"]
+
+
+@pytest.mark.parametrize("end", [None, "later", -1, 1.0, 0.5, [2]])
+def test_a_segment_without_an_end_behind_its_start_ends_where_the_next_begins(end: object) -> None:
+    assert times(heard(answer(item(1, end, "One and a half. " * 9), item(3, 4, "two")))) == [(1, 3), (3, 4)]
+
+
+def test_an_end_is_estimated_from_the_text_when_the_next_is_far() -> None:
+    assert times(heard(answer(item(1, None, "x" * 45), item(90, 91, "two")))) == [(1, 4), (90, 91)]
+
+
+def test_the_last_segment_without_an_end_ends_with_the_file_at_the_latest() -> None:
+    assert times(heard(answer(item(8, None, "x" * 90)), duration=10.5)) == [(8, 10.5)]
+
+
+def test_segments_without_any_times_follow_each_other() -> None:
+    found = heard(answer(*({"text": word * 15} for word in "abc")), duration=2.5)
+
+    assert times(found) == [(0, 1), (1, 2), (2, 2.5)]
+    assert len(found.text) == 47
+
+
+def test_speech_without_a_time_keeps_its_place() -> None:
+    found = heard(answer(item(1, None, "x" * 900), {"text": "two"}, item(3, 4, "three")))
+
+    assert [one.text[:5] for one in found.segments] == ["xxxxx", "two", "three"]
+
+
+def test_a_small_overshoot_is_cut() -> None:
+    found = heard(answer(item(8, 11, "one"), item(10.8, 12, "two")), duration=10.5)
+
+    assert times(found) == [(8, 10.5), (10.5, 10.5)]
+
+
+def test_what_lies_behind_the_end_of_the_file_is_left_out_and_said() -> None:
+    found = heard(answer(item(1, 2, "one"), item(60, 61, "two"), item(70, 71, "three")), duration=10.5)
+
+    assert texts(found) == ["one"]
+    assert [(one.code, one.detail) for one in found.warnings] == [
+        ("segments-outside", "Segments left out because their times lie outside 00:00.0 to 00:10.5: 2.")
+    ]
+
+
+def test_of_a_passage_only_what_lies_in_it_is_kept() -> None:
+    told = [item(start, start + 10, str(start)) for start in (0, 50, 60, 70, 80)]
+
+    found = heard(answer(*told), start=65.0, end=80.0, duration=300.0)
+
+    assert [(one.start, one.end, one.text) for one in found.segments] == [(65, 70, "60"), (70, 80, "70")]
+    assert [one.code for one in found.warnings] == ["segments-outside"]
+
+
+def test_an_end_at_the_end_of_the_file_is_no_other_limit() -> None:
+    told = answer(item(8, 10.5, "one"), item(10.8, 12, "two"))
+
+    assert heard(told, duration=10.5, end=10.5) == heard(told, duration=10.5)
+    assert texts(heard(told, duration=20.0, end=10.5)) == ["one"]
+
+
+def test_a_passage_behind_the_end_of_the_file_is_empty() -> None:
+    assert heard(answer(item(1, 2, "one"), item(60, 61, "two")), start=100.0, duration=10.0).segments == ()
+
+
+def test_words_have_times_within_their_segment() -> None:
+    words = [
+        {"start": "00:00.5", "end": "00:01.2", "word": "Good"},
+        {"start": "00:01.1", "end": "00:09.0", "word": "morning."},
+    ]
+
+    found = heard(answer(item(1, 3, "Good morning.", words=words)))
+
+    assert found.segments[0].words == (Word(1, 1.2, "Good"), Word(1.2, 3, "morning."))
+
+
+def test_words_without_times_share_their_segment_by_length() -> None:
+    words = [{"start": 1, "word": "a"}, {"word": "bcd"}, {"word": " "}, "e", None]
+
+    found = heard(answer(item(1, 3, "a bcd", words=words)))
+
+    assert found.segments[0].words == (Word(1, 1.5, "a"), Word(1.5, 3, "bcd"))
+
+
+@pytest.mark.parametrize("words", [None, "Good", 7, {}, [1, None, "x"]])
+def test_what_is_no_list_of_words_is_none(words: object) -> None:
+    assert heard(answer(item(1, 3, "Good morning.", words=words))).segments[0].words == ()
+
+
+def test_a_segment_that_was_cut_comes_again_whole() -> None:
+    transcript = Transcript()
+
+    first = transcript.take(cut_answer(item(1, 2, "one"), item(2, 3, "two")))
+    second = transcript.take(answer(item(3, 4, "three")))
+
+    assert (first.is_whole, first.has_new) == (False, True)
+    assert (second.is_whole, second.has_new) == (True, True)
+    assert texts(transcript.result()) == ["one", "two", "three"]
+
+
+def test_what_was_said_is_told_in_the_form_that_is_asked_for() -> None:
+    transcript = Transcript()
+    transcript.take(cut_answer(item(61.25, 62.5, "one", speaker="Anna")))
+
+    assert json.loads(transcript.said()) == {
+        "language": "en",
+        "segments": [{"start": "01:01.2", "end": "01:02.5", "speaker": "Anna", "text": "one"}],
+    }
+    assert "behind 01:02.5" in transcript.go_on().instruction
+    assert transcript.go_on().schema == question().schema
+
+
+def test_words_are_gone_on_with_when_they_were_given() -> None:
+    transcript = Transcript()
+    transcript.take(answer(item(1, 2, "one", words=[{"start": 1, "end": 2, "word": "one"}])))
+
+    assert json.loads(transcript.said())["segments"][0]["words"] == [
+        {"start": "00:01.0", "end": "00:02.0", "word": "one"}
+    ]
+    assert transcript.go_on().schema == question(with_words=True).schema
+
+
+def test_before_anything_was_kept_nothing_was_said() -> None:
+    transcript = Transcript(start=65.0)
+    transcript.take("{}")
+
+    assert transcript.said() == ""
+    assert "behind 01:05.0" in transcript.go_on().instruction
+
+
+def test_only_the_last_segments_are_told() -> None:
+    transcript = Transcript()
+    transcript.take(answer(*(item(number, number + 1, f"number {number}") for number in range(100))))
+
+    told = json.loads(transcript.said())["segments"]
+
+    assert [one["text"] for one in told] == [f"number {number}" for number in range(80, 100)]
+
+
+@pytest.mark.parametrize("text", ["x" * 1_000_000, "\N{GRINNING FACE}" * 100_000, '"\\' * 100_000, "word " * 1_000])
+def test_what_is_told_is_bounded_however_long_a_segment_is(text: str) -> None:
+    transcript = Transcript()
+    transcript.take(
+        answer(*(item(number, number + 1, text, speaker=text, words=[{"word": text}]) for number in (1, 2, 3)))
+    )
+
+    assert 0 < len(transcript.said().encode()) <= MAX_SAID_BYTES
+    assert json.loads(transcript.said())["segments"][-1]["end"] == "00:04.0"
+
+
+def test_what_is_repeated_is_left_out() -> None:
+    found = heard(
+        cut_answer(item(1, 2, "one"), item(2, 3, "Two, or so."), item(3, 4, "three")),
+        answer(item("00:02", "00:03", "Two or so"), item(3, 4, "three"), item(4, 5, "four")),
+    )
+
+    assert texts(found) == ["one", "Two, or so.", "three", "four"]
+
+
+def test_what_is_said_again_later_is_no_repetition() -> None:
+    found = heard(cut_answer(item(1, 2, "Yes."), item(2, 3, "Yes.")), answer(item(3, 4, "Yes."), item(9, 10, "Yes.")))
+
+    assert texts(found) == ["Yes."] * 4
+
+
+def test_an_answer_that_only_repeats_brings_nothing_new() -> None:
+    transcript = Transcript()
+    piece = cut_answer(item(1, 2, "one"), item(None, None, "two"), item(2.95, 3, "three"))
+
+    assert transcript.take(piece).has_new
+    assert not transcript.take(piece).has_new
+
+
+def test_what_is_invented_behind_the_end_brings_nothing_new() -> None:
+    transcript = Transcript(duration=10.0)
+    transcript.take(cut_answer(item(1, 2, "one")))
+
+    assert not transcript.take(cut_answer(item(100, 101, "la la la"))).has_new
+
+
+def test_the_first_language_that_is_told_stays() -> None:
+    assert heard(answer(language=""), answer(language="de"), answer(language="fr")).language == "de"
+
+
+def test_no_more_than_ten_thousand_segments_are_kept_and_that_is_said() -> None:
+    transcript = Transcript()
+    transcript.take(answer(*(item(number, number + 1, f"{number}") for number in range(MAX_SEGMENTS + 5))))
+
+    found = transcript.result()
+
+    assert len(found.segments) == MAX_SEGMENTS
+    assert [(one.code, one.detail) for one in found.warnings] == [
+        ("too-many-segments", "Segments left out because at most 10000 are kept: 5.")
+    ]
+    assert not transcript.take(answer(item(90_000, 90_001, "more"))).has_new
+
+
+def check_is_sound(found: Transcription) -> None:
+    assert [one.index for one in found.segments] == list(range(len(found.segments)))
+    assert all(one.start <= following.start for one, following in pairwise(found.segments))
+    assert all(0 <= one.start <= one.end for one in found.segments)
+    assert all(one.text and one.text == " ".join(one.text.split()) for one in found.segments)
+    assert found.text == " ".join(one.text for one in found.segments)
+    for segment in found.segments:
+        at = segment.start
+        for word in segment.words:
+            assert at <= word.start <= word.end <= segment.end
+            at = word.end
+
+
+@given(st.lists(answers.map(json.dumps) | st.text(), max_size=4), limits, limits, limits)
+def test_any_answers_make_a_sound_transcription_or_are_unreadable(
+    pieces: list[str], duration: float | None, start: float | None, end: float | None
+) -> None:
+    transcript = Transcript(duration=duration, start=start, end=end)
+
+    for piece in pieces:
+        try:
+            transcript.take(piece)
+        except UnreadableAnswerError:
+            continue
+
+    found = transcript.result()
+    check_is_sound(found)
+    assert bool(transcript.said()) == bool(found.segments)
+    assert len(transcript.said().encode()) <= MAX_SAID_BYTES
+    if found.segments:
+        assert len(json.loads(transcript.said())["segments"]) <= MAX_SAID_SEGMENTS
+        first, last = start or 0.0, min(one for one in (duration, end, 1e9) if one is not None)
+        assert all(first <= one.start and one.end <= max(first, last) for one in found.segments)
+
+
+@given(st.lists(items, max_size=8), st.none() | st.floats(1, 10_000))
+def test_an_answer_that_comes_twice_is_kept_once(told: list[Item], duration: float | None) -> None:
+    transcript = Transcript(duration=duration)
+    transcript.take(answer(*told, item(1, 2, "one")))
+    once = transcript.result().segments
+
+    taken = transcript.take(answer(*told, item(1, 2, "one")))
+
+    assert not taken.has_new
+    assert transcript.result().segments == once
+
+
+@given(st.lists(st.text("abc", min_size=1, max_size=3), min_size=1, max_size=30), st.data())
+def test_wherever_an_answer_is_cut_nothing_is_lost_and_nothing_comes_twice(
+    spoken: list[str], data: st.DataObject
+) -> None:
+    told = [item(f"00:{number:02}", f"00:{number + 1:02}", text) for number, text in enumerate(spoken)]
+    whole = answer(*told)
+    transcript = Transcript()
+
+    kept = transcript.take(whole[: data.draw(st.integers(1, len(whole)))])
+    count = len(transcript.result().segments)
+    again = data.draw(st.integers(0, count))
+    transcript.take(answer(*told[again:]))
+
+    assert kept.has_new == (count > 0)
+    assert texts(transcript.result()) == spoken
