@@ -189,7 +189,10 @@ class EdgeProtocol(LimitedConnection):
         )
         cycle.connection = self
         cycle.hangup = self.loop.create_future()
-        extensions: dict[str, object] = {"gateway.hangup": cycle.hangup}
+        extensions: dict[str, object] = {
+            "gateway.hangup": cycle.hangup,
+            "gateway.is_body_here": cycle.message_event.is_set,
+        }
         if refusal is not None:
             extensions["gateway.refusal"] = refusal
         cast("dict[str, object]", self.scope)["extensions"] = extensions

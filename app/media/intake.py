@@ -64,7 +64,7 @@ class Intake:
         self.policy = policy
         self.accepts: frozenset[Kind] | None = None
         self.files: list[Incoming] = []
-        self.fixed_bytes: Callable[[], int] = lambda: 0
+        self.fixed_bytes: Callable[[], int] = _nothing
 
     async def __aenter__(self) -> "Intake":
         return self
@@ -73,6 +73,8 @@ class Intake:
         """Let go of what is held; cancel what was not finalized, delete what was and is not kept."""
         self._held_bytes.release(self._reserved)
         self._reserved = 0
+        # Its owner holds this intake: without that cycle the media are freed at once, as the line above says they are.
+        self.fixed_bytes = _nothing
         transfers = [file.transfer for file in self.files if file.transfer is not None]
         try:
             for transfer in transfers:
@@ -367,6 +369,10 @@ def bytes_needed(where: str) -> BytesNeededError:
         f"{where}: drawing needs the picture's own bytes. Send it in the form, small enough to go inline, or ask "
         "without the overlay."
     )
+
+
+def _nothing() -> int:
+    return 0
 
 
 def _plain(filename: str | None) -> str | None:

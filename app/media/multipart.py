@@ -10,11 +10,15 @@ from collections import deque
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 
 from app.errors import FieldError, InvalidFieldError, MalformedRequestError, UnsupportedMediaTypeError
+
+if TYPE_CHECKING:
+    from python_multipart.multipart import CallbackName
 
 MAX_BOUNDARY_CHARS = 70
 MAX_HEADER_BYTES = 8_192
@@ -83,35 +87,84 @@ def _length(value: bytes | None) -> int | None:
     return int(value)
 
 
+class _Parser(MultipartParser):
+    """The push parser; what it finds it puts in `events`.
+
+    It overrides `callback` instead of being given callbacks: each call is one instead of two, and no method of its
+    owner's is kept, which would make a cycle that holds a form's bytes until the garbage collector comes by.
+    """
+
+    def __init__(self, boundary: bytes, *, max_parts: int) -> None:
+        super().__init__(boundary, max_header_count=MAX_HEADERS, max_header_size=MAX_HEADER_BYTES)
+        self.events: deque[_Event] = deque()
+        self.is_ended = False
+        self._max_parts = max_parts
+        self._parts = 0
+        self._headers: dict[bytes, bytes] = {}
+        self._header_name = b""
+        self._header_value = b""
+
+    def callback(
+        self, name: "CallbackName", data: bytes | None = None, start: int | None = None, end: int | None = None
+    ) -> None:
+        """Take what the parser found: a piece of data, or a place in the form."""
+        if data is None:
+            self._reach(name)
+        elif name == "part_data":
+            self.events.append(memoryview(data)[start:end])
+        elif name == "header_field":
+            self._header_name += data[start:end]
+        elif name == "header_value":
+            self._header_value += data[start:end]
+
+    def _reach(self, name: "CallbackName") -> None:
+        if name == "header_end":
+            self._headers[self._header_name.lower()] = self._header_value.strip(b" \t")
+            self._header_name = self._header_value = b""
+        elif name == "headers_finished":
+            self.events.append(_part_head(self._headers))
+        elif name == "part_begin":
+            self._begin_part()
+        elif name == "part_end":
+            self.events.append(_PART_END)
+        elif name == "end":
+            self.is_ended = True
+
+    def _begin_part(self) -> None:
+        self._parts += 1
+        if self._parts > self._max_parts:
+            raise InvalidFieldError(
+                f"The form has more than {self._max_parts} parts.",
+                errors=(FieldError("form", "Send fewer parts.", allowed=str(self._max_parts)),),
+            )
+        self._headers = {}
+
+
+def _part_head(headers: Mapping[bytes, bytes]) -> PartHead:
+    kind, options = _options(headers.get(b"content-disposition"))
+    name = options.get(b"name", b"")
+    if kind != b"form-data" or not name:
+        raise MalformedRequestError('A part has no Content-Disposition: form-data with a name="..."')
+    if headers.get(b"content-transfer-encoding", b"binary").lower() not in {b"binary", b"8bit", b"7bit"}:
+        raise MalformedRequestError("A part has a Content-Transfer-Encoding; send its bytes as they are.")
+    filename = options.get(b"filename")
+    content_type = headers.get(b"content-type")
+    return PartHead(
+        name=_text(name, "name").removesuffix("[]"),
+        filename=None if filename is None else _filename(filename),
+        content_type=None if content_type is None else content_type.decode("latin-1"),
+        content_length=_length(headers.get(b"content-length")),
+    )
+
+
 class FormReader:
     """Iterate it for the heads of the parts, and `data()` for the data of the part at hand."""
 
     def __init__(self, body: AsyncIterator[bytes], boundary: bytes, *, max_parts: int) -> None:
         self._body = body
-        self._max_parts = max_parts
-        self._parts = 0
-        self._events: deque[_Event] = deque()
-        self._headers: dict[bytes, bytes] = {}
-        self._header_name = b""
-        self._header_value = b""
-        self._is_ended = False
         self._is_in_part = False
         try:
-            self._parser = MultipartParser(
-                boundary,
-                {
-                    "on_part_begin": self._on_part_begin,
-                    "on_header_field": self._on_header_field,
-                    "on_header_value": self._on_header_value,
-                    "on_header_end": self._on_header_end,
-                    "on_headers_finished": self._on_headers_finished,
-                    "on_part_data": self._on_part_data,
-                    "on_part_end": self._on_part_end,
-                    "on_end": self._on_end,
-                },
-                max_header_count=MAX_HEADERS,
-                max_header_size=MAX_HEADER_BYTES,
-            )
+            self._parser = _Parser(boundary, max_parts=max_parts)
         except FormParserError as error:
             raise MalformedRequestError("The form's boundary is not valid.") from error
 
@@ -133,20 +186,25 @@ class FormReader:
             if event is _PART_END:
                 self._is_in_part = False
 
-    async def data(self) -> AsyncIterator[memoryview]:
+    def data(self) -> AsyncIterator[memoryview]:
         """Give the data of the part at hand, as the body's pieces bring it."""
-        while self._is_in_part:
+        return _PartData(self)
+
+    async def next_piece(self) -> memoryview | None:
+        """Give the next piece of the part at hand; None at its end."""
+        if self._is_in_part:
             event = await self._next()
             if isinstance(event, memoryview):
-                yield event
-            else:
-                self._is_in_part = False
+                return event
+            self._is_in_part = False
+        return None
 
     async def _next(self) -> _Event | None:
-        while not self._events:
+        events = self._parser.events
+        while not events:
             piece = await anext(self._body, None)
             if piece is None:
-                if not self._is_ended:
+                if not self._parser.is_ended:
                     raise MalformedRequestError(
                         "The form ended without its closing boundary: the body was cut, or its Content-Type names "
                         "another boundary. Send it again."
@@ -154,7 +212,7 @@ class FormReader:
                 return None
             if piece:
                 self._feed(piece)
-        return self._events.popleft()
+        return events.popleft()
 
     def _feed(self, piece: bytes) -> None:
         try:
@@ -162,48 +220,20 @@ class FormReader:
         except FormParserError as error:
             raise MalformedRequestError("The body is not a form with the boundary that Content-Type names.") from error
 
-    def _on_part_begin(self) -> None:
-        self._parts += 1
-        if self._parts > self._max_parts:
-            raise InvalidFieldError(
-                f"The form has more than {self._max_parts} parts.",
-                errors=(FieldError("form", "Send fewer parts.", allowed=str(self._max_parts)),),
-            )
-        self._headers = {}
 
-    def _on_header_field(self, data: bytes, start: int, end: int) -> None:
-        self._header_name += data[start:end]
+class _PartData:
+    """What `FormReader.data` gives: a plain iterator, since an async generator costs a small field more than it is."""
 
-    def _on_header_value(self, data: bytes, start: int, end: int) -> None:
-        self._header_value += data[start:end]
+    __slots__ = ("_reader",)
 
-    def _on_header_end(self) -> None:
-        self._headers[self._header_name.lower()] = self._header_value.strip(b" \t")
-        self._header_name = self._header_value = b""
+    def __init__(self, reader: FormReader) -> None:
+        self._reader = reader
 
-    def _on_headers_finished(self) -> None:
-        kind, options = _options(self._headers.get(b"content-disposition"))
-        name = options.get(b"name", b"")
-        if kind != b"form-data" or not name:
-            raise MalformedRequestError('A part has no Content-Disposition: form-data with a name="..."')
-        if self._headers.get(b"content-transfer-encoding", b"binary").lower() not in {b"binary", b"8bit", b"7bit"}:
-            raise MalformedRequestError("A part has a Content-Transfer-Encoding; send its bytes as they are.")
-        filename = options.get(b"filename")
-        content_type = self._headers.get(b"content-type")
-        self._events.append(
-            PartHead(
-                name=_text(name, "name").removesuffix("[]"),
-                filename=None if filename is None else _filename(filename),
-                content_type=None if content_type is None else content_type.decode("latin-1"),
-                content_length=_length(self._headers.get(b"content-length")),
-            )
-        )
+    def __aiter__(self) -> "_PartData":
+        return self
 
-    def _on_part_data(self, data: bytes, start: int, end: int) -> None:
-        self._events.append(memoryview(data)[start:end])
-
-    def _on_part_end(self) -> None:
-        self._events.append(_PART_END)
-
-    def _on_end(self) -> None:
-        self._is_ended = True
+    async def __anext__(self) -> memoryview:
+        piece = await self._reader.next_piece()
+        if piece is None:
+            raise StopAsyncIteration
+        return piece

@@ -56,6 +56,18 @@ async def test_the_pieces_come_in_order_and_none_is_empty() -> None:
     assert pieces == [b"xxx", b"end"]
 
 
+async def test_what_has_come_already_is_taken_without_a_timer(monkeypatch: pytest.MonkeyPatch) -> None:
+    scope: Scope = {**CHUNKED, "extensions": {"gateway.is_body_here": lambda: True}}
+    monkeypatch.setattr(asyncio, "timeout", None)
+
+    pieces = [
+        piece
+        async for piece in body_of(scope, scripted(_piece(3, more_body=False)), idle_timeout_s=60, min_body_rate=0)
+    ]
+
+    assert pieces == [b"xxx"]
+
+
 async def test_a_body_slower_than_the_minimum_is_refused_after_the_grace(clock: Clock) -> None:
     receive = clock.slowly(6, _piece(900), _piece(900), _piece(900, more_body=False))
 

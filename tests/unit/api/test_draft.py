@@ -1,6 +1,8 @@
 """Forms read into requests, in a gateway whose Gemini is never reached."""
 
+import gc
 import json
+import weakref
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -287,3 +289,20 @@ async def test_nothing_is_held_any_more_when_a_form_has_ended(services: Services
     await refusal(services, ("file", "words"), ("promt", "a"))
 
     assert services.held_bytes.held_bytes == 0
+
+
+async def test_what_a_form_brought_is_freed_with_the_form_and_waits_for_no_garbage_collector(
+    services: Services,
+) -> None:
+    gc.disable()
+    try:
+        async with Intake(services.intake, owner=OWNER, policy=Policy.INLINE_ONLY) as intake:
+            draft = Draft(services, intake, b"")
+            reader = FormReader(_body([("prompt", "What is it?"), ("file", "words")]), b"b", max_parts=9)
+            await draft.read(reader)
+        left = [weakref.ref(thing) for thing in (draft, reader, intake)]
+        del draft, reader, intake
+
+        assert [thing() for thing in left] == [None] * 3
+    finally:
+        gc.enable()
