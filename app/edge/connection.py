@@ -47,6 +47,7 @@ class LimitedConnection(HttpToolsProtocol):
     running: Cycle | None = None
     """The request whose answer is being made; `cycle` is the one being read, which may be queued behind it."""
     is_lingering = False
+    _idle_since = 0.0
     _timer: TimerHandle | None = None
     _poll_timer: TimerHandle | None = None
     _dropped_bytes = 0
@@ -80,6 +81,29 @@ class LimitedConnection(HttpToolsProtocol):
     def head_is_late(self) -> None:
         """Close a connection on which no request came."""
         self.transport.close()
+
+    def start_idle_timer(self) -> None:
+        """Give the next request its time to come, from now.
+
+        The timer is set once, not anew for each answer: when it fires, it looks how long nothing has been going on.
+        """
+        self._idle_since = self.loop.time()
+        if self.timeout_keep_alive_task is None:
+            self._idle_for(self.timeout_keep_alive)
+
+    def _idle_for(self, seconds: float) -> None:
+        self.timeout_keep_alive_task = self.loop.call_later(seconds, self.timeout_keep_alive_handler)
+
+    def timeout_keep_alive_handler(self) -> None:
+        """Close the connection, unless a request came since the timer was set."""
+        self.timeout_keep_alive_task = None
+        if self.phase is not Phase.IDLE or (self.running is not None and not self.running.response_complete):
+            return
+        left_s = self._idle_since + self.timeout_keep_alive - self.loop.time()
+        if left_s > 0:
+            self._idle_for(left_s)
+        else:
+            super().timeout_keep_alive_handler()
 
     def pause_reading(self) -> None:
         """Stop reading. The event loop then sees not even a reset, so the socket is polled."""

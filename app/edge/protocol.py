@@ -48,7 +48,6 @@ class EdgeProtocol(LimitedConnection):
 
     def data_received(self, data: bytes) -> None:
         """Feed the parser, within the limits of a head."""
-        self._unset_keepalive_if_required()
         if self.phase is _DEAF:
             self.drop(len(data))
             return
@@ -208,10 +207,14 @@ class EdgeProtocol(LimitedConnection):
 
     def on_response_complete(self) -> None:
         """Start the next request; after an answer that ends the connection there is none."""
-        if self.is_lingering:
-            self.server_state.total_requests += 1
+        self.server_state.total_requests += 1
+        if self.is_lingering or self.transport.is_closing():
             return
-        super().on_response_complete()
+        self.flow.resume_reading()
+        if self.pipeline:
+            self._start_asgi_task(*self.pipeline.pop())
+        else:
+            self.start_idle_timer()
 
     def _upgrade(self, rest: bytes) -> None:
         """Hand a WebSocket handshake over. Any other upgrade is ignored, as HTTP allows, and its request read again."""
@@ -220,6 +223,7 @@ class EdgeProtocol(LimitedConnection):
         elif self._is_busy():
             self._refuse(MalformedRequestError("A WebSocket handshake came before the last request was answered."))
         else:
+            self._unset_keepalive_if_required()
             self.handle_websocket_upgrade()
 
     def _read_again_without_upgrade(self, rest: bytes) -> None:
