@@ -36,7 +36,7 @@ async def whole(request: Request, call: Call) -> Response:
     answer = await call.answer()
     if wants_text(request):
         return Response(answer.text, media_type="text/plain; charset=utf-8")
-    return Response(answer.model_dump_json(warnings=False), media_type="application/json")
+    return Response(answer.json_bytes(), media_type="application/json")
 
 
 class EventStream(Response):

@@ -127,7 +127,7 @@ class Call:
         parsed: Any = None
         if self.call_options.conformance is not None and answer.finish_reason == "stop":
             parsed = await asyncio.to_thread(self.call_options.conformance.parsed, answer.text)
-        return Generation.model_construct(
+        return Generation(
             id=self.id,
             created_at=when(self.services.library.now()),
             model=answer.model or model,

@@ -20,12 +20,12 @@ def modalities(counts: dict[str, int]) -> TokensByModality:
     """Tell tokens by modality; what Gemini names beyond the five goes with text."""
     known = {name: counts.get(name, 0) for name in MODALITIES}
     known["text"] += sum(count for name, count in counts.items() if name not in MODALITIES)
-    return TokensByModality.model_construct(None, **known)
+    return TokensByModality(**known)
 
 
 def token_usage(usage: Usage, cost: float | None) -> TokenUsage:
     """Tell what a call used, and what it is estimated to cost in dollars."""
-    return TokenUsage.model_construct(
+    return TokenUsage(
         input_tokens=usage.input_tokens,
         output_tokens=usage.output_tokens,
         thinking_tokens=usage.thinking_tokens,
@@ -52,7 +52,7 @@ def summed_usage(usages: Sequence[Usage], models: Models, model: str) -> TokenUs
 
 def incoming_report(index: int, file: Incoming) -> FileReport:
     """Tell of a file that came with the call."""
-    return FileReport.model_construct(
+    return FileReport(
         index=index,
         id=file.stored.id if file.stored else None,
         filename=file.filename,
@@ -67,7 +67,7 @@ def incoming_report(index: int, file: Incoming) -> FileReport:
 
 def stored_report(index: int, file: StoredFile) -> FileReport:
     """Tell of a file that was named by its id."""
-    return FileReport.model_construct(
+    return FileReport(
         index=index,
         id=file.id,
         filename=file.filename,

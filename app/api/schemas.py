@@ -3,7 +3,8 @@
 from datetime import datetime
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+import orjson
+from pydantic import BaseModel, ConfigDict, Field, SkipValidation
 
 Int = Annotated[int, Field(json_schema_extra={"format": "int64"})]
 Number = Annotated[float, Field(json_schema_extra={"format": "double"})]
@@ -13,6 +14,10 @@ class Answer(BaseModel):
     """The root of answers: in the document, every field is required."""
 
     model_config = ConfigDict(json_schema_serialization_defaults_required=True)
+
+    def json_bytes(self) -> bytes:
+        """Write it as JSON: what `model_dump_json` gives, for less than half."""
+        return orjson.dumps(self, default=vars, option=orjson.OPT_UTC_Z)
 
 
 class ProblemField(Answer):
@@ -100,7 +105,7 @@ class Generation(Answer):
     model: str = Field(description="The model that answered.")
     requested_model: str = Field(description="The model that was asked for, before aliases.")
     text: str
-    parsed: dict[str, object] | None = Field(
+    parsed: SkipValidation[dict[str, object] | None] = Field(
         description="With response_schema: the text as JSON, when it is whole and conforms; else null. It is of the "
         "type that the schema gives its top level; generated clients expect an object."
     )
@@ -111,7 +116,7 @@ class Generation(Answer):
     warnings: list[CallWarning]
     usage: TokenUsage
     files: list[FileReport]
-    metadata: dict[str, object] | None
+    metadata: SkipValidation[dict[str, object] | None]
 
 
 class StreamEvent(BaseModel):

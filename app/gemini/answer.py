@@ -107,7 +107,8 @@ class AnswerReader:
         if "error" in response:
             raise _stream_error(data, response)
         self._usage = response.get("usageMetadata") or self._usage
-        self._model = cast("str | None", response.get("modelVersion", self._model))
+        model = response.get("modelVersion")
+        self._model = model if isinstance(model, str) else self._model
         if block := _object(response.get("promptFeedback")).get("blockReason"):
             self._block_reason = str(block).lower()
         candidates = _list(response.get("candidates"))
