@@ -1,7 +1,8 @@
 """One request and its answer on a connection: uvicorn's cycle, and what it lacks.
 
-It adds three things: an answer that begins before the body has ended closes the connection gently; a body whose framing
-breaks is an error that the application's `receive()` raises; and a future that completes when the client leaves.
+It adds four things: an answer that begins before the body has ended closes the connection gently; an answer's head goes
+out together with what follows it at once; a body whose framing breaks is an error that the application's `receive()`
+raises; and a future that completes when the client leaves.
 It knows no application and no limit.
 """
 
@@ -21,6 +22,7 @@ class Connection(Protocol):
     """What a cycle asks of its connection."""
 
     transport: asyncio.Transport
+    loop: asyncio.AbstractEventLoop
 
     def linger(self) -> None:
         """Close, but let the client read the answer first."""
@@ -29,10 +31,10 @@ class Connection(Protocol):
 class Cycle(RequestResponseCycle):
     """uvicorn's cycle with a hang-up future, a gentle close, and faults in the body.
 
-    `connection`, `hangup` and `fault` are set by the protocol that makes it.
+    Its transport is an `AnswerTransport`. `hangup` and `fault` are set by the protocol that makes it.
     """
 
-    connection: Connection
+    transport: "AnswerTransport"
     hangup: "asyncio.Future[None]"
     fault: GatewayError | None = None
 
@@ -40,7 +42,7 @@ class Cycle(RequestResponseCycle):
         """Send one ASGI message. A plain function, so that the ordinary call costs one test and no coroutine more."""
         if self.more_body and not self.response_started:
             self.keep_alive = False
-            self.transport = _LingeringTransport(self.connection)
+            self.transport.lingers = True
         return super().send(message)
 
     async def receive(self) -> "ASGIReceiveEvent":
@@ -70,18 +72,45 @@ class Cycle(RequestResponseCycle):
             self.hangup.set_result(None)
 
 
-class _LingeringTransport(asyncio.Transport):
-    """A transport whose close waits for the client, for the one cycle that answers before the body's end."""
+class AnswerTransport(asyncio.Transport):
+    """What one cycle writes to: it holds the head back for the rest of the loop's turn.
+
+    The body, or its first piece, mostly follows within that turn, and both leave in one system call and one packet.
+    `lingers` makes its close wait for the client.
+    """
 
     def __init__(self, connection: Connection) -> None:
         super().__init__()
+        self.lingers = False
         self._connection = connection
+        self._is_begun = False
+        self._head: bytes | bytearray | memoryview | None = None
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
-        self._connection.transport.write(data)
+        """Send data, together with the head if that is held."""
+        if self._head is not None:
+            head, self._head = self._head, None
+            self._connection.transport.writelines((head, data))
+        elif self._is_begun:
+            self._connection.transport.write(data)
+        else:
+            self._is_begun = True
+            self._head = data
+            self._connection.loop.call_soon(self._flush)
+
+    def _flush(self) -> None:
+        if self._head is not None:
+            head, self._head = self._head, None
+            self._connection.transport.write(head)
 
     def is_closing(self) -> bool:
+        """Tell whether the connection is being closed."""
         return self._connection.transport.is_closing()
 
     def close(self) -> None:
-        self._connection.linger()
+        """Close the connection, once what was written has been sent."""
+        self._flush()
+        if self.lingers:
+            self._connection.linger()
+        else:
+            self._connection.transport.close()

@@ -20,7 +20,7 @@ from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
 from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
 from app.edge.connection import EdgeLimits, LimitedConnection, Phase
-from app.edge.cycle import Cycle
+from app.edge.cycle import AnswerTransport, Cycle
 from app.errors import GatewayError, HeadersTooLargeError, MalformedRequestError, SlowBodyError
 
 if TYPE_CHECKING:
@@ -175,7 +175,7 @@ class EdgeProtocol(LimitedConnection):
     def _enter(self, *, keep_alive: bool, refusal: GatewayError | None = None) -> None:
         cycle = self.cycle = Cycle(
             scope=self.scope,
-            transport=self.transport,
+            transport=AnswerTransport(self),
             flow=self.flow,
             logger=self.logger,
             access_logger=self.access_logger,
@@ -186,7 +186,6 @@ class EdgeProtocol(LimitedConnection):
             keep_alive=keep_alive,
             on_response=self.on_response_complete,
         )
-        cycle.connection = self
         cycle.hangup = self.loop.create_future()
         extensions: dict[str, object] = {
             "gateway.hangup": cycle.hangup,

@@ -1,0 +1,83 @@
+"""What an answer's transport sends, in which pieces and when."""
+
+import asyncio
+from collections.abc import Iterable
+
+from app.edge.cycle import AnswerTransport
+
+
+class Wire(asyncio.Transport):
+    """Takes down each system call's worth of bytes."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.sent: list[bytes] = []
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        self.sent.append(bytes(data))
+
+    def writelines(self, pieces: Iterable[bytes | bytearray | memoryview]) -> None:
+        self.sent.append(b"".join(pieces))
+
+    def is_closing(self) -> bool:
+        return b"closed" in self.sent
+
+    def close(self) -> None:
+        self.sent.append(b"closed")
+
+
+class Connection:
+    """A connection that lingers by saying so."""
+
+    def __init__(self) -> None:
+        self.transport = Wire()
+        self.loop = asyncio.get_running_loop()
+
+    def linger(self) -> None:
+        self.transport.sent.append(b"lingers")
+
+
+async def test_the_head_and_what_follows_at_once_leave_together() -> None:
+    connection = Connection()
+    answer = AnswerTransport(connection)
+
+    answer.write(b"head ")
+    answer.write(b"body")
+    answer.write(b"more")
+    await asyncio.sleep(0)
+
+    assert connection.transport.sent == [b"head body", b"more"]
+
+
+async def test_a_head_that_nothing_follows_leaves_in_the_next_turn_of_the_loop() -> None:
+    connection = Connection()
+    answer = AnswerTransport(connection)
+
+    answer.write(b"head")
+    await asyncio.sleep(0)
+    answer.write(b"body")
+
+    assert connection.transport.sent == [b"head", b"body"]
+
+
+async def test_a_close_comes_after_what_was_written() -> None:
+    connection = Connection()
+    answer = AnswerTransport(connection)
+
+    answer.write(b"head")
+    answer.close()
+    await asyncio.sleep(0)
+
+    assert connection.transport.sent == [b"head", b"closed"]
+    assert answer.is_closing()
+
+
+async def test_a_gentle_close_is_the_connections() -> None:
+    connection = Connection()
+    answer = AnswerTransport(connection)
+    answer.lingers = True
+
+    answer.write(b"head")
+    answer.close()
+
+    assert connection.transport.sent == [b"head", b"lingers"]
