@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
+from contextlib import AbstractAsyncContextManager
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -40,20 +40,20 @@ async def whole(request: Request, call: Call) -> Response:
 
 
 class EventStream(Response):
-    """A call's events, sent as they come; it owns what the call holds until the stream ends."""
+    """A call's events, sent as they come; it owns what the call holds, `held`, until the stream ends."""
 
-    def __init__(self, call: Call, stack: AsyncExitStack) -> None:
+    def __init__(self, call: Call, held: AbstractAsyncContextManager[object]) -> None:
         super().__init__(media_type="text/event-stream", headers=STREAM_HEADERS)
         del self.headers["content-length"]
         self._call = call
-        self._stack = stack
+        self._held = held
         self._lock = asyncio.Lock()
         self._sent_at = 0.0
         self._text_chars = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send the stream; the call is cancelled when the client goes away."""
-        async with self._stack, until_hangup(scope):
+        async with self._held, until_hangup(scope):
             await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
             keep_alive = asyncio.create_task(self._keep_alive(send))
             try:

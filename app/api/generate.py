@@ -1,7 +1,5 @@
 """`POST /generate` and `POST /count-tokens`: a form of prompts and media, in order."""
 
-from contextlib import AsyncExitStack
-
 from fastapi import APIRouter, Request, Response
 
 from app.api.answering import EventStream, wants_stream, whole
@@ -46,15 +44,21 @@ def form_reader(request: Request, services: Services) -> FormReader:
 async def generate(request: Request) -> Response:
     """Read the form, deliver its media, ask the model, and answer as JSON, text or events."""
     services = services_of(request)
-    async with AsyncExitStack() as stack:
+    intake = Intake(services.intake, owner=OWNER, policy=Policy.FIT)
+    is_streamed = False
+    try:
         async with until_hangup(request.scope):
-            intake = await stack.enter_async_context(Intake(services.intake, owner=OWNER, policy=Policy.FIT))
             draft = Draft(services, intake, request.scope["query_string"])
             await draft.read(form_reader(request, services))
             call = _call(services, draft, intake)
             if not wants_stream(request, draft.values.get("stream")):
                 return await whole(request, call)
-        return EventStream(call, stack.pop_all())
+        is_streamed = True
+        return EventStream(call, intake)
+    finally:
+        # A stream holds its intake until its own end.
+        if not is_streamed:
+            await intake.close()
 
 
 def _call(services: Services, draft: Draft, intake: Intake) -> Call:

@@ -1,7 +1,7 @@
 """The model calls: generateContent, streamGenerateContent, countTokens, on the relay session."""
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from urllib.parse import quote
@@ -10,7 +10,7 @@ import orjson
 from aiohttp import ClientResponse
 from yarl import URL
 
-from app.errors import GatewayError, UpstreamFailedError
+from app.errors import UpstreamFailedError
 from app.gemini.answer import AnswerReader, by_modality
 from app.gemini.refusals import error_of, read_refusal
 from app.gemini.request import GenerateRequest
@@ -37,8 +37,9 @@ async def _bounded(answer: ClientResponse, limit: int) -> bytes:
     return bytes(body)
 
 
-async def _refused(answer: ClientResponse, model: str) -> GatewayError:
-    return error_of(read_refusal(answer.status, await _bounded(answer, MAX_ERROR_BYTES)), model=model)
+async def _check(answer: ClientResponse, model: str) -> None:
+    if answer.status != 200:
+        raise error_of(read_refusal(answer.status, await _bounded(answer, MAX_ERROR_BYTES)), model=model)
 
 
 @lru_cache(maxsize=256)
@@ -52,21 +53,18 @@ class Generation:
     def __init__(self, upstream: Upstream) -> None:
         self._upstream = upstream
 
-    @asynccontextmanager
-    async def _call(self, model: str, action: str, request: GenerateRequest) -> AsyncIterator[ClientResponse]:
+    def _call(self, model: str, action: str, request: GenerateRequest) -> AbstractAsyncContextManager[ClientResponse]:
         url = _url(self._upstream.base, model, action)
         headers = {"Content-Type": "application/json", "Content-Length": str(request.size_bytes)}
         whole = request.whole()
         body: Body = request.pieces() if whole is None else whole
-        async with self._upstream.request("POST", url, headers=headers, body=body) as answer:
-            if answer.status != 200:
-                raise await _refused(answer, model)
-            yield answer
+        return self._upstream.request("POST", url, headers=headers, body=body)
 
     async def generate(self, model: str, request: GenerateRequest) -> AnswerReader:
         """Ask the model and give its whole answer."""
         reader = AnswerReader()
         async with self._call(model, "generateContent", request) as answer:
+            await _check(answer, model)
             reader.feed(await _bounded(answer, MAX_ANSWER_BYTES))
         return reader
 
@@ -74,11 +72,13 @@ class Generation:
     async def stream(self, model: str, request: GenerateRequest) -> AsyncIterator[AsyncIterator[bytes]]:
         """Ask the model and give its answer's responses one by one, as JSON bytes, when they come."""
         async with self._call(model, "streamGenerateContent?alt=sse", request) as answer:
+            await _check(answer, model)
             yield _events(answer)
 
     async def count_tokens(self, model: str, request: GenerateRequest) -> TokenCount:
         """Count a request's tokens; the request is wrapped by `count_request`."""
         async with self._call(model, "countTokens", request) as answer:
+            await _check(answer, model)
             body = await _bounded(answer, MAX_ERROR_BYTES)
         try:
             counted = orjson.loads(body)

@@ -70,6 +70,9 @@ class Intake:
         return self
 
     async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    async def close(self) -> None:
         """Let go of what is held; cancel what was not finalized, delete what was and is not kept."""
         self._held_bytes.release(self._reserved)
         self._reserved = 0
