@@ -8,6 +8,7 @@ import logging
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -43,10 +44,28 @@ def _say(line: str) -> None:
     sys.stdout.flush()
 
 
+class _Lines(logging.Formatter):
+    """Lines as logging writes them, but a second's date and time are worked out once, not for each of its lines."""
+
+    _second = 0
+    _time = ""
+
+    def formatTime(self, record: logging.LogRecord, datefmt: str | None = None) -> str:  # noqa: N802  # logging's name
+        second = int(record.created)
+        if second != self._second:
+            self._second, self._time = (
+                second,
+                time.strftime(datefmt or self.default_time_format, time.localtime(second)),
+            )
+        return f"{self._time},{int(record.msecs):03d}"
+
+
 def _log_to_stderr() -> None:
     # What no line of ours shows is not looked up for each of them.
     logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s", stream=sys.stderr)
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(_Lines("%(asctime)s %(levelname)s %(name)s %(message)s"))
+    logging.basicConfig(level=logging.INFO, handlers=[handler])
     # Its warnings quote what came in a request.
     logging.getLogger("python_multipart").setLevel(logging.ERROR)
     for name in ("httpx", "aiosqlite", "google_genai", "alembic"):

@@ -64,5 +64,8 @@ class _WhereAsked:
         self._cors = cors
 
     async def __call__(self, scope: "Scope", receive: "Receive", send: "Send") -> None:
-        is_asked = any(name == b"origin" for name, _ in scope.get("headers", ()))
-        await (self._cors if is_asked else self._app)(scope, receive, send)
+        for name, _ in scope.get("headers", ()):
+            if name == b"origin":
+                await self._cors(scope, receive, send)
+                return
+        await self._app(scope, receive, send)

@@ -380,7 +380,10 @@ def _nothing() -> int:
 
 def _plain(filename: str | None) -> str | None:
     """Give a filename without control characters, and not longer than file systems take; None for none."""
-    plain = "".join(c if c.isprintable() else " " for c in filename or "").strip()
+    plain = filename or ""
+    if not plain.isprintable():
+        plain = "".join(c if c.isprintable() else " " for c in plain)
+    plain = plain.strip()
     return plain[:MAX_FILENAME_CHARS] or None
 
 

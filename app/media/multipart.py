@@ -6,6 +6,7 @@ Nothing is gathered here: a part's data is handed on before the next piece of th
 what the fields mean.
 """
 
+import re
 from collections import deque
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
@@ -36,6 +37,8 @@ class PartHead:
 
 
 _PART_END = object()
+_PLAIN_FORM = re.compile(r"multipart/form-data; ?boundary=([0-9A-Za-z'()+_,./:=?-]{1,70})")
+"""The Content-Type as nearly every client writes it, which needs no parser."""
 _LONGEST_CACHED_BYTES = 256
 _Event = PartHead | memoryview | object
 
@@ -53,6 +56,9 @@ def _options(value: bytes | None) -> tuple[bytes, Mapping[bytes, bytes]]:
 
 def boundary_of(content_type: str | None) -> bytes:
     """Give the boundary of a form's Content-Type; raises UnsupportedMediaTypeError or MalformedRequestError."""
+    plain = _PLAIN_FORM.fullmatch(content_type or "")
+    if plain is not None:
+        return plain[1].encode("ascii")
     kind, options = parse_options_header(content_type)
     if kind != b"multipart/form-data":
         raise UnsupportedMediaTypeError(

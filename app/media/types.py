@@ -7,6 +7,7 @@ The list is that of the API reference's "Media facts", with the formats of its n
 import re
 from collections.abc import Mapping
 from enum import Enum
+from functools import lru_cache
 from pathlib import PurePosixPath
 from types import MappingProxyType
 
@@ -193,6 +194,7 @@ class UnsupportedTypeError(Exception):
         self.allowed = allowed
 
 
+@lru_cache(maxsize=256)
 def essence_of(declared: str | None) -> str | None:
     """Return the type and subtype of a Content-Type in lower case; None when it declares nothing.
 
@@ -214,6 +216,7 @@ def parameters_of(declared: str | None) -> dict[str, str]:
     return parameters
 
 
+@lru_cache(maxsize=256)
 def canonical_mime_type(declared: str | None) -> str | None:
     """Return what Gemini calls a declared type: without parameters, in lower case, aliases resolved.
 
@@ -242,6 +245,7 @@ def _structured_syntax(essence: str) -> str:
     return essence
 
 
+@lru_cache(maxsize=256)
 def kind_of(mime_type: str) -> Kind | None:
     """Return the kind of a listed MIME type, with or without parameters; None for any other."""
     return _KINDS.get(mime_type.partition(";")[0].strip().lower())

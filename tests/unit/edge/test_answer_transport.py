@@ -30,11 +30,12 @@ class Connection:
     """A connection that lingers by saying so."""
 
     def __init__(self) -> None:
-        self.transport = Wire()
+        self.wire = Wire()
+        self.transport: asyncio.Transport = self.wire
         self.loop = asyncio.get_running_loop()
 
     def linger(self) -> None:
-        self.transport.sent.append(b"lingers")
+        self.wire.sent.append(b"lingers")
 
 
 async def test_the_head_and_what_follows_at_once_leave_together() -> None:
@@ -46,7 +47,7 @@ async def test_the_head_and_what_follows_at_once_leave_together() -> None:
     answer.write(b"more")
     await asyncio.sleep(0)
 
-    assert connection.transport.sent == [b"head body", b"more"]
+    assert connection.wire.sent == [b"head body", b"more"]
 
 
 async def test_a_head_that_nothing_follows_leaves_in_the_next_turn_of_the_loop() -> None:
@@ -57,7 +58,7 @@ async def test_a_head_that_nothing_follows_leaves_in_the_next_turn_of_the_loop()
     await asyncio.sleep(0)
     answer.write(b"body")
 
-    assert connection.transport.sent == [b"head", b"body"]
+    assert connection.wire.sent == [b"head", b"body"]
 
 
 async def test_a_close_comes_after_what_was_written() -> None:
@@ -68,7 +69,7 @@ async def test_a_close_comes_after_what_was_written() -> None:
     answer.close()
     await asyncio.sleep(0)
 
-    assert connection.transport.sent == [b"head", b"closed"]
+    assert connection.wire.sent == [b"head", b"closed"]
     assert answer.is_closing()
 
 
@@ -80,4 +81,4 @@ async def test_a_gentle_close_is_the_connections() -> None:
     answer.write(b"head")
     answer.close()
 
-    assert connection.transport.sent == [b"head", b"lingers"]
+    assert connection.wire.sent == [b"head", b"lingers"]
