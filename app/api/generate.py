@@ -13,6 +13,7 @@ from app.api.schemas import Generation, TokenCount
 from app.api.services import OWNER, Services, services_of
 from app.edge.body import body_of
 from app.edge.hangup import until_hangup
+from app.edge.headers import header
 from app.gemini.answer import Usage
 from app.media.intake import Intake, Policy
 from app.media.multipart import FormReader, boundary_of
@@ -22,7 +23,7 @@ router = APIRouter(prefix="/api/v1")
 
 def form_reader(request: Request, services: Services) -> FormReader:
     """Open the request's form; nothing of the body has been asked for yet. Raises what is wrong with its head."""
-    boundary = boundary_of(request.headers.get("content-type"))
+    boundary = boundary_of(header(request.scope, b"content-type").decode("latin-1"))
     settings = services.settings
     body = body_of(
         request.scope,

@@ -30,7 +30,7 @@ class TokenCount:
 
 async def _bounded(answer: ClientResponse, limit: int) -> bytes:
     body = bytearray()
-    async for piece in answer.content.iter_any():
+    while piece := await answer.content.readany():
         body += piece
         if len(body) > limit:
             raise UpstreamFailedError(f"Gemini's answer is larger than {limit} bytes.")
