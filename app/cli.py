@@ -32,6 +32,7 @@ from app.main import create_api, create_app
 from app.settings import EmulatorSettings, Settings, SettingsError, read
 
 EMULATOR_KEY = "emulator"
+LINE_FORMAT = "%(asctime)s %(levelname)s %(name)s %(message)s"
 Host = Annotated[str, typer.Option(help="The address to listen on.")]
 Port = Annotated[int, typer.Option(help="The port to listen on; 0 takes a free one.", min=0, max=65535)]
 
@@ -44,19 +45,18 @@ def _say(line: str) -> None:
     sys.stdout.flush()
 
 
-class _Lines(logging.Formatter):
+class LogLines(logging.Formatter):
     """Lines as logging writes them, but a second's date and time are worked out once, not for each of its lines."""
 
     _second = 0
     _time = ""
 
     def formatTime(self, record: logging.LogRecord, datefmt: str | None = None) -> str:  # noqa: N802  # logging's name
+        """Give a line's date and time, in milliseconds."""
         second = int(record.created)
         if second != self._second:
-            self._second, self._time = (
-                second,
-                time.strftime(datefmt or self.default_time_format, time.localtime(second)),
-            )
+            self._second = second
+            self._time = time.strftime(datefmt or self.default_time_format, time.localtime(second))
         return f"{self._time},{int(record.msecs):03d}"
 
 
@@ -64,7 +64,7 @@ def _log_to_stderr() -> None:
     # What no line of ours shows is not looked up for each of them.
     logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(_Lines("%(asctime)s %(levelname)s %(name)s %(message)s"))
+    handler.setFormatter(LogLines(LINE_FORMAT))
     logging.basicConfig(level=logging.INFO, handlers=[handler])
     # Its warnings quote what came in a request.
     logging.getLogger("python_multipart").setLevel(logging.ERROR)

@@ -99,8 +99,9 @@ class AnswerTransport(asyncio.Transport):
             self._connection.loop.call_soon(self._flush)
 
     def _flush(self) -> None:
-        if self._head is not None:
-            head, self._head = self._head, None
+        head, self._head = self._head, None
+        # Within that turn the client may have left.
+        if head is not None and not self.is_closing():
             self._connection.transport.write(head)
 
     def is_closing(self) -> bool:

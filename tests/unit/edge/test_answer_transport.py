@@ -82,3 +82,14 @@ async def test_a_gentle_close_is_the_connections() -> None:
     answer.close()
 
     assert connection.wire.sent == [b"head", b"lingers"]
+
+
+async def test_a_head_is_not_sent_to_a_client_that_left_meanwhile() -> None:
+    connection = Connection()
+    answer = AnswerTransport(connection)
+
+    answer.write(b"head")
+    connection.transport.close()
+    await asyncio.sleep(0)
+
+    assert connection.wire.sent == [b"closed"]
