@@ -374,10 +374,6 @@ def bytes_needed(where: str) -> BytesNeededError:
     )
 
 
-def _nothing() -> int:
-    return 0
-
-
 def _plain(filename: str | None) -> str | None:
     """Give a filename without control characters, and not longer than file systems take; None for none."""
     plain = filename or ""
@@ -393,3 +389,7 @@ def _first(failures: ExceptionGroup[Exception]) -> Exception:
     group = ours or others or failures
     first = group.exceptions[0]
     return _first(first) if isinstance(first, ExceptionGroup) else first
+
+
+def _nothing() -> int:
+    return 0
