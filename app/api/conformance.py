@@ -8,6 +8,7 @@ from collections.abc import Mapping
 import jsonschema_rs
 import orjson
 
+from app.api.bounds import check_depth
 from app.errors import FieldError, InvalidFieldError
 
 REGEX_BYTES = 65_536
@@ -30,9 +31,10 @@ class Conformance:
             ) from None
 
     def parsed(self, text: str) -> object | None:
-        """Give the text as JSON when it is whole and conforms, else None."""
+        """Give the text as JSON when it is whole, conforms, and can be written again; else None."""
         try:
             value: object = orjson.loads(text)
-        except orjson.JSONDecodeError:
+            check_depth(value)
+        except ValueError:
             return None
         return value if self._validator.is_valid(value) else None

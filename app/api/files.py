@@ -123,7 +123,7 @@ async def _stored(request: Request, services: Services, intake: Intake) -> Respo
         raise AssertionError("a settled upload has an id")
     base = f"{request.scope.get('root_path', '')}/api/v1/files"
     answer = media_file(stored)
-    return Response(answer.model_dump_json(), 201, {"location": f"{base}/{answer.id}"}, media_type="application/json")
+    return Response(answer.json_bytes(), 201, {"location": f"{base}/{answer.id}"}, media_type="application/json")
 
 
 @router.get(
@@ -156,7 +156,7 @@ async def list_files(
         has_more=page.has_more,
         next=page.files[-1].id if page.has_more else None,
     )
-    return Response(answer.model_dump_json(), media_type="application/json")
+    return Response(answer.json_bytes(), media_type="application/json")
 
 
 @router.get(
@@ -171,7 +171,7 @@ async def get_file(
     library = services_of(request).library
     async with until_hangup(request.scope):
         file = await library.settled(await library.resolve(OWNER, file_id), timeout_s=wait)
-    return Response(media_file(file).model_dump_json(), media_type="application/json")
+    return Response(media_file(file).json_bytes(), media_type="application/json")
 
 
 @router.delete(

@@ -105,4 +105,4 @@ async def count_tokens(request: Request) -> Response:
         by_modality=modalities(counted.by_modality),
         estimated_cost_usd=services.models.cost(model, usage),
     )
-    return Response(answer.model_dump_json(), media_type="application/json")
+    return Response(answer.json_bytes(), media_type="application/json")

@@ -44,7 +44,7 @@ async def list_models(
     answer = GeminiModelList(
         data=[_told(model, models) for model in page], has_more=has_more, next=page[-1].id if has_more else None
     )
-    return Response(answer.model_dump_json(), media_type="application/json")
+    return Response(answer.json_bytes(), media_type="application/json")
 
 
 @router.get(
@@ -57,4 +57,4 @@ async def list_models(
 async def get_model(request: Request, model_id: Annotated[str, Path(max_length=200)]) -> Response:
     """Give one model by its name, with or without `models/`, or by an alias."""
     models = services_of(request).models
-    return Response(_told(await models.get(model_id), models).model_dump_json(), media_type="application/json")
+    return Response(_told(await models.get(model_id), models).json_bytes(), media_type="application/json")

@@ -45,7 +45,7 @@ async def readiness(request: Request) -> Response:
     gemini = "unknown" if is_reached is None else "ok" if is_reached else "away"
     status = "unavailable" if database == "away" else "degraded" if is_reached is False else "ready"
     answer = Readiness(status=status, database=database, gemini=gemini)
-    return Response(answer.model_dump_json(), 503 if database == "away" else 200, media_type="application/json")
+    return Response(answer.json_bytes(), 503 if database == "away" else 200, media_type="application/json")
 
 
 @router.get("/problems/{code}", include_in_schema=False)

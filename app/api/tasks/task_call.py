@@ -150,7 +150,7 @@ def completeness(run: Run) -> dict[str, str]:
 
 def json_answer(answer: TaskAnswer) -> Response:
     """Write an answer as JSON."""
-    return Response(answer.model_dump_json(), media_type="application/json")
+    return Response(answer.json_bytes(), media_type="application/json")
 
 
 @asynccontextmanager
