@@ -8,10 +8,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
+from app.api.accept import named
 from app.api.call import Call
 from app.api.schemas import Problem, StreamEvent
 from app.edge.hangup import until_hangup
-from app.edge.headers import header
 from app.errors import ClientGoneError, GatewayError, problem_of
 
 KEEP_ALIVE_S = 15.0
@@ -22,14 +22,14 @@ def wants_stream(request: Request, stream: bool | None) -> bool:
     """Decide about streaming: `stream` decides; without it, Accept must name event-stream and nothing wider."""
     if stream is not None:
         return stream
-    accept = header(request.scope, b"accept")
-    return b"text/event-stream" in accept and b"application/json" not in accept and b"*/*" not in accept
+    ranges = named(request)
+    return "text/event-stream" in ranges and not ranges & {"application/json", "*/*"}
 
 
 def wants_text(request: Request) -> bool:
     """Tell whether the client wants the bare text, for the shell."""
-    accept = header(request.scope, b"accept")
-    return b"text/plain" in accept and b"application/json" not in accept
+    ranges = named(request)
+    return "text/plain" in ranges and "application/json" not in ranges
 
 
 async def whole(request: Request, call: Call) -> Response:

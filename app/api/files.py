@@ -12,7 +12,7 @@ from app.api.forms import FormSpec, FormValues
 from app.api.generate import form_reader
 from app.api.reports import media_file
 from app.api.schemas import MediaFile, MediaFileList
-from app.api.services import OWNER, Services, services_of
+from app.api.services import Services, services_of
 from app.edge.body import body_of, content_length
 from app.edge.hangup import until_hangup
 from app.errors import EmptyFileError, FieldError, InvalidFieldError
@@ -52,7 +52,7 @@ SPEC = FormSpec(UploadForm)
 async def upload_file(request: Request) -> Response:
     """Stream one file of a form to Gemini and give it an id."""
     services = services_of(request)
-    async with until_hangup(request.scope), Intake(services.intake, owner=OWNER, policy=Policy.UPLOAD) as intake:
+    async with until_hangup(request.scope), services.intake(Policy.UPLOAD) as intake:
         values = FormValues(SPEC, request.scope["query_string"], max_bytes=services.settings.max_fields_bytes)
         reader = form_reader(request, services)
         async for head in reader:
@@ -92,7 +92,7 @@ async def upload_raw_file(request: Request, filename: Annotated[str, Path(max_le
     """Stream the raw body to Gemini and give it an id; the length may be unknown (chunked)."""
     services = services_of(request)
 
-    async with until_hangup(request.scope), Intake(services.intake, owner=OWNER, policy=Policy.UPLOAD) as intake:
+    async with until_hangup(request.scope), services.intake(Policy.UPLOAD) as intake:
         settings = services.settings
         body = body_of(
             request.scope,
@@ -143,8 +143,9 @@ async def list_files(
     filename: Annotated[str | None, Query(max_length=255)] = None,
 ) -> Response:
     """List the files that are there, each only for its owner."""
-    page = await services_of(request).library.page(
-        OWNER,
+    services = services_of(request)
+    page = await services.library.page(
+        services.client.id,
         limit=limit,
         after=after or None,
         state=UploadState(state) if state else None,
@@ -168,9 +169,10 @@ async def get_file(
     wait: Annotated[float, Query(ge=0, le=60, description="Seconds to wait until it is processed.")] = 0,
 ) -> Response:
     """Give a file in its state; with `wait`, at most so long until it is no longer processing."""
-    library = services_of(request).library
+    services = services_of(request)
+    library = services.library
     async with until_hangup(request.scope):
-        file = await library.settled(await library.resolve(OWNER, file_id), timeout_s=wait)
+        file = await library.settled(await library.resolve(services.client.id, file_id), timeout_s=wait)
     return Response(media_file(file).json_bytes(), media_type="application/json")
 
 
@@ -184,5 +186,6 @@ async def get_file(
 )
 async def delete_file(request: Request, file_id: FileIdPath) -> Response:
     """Delete a file here and at Gemini; again is as good."""
-    await services_of(request).library.delete(OWNER, file_id)
+    services = services_of(request)
+    await services.library.delete(services.client.id, file_id)
     return Response(status_code=204)

@@ -10,7 +10,7 @@ from app.api.draft import Draft
 from app.api.options import GenerateForm
 from app.api.reports import modalities
 from app.api.schemas import Generation, TokenCount
-from app.api.services import OWNER, Services, services_of
+from app.api.services import Services, services_of
 from app.edge.body import body_of
 from app.edge.hangup import until_hangup
 from app.edge.headers import header
@@ -45,7 +45,7 @@ def form_reader(request: Request, services: Services) -> FormReader:
 async def generate(request: Request) -> Response:
     """Read the form, deliver its media, ask the model, and answer as JSON, text or events."""
     services = services_of(request)
-    intake = Intake(services.intake, owner=OWNER, policy=Policy.FIT)
+    intake = services.intake(Policy.FIT)
     is_streamed = False
     try:
         async with until_hangup(request.scope):
@@ -92,7 +92,7 @@ def _call(services: Services, draft: Draft, intake: Intake) -> Call:
 async def count_tokens(request: Request) -> Response:
     """Count the tokens of what the form of generate would ask; nothing is uploaded for it."""
     services = services_of(request)
-    async with until_hangup(request.scope), Intake(services.intake, owner=OWNER, policy=Policy.INLINE_ONLY) as intake:
+    async with until_hangup(request.scope), services.intake(Policy.INLINE_ONLY) as intake:
         draft = Draft(services, intake, request.scope["query_string"])
         await draft.read(form_reader(request, services))
         model = services.models.resolve(draft.values.get("model"))

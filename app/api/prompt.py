@@ -11,7 +11,7 @@ import pybase64
 from app.api.options import Message, MessagePart
 from app.api.reports import incoming_report, mismatch_warning, stored_report
 from app.api.schemas import CallWarning, FileReport
-from app.api.services import OWNER, Services
+from app.api.services import Services
 from app.errors import FieldError, InvalidFieldError, UnsupportedFileTypeError
 from app.gemini.request import FilePart, InlinePart, MediaOptions, Part, TextPart, Turn
 from app.media.incoming import Delivery, Incoming, unsupported
@@ -93,7 +93,7 @@ def warnings(items: Sequence[Item]) -> list[CallWarning]:
 
 async def stored(services: Services, file_id: str, options: MediaOptions) -> Stored:
     """Find a file by its id; raises FileNotFoundProblemError, also for one that is about to expire."""
-    return Stored(await services.library.resolve(OWNER, file_id, least_life_s=LEAST_LIFE_S), options)
+    return Stored(await services.library.resolve(services.client.id, file_id, least_life_s=LEAST_LIFE_S), options)
 
 
 async def read_messages(services: Services, messages: Sequence[Message]) -> tuple[list[Turn], list[Item]]:

@@ -1,27 +1,25 @@
 """What the endpoints work with: built once by `create_app`, owned by the lifespan, found from a request."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import cast
 
 from starlette.requests import Request
 
+from app.clients.identity import LOCAL, Client
 from app.gemini.generation import Generation
 from app.gemini.models import Models
 from app.gemini.upstream import Upstream
 from app.media.buffers import HeldBytes
-from app.media.intake import IntakeServices
+from app.media.intake import Intake, IntakeServices, Policy
 from app.media.library import FileLibrary
 from app.media.workers import Workers
 from app.settings import Settings
 from app.store.database import Database
 
-OWNER = "local"
-"""The owner of everything until clients have identities of their own."""
-
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """The parts of one gateway."""
+    """The parts of one gateway, as one client meets them."""
 
     settings: Settings
     upstream: Upstream
@@ -31,13 +29,16 @@ class Services:
     held_bytes: HeldBytes
     workers: Workers
     database: Database
+    client: Client = LOCAL
 
-    @property
-    def intake(self) -> IntakeServices:
-        """What an intake needs of them."""
-        return IntakeServices(self.library, self.held_bytes, self.settings)
+    def intake(self, policy: Policy) -> Intake:
+        """Make an intake for one request of the client's."""
+        services = IntakeServices(self.library, self.held_bytes, self.settings)
+        return Intake(services, owner=self.client.id, policy=policy)
 
 
 def services_of(request: Request) -> Services:
-    """Find the services of the application that the request came to."""
-    return cast("Services", request.app.state.services)
+    """Find the services of the application that the request came to, for the client that it is of."""
+    services = cast("Services", request.app.state.services)
+    client: Client = request.scope.get("gateway.client", LOCAL)
+    return services if client is LOCAL else replace(services, client=client)

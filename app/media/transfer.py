@@ -13,10 +13,11 @@ from mmap import mmap
 
 from app.gemini.remote_files import RemoteFile
 from app.gemini.resumable import ResumableSession
-from app.media.facts import read_facts
+from app.media.facts import read_facts, turned_by_tail
 from app.store.records import Facts
 
 HEAD_BYTES = 1 << 20
+TAIL_BYTES = 1 << 20
 
 
 class Transfer:
@@ -35,6 +36,7 @@ class Transfer:
         self._sha256 = hashlib.sha256()
         self._facts: Facts | None = None
         self._mime_type = mime_type
+        self._head = b""
         self._tail = b""
         self._has_ended = False
         self.session = session
@@ -63,6 +65,8 @@ class Transfer:
         whole = memoryview(self._filling)[: self._filled]
         if self.size_bytes == self._filled:
             self._facts = await asyncio.to_thread(read_facts, bytes(whole), self._mime_type, is_whole=True)
+        else:
+            self._facts = await asyncio.to_thread(self._look_at_tail, whole)
         kept = (self._filled - 1) % self.session.granularity + 1
         split = self._filled - kept
         self._tail = bytes(whole[split:])
@@ -128,7 +132,14 @@ class Transfer:
             await self._send(rest, self.size_bytes - self._filled)
         self._sha256.update(self._tail)
 
+    def _look_at_tail(self, last: memoryview) -> Facts:
+        # What was sent last still stands in the spare chunk: what the end of the file tells may have begun there.
+        before = b"" if self._spare is None else bytes(memoryview(self._spare)[-TAIL_BYTES:])
+        tail = (before + bytes(last[-TAIL_BYTES:]))[-TAIL_BYTES:]
+        return turned_by_tail(self.facts, self._head, tail, self._mime_type)
+
     def _look(self, chunk: memoryview, *, is_head: bool) -> None:
         self._sha256.update(chunk)
         if is_head and self._facts is None:
+            self._head = bytes(chunk[:64])
             self._facts = read_facts(bytes(chunk[:HEAD_BYTES]), self._mime_type, is_whole=False)

@@ -20,6 +20,9 @@ from app.tasks.boxes import PixelBox
 from app.tasks.masks import Mask
 from app.tasks.pictures import open_upright
 
+MAX_SIDE = 2560
+"""Pixels of a drawing's longer side, at most; larger pictures are scaled down before they are drawn on."""
+
 Colour = tuple[int, int, int]
 
 _COLOURS: tuple[Colour, ...] = (

@@ -146,6 +146,26 @@ async def test_diarized_json_says_who_speaks(client: openai.AsyncOpenAI) -> None
     TranscriptionDiarized.model_validate(answer.model_dump())
 
 
+async def test_a_chunking_strategy_in_detail_is_read_and_left_alone(client: openai.AsyncOpenAI) -> None:
+    answer = await client.audio.transcriptions.create(
+        model="gpt-4o-transcribe",
+        file=SPEECH,
+        chunking_strategy={"type": "server_vad", "threshold": 0.4, "silence_duration_ms": 300},
+    )
+
+    assert answer.text
+
+
+async def test_no_file_is_a_bad_request_that_names_what_is_missing(gateway: Gateway) -> None:
+    files = {"model": (None, "whisper-1")}
+
+    answer = await gateway.client.post("/v1/openai/audio/transcriptions", files=files)
+
+    assert answer.status_code == 400
+    assert answer.json()["error"]["param"] == "file"
+    assert "file_id" not in answer.text
+
+
 async def test_language_prompt_and_names_reach_the_model(client: openai.AsyncOpenAI, emulator: Emulator) -> None:
     await client.audio.transcriptions.create(
         model="whisper-1",

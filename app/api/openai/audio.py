@@ -47,7 +47,9 @@ class Speech:
                     response = await self._whole(task)
                     await response(scope, receive, send)
         except ClientGoneError:
-            raise
+            # Nobody reads the rest of a stream; before one has begun, the log is to say who left.
+            if not events.is_begun:
+                raise
         except GatewayError as error:
             if not events.is_begun:
                 raise

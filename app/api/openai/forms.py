@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from app.api.fields import Boolean, FileSize, ModelName, OfFile, Sha256
-from app.api.forms import FormSpec, FormValues
+from app.api.forms import FormField, FormSpec, FormValues
 from app.api.tasks.audio import SOUND
 from app.api.tasks.draft import TaskSpec
 from app.errors import FieldError, InvalidFieldError
@@ -55,9 +55,17 @@ class TranscriptionForm(SpeechForm):
     known_speaker_names: list[Keyword] = []
     timestamp_granularities: list[Literal["word", "segment"]] = []
     stream: Boolean | None = None
-    chunking_strategy: Annotated[str, Field(max_length=1_000)] | None = None
+    chunking_strategy: list[Annotated[str, Field(max_length=1_000)]] = []
     include: list[Annotated[str, Field(max_length=60)]] = []
     known_speaker_references: list[str] = []
+
+
+class _SpeechSpec(FormSpec):
+    """The fields as OpenAI's clients name them: an object is a field for each of its members."""
+
+    def find(self, name: str) -> FormField:
+        """Find a field by its name; raises InvalidFieldError with the nearest known one."""
+        return super().find("chunking_strategy" if name.startswith("chunking_strategy[") else name)
 
 
 def resolve_model(values: FormValues) -> str | None:
@@ -120,5 +128,7 @@ def _refused(field: str, message: str, received: str | None) -> InvalidFieldErro
     return InvalidFieldError(f"{field}: {message}.", errors=(FieldError(field, message, received=received),))
 
 
-TRANSCRIPTION = TaskSpec(FormSpec(TranscriptionForm), SOUND, _transcription_question, model=resolve_model, check=_check)
+TRANSCRIPTION = TaskSpec(
+    _SpeechSpec(TranscriptionForm), SOUND, _transcription_question, model=resolve_model, check=_check
+)
 TRANSLATION = TaskSpec(FormSpec(TranslationForm), SOUND, _translation_question, model=resolve_model)

@@ -35,7 +35,8 @@ FACTS_BYTES = 4_096
 class TaskSpec:
     """One task's form: its fields, the kinds and numbers of files it takes, and what it asks.
 
-    `draws` tells from the values so far whether the file's own bytes are needed, to draw on. `model` gives the model
+    `may_draw` is set where the file's own bytes may be needed, to draw on; `draws` tells from the values so far whether
+    they are. `model` gives the model
     that is meant, None for the default. `check` sees the values when all are there; it raises InvalidFieldError.
     """
 
@@ -43,6 +44,7 @@ class TaskSpec:
     accepts: frozenset[Kind]
     question: Callable[[FormValues], Question]
     files: tuple[int, int] = (1, 1)
+    may_draw: bool = False
     draws: Callable[[FormValues], bool] = lambda _: False
     media_options: Callable[[FormValues], MediaOptions] = lambda _: NO_OPTIONS
     model: Callable[[FormValues], str | None] = lambda values: values.get("model")
@@ -100,6 +102,9 @@ class TaskDraft:
         self.media = [replace(one, options=options) if isinstance(one, Stored) else one for one in self.media]
 
     async def _take_file(self, head: PartHead, reader: FormReader) -> None:
+        if len(self.media) == self._spec.files[1]:
+            await self._refuse_any(head, reader)
+            return
         fields = self.values.take_of_file()
         file = await self._intake.take(
             reader.data(),
@@ -111,6 +116,14 @@ class TaskDraft:
         if file is not None:
             self.media.append(file)
             self._check_count(is_end=False)
+
+    async def _refuse_any(self, head: PartHead, reader: FormReader) -> None:
+        """Refuse one file too many before it is read; a part without a name and bytes is none."""
+        async for piece in reader.data():
+            if piece:
+                raise self._wrong_count(len(self.media) + 1)
+        if head.filename:
+            raise self._wrong_count(len(self.media) + 1)
 
     async def _take_field(self, head: PartHead, reader: FormReader) -> None:
         text = await field_text(head, reader.data(), self.values)
@@ -140,7 +153,8 @@ class TaskDraft:
             self._intake.policy = Policy.HOLD
             if any(not isinstance(medium, Incoming) or not medium.is_held for medium in self.media):
                 raise bytes_needed("file" if isinstance(self.media[0], Incoming) else "file_id")
-        elif self.values.get("keep_file"):
+        elif self.values.get("keep_file") and not self._spec.may_draw:
+            # Where something may be drawn, the wish to have it drawn may follow the file, which is then still needed.
             self._intake.keep_all()
 
     def _check_count(self, *, is_end: bool) -> None:
@@ -148,11 +162,18 @@ class TaskDraft:
         least, most = self._spec.files
         count = len(self.media)
         if count > most or (is_end and count < least):
-            wanted = "exactly one of file and file_id" if self._is_one else f"{least} to {most} of file and file_id"
-            message = f"takes {wanted}, not {count}"
-            raise InvalidFieldError(
-                f"The form {message}.", errors=(FieldError("file", message, received=str(count), allowed=wanted),)
-            )
+            raise self._wrong_count(count)
+
+    def _wrong_count(self, count: int) -> InvalidFieldError:
+        least, most = self._spec.files
+        if "file_id" not in self._spec.form.fields:
+            wanted = "exactly one file"
+        else:
+            wanted = f"{'exactly one' if self._is_one else f'{least} to {most}'} of file and file_id"
+        message = f"takes {wanted}, not {count}"
+        return InvalidFieldError(
+            f"The form {message}.", errors=(FieldError("file", message, received=str(count), allowed=wanted),)
+        )
 
     def _take_late_claims(self) -> None:
         # Of one file, claims after it are its own too: generated clients send fields in any order.

@@ -1,14 +1,17 @@
 """`/images`: captions, detections, segmentations, comparisons."""
 
 import asyncio
+import math
 from base64 import b64encode
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
 
+from app.api.accept import named
 from app.api.document import answers, form_body
 from app.api.forms import FormSpec, FormValues
 from app.api.tasks.answers import (
@@ -26,6 +29,7 @@ from app.api.tasks.answers import (
     TaskAnswer,
 )
 from app.api.tasks.draft import TaskSpec, split_labels
+from app.api.tasks.drawn_answer import DrawnAnswer, as_json, as_picture, placeholder
 from app.api.tasks.forms import (
     MAX_LABEL_CHARS,
     MAX_LABELS,
@@ -36,7 +40,7 @@ from app.api.tasks.forms import (
     MaskPlacement,
     SegmentationForm,
 )
-from app.api.tasks.task_call import TaskCall, json_answer, open_task
+from app.api.tasks.task_call import TaskCall, completeness, json_answer, open_task
 from app.errors import FieldError, InvalidFieldError, UnreadableFileError
 from app.media.types import Kind
 from app.media.workers import WorkerDiedError, WorkerTimeoutError
@@ -45,7 +49,7 @@ from app.tasks.boxes import PixelBox as Box
 from app.tasks.detection import Detections, FoundObject
 from app.tasks.lenient_json import UnreadableAnswerError
 from app.tasks.masks import Mask
-from app.tasks.overlay import Drawn, draw
+from app.tasks.overlay import MAX_SIDE, Drawn, draw
 from app.tasks.running import Run
 from app.tasks.segmentation import Segmentations
 from app.tasks.task import Question
@@ -54,12 +58,15 @@ router = APIRouter(prefix="/api/v1/images")
 
 IMAGES = frozenset({Kind.IMAGE})
 PNG = "image/png"
+BYTES_A_PIXEL = 4
+ENVELOPE_BYTES = 4_096
+"""What a PNG may take at most: noise does not compress."""
 
 
 def wants_png(request: Request) -> bool:
     """Whether the client wants the overlay itself, as curl users do."""
-    accept = request.headers.get("accept", "")
-    return PNG in accept and "application/json" not in accept
+    ranges = named(request)
+    return PNG in ranges and "application/json" not in ranges
 
 
 def _labels(values: FormValues) -> tuple[str, ...]:
@@ -120,7 +127,7 @@ async def caption_image(request: Request) -> Response:
         await task.prepare()
 
         async def read(text: str) -> captioning.Caption:
-            return captioning.read(text)
+            return await asyncio.to_thread(captioning.read, text)
 
         outcome = await task.once(task.question, read)
         found = outcome.result
@@ -137,41 +144,61 @@ async def caption_image(request: Request) -> Response:
 
 def _drawing_spec(request: Request, form: FormSpec, question: Any) -> TaskSpec:  # noqa: ANN401  # see TaskSpec
     is_png = wants_png(request)
-    return TaskSpec(form, IMAGES, question, draws=lambda values: is_png or bool(values.get("overlay")))
+    return TaskSpec(form, IMAGES, question, may_draw=True, draws=lambda values: is_png or bool(values.get("overlay")))
 
 
 class _Canvas:
-    """The copy of a picture that is drawn on when the answer has come; nothing when nothing is to be drawn."""
+    """What is drawn on when the answer has come: a copy of the picture, and room for the drawing; or nothing."""
 
     def __init__(self, request: Request, task: TaskCall, stack: AsyncExitStack) -> None:
         self._is_png = wants_png(request)
         self._task = task
         self._stack = stack
+        self._reserved = 0
         self._data: bytes | None = None
-        self._overlay: bytes | None = None
+        self._drawing: bytes | None = None
+        self._standing_in = placeholder()
 
-    async def copy(self) -> None:
-        """Copy the picture, before it may be uploaded to be kept."""
-        if self._is_png or self._task.value("overlay"):
-            self._data = await self._stack.enter_async_context(self._task.media.copied())
+    async def prepare(self) -> None:
+        """Copy the picture, before it may be uploaded to be kept. Raises BusyError when there is no room to draw."""
+        if not self._is_png and not self._task.value("overlay"):
+            return
+        width, height = _size_of(self._task)
+        shrunk = min(1.0, MAX_SIDE / max(width, height))
+        self._reserved = ENVELOPE_BYTES + math.ceil(width * shrunk) * math.ceil(height * shrunk) * BYTES_A_PIXEL
+        self._task.services.held_bytes.reserve(self._reserved)
+        self._stack.callback(self._release)
+        self._data = await self._stack.enter_async_context(self._task.media.copied())
 
     async def draw(self, drawn: Sequence[Drawn]) -> OverlayImage | None:
-        """Draw, where that was asked for; gives what the JSON answer has of it."""
+        """Draw, where that was asked for; gives what the JSON answer has of it, a placeholder for its data."""
         if self._data is None:
             return None
         limit = self._task.services.settings.max_pixels
-        overlay = await self._task.media.decode("file", draw, self._data, drawn, max_pixels=limit)
-        self._overlay = overlay
-        if self._is_png:
-            return None
-        encoded = await asyncio.to_thread(b64encode, overlay)
-        return OverlayImage(mime_type=PNG, data=encoded.decode())
+        self._drawing = await self._task.media.decode("file", draw, self._data, drawn, max_pixels=limit)
+        return OverlayImage(mime_type=PNG, data=self._standing_in)
 
-    def answer(self, answer: TaskAnswer) -> Response:
+    def answer(self, answer: TaskAnswer, run: Run) -> Response:
         """Answer with the drawing alone, or with JSON."""
-        if self._is_png and self._overlay is not None:
-            return Response(self._overlay, media_type=PNG)
-        return json_answer(answer)
+        if self._drawing is None:
+            return json_answer(answer)
+        if self._is_png:
+            pieces, length = as_picture(self._drawing)
+        else:
+            pieces, length = as_json(answer.json_bytes(), self._standing_in, self._drawing)
+        # From here on the answer holds the room.
+        reserved, self._reserved = self._reserved, 0
+        return DrawnAnswer(
+            pieces,
+            length,
+            media_type=PNG if self._is_png else "application/json",
+            headers=completeness(run) if self._is_png else {},
+            release=partial(self._task.services.held_bytes.release, reserved),
+        )
+
+    def _release(self) -> None:
+        self._task.services.held_bytes.release(self._reserved)
+        self._reserved = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,7 +228,7 @@ async def _open_search(request: Request, form: FormSpec, question: Any) -> Async
         task = await stack.enter_async_context(open_task(request, _drawing_spec(request, form, question)))
         await task.media.look()
         canvas = _Canvas(request, task, stack)
-        await canvas.copy()
+        await canvas.prepare()
         await task.prepare()
         width, height = _size_of(task)
         yield _Search(task, canvas, width, height, _labels(task.draft.values))
@@ -231,7 +258,7 @@ async def detect_objects(request: Request) -> Response:
             **search.common(outcome.run, found, overlay),
             objects=[DetectedObject(**_object(one)) for one in found.objects],
         )
-        return search.canvas.answer(answer)
+        return search.canvas.answer(answer, outcome.run)
 
 
 @router.post(
@@ -267,7 +294,7 @@ async def segment_image(request: Request) -> Response:
             **search.common(outcome.run, found, overlay),
             objects=[SegmentedObject(**_object(one.found), mask=_mask(one.mask)) for one in found.objects],
         )
-        return search.canvas.answer(answer)
+        return search.canvas.answer(answer, outcome.run)
 
 
 @router.post(
@@ -289,7 +316,8 @@ async def compare_images(request: Request) -> Response:
         question = comparison.question(len(task.media), values.get("prompt"), values.get("language"))
 
         async def read(text: str) -> comparison.Comparison:
-            return comparison.read(text, [task.media.size(index) for index in range(len(task.media))])
+            sizes = [task.media.size(index) for index in range(len(task.media))]
+            return await asyncio.to_thread(comparison.read, text, sizes)
 
         outcome = await task.once(question, read)
         found = outcome.result

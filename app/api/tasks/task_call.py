@@ -19,7 +19,7 @@ from app.api.generate import form_reader
 from app.api.prompt import part_of, reports, warnings
 from app.api.reports import summed_usage
 from app.api.schemas import CallWarning, FileReport
-from app.api.services import OWNER, Services, services_of
+from app.api.services import Services, services_of
 from app.api.tasks.answers import TaskAnswer
 from app.api.tasks.draft import TaskDraft, TaskSpec
 from app.api.tasks.media_facts import TaskMedia
@@ -160,7 +160,7 @@ async def open_task(request: Request, spec: TaskSpec) -> AsyncIterator[TaskCall]
     Whatever ends it, a client that goes away included, leaves nothing upstream that is not to be kept.
     """
     services = services_of(request)
-    intake = Intake(services.intake, owner=OWNER, policy=Policy.FIT)
+    intake = services.intake(Policy.FIT)
     async with until_hangup(request.scope), intake:
         draft = TaskDraft(services, intake, spec, request.scope["query_string"])
         await draft.read(form_reader(request, services))
@@ -174,6 +174,5 @@ async def open_task(request: Request, spec: TaskSpec) -> AsyncIterator[TaskCall]
                 media = TaskMedia(services, draft.media)
                 yield TaskCall(services, draft, intake, media, asking, f"task_{secrets.token_urlsafe(15)}")
         except TimeoutError:
-            raise UpstreamTimeoutError(
-                f"The answer was not there within {timeout_s:g} s; raise timeout_s or ask for less."
-            ) from None
+            advice = "raise timeout_s or ask for less" if "timeout_s" in spec.form.fields else "ask for less"
+            raise UpstreamTimeoutError(f"The answer was not there within {timeout_s:g} s; {advice}.") from None

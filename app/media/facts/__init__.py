@@ -10,7 +10,7 @@ Headers are read, pixels and samples never decoded, and nothing is estimated: wh
 say is None. It must not know HTTP, Gemini, or whether the bytes are inlined or uploaded.
 """
 
-from app.media.facts.read import read_facts
+from app.media.facts.read import read_facts, turned_by_tail
 from app.store.records import Facts
 
-__all__ = ["Facts", "read_facts"]
+__all__ = ["Facts", "read_facts", "turned_by_tail"]

@@ -6,6 +6,7 @@ formats' own specifications.
 """
 
 import struct
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -40,6 +41,19 @@ def png(data: bytes) -> Size:
             return Size(width, height, tiff.orientation_of_exif(data[at + 8 : at + 8 + length]))
         at += 12 + length
     return Size(width, height)
+
+
+def png_orientation_behind(tail: bytes) -> int | None:
+    """Find the eXIf chunk of a PNG whose end this is; None when there is none in it."""
+    at = tail.rfind(b"eXIf")
+    if at < 4:
+        return None
+    (length,) = struct.unpack_from(">I", tail, at - 4)
+    (checksum,) = struct.unpack_from(">I", tail, at + 4 + length)
+    # The name may also stand among the pixels: its checksum does not.
+    if zlib.crc32(tail[at : at + 4 + length]) != checksum:
+        return None
+    return tiff.orientation_of_exif(tail[at + 4 : at + 4 + length])
 
 
 def jpeg(data: bytes) -> Size:
@@ -99,6 +113,23 @@ def _webp_orientation(data: bytes) -> int | None:
         if data[at : at + 4] == b"EXIF":
             return tiff.orientation_of_exif(data[at + 8 : at + 8 + length])
         at += 8 + length + (length & 1)
+    return None
+
+
+def webp_says_exif(head: bytes) -> bool:
+    """Whether a WebP's head says that an EXIF chunk follows, behind the pixels."""
+    return head[12:16] == b"VP8X" and len(head) > 20 and bool(head[20] & 0x08)
+
+
+def webp_orientation_behind(tail: bytes) -> int | None:
+    """Find the EXIF chunk of a WebP whose end this is: the last chunk, or the one before XMP."""
+    at = tail.rfind(b"EXIF")
+    while at >= 0:
+        (length,) = struct.unpack_from("<I", tail, at + 4)
+        end = at + 8 + length + (length & 1)
+        if end == len(tail) or tail[end : end + 4] == b"XMP ":
+            return tiff.orientation_of_exif(tail[at + 8 : at + 8 + length])
+        at = tail.rfind(b"EXIF", 0, at)
     return None
 
 

@@ -69,6 +69,29 @@ def read_facts(data: bytes, mime_type: str, *, is_whole: bool) -> Facts:
     return Facts()
 
 
+def turned_by_tail(facts: Facts, head: bytes, tail: bytes, mime_type: str) -> Facts:
+    """Turn the size of a picture of which the head alone has been read, if its orientation stands behind the pixels.
+
+    `tail` is as much of the file's end as there is. A picture that says it has an orientation, but not within `tail`,
+    has no size: whichever were told could be the wrong way round. Never raises; call it in a thread.
+    """
+    essence = mime_type.partition(";")[0]
+    if facts.width is None or facts.height is None or facts.orientation is not None:
+        return facts
+    try:
+        if essence == "image/png":
+            orientation = pictures.png_orientation_behind(tail)
+        elif essence == "image/webp" and pictures.webp_says_exif(head):
+            orientation = pictures.webp_orientation_behind(tail)
+            if orientation is None:
+                return Facts()
+        else:
+            return facts
+    except (struct.error, IndexError, ValueError):
+        return facts if essence == "image/png" else Facts()
+    return _picture(pictures.Size(facts.width, facts.height, orientation))
+
+
 def _picture(size: pictures.Size) -> Facts:
     orientation = size.orientation if size.orientation in range(1, 9) else None
     if not (0 < size.width < _LARGEST_SIDE and 0 < size.height < _LARGEST_SIDE):

@@ -12,12 +12,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.api.draft import Draft
-from app.api.services import OWNER, Services
+from app.api.services import Services
+from app.clients.identity import LOCAL
 from app.errors import GatewayError, InvalidFieldError
 from app.gemini.credentials import ApiKey
 from app.gemini.request import base64_length
 from app.main import create_api
-from app.media.intake import Intake, Policy
+from app.media.intake import Policy
 from app.media.multipart import FormReader
 from app.settings import Settings
 from app.store.files import FileRegistry
@@ -58,7 +59,7 @@ async def _store(services: Services) -> None:
     now = services.library.now()
     expires_at = now + 9_999
     await registry.begin(
-        "u", owner=OWNER, mime_type="video/mp4", size_bytes=9, now=now, expires_at=expires_at, lease_until=expires_at
+        "u", owner=LOCAL.id, mime_type="video/mp4", size_bytes=9, now=now, expires_at=expires_at, lease_until=expires_at
     )
     await registry.complete(
         "u",
@@ -70,7 +71,7 @@ async def _store(services: Services) -> None:
         expires_at=expires_at,
         error=None,
     )
-    await registry.add_file(FILE_ID, owner=OWNER, upload_name="u", origin=Origin.SENT, filename=None, now=now)
+    await registry.add_file(FILE_ID, owner=LOCAL.id, upload_name="u", origin=Origin.SENT, filename=None, now=now)
 
 
 async def _body(fields: Sequence[tuple[str, str]]) -> AsyncIterator[bytes]:
@@ -81,7 +82,7 @@ async def _body(fields: Sequence[tuple[str, str]]) -> AsyncIterator[bytes]:
 
 
 async def read(services: Services, *fields: tuple[str, str], query: str = "") -> Read:
-    async with Intake(services.intake, owner=OWNER, policy=Policy.INLINE_ONLY) as intake:
+    async with services.intake(Policy.INLINE_ONLY) as intake:
         draft = Draft(services, intake, query.encode())
         await draft.read(FormReader(_body(fields), b"b", max_parts=100))
         held = [file.held() for file in intake.files]
@@ -276,7 +277,7 @@ async def test_a_file_without_a_name_and_without_bytes_is_no_file(services: Serv
     async def body() -> AsyncIterator[bytes]:
         yield form
 
-    async with Intake(services.intake, owner=OWNER, policy=Policy.INLINE_ONLY) as intake:
+    async with services.intake(Policy.INLINE_ONLY) as intake:
         draft = Draft(services, intake, b"")
         with pytest.raises(InvalidFieldError, match="asks nothing"):
             await draft.read(FormReader(body(), b"b", max_parts=9))
@@ -296,7 +297,7 @@ async def test_what_a_form_brought_is_freed_with_the_form_and_waits_for_no_garba
 ) -> None:
     gc.disable()
     try:
-        async with Intake(services.intake, owner=OWNER, policy=Policy.INLINE_ONLY) as intake:
+        async with services.intake(Policy.INLINE_ONLY) as intake:
             draft = Draft(services, intake, b"")
             reader = FormReader(_body([("prompt", "What is it?"), ("file", "words")]), b"b", max_parts=9)
             await draft.read(reader)

@@ -1,6 +1,7 @@
 """What holds for every task: its form, its files, its failures."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -8,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.emulator_process import Emulator
-from tests.gateway import Gateway, media
+from tests.gateway import MEDIA, Gateway, media, running_gateway
 from tests.integration.api.tasks.asking import ask, problem
 from tests.waiting import eventually
 
@@ -120,6 +121,27 @@ async def test_two_files_are_one_too_many(gateway: Gateway) -> None:
     answer = await gateway.post_form("/api/v1/images/captions", PICTURE, PICTURE)
 
     assert "2" in problem(answer, 422, "invalid-field")["detail"]
+
+
+@pytest.mark.parametrize("first", ["file", "file_id"])
+async def test_one_file_too_many_is_refused_before_it_is_read(emulator: Emulator, tmp_path: Path, first: str) -> None:
+    async with running_gateway(emulator.url, tmp_path, inline_limit_bytes=200_000) as gateway:
+        kept = (await gateway.post_form("/api/v1/files", PICTURE)).json()["id"]
+        one = ("file_id", kept) if first == "file_id" else PICTURE
+        begun = len(emulator.sessions)
+
+        large = ("file", ("large.jpg", (MEDIA / "shapes.jpg").read_bytes() + bytes(400_000)))
+
+        answer = await gateway.post_form("/api/v1/images/captions", one, large)
+
+        assert "not 2" in problem(answer, 422, "invalid-field")["detail"]
+        assert len(emulator.sessions) == begun
+
+
+async def test_an_empty_part_is_no_second_file(gateway: Gateway) -> None:
+    answer = await gateway.post_form("/api/v1/images/captions", PICTURE, ("file", ("", b"")))
+
+    assert answer.status_code == 200
 
 
 async def test_a_file_may_be_kept_and_asked_about_again(gateway: Gateway) -> None:

@@ -2,6 +2,7 @@
 
 import base64
 import io
+import itertools
 import json
 from pathlib import Path
 
@@ -39,6 +40,16 @@ def box_2d(x_min: int, y_min: int, x_max: int, y_max: int) -> list[int]:
         round(1000 * y_max / height),
         round(1000 * x_max / width),
     ]
+
+
+def noise(image_format: str, *, orientation: int) -> bytes:
+    """Draw a picture of many bytes, 900 by 600 as stored."""
+    pixels = np.random.default_rng(1).integers(0, 256, (600, 900, 3), dtype=np.uint8)
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    out = io.BytesIO()
+    Image.fromarray(pixels).save(out, image_format, exif=exif.tobytes(), lossless=True)
+    return out.getvalue()
 
 
 async def test_a_caption_tells_what_the_picture_shows(gateway: Gateway) -> None:
@@ -235,6 +246,19 @@ async def test_a_file_that_is_streamed_through_is_found_in_as_well(small_gateway
     assert_boxes_agree(labels_and_boxes(answer), TRUE, SIZE)
 
 
+@pytest.mark.parametrize("image_format", ["PNG", "WEBP", "TIFF", "JPEG"])
+async def test_a_streamed_picture_whose_orientation_stands_behind_its_pixels_is_turned(
+    small_gateway: Gateway, image_format: str
+) -> None:
+    data = noise(image_format, orientation=6)
+    assert image_format == "JPEG" or len(data) > 4 * 262_144
+
+    kept = await small_gateway.post_form("/api/v1/files", ("file", ("noise", data)))
+
+    media_facts = kept.json()["media"]
+    assert (media_facts["width"], media_facts["height"]) == (600, 900)
+
+
 @pytest.mark.parametrize("fields", [[("overlay", "true")], []])
 async def test_drawing_needs_the_file_itself(gateway: Gateway, fields: list[tuple[str, str]]) -> None:
     kept = (await gateway.post_form("/api/v1/files", SHAPES)).json()["id"]
@@ -270,6 +294,57 @@ async def test_a_decompression_bomb_is_refused_before_it_is_decoded(emulator: Em
         assert "640" in detail
         assert "300000" in detail.replace(",", "")
         assert emulator.requests("generateContent") == []
+
+
+async def test_the_fields_of_a_drawing_come_in_any_order(gateway: Gateway) -> None:
+    fields = [("keep_file", "true"), SHAPES, ("overlay", "true")]
+
+    answers = [await ask(gateway, "images/detections", *order) for order in itertools.permutations(fields)]
+
+    assert all(answer["overlay"] and answer["file"]["id"] for answer in answers)
+
+
+async def test_a_drawing_of_an_answer_that_was_cut_says_so_in_a_header(gateway: Gateway, emulator: Emulator) -> None:
+    emulator.fault("generateContent", "finish", reason="MAX_TOKENS", chars=120)
+
+    answer = await gateway.post_form("/api/v1/images/detections", SHAPES, headers={"accept": "image/png"})
+
+    assert answer.headers["content-type"] == "image/png"
+    assert answer.headers["x-gateway-complete"] == "false"
+
+
+@pytest.mark.parametrize(
+    ("accept", "content_type"),
+    [
+        ("IMAGE/PNG", "image/png"),
+        ("image/png;q=0, */*", "application/json"),
+        ("image/*", "application/json"),
+        ("image/png, application/json", "application/json"),
+        ("image/png, application/json;q=0", "image/png"),
+    ],
+)
+async def test_accept_decides_between_drawing_and_json(gateway: Gateway, accept: str, content_type: str) -> None:
+    answer = await gateway.post_form("/api/v1/images/detections", SHAPES, headers={"accept": accept})
+
+    assert answer.headers["content-type"] == content_type
+
+
+async def test_there_must_be_room_for_a_drawing(emulator: Emulator, tmp_path: Path) -> None:
+    data = noise("JPEG", orientation=1)
+    async with running_gateway(emulator.url, tmp_path, max_buffered_bytes=1 << 21) as gateway:
+        plain = await gateway.post_form("/api/v1/images/captions", ("file", ("noise.jpg", data)))
+        drawn = await gateway.post_form("/api/v1/images/detections", ("overlay", "true"), ("file", ("noise.jpg", data)))
+        again = await gateway.post_form("/api/v1/images/captions", ("file", ("noise.jpg", data)))
+
+    assert (plain.status_code, again.status_code) == (200, 200)
+    problem(drawn, 503, "busy")
+
+
+async def test_drawings_give_their_room_back(emulator: Emulator, tmp_path: Path) -> None:
+    async with running_gateway(emulator.url, tmp_path, max_buffered_bytes=1 << 22) as gateway:
+        answers = [await ask(gateway, "images/detections", SHAPES, ("overlay", "true")) for _ in range(8)]
+
+    assert all(answer["overlay"] for answer in answers)
 
 
 async def test_other_kinds_of_files_are_refused(gateway: Gateway) -> None:

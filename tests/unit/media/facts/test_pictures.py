@@ -3,9 +3,11 @@ import struct
 
 import pillow_heif
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from PIL import Image
 
-from app.media.facts import Facts, read_facts
+from app.media.facts import Facts, read_facts, turned_by_tail
 from tests.unit.media.recordings import media, picture
 
 TYPES = {
@@ -144,3 +146,25 @@ def test_a_picture_without_extent_has_no_size() -> None:
     struct.pack_into(">II", data, 16, 0, 40)
 
     assert read_facts(bytes(data), "image/png", is_whole=True) == Facts()
+
+
+def test_a_name_among_the_pixels_is_no_orientation() -> None:
+    facts = Facts(width=9, height=6)
+    tail = b"eXIf" + bytes(40)
+
+    assert turned_by_tail(facts, b"\x89PNG", b"\x00\x00\x00\x10" + tail, "image/png") == facts
+
+
+def test_a_webp_that_says_it_is_turned_but_not_how_has_no_size() -> None:
+    head = b"RIFF\x00\x00\x00\x00WEBPVP8X\x0a\x00\x00\x00\x08" + bytes(20)
+
+    assert turned_by_tail(Facts(width=9, height=6), head, bytes(500), "image/webp") == Facts()
+
+
+@given(st.binary(max_size=200), st.sampled_from(["image/png", "image/webp", "image/jpeg"]))
+def test_any_tail_is_looked_at_without_an_error(tail: bytes, mime_type: str) -> None:
+    head = b"RIFF\x00\x00\x00\x00WEBPVP8X\x0a\x00\x00\x00\x08" + bytes(20)
+
+    turned = turned_by_tail(Facts(width=9, height=6), head, b"eXIf" + tail + b"EXIF" + tail, mime_type)
+
+    assert turned.width in {None, 6, 9}
