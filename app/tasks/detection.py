@@ -6,6 +6,7 @@
 Boxes come out in pixels of the picture as displayed. `read_findings` serves segmentation too, which asks for more.
 """
 
+import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -190,4 +191,5 @@ def _label(value: object, wanted: Mapping[str, str]) -> str | None:
 
 
 def _letters(label: str) -> str:
-    return (one_line(label, MAX_LABEL_CHARS) or "").casefold()
+    # An accent may be a sign of its own, as file systems and keyboards write it, or part of its letter.
+    return unicodedata.normalize("NFKC", one_line(label, MAX_LABEL_CHARS) or "").casefold()

@@ -10,10 +10,11 @@ import io
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 import numpy as np
 import pillow_heif
-from PIL import ExifTags, Image, UnidentifiedImageError
+from PIL import ExifTags, Image, PngImagePlugin, UnidentifiedImageError
 
 # Pillow also opens formats whose readers start other programs; these are the ones that a picture may have.
 _FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF", "AVIF")
@@ -30,6 +31,18 @@ _TURNS = {
 """What turns a picture of each EXIF orientation upright; 1 is upright, from 5 on width and height change places."""
 _SIDEWAYS = 5
 _DRAFT_SCALE = 8
+# What one compressed text or colour profile of a PNG may come to; some programs keep their history there.
+_MAX_TEXT_BYTES = 16_777_216
+# Pillow's own for previews: no difference to see, and much less work for the largest pictures.
+_REDUCING_GAP = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Upright:
+    """A picture as it is displayed, RGB or, where it is transparent, RGBA; and its size before it was scaled down."""
+
+    image: Image.Image
+    full_size: tuple[int, int]
 
 
 class UnreadablePictureError(Exception):
@@ -47,11 +60,10 @@ def check_picture(data: bytes, *, max_pixels: int) -> tuple[int, int]:
     """
     with _decoding(data, max_pixels) as image:
         width, height = image.size
-        if image.format == "JPEG":
-            # All its bytes are read, but only every eighth pixel is kept.
-            image.draft(None, (max(1, width // _DRAFT_SCALE), max(1, height // _DRAFT_SCALE)))
+        # Of a JPEG, all bytes are read, but only every eighth pixel is kept.
+        image.draft(None, (max(1, width // _DRAFT_SCALE), max(1, height // _DRAFT_SCALE)))
         image.load()
-        return (height, width) if _orientation(image) >= _SIDEWAYS else (width, height)
+        return _turned((width, height), _orientation(image))
 
 
 def decode_upright(data: bytes, *, max_pixels: int) -> Image.Image:
@@ -72,26 +84,57 @@ def _orientation(image: Image.Image) -> int:
     return orientation if isinstance(orientation, int) and orientation in _TURNS else 1
 
 
-def open_upright(data: bytes, *, max_pixels: int) -> Image.Image:
-    """Decode a picture as RGB, or as RGBA where it is transparent. Raises as `decode_upright`."""
-    image = in_eight_bits(decode_upright(data, max_pixels=max_pixels))
-    return image.convert("RGBA" if image.has_transparency_data else "RGB")
+def _turned(size: tuple[int, int], orientation: int) -> tuple[int, int]:
+    """Give the size as displayed of a picture stored with this size."""
+    return size if orientation < _SIDEWAYS else (size[1], size[0])
+
+
+def open_upright(data: bytes, *, max_pixels: int, max_side: int) -> Upright:
+    """Decode a picture, its longer side scaled down to at most `max_side` pixels. Raises as `decode_upright`."""
+    with _decoding(data, max_pixels) as image:
+        stored = image.size
+        size = _within(stored, max_side)
+        # Decoders of JPEG leave out much of the work for pixels that would be scaled away.
+        image.draft(None, size)
+        image.load()
+        orientation = _orientation(image)
+    image = in_eight_bits(image)
+    mode = "RGBA" if image.has_transparency_data else "RGB"
+    if image.mode != mode:
+        image = image.convert(mode)
+    if image.size != size:
+        image = image.resize(size, Image.Resampling.LANCZOS, reducing_gap=_REDUCING_GAP)
+    if orientation != 1:
+        image = image.transpose(_TURNS[orientation])
+    return Upright(image, _turned(stored, orientation))
+
+
+def _within(size: tuple[int, int], max_side: int) -> tuple[int, int]:
+    """Scale a size down until its longer side is within the limit; a side keeps one pixel at least."""
+    width, height = size
+    longer = max(size)
+    if longer <= max_side:
+        return size
+    return max(1, round(width * max_side / longer)), max(1, round(height * max_side / longer))
 
 
 def in_eight_bits(image: Image.Image) -> Image.Image:
     """Give a picture of 16 bits a sample, or of wide numbers, as one of 8 bits; Pillow itself would cut them off."""
     if image.mode not in {"I", "F"} and not image.mode.startswith("I;16"):
         return image
-    samples = np.nan_to_num(np.asarray(image, dtype=np.float32))
-    is_wide = image.mode.startswith("I;16") or samples.max(initial=0) > 255
-    return Image.fromarray(np.clip(samples / 257 if is_wide else samples, 0, 255).astype(np.uint8))
+    samples = np.array(image, dtype=np.float32)
+    # In place: there may be 50 million of them.
+    np.nan_to_num(samples, copy=False)
+    if image.mode.startswith("I;16") or samples.max(initial=0) > 255:
+        samples /= 257
+    return Image.fromarray(np.clip(samples, 0, 255, out=samples).astype(np.uint8))
 
 
 @contextmanager
 def _decoding(data: bytes, max_pixels: int) -> Iterator[Image.Image]:
     """Open a picture whose size is within the limit; whatever decoders raise becomes UnreadablePictureError."""
-    pillow_limit = Image.MAX_IMAGE_PIXELS
-    Image.MAX_IMAGE_PIXELS = None
+    pillow_limits = Image.MAX_IMAGE_PIXELS, PngImagePlugin.MAX_TEXT_CHUNK
+    Image.MAX_IMAGE_PIXELS, PngImagePlugin.MAX_TEXT_CHUNK = None, _MAX_TEXT_BYTES
     try:
         with warnings.catch_warnings(action="ignore"), _opened(data, max_pixels) as image:
             yield image
@@ -99,11 +142,13 @@ def _decoding(data: bytes, max_pixels: int) -> Iterator[Image.Image]:
         raise
     except UnidentifiedImageError:
         raise UnreadablePictureError("its header is damaged, or its format is not supported") from None
-    except Exception:
-        # Decoders of arbitrary bytes raise whatever they like.
-        raise UnreadablePictureError("it is cut short or damaged") from None
+    except Exception as error:
+        # Decoders of arbitrary bytes raise whatever they like; one names the limit that was passed.
+        is_text = "MAX_TEXT_" in str(error)
+        reason = "its text or colour profile is too large" if is_text else "it is cut short or damaged"
+        raise UnreadablePictureError(reason) from None
     finally:
-        Image.MAX_IMAGE_PIXELS = pillow_limit
+        Image.MAX_IMAGE_PIXELS, PngImagePlugin.MAX_TEXT_CHUNK = pillow_limits
 
 
 def _opened(data: bytes, max_pixels: int) -> Image.Image:

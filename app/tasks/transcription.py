@@ -1,6 +1,6 @@
 r"""What is said in a recording: by whom, when, in segments that are good for subtitles.
 
-    answer ── items ── times mended, repeats dropped ──> heard ──> Transcription
+    answer ── items ── whose clock? ── times mended, repeats dropped ──> heard ──> Transcription
                  └─ ... cut: said(), go_on() ──> the next answer
 
 A model's words are trusted, its times are not: where there is text, a bad time is mended, and only what clearly lies
@@ -11,10 +11,12 @@ whole file.
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
+from app.tasks.joining import Joint, behind, plain, word_count
 from app.tasks.lenient_json import as_json, listed, read_json
 from app.tasks.task import Question, Taken, TaskWarning
 from app.tasks.times import MAX_TIME_S, clock, read_time
-from app.tasks.wording import one_line, paragraphs, wish
+from app.tasks.transcription_question import schema
+from app.tasks.wording import one_line
 
 MAX_SEGMENTS = 10_000
 MAX_WORDS = 200_000
@@ -27,8 +29,6 @@ _MAX_NAME_CHARS = 100
 _MAX_SAID_CHARS = 3_500
 # Recordings last a little longer than their headers say, and models are not exact at the end.
 _OVERSHOOT_S = 1.0
-# Times are told in tenths; two that differ by less are the same.
-_SAME_TIME_S = 0.2
 _CHARS_PER_S = 15
 _SHORTEST_GUESS_S = 1.0
 
@@ -44,7 +44,10 @@ class Word:
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """A stretch of one person's speech: its number from 0, when it is said, by whom if that is known."""
+    """A stretch of one person's speech: its number from 0, when it is said, by whom if that is known.
+
+    `arrival` is its number from 0 in the order in which the model told the segments.
+    """
 
     index: int
     start: float
@@ -52,6 +55,7 @@ class Segment:
     speaker: str | None
     text: str
     words: tuple[Word, ...] = ()
+    arrival: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,63 +72,16 @@ class Transcription:
     warnings: tuple[TaskWarning, ...]
 
 
-def question(
-    *,
-    language: str | None = None,
-    translate_to: str | None = None,
-    start: float | None = None,
-    end: float | None = None,
-    prompt: str | None = None,
-    with_words: bool = False,
-) -> Question:
-    """Ask what is said.
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """An item of an answer that has text; `shift` is what its words' times still lack, in seconds."""
 
-    `language` is the spoken one, `start` and `end` limit the passage (seconds from the start of the file), `prompt` is
-    what else to mind, such as names and how they are spelled.
-    """
-    lines = [
-        "Transcribe the speech in this recording, from its beginning to its end.",
-        f"The language spoken is: {language}." if language else None,
-        _passage(start, end),
-        "Write down verbatim what is said, in the language in which it is said."
-        if translate_to is None
-        else f"Translate all that is said into this language, and write only the translation: {translate_to}.",
-        "Leave out silence, instrumental music and noise. Never invent speech: if nothing is said, give no segments.",
-        "Segments are in order of time, each of one speaker and at most about 12 seconds long; they begin and end "
-        "at natural pauses, such as the ends of sentences.",
-        "start and end are written MM:SS.s (from an hour on H:MM:SS.s), with tenths of seconds, and always count from "
-        "the start of the whole file.",
-        'speaker is the name, if it is said in the recording, else "Speaker 1", "Speaker 2" and so on, always the '
-        "same for the same voice.",
-        "language is the ISO 639-1 code of the language that is mostly spoken.",
-        "words lists each word of the segment's text in order, with its own start and end." if with_words else None,
-        wish(prompt),
-    ]
-    return Question(paragraphs(lines), _schema(with_words=with_words))
-
-
-def _passage(start: float | None, end: float | None) -> str | None:
-    if start is None and end is None:
-        return None
-    until = clock(end) if end is not None else "the end"
-    return f"Only from {clock(start or 0)} to {until}; leave out what is said before and after."
-
-
-def _schema(*, with_words: bool) -> dict[str, object]:
-    text = {"type": "string"}
-    time = {"type": "string", "description": "MM:SS.s"}
-    timed: dict[str, object] = {"start": time, "end": time}
-    properties: dict[str, object] = {**timed, "speaker": {"type": ["string", "null"]}, "text": text}
-    required = ["start", "end", "text"]
-    if with_words:
-        word = {"type": "object", "properties": {**timed, "word": text}, "required": ["start", "end", "word"]}
-        properties["words"] = {"type": "array", "items": word}
-    segment = {"type": "object", "properties": properties, "required": required}
-    return {
-        "type": "object",
-        "properties": {"language": text, "segments": {"type": "array", "items": segment}},
-        "required": ["language", "segments"],
-    }
+    item: Mapping[str, object]
+    text: str
+    plain: str
+    start: float | None
+    end: float | None
+    shift: float = 0.0
 
 
 @dataclass(slots=True)
@@ -136,6 +93,8 @@ class _Heard:
     has_end: bool
     speaker: str | None
     text: str
+    plain: str
+    arrival: int = 0
     words: list[tuple[float | None, float | None, str]] = field(default_factory=list)
 
 
@@ -144,7 +103,7 @@ class Transcript:
 
     An answer's item may have any time, or none. A start that is missing is the end before it; an end that is missing,
     or not behind its start, is guessed from the length of the text, but not beyond the next start. Of an answer that
-    goes on, what has been kept already is left out.
+    goes on, what has been kept already is left out; if it counts its times anew, they are put behind what was kept.
     """
 
     def __init__(self, *, duration: float | None = None, start: float | None = None, end: float | None = None) -> None:
@@ -155,10 +114,10 @@ class Transcript:
         is_cut_short = end is not None and (duration is None or end < duration)
         self._latest_start = self._last if is_cut_short else self._last + _OVERSHOOT_S
         self._heard: list[_Heard] = []
-        self._last_start_of: dict[str, float] = {}
         self._language: str | None = None
         self._word_count = 0
         self._mended = 0
+        self._shifted = 0
         self._outside = 0
         self._too_many = 0
 
@@ -168,66 +127,65 @@ class Transcript:
         items = listed(read, "segments", lambda item: "text" in item)
         if self._language is None and isinstance(read.value, dict):
             self._language = one_line(read.value.get("language"), _MAX_NAME_CHARS)
+        texts = ((item, one_line(item.get("text"), MAX_TEXT_CHARS)) for item in items)
+        told = [_told(item, words) for item, words in texts if words is not None]
         kept_before = len(self._heard)
-        before = self._heard[-1] if self._heard else None
-        repeatable_until = before.end - _SAME_TIME_S if before is not None else None
-        at = before.end if before is not None else self._first
-        for item, next_start in zip(items, _next_starts(items), strict=True):
-            words = one_line(item.get("text"), MAX_TEXT_CHARS)
-            if words is None:
-                continue
-            told = read_time(item.get("start"))
-            heard = self._place(item, words, told, min(at, self._last if next_start is None else next_start))
+        joint = Joint(self._heard) if self._heard else None
+        if joint is not None:
+            told = self._on_the_files_clock(told, joint)
+        at = self._heard[-1].end if self._heard else self._first
+        for one, next_start in zip(told, _next_starts(told), strict=True):
+            heard = self._place(one, min(at, self._last if next_start is None else next_start))
             if heard is None:
                 self._outside += 1
                 continue
-            if repeatable_until is not None and self._is_repeated(heard, told, repeatable_until):
-                continue
-            at = heard.end
-            self._keep(heard, item, is_mended=told is None or not heard.has_end)
+            if joint is not None:
+                has_new = len(self._heard) > kept_before
+                heard = _new_of(heard, joint, is_timed=one.start is not None, has_new=has_new)
+            if heard is not None:
+                at = heard.end
+                self._keep(heard, one)
         return Taken(read.is_whole, has_new=len(self._heard) > kept_before)
 
-    def _place(self, item: Mapping[str, object], text: str, told: float | None, otherwise: float) -> _Heard | None:
+    def _on_the_files_clock(self, told: list[_Told], joint: Joint) -> list[_Told]:
+        timed = [_stretch(one, one.start) for one in told if one.start is not None]
+        shift = joint.shift(timed, self._first, self._latest_start)
+        if not shift:
+            return told
+        self._shifted += 1
+        return [
+            replace(one, start=_shifted(one.start, shift), end=_shifted(one.end, shift), shift=shift) for one in told
+        ]
+
+    def _place(self, told: _Told, otherwise: float) -> _Heard | None:
         """Give a segment its times within the limits; None when it lies outside of them."""
-        start = otherwise if told is None else told
-        end = read_time(item.get("end"))
-        has_end = end is not None and end > start
-        if end is None or not has_end:
-            end = start + max(_SHORTEST_GUESS_S, round(len(text) / _CHARS_PER_S, 3))
-        if told is not None and (told >= self._latest_start or end <= self._first):
+        heard = _stretch(told, otherwise if told.start is None else told.start)
+        if told.start is not None and (heard.start >= self._latest_start or heard.end <= self._first):
             return None
-        return _Heard(
-            start=self._within(start),
-            end=self._within(end),
-            has_end=has_end,
-            speaker=one_line(item.get("speaker"), _MAX_NAME_CHARS),
-            text=text,
-        )
+        return replace(heard, start=self._within(heard.start), end=self._within(heard.end))
 
     def _within(self, seconds: float) -> float:
         return max(self._first, min(seconds, self._last))
 
-    def _is_repeated(self, heard: _Heard, told: float | None, until: float) -> bool:
-        """Whether a later answer says again what was kept: the same text, and not at a later time."""
-        last_start = self._last_start_of.get(_letters(heard.text))
-        if last_start is None:
-            return False
-        return told is None or heard.start < until or heard.start <= last_start + _SAME_TIME_S
-
-    def _keep(self, heard: _Heard, item: Mapping[str, object], *, is_mended: bool) -> None:
+    def _keep(self, heard: _Heard, told: _Told) -> None:
         if len(self._heard) == MAX_SEGMENTS:
             self._too_many += 1
             return
-        given = item.get("words")
+        heard.arrival = len(self._heard)
+        known_words = word_count(told.plain) - word_count(heard.plain)
+        given = told.item.get("words")
         for one in given if isinstance(given, list) else ():
             word = one_line(one.get("word"), MAX_TEXT_CHARS) if isinstance(one, dict) else None
-            if word is not None and self._word_count < MAX_WORDS:
-                heard.words.append((read_time(one.get("start")), read_time(one.get("end")), word))
-                self._word_count += 1
+            if word is None or self._word_count == MAX_WORDS:
+                continue
+            if known_words > 0:
+                known_words -= word_count(plain(word))
+                continue
+            start, end = read_time(one.get("start")), read_time(one.get("end"))
+            heard.words.append((_shifted(start, told.shift), _shifted(end, told.shift), word))
+            self._word_count += 1
         self._heard.append(heard)
-        letters = _letters(heard.text)
-        self._last_start_of[letters] = max(heard.start, self._last_start_of.get(letters, 0.0))
-        self._mended += is_mended
+        self._mended += told.start is None or not heard.has_end
 
     def said(self) -> str:
         """Give the last segments as JSON of the question's schema, at most 20 and 16 KB; "" when none was kept."""
@@ -253,7 +211,7 @@ class Transcript:
             f"Your answer was cut off; its last segments are above. Go on behind {behind} with what is said next, by "
             "the same rules and in the same form, times still counted from the start of the whole file. Do not repeat "
             "any segment; if nothing more is said, give no segments.",
-            _schema(with_words=self._word_count > 0),
+            schema(with_words=self._word_count > 0),
         )
 
     def result(self) -> Transcription:
@@ -275,6 +233,9 @@ class Transcript:
         if self._mended:
             detail = f"Segments without a usable start or end, whose times are estimated: {self._mended}."
             yield TaskWarning("times-estimated", None, detail)
+        if self._shifted:
+            detail = f"Answers that counted their times anew, which were put behind what was kept: {self._shifted}."
+            yield TaskWarning("times-shifted", None, detail)
         if self._outside:
             limits = f"{clock(self._first)} to {clock(self._last)}"
             detail = f"Segments left out because their times lie outside {limits}: {self._outside}."
@@ -284,20 +245,48 @@ class Transcript:
             yield TaskWarning("too-many-segments", None, detail)
 
 
-def _next_starts(items: list[dict[str, object]]) -> list[float | None]:
+def _told(item: Mapping[str, object], text: str) -> _Told:
+    return _Told(item, text, plain(text), read_time(item.get("start")), read_time(item.get("end")))
+
+
+def _shifted(time: float | None, seconds: float) -> float | None:
+    return None if time is None else round(time + seconds, 3)
+
+
+def _next_starts(told: list[_Told]) -> list[float | None]:
     """Give for each item the first start that is told behind it."""
     found: list[float | None] = []
     following: float | None = None
-    for item in reversed(items):
+    for one in reversed(told):
         found.append(following)
-        told = read_time(item.get("start"))
-        following = following if told is None else told
+        following = following if one.start is None else one.start
     return found[::-1]
 
 
-def _letters(text: str) -> str:
-    """Give what makes two texts the same: a model that repeats itself may set other commas."""
-    return "".join(filter(str.isalnum, text.casefold())) or text
+def _stretch(told: _Told, start: float) -> _Heard:
+    """Give a segment its end, from a start that may be a guess."""
+    end = told.end
+    has_end = end is not None and end > start
+    if end is None or not has_end:
+        end = start + max(_SHORTEST_GUESS_S, round(len(told.text) / _CHARS_PER_S, 3))
+    speaker = one_line(told.item.get("speaker"), _MAX_NAME_CHARS)
+    return _Heard(start, end, has_end, speaker, told.text, told.plain)
+
+
+def _new_of(heard: _Heard, joint: Joint, *, is_timed: bool, has_new: bool) -> _Heard | None:
+    """Give a segment of a later answer without the words that were kept before; None when these are all.
+
+    One without a time of its own is held to be said again only before there is anything new.
+    """
+    if not is_timed:
+        return None if not has_new and joint.has_said(heard.plain) else heard
+    known = joint.known(heard)
+    if known.words == word_count(heard.plain):
+        return None
+    if not known.words:
+        return heard
+    text = behind(heard.text, known.words)
+    return replace(heard, start=min(max(heard.start, known.until), heard.end), text=text, plain=plain(text))
 
 
 def _as_told(heard: _Heard) -> dict[str, object]:
@@ -318,7 +307,7 @@ def _finished(index: int, heard: _Heard, next_start: float) -> Segment:
     end = heard.end
     if not heard.has_end and next_start > heard.start:
         end = min(end, next_start)
-    return Segment(index, heard.start, end, heard.speaker, heard.text, tuple(_words(heard, end)))
+    return Segment(index, heard.start, end, heard.speaker, heard.text, tuple(_words(heard, end)), heard.arrival)
 
 
 def _words(heard: _Heard, segment_end: float) -> Iterator[Word]:

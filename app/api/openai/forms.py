@@ -15,7 +15,7 @@ from app.api.forms import FormField, FormSpec, FormValues
 from app.api.tasks.audio import SOUND
 from app.api.tasks.draft import TaskSpec
 from app.errors import FieldError, InvalidFieldError
-from app.tasks import transcription
+from app.tasks import transcription_question
 from app.tasks.task import Question
 
 SPEECH_MODELS = re.compile(r"(?:whisper-.*|gpt-(?:.*-)?transcribe(?:-.*)?)")
@@ -90,7 +90,7 @@ def _check(values: FormValues) -> None:
 
 
 def _transcription_question(values: FormValues) -> Question:
-    question = transcription.question(
+    question = transcription_question.question(
         language=values.get("language"),
         translate_to=None,
         start=None,
@@ -102,7 +102,7 @@ def _transcription_question(values: FormValues) -> Question:
 
 
 def _translation_question(values: FormValues) -> Question:
-    question = transcription.question(
+    question = transcription_question.question(
         language=None, translate_to="English", start=None, end=None, prompt=_hints(values), with_words=False
     )
     return replace(question, temperature=values.get("temperature"))

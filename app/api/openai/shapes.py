@@ -77,27 +77,44 @@ def diarized(spoken: Spoken) -> Json:
 
 
 def diarized_segments(segments: Sequence[Segment], known_speakers: frozenset[str]) -> list[Json]:
-    """Give segments with their speakers; they are also events of a stream.
+    """Give segments with their speakers, in the order in which they begin."""
+    diarization = Diarization(known_speakers)
+    return [diarization.segment(one) for one in segments]
 
-    Speakers are called A, B and so on in the order in which they begin, but for those that the client named.
+
+class Diarization:
+    """Writes down who said what, segment by segment; each is also an event of a stream.
+
+    Segments are numbered, and speakers called A, B and so on, in the order in which they are written down; only those
+    whom the client named keep their names.
     """
-    names: dict[str, str] = {}
-    for one in segments:
-        speaker = one.speaker or ""
-        if speaker not in names:
-            unnamed = sum(name not in known_speakers for name in names)
-            names[speaker] = speaker if speaker in known_speakers else _letters(unnamed)
-    return [
-        {
+
+    def __init__(self, known_speakers: frozenset[str]) -> None:
+        self._known_speakers = known_speakers
+        self._names: dict[str, str] = {}
+        self._unnamed = 0
+        self._count = 0
+
+    def segment(self, one: Segment) -> Json:
+        """Write down the next segment."""
+        number = self._count
+        self._count += 1
+        return {
             "type": "transcript.text.segment",
-            "id": f"seg_{one.index}",
+            "id": f"seg_{number}",
             "start": one.start,
             "end": one.end,
-            "speaker": names[one.speaker or ""],
+            "speaker": self._name(one.speaker or ""),
             "text": one.text,
         }
-        for one in segments
-    ]
+
+    def _name(self, speaker: str) -> str:
+        if speaker in self._known_speakers:
+            return speaker
+        if speaker not in self._names:
+            self._names[speaker] = _letters(self._unnamed)
+            self._unnamed += 1
+        return self._names[speaker]
 
 
 def _letters(number: int) -> str:

@@ -5,16 +5,17 @@ The status line goes out with the first event, so that what fails before is an o
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterable
 
 import orjson
 from starlette.types import Scope, Send
 
-from app.api.openai.shapes import Json, diarized_segments
+from app.api.openai.shapes import Diarization, Json
 from app.edge.reply import error_body
 from app.errors import GatewayError
 from app.tasks.preview import Preview
-from app.tasks.transcription import Transcript, Transcription
+from app.tasks.transcription import Segment, Transcript, Transcription
 
 LOOK_EVERY_S = 0.5
 _LOOK_SHARE = 10
@@ -70,11 +71,9 @@ class Listener:
     ) -> None:
         self._events = events
         self._preview = Preview(make)
-        self._known_speakers = known_speakers
+        self._news = _News(known_speakers)
         self._clock = clock
         self._look_at = clock() + LOOK_EVERY_S
-        self._sent_segments = 0
-        self._sent = ""
 
     async def begin(self) -> None:
         """Note that another answer begins."""
@@ -86,21 +85,53 @@ class Listener:
         began = self._clock()
         if began < self._look_at:
             return
-        found = await asyncio.to_thread(lambda: self._preview.look().result())
+        news = await asyncio.to_thread(lambda: self._news.of(self._preview.look().result(), is_whole=False))
         self._look_at = self._clock() + max(LOOK_EVERY_S, _LOOK_SHARE * (self._clock() - began))
-        # The last segment's end may still be mended by what follows it.
-        await self._tell(found, len(found.segments) - 1)
+        await self._tell(news)
 
     async def finish(self, found: Transcription) -> None:
         """Tell what is left of the whole transcript."""
-        await self._tell(found, len(found.segments))
+        await self._tell(await asyncio.to_thread(self._news.of, found, is_whole=True))
 
-    async def _tell(self, found: Transcription, count: int) -> None:
-        if self._known_speakers is not None:
-            for segment in diarized_segments(found.segments, self._known_speakers)[self._sent_segments : count]:
-                await self._events.write(segment)
-            self._sent_segments = max(self._sent_segments, count)
-        if found.text.startswith(self._sent) and len(found.text) > len(self._sent):
-            delta = found.text[len(self._sent) :]
-            self._sent = found.text
-            await self._events.write({"type": "transcript.text.delta", "delta": delta})
+    async def _tell(self, news: list[Json]) -> None:
+        for event in news:
+            await self._events.write(event)
+
+
+class _News:
+    """Finds what has not been told yet of a transcript that grows.
+
+    Segments are told in the order in which they come, which need not be that of their times: what was told cannot be
+    taken back. One is known by its text, and by how often that has come: what comes later may still mend its times.
+    """
+
+    def __init__(self, known_speakers: frozenset[str] | None) -> None:
+        self._diarization = None if known_speakers is None else Diarization(known_speakers)
+        self._in_text: Counter[str] = Counter()
+        self._in_segments: Counter[str] = Counter()
+
+    def of(self, found: Transcription, *, is_whole: bool) -> list[Json]:
+        """Give the events that tell what is new, and note it as told; work for a thread."""
+        arrived = sorted(found.segments, key=lambda one: one.arrival)
+        events: list[Json] = []
+        if self._diarization is not None:
+            # The last one's end may still be mended by what follows it.
+            settled = arrived if is_whole else arrived[:-1]
+            events += [self._diarization.segment(one) for one in _untold(settled, self._in_segments)]
+        separator = " " if self._in_text else ""
+        delta = " ".join(one.text for one in _untold(arrived, self._in_text))
+        if delta:
+            events.append({"type": "transcript.text.delta", "delta": separator + delta})
+        return events
+
+
+def _untold(arrived: Iterable[Segment], told: Counter[str]) -> list[Segment]:
+    """Give the segments that are not among those told, and add them there."""
+    seen: Counter[str] = Counter()
+    untold: list[Segment] = []
+    for one in arrived:
+        seen[one.text] += 1
+        if seen[one.text] > told[one.text]:
+            told[one.text] += 1
+            untold.append(one)
+    return untold

@@ -12,7 +12,7 @@ from app.api.tasks.draft import TaskSpec
 from app.api.tasks.forms import SubtitlesForm, TranscriptionForm
 from app.api.tasks.task_call import Listener, TaskCall, completeness, json_answer, open_task
 from app.media.types import Kind
-from app.tasks import subtitles, transcription
+from app.tasks import subtitles, transcription, transcription_question
 from app.tasks.running import Run
 from app.tasks.task import Question
 
@@ -22,7 +22,7 @@ SOUND = frozenset({Kind.AUDIO, Kind.VIDEO})
 
 
 def _question(values: FormValues) -> Question:
-    return transcription.question(
+    return transcription_question.question(
         language=values.get("language"),
         translate_to=values.get("translate_to"),
         start=values.get("start"),

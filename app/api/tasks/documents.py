@@ -1,5 +1,7 @@
 """`/documents`: PDF to Markdown, page by page."""
 
+import asyncio
+
 from fastapi import APIRouter, Request, Response
 
 from app.api.document import answers, form_body
@@ -72,7 +74,7 @@ async def document_to_markdown(request: Request) -> Response:
         values = task.draft.values
         gathering = documents.Pages(pages=_pages(values), page_count=count)
         run = await task.long(_question(values, count), gathering)
-        found = gathering.result()
+        found = await asyncio.to_thread(gathering.result)
         return json_answer(
             MarkdownDocument(
                 **task.common(run, found.warnings),

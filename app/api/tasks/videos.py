@@ -1,5 +1,7 @@
 """`/videos`: scene by scene."""
 
+import asyncio
+
 from fastapi import APIRouter, Request, Response
 
 from app.api.document import answers, form_body
@@ -45,7 +47,7 @@ async def describe_video(request: Request) -> Response:
         duration = task.media.facts().duration
         gathering = scenes.Scenes(duration=duration, start=task.value("start"), end=task.value("end"))
         run = await task.long(task.question, gathering)
-        found = gathering.result()
+        found = await asyncio.to_thread(gathering.result)
         return json_answer(
             VideoDescription(
                 **task.common(run, found.warnings),

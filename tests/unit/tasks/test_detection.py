@@ -124,6 +124,11 @@ def test_an_object_without_a_label_is_the_one_that_was_asked_for_or_just_an_obje
     assert said(label, "car", "bus") == []
 
 
+@pytest.mark.parametrize(("asked", "answered"), [("cafe\u0301", "caf\u00e9"), ("caf\u00e9", "CAFE\u0301")])
+def test_an_accent_may_be_a_sign_of_its_own(asked: str, answered: str) -> None:
+    assert said(answered, asked) == [asked]
+
+
 def test_a_label_is_one_line_of_bounded_length() -> None:
     assert said("red\ncar\x00") == ["red car"]
     assert said("x" * 100_000) == ["x" * MAX_LABEL_CHARS]

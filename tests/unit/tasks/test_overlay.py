@@ -12,7 +12,7 @@ from PIL import Image
 
 from app.tasks.boxes import PixelBox
 from app.tasks.masks import Mask, finish
-from app.tasks.overlay import Drawn, draw
+from app.tasks.overlay import MAX_SIDE, Drawn, draw
 from app.tasks.pictures import PictureTooLargeError, UnreadablePictureError
 from tests.gateway import MEDIA
 from tests.unit.tasks.drawings import encoded
@@ -111,11 +111,11 @@ def test_labels_have_colours_of_their_own_that_stay_the_same() -> None:
 
 
 def test_lines_grow_with_the_picture() -> None:
-    box = PixelBox(1000, 1000, 3000, 2500)
+    box = PixelBox(600, 600, 2000, 1600)
 
-    found = ~is_white(pixels(canvas(4000, 3000), Drawn("car", box, None)))
+    found = ~is_white(pixels(canvas(MAX_SIDE, 1920), Drawn("car", box, None)))
 
-    assert 8 <= found[2000, 1000:1100].sum() <= 16
+    assert 5 <= found[1000, 600:700].sum() <= 9
 
 
 def test_a_picture_is_drawn_on_as_it_is_displayed() -> None:
@@ -174,3 +174,25 @@ def test_anything_within_a_picture_can_be_drawn(
         drawn.append(Drawn(label, box, finish(Image.new("L", (box.width, box.height), 255), box, full_size)))
 
     assert pixels(canvas(width, height), *drawn).shape == (height, width, 3)
+
+
+@pytest.mark.parametrize("full_size", [None, (2 * MAX_SIDE, 1000)])
+def test_a_large_picture_is_scaled_down_with_all_that_is_drawn_on_it(full_size: tuple[int, int] | None) -> None:
+    box = PixelBox(x_min=2000, y_min=400, x_max=4000, y_max=800)
+
+    found = pixels(canvas(2 * MAX_SIDE, 1000), Drawn("car", box, mask(box, full_size)))
+
+    assert found.shape[:2] == (500, MAX_SIDE)
+    shown = ~is_white(found)
+    assert shown[201:399, 1001:1499].all()
+    assert not shown[210:390, 1510:1990].any()
+    assert shown[399, 1000:2000].all()
+    assert not shown[405:, :].any()
+
+
+def test_an_object_of_one_pixel_still_shows_in_a_picture_that_is_scaled_down() -> None:
+    box = PixelBox(x_min=5119, y_min=999, x_max=5120, y_max=1000)
+
+    found = pixels(canvas(2 * MAX_SIDE, 1000), Drawn("dot", box, None))
+
+    assert not is_white(found)[499, MAX_SIDE - 1]

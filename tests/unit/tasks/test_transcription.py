@@ -15,8 +15,8 @@ from app.tasks.transcription import (
     Transcript,
     Transcription,
     Word,
-    question,
 )
+from app.tasks.transcription_question import question
 
 Item = dict[str, object]
 
@@ -378,6 +378,148 @@ def test_an_answer_that_only_repeats_brings_nothing_new() -> None:
     assert not transcript.take(piece).has_new
 
 
+GREETING = cut_answer(item(0, 1, "Hello there."), item(1, 2, "How are you?"))
+
+
+@pytest.mark.parametrize(
+    "repeated",
+    [
+        [item(0, 2, "Hello there. How are you?")],
+        [item(0, 2.1, "hello there, how are you")],
+        [item(1.5, 2, "are you?")],
+        [item(0.5, 1.2, "there. How"), item(1.2, 2, "are you?")],
+        [item(1.2, 3.5, "How are you?")],
+        [item(0.1, 1, "Hello"), item(1, 2, "there. How are you?")],
+    ],
+)
+def test_what_is_repeated_in_other_segments_is_left_out(repeated: list[Item]) -> None:
+    found = heard(GREETING, answer(*repeated, item(2, 3, "Fine.")))
+
+    assert texts(found) == ["Hello there.", "How are you?", "Fine."]
+    assert found.warnings == ()
+
+
+def test_what_begins_with_a_repetition_is_kept_from_where_it_goes_on() -> None:
+    words = [{"start": number / 2, "end": (number + 1) / 2, "word": word} for number, word in enumerate("abcdef", 2)]
+
+    found = heard(
+        cut_answer(item(0, 1, "one"), item(1, 2, "How are you?")),
+        answer(item(1, 3.5, 'How are you? "Fine," he said.', words=[{"word": "How"}, {"word": "are"}, *words])),
+    )
+
+    assert [(one.start, one.end, one.text) for one in found.segments[1:]] == [
+        (1, 2, "How are you?"),
+        (2, 3.5, '"Fine," he said.'),
+    ]
+    assert [word.word for word in found.segments[2].words] == list("bcdef")
+
+
+def test_without_blanks_between_words_a_repetition_is_found_as_well() -> None:
+    found = heard(
+        cut_answer(item(0, 1, "こんにちは。"), item(1, 2, "お元気ですか。")),
+        answer(item(0, 2, "こんにちは、お元気ですか"), item(1, 3, "お元気ですか。はい。")),
+    )
+
+    assert texts(found) == ["こんにちは。", "お元気ですか。", "はい。"]
+
+
+@pytest.mark.parametrize(
+    "new",
+    [
+        item(1.2, 2, "Who are you?"),
+        item(0.5, 2, "How are you, and where?"),
+        item(1.5, 4, "You know."),
+        item(1, 2, "Hell."),
+        item(2, 3, "How are you?"),
+        item(2.5, 3, "Hello there. How are you?"),
+    ],
+)
+def test_speech_that_is_not_clearly_a_repetition_stays(new: Item) -> None:
+    assert new["text"] in texts(heard(GREETING, answer(new)))
+
+
+def test_words_that_were_said_at_quite_another_time_are_no_repetition() -> None:
+    before = [item(number * 10, number * 10 + 9, f"This is number {number}.") for number in range(20)]
+
+    found = heard(cut_answer(*before), answer(item(150, 152, "This is number 3."), item(153, 154, "number 15")))
+
+    assert len(found.segments) == 21
+    assert "This is number 15. This is number 3. This is number 16." in found.text
+
+
+def test_without_a_time_only_what_comes_before_anything_new_is_a_repetition() -> None:
+    again = [{"text": "Yes."}, item(2, 3, "New."), {"text": "Yes."}]
+
+    assert texts(heard(cut_answer(item(0, 1, "Yes."), item(1, 2, "No.")), answer(*again))) == [
+        "Yes.",
+        "No.",
+        "New.",
+        "Yes.",
+    ]
+
+
+def test_a_clock_that_begins_anew_goes_on_behind_what_was_kept() -> None:
+    found = heard(
+        cut_answer(item(0, 1, "One."), item(1, 2, "Two.")),
+        cut_answer(item(0, 1, "Three.", words=[{"start": 0, "end": 0.5, "word": "Three."}]), item(1, 2, "Four.")),
+        answer(item(0.5, 1, "Five."), {"text": "Six."}, item(5, 6, "Seven.")),
+    )
+
+    assert found.text == "One. Two. Three. Four. Five. Six. Seven."
+    assert times(found) == [(0, 1), (1, 2), (2, 3), (3, 4), (4.5, 5), (5, 6), (9, 10)]
+    assert found.segments[2].words == (Word(2, 2.5, "Three."),)
+    assert [(one.code, one.detail) for one in found.warnings if one.code == "times-shifted"] == [
+        ("times-shifted", "Answers that counted their times anew, which were put behind what was kept: 2.")
+    ]
+
+
+@pytest.mark.parametrize("origin", [0, 60])
+def test_in_a_passage_a_clock_may_begin_anew_at_its_start_or_at_0(origin: float) -> None:
+    found = heard(
+        cut_answer(item(60, 70, "One."), item(70, 80, "Two.")),
+        answer(item(origin, origin + 1, "Three."), item(origin + 1, origin + 2, "Four.")),
+        start=60.0,
+        end=120.0,
+        duration=300.0,
+    )
+
+    assert [(one.start, one.text) for one in found.segments[2:]] == [(80, "Three."), (81, "Four.")]
+    assert [one.code for one in found.warnings] == ["times-shifted"]
+
+
+FIRST_TEN = [item(number, number + 1, f"number {number}") for number in range(10)]
+
+
+@pytest.mark.parametrize(
+    "later",
+    [
+        # All over again, with a word misheard, and on.
+        [item(0, 1, "lumber 0"), *FIRST_TEN[1:], item(10, 11, "ten")],
+        # All over again, with a word misheard in each.
+        [item(number, number + 1, f"well number {number}") for number in range(5)],
+        # What had been overlooked, and on.
+        [item(0.5, 1, "overlooked"), item(10, 11, "ten")],
+        # Back and forth: no clock at all.
+        [item(1, 2, "a"), item(0, 1, "b"), item(2, 3, "c")],
+        # Not from the beginning.
+        [item(7, 8, "interrupted")],
+        # It would not fit into the file.
+        [item(0, 1, "a"), item(1, 2, "b"), item(4, 5, "c"), item(8, 9, "d")],
+    ],
+)
+def test_other_clocks_are_left_as_they_are(later: list[Item]) -> None:
+    found = heard(cut_answer(*FIRST_TEN), answer(*later), duration=15.0)
+
+    assert found.warnings == ()
+    assert {(one["start"], one["text"]) for one in later} <= {(one.start, one.text) for one in found.segments}
+
+
+def test_segments_know_in_which_order_they_came() -> None:
+    found = heard(cut_answer(item(5, 6, "one"), item(1, 2, "two")), answer(item(6, 7, "three")))
+
+    assert [(one.text, one.arrival) for one in found.segments] == [("two", 1), ("one", 0), ("three", 2)]
+
+
 def test_what_is_invented_behind_the_end_brings_nothing_new() -> None:
     transcript = Transcript(duration=10.0)
     transcript.take(cut_answer(item(1, 2, "one")))
@@ -464,3 +606,19 @@ def test_wherever_an_answer_is_cut_nothing_is_lost_and_nothing_comes_twice(
 
     assert kept.has_new == (count > 0)
     assert texts(transcript.result()) == spoken
+
+
+@given(st.lists(st.sampled_from(["Yes.", "No.", "Oh yes, no.", "Well"]), min_size=2, max_size=12), st.data())
+def test_however_a_repetition_is_cut_into_segments_nothing_is_lost_and_nothing_comes_twice(
+    spoken: list[str], data: st.DataObject
+) -> None:
+    told = [item(number, number + 1, text) for number, text in enumerate(spoken)]
+    kept = data.draw(st.integers(1, len(told)))
+    again = data.draw(st.integers(0, kept - 1))
+    cuts = sorted({again, kept, *data.draw(st.lists(st.integers(again, kept)))})
+    repeated = [item(low, high, " ".join(spoken[low:high])) for low, high in pairwise(cuts)]
+
+    found = heard(cut_answer(*told[:kept]), answer(*repeated, *told[kept:]))
+
+    assert texts(found) == spoken
+    assert found.warnings == ()

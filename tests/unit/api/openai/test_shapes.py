@@ -27,6 +27,18 @@ def test_letters_do_not_end_at_z() -> None:
     assert letters(*map(str, range(28)))[25:] == ["Z", "AA", "AB"]
 
 
+def test_speakers_whom_the_client_named_use_up_no_letters() -> None:
+    assert letters("Nia", "X", "Tom", "Y", known=frozenset({"Nia", "Tom"})) == ["Nia", "A", "Tom", "B"]
+
+
+def test_segments_are_numbered_in_their_order() -> None:
+    assert [one["id"] for one in diarized_segments(spoken("X", "Y"), frozenset())] == ["seg_0", "seg_1"]
+
+
+def test_ten_thousand_speakers_are_as_quickly_named_as_any() -> None:
+    assert len(set(letters(*map(str, range(10_000))))) == 10_000
+
+
 @pytest.mark.parametrize(
     ("language", "name"),
     [("en", "english"), ("pt-BR", "portuguese"), ("zh_Hant", "chinese"), ("EN", "english"), ("und", "und"), (None, "")],
