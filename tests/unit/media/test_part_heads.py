@@ -4,7 +4,8 @@ from collections.abc import AsyncIterator
 import pytest
 
 from app.errors import InvalidFieldError, MalformedRequestError, UnsupportedMediaTypeError
-from app.media.multipart import MAX_HEADER_BYTES, MAX_HEADERS, FormReader, PartHead, boundary_of
+from app.media.multipart import FormReader, PartHead, boundary_of
+from app.media.part_parser import MAX_HEADER_BYTES, MAX_HEADERS
 from tests.unit.media.forms import BOUNDARY, cut, field, form, named, part, read, refusal
 
 

@@ -1,0 +1,98 @@
+"""The push parser beside python-multipart's, which reads the same forms byte by byte."""
+
+from collections.abc import Sequence
+
+from hypothesis import given
+from hypothesis import strategies as st
+from python_multipart.exceptions import FormParserError
+from python_multipart.multipart import MultipartParser
+
+from app.errors import GatewayError
+from app.media.part_parser import MAX_HEADER_BYTES, MAX_HEADERS, PART_END, PartHead, PartParser
+from tests.unit.media.forms import BOUNDARY, cut
+
+PLAIN_HEAD = b"Content-Disposition: form-data; name=a"
+WORDS = [
+    b"\r\n--frontier\r\n",
+    b"\r\n--frontier--",
+    b"\r\n--frontier",
+    b"--frontier",
+    PLAIN_HEAD + b"\r\n\r\n",
+    PLAIN_HEAD,
+    b"X: 1",
+    b"\r\n",
+    *(bytes([byte]) for byte in b"\r\n-: \tx\0\xff"),
+]
+BODIES = st.lists(st.sampled_from(WORDS), max_size=14).map(lambda words: b"--frontier\r\n" + b"".join(words))
+
+
+def theirs(body: bytes) -> list[bytes] | None:
+    """Give each part's data as the general parser reads it; None for no whole form."""
+    parts: list[bytes] = []
+    ends: list[bool] = []
+    parser = MultipartParser(
+        BOUNDARY,
+        {
+            "on_part_begin": lambda: parts.append(b""),
+            "on_part_data": lambda data, start, end: parts.append(parts.pop() + data[start:end]),
+            "on_end": lambda: ends.append(True),
+        },
+        max_header_count=MAX_HEADERS,
+        max_header_size=MAX_HEADER_BYTES,
+    )
+    try:
+        parser.write(body)
+    except FormParserError:
+        return None
+    return parts if ends else None
+
+
+def ours(pieces: Sequence[bytes]) -> list[bytes] | None:
+    """Give each part's data; None where the form is refused or not whole."""
+    parser = PartParser(BOUNDARY, max_parts=100)
+    try:
+        for piece in pieces:
+            parser.feed(piece)
+    except GatewayError:
+        return None
+    parts: list[bytes] = []
+    for event in parser.events:
+        if isinstance(event, PartHead):
+            parts.append(b"")
+        elif isinstance(event, memoryview):
+            parts.append(parts.pop() + event)
+        else:
+            assert event is PART_END
+    return parts if parser.is_ended else None
+
+
+@given(BODIES, st.lists(st.integers(0, 400), max_size=6))
+def test_wherever_it_is_cut_a_form_is_refused_or_read_as_the_general_parser_reads_it(
+    body: bytes, places: list[int]
+) -> None:
+    found = ours(cut(body, places))
+
+    assert found == ours([body])
+    assert found is None or found == theirs(body)
+
+
+@given(st.lists(st.sampled_from(WORDS), max_size=8).map(b"".join), st.lists(st.integers(0, 400), max_size=6))
+def test_what_the_general_parser_takes_for_data_is_taken(data: bytes, places: list[int]) -> None:
+    body = b"--frontier\r\n" + PLAIN_HEAD + b"\r\n\r\n" + data + b"\r\n--frontier--\r\n"
+    expected = theirs(body)
+
+    if expected is not None and len(expected) == 1:
+        assert ours(cut(body, places)) == expected
+
+
+def test_what_is_held_of_a_head_is_bounded_whatever_its_lines_are() -> None:
+    parser = PartParser(BOUNDARY, max_parts=9)
+    fed = 0
+    try:
+        for line in [b"--frontier\r\n", *[b"X: " + b"x" * 1_000 + b"\r\n"] * 1_000]:
+            parser.feed(line)
+            fed += len(line)
+    except GatewayError:
+        pass
+
+    assert fed < (MAX_HEADERS + 2) * 1_100
