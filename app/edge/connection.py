@@ -67,6 +67,12 @@ class LimitedConnection(HttpToolsProtocol):
             self._poll_timer.cancel()
         super().connection_lost(exc)
 
+    def shutdown(self) -> None:
+        """Close, now or after the answer that is being made; one that was made within this turn goes out before."""
+        if self.running is not None:
+            self.running.transport.flush()
+        super().shutdown()
+
     def start_head_timer(self) -> None:
         """Give the head that is awaited its time, from now, unless it runs already."""
         if self._timer is None:

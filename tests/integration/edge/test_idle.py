@@ -55,3 +55,17 @@ async def test_a_request_that_takes_longer_than_idle_connections_may_is_answered
         rest = await client.rest()
 
     assert (first.body, second.body, rest) == (b"late", b"late", b"")
+
+
+async def test_an_answer_that_was_just_made_reaches_its_client_though_the_server_shuts_down() -> None:
+    async def at_the_end(scope: Scope, receive: Receive, send: Send) -> None:
+        await respond(send, b"whole")
+        for connection in list(served.connections):
+            connection.shutdown()
+
+    async with serving(at_the_end) as served, served.client() as client:
+        await client.send(GET)
+        answer = await client.answer()
+        rest = await client.rest()
+
+    assert (answer.body, rest) == (b"whole", b"")

@@ -38,16 +38,43 @@ class Connection:
         self.wire.sent.append(b"lingers")
 
 
-async def test_the_head_and_what_follows_at_once_leave_together() -> None:
+async def test_the_head_and_what_follows_at_once_leave_together_when_the_turn_ends() -> None:
+    connection = Connection()
+    answer = AnswerTransport(connection)
+
+    answer.write(b"head ")
+    answer.write(bytearray(b"body "))
+    answer.write(memoryview(b"end"))
+    assert connection.wire.sent == []
+    await asyncio.sleep(0)
+
+    assert connection.wire.sent == [b"head body end"]
+
+
+async def test_a_long_beginning_is_not_held() -> None:
+    connection = Connection()
+    answer = AnswerTransport(connection)
+
+    answer.write(b"head ")
+    answer.write(b"x" * 20_000)
+    answer.write(b"more")
+    assert connection.wire.sent == [b"head " + b"x" * 20_000, b"more"]
+    await asyncio.sleep(0)
+
+    assert len(connection.wire.sent) == 2
+
+
+async def test_what_is_held_leaves_before_a_connection_is_closed_around_it() -> None:
     connection = Connection()
     answer = AnswerTransport(connection)
 
     answer.write(b"head ")
     answer.write(b"body")
-    answer.write(b"more")
+    answer.flush()
+    connection.transport.close()
     await asyncio.sleep(0)
 
-    assert connection.wire.sent == [b"head body", b"more"]
+    assert connection.wire.sent == [b"head body", b"closed"]
 
 
 async def test_a_head_that_nothing_follows_leaves_in_the_next_turn_of_the_loop() -> None:
