@@ -20,6 +20,7 @@ from yarl import URL
 
 from app.errors import UpstreamFailedError, UpstreamTimeoutError, UpstreamUnavailableError
 from app.gemini.credentials import ApiKey
+from app.gemini.relay_request import RelayRequest
 from app.settings import Settings
 
 API_VERSION = "v1beta"
@@ -124,9 +125,9 @@ async def open_upstream(settings: Settings, key: ApiKey) -> AsyncIterator[Upstre
             cookie_jar=jar,
             timeout=timeout,
             auto_decompress=False,
-            skip_auto_headers=("User-Agent", "Accept", "Accept-Encoding", "Content-Type"),
             trust_env=False,
             read_bufsize=1 << 18,
+            request_class=RelayRequest,
         )
         control_session = aiohttp.ClientSession(
             connector=connector,
