@@ -1,7 +1,6 @@
 """What a model answered: read from one GenerateContentResponse, or gathered from a stream of them."""
 
 from dataclasses import dataclass, field
-from typing import cast
 
 import orjson
 
@@ -47,7 +46,7 @@ class Answer:
 
 
 def _object(value: object) -> Json:
-    return cast("Json", value) if isinstance(value, dict) else {}
+    return value if isinstance(value, dict) else {}
 
 
 def _list(value: object) -> list[object]:

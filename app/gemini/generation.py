@@ -29,12 +29,15 @@ class TokenCount:
 
 
 async def _bounded(answer: ClientResponse, limit: int) -> bytes:
+    content = answer.content
     body = bytearray()
-    while piece := await answer.content.readany():
-        body += piece
+    while True:
+        body += await content.readany()
         if len(body) > limit:
             raise UpstreamFailedError(f"Gemini's answer is larger than {limit} bytes.")
-    return bytes(body)
+        # Mostly all of it came at once, and asking again for nothing is spared.
+        if content.at_eof():
+            return bytes(body)
 
 
 async def _check(answer: ClientResponse, model: str) -> None:
