@@ -100,6 +100,15 @@ class UnauthenticatedError(GatewayError):
     advice = "Send a valid client key as Authorization: Bearer."
 
 
+class ForbiddenError(GatewayError):
+    """A known client that may not do this: a scope, a model or a browser origin that it does not have."""
+
+    status = 403
+    code = "forbidden"
+    title = "This client may not do that"
+    advice = "Use a key that has the scope, the model or the origin that the detail names, or ask the operator for one."
+
+
 class ForbiddenOriginError(GatewayError):
     """A browser page of an origin that is not allowed, or a forwarded request to an open gateway."""
 
@@ -432,6 +441,16 @@ class StoreUnavailableError(GatewayError):
     code = "store-unavailable"
     title = "The gateway's database is not available"
     advice = "Try again in a moment."
+    is_retryable = True
+
+
+class IssuerUnavailableError(GatewayError):
+    """The identity provider that signs clients' tokens is away, and none of its keys are known."""
+
+    status = 503
+    code = "issuer-unavailable"
+    title = "The identity provider is not available"
+    advice = "Try again in a moment; the operator may check JWT_ISSUER and that the gateway reaches it."
     is_retryable = True
 
 
