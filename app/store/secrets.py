@@ -1,4 +1,4 @@
-"""The gateway's own secret: given, or made once and kept beside the SQLite database; and what is sealed with it."""
+"""The gateway's own secret: given, or made once and kept beside the SQLite database; what it seals and signs."""
 
 import os
 import secrets
@@ -43,12 +43,15 @@ def _make_secret(path: Path) -> None:
         Path(draft).unlink()
 
 
+def _derived(secret: str, purpose: bytes) -> bytes:
+    return HKDF(SHA256(), 32, salt=None, info=purpose).derive(secret.encode())
+
+
 class Vault:
     """Seals small values (session URLs) for the registry, with a key derived from the gateway's secret."""
 
     def __init__(self, secret: str) -> None:
-        derived = HKDF(SHA256(), 32, salt=None, info=b"gemini-gateway stored values").derive(secret.encode())
-        self._fernet = Fernet(urlsafe_b64encode(derived))
+        self._fernet = Fernet(urlsafe_b64encode(_derived(secret, b"gemini-gateway stored values")))
 
     def seal(self, value: str) -> bytes:
         """Encrypt and authenticate `value`."""
@@ -65,3 +68,11 @@ def open_vault(secret: str | None, database_url: str) -> Vault:
     Raises SettingsError when what is kept there is no secret.
     """
     return Vault(secret or _kept_secret(database_url))
+
+
+def open_signing_key(secret: str | None, database_url: str) -> bytes:
+    """Derive the key (32 bytes) that signs clients' short-lived tokens, from the secret that `open_vault` opens with.
+
+    Raises SettingsError when what is kept beside the database is no secret.
+    """
+    return _derived(secret or _kept_secret(database_url), b"gemini-gateway client tokens")

@@ -6,7 +6,7 @@ import pytest
 from cryptography.fernet import InvalidToken
 
 from app.settings import SettingsError
-from app.store.secrets import Vault, open_vault
+from app.store.secrets import Vault, open_signing_key, open_vault
 
 VALUE = "https://upload.example/?upload_id=secret"
 SECRET = "a-secret-that-is-long-enough-to-be-one"
@@ -70,3 +70,12 @@ def test_a_database_in_memory_has_a_secret_of_its_own() -> None:
 
     with pytest.raises(InvalidToken):
         open_vault(None, "sqlite+aiosqlite:///:memory:").unseal(sealed)
+
+
+def test_the_signing_key_is_the_same_for_all_who_have_the_secret_and_for_nobody_else(url: str) -> None:
+    key = open_signing_key(SECRET, url)
+
+    assert len(key) == 32
+    assert open_signing_key(SECRET, "sqlite+aiosqlite:///elsewhere.db") == key
+    assert open_signing_key(SECRET + "x", url) != key
+    assert open_signing_key(None, url) == open_signing_key(None, url) != key
