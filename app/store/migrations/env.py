@@ -2,6 +2,7 @@
 
 from alembic import context
 
+from app.store import client_schema  # noqa: F401  # its tables are part of the metadata
 from app.store.schema import Base
 
 connection = context.config.attributes["connection"]
