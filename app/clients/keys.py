@@ -1,0 +1,200 @@
+"""Client keys: their text, their making, rotation and end, and the client that a key stands for.
+
+    gg_k3x9q0v1m7ab_<43 characters>
+       the key's id  its secret: 256 random bits, of which only the SHA-256 is kept
+
+The fixed prefix, alphabet and length are for secret scanners: `KEY_PATTERN` is theirs too. It knows nothing of HTTP.
+"""
+
+import hmac
+import re
+import secrets
+import string
+from collections.abc import Collection, Mapping
+from dataclasses import asdict, dataclass, fields
+from hashlib import sha256
+
+from app.clients.identity import Client, Limits, Scope
+from app.errors import UnauthenticatedError
+from app.store.clients import ClientRecord, ClientStore, HeldKeys, KeyRecord
+
+KEY_PATTERN = re.compile(r"gg_([a-z0-9]{12})_([A-Za-z0-9_-]{43})")
+NAME_PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+DEFAULT_NAME = "default"
+DEFAULT_SCOPES = frozenset(Scope) - {Scope.METRICS}
+"""What a new key may do: all that an app needs, and not what the operator looks at."""
+_ID_ALPHABET = string.ascii_lowercase + string.digits
+_LIMITS = frozenset(field.name for field in fields(Limits))
+_MONEY = frozenset({"cost_per_day", "cost_per_month"})
+_NO_HASH = "0" * 64
+
+
+class KeyManagementError(Exception):
+    """What an operator asked for cannot be done with this client; the message says why, in one line."""
+
+
+@dataclass(frozen=True, slots=True)
+class KeyedClient(Client):
+    """A client that came with its own key: it alone may make short-lived tokens, which die with that key."""
+
+    key_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class FoundKey:
+    """A good key: its client, and when it ends of itself (seconds since the epoch, None: never)."""
+
+    client: KeyedClient
+    expires_at: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class NewKey:
+    """A key that was just made. `text` is the only copy of its secret: it is to be shown once."""
+
+    client: Client
+    text: str
+    expires_at: float | None
+
+
+def limits_of(values: Mapping[str, float]) -> Limits:
+    """Read limits by name; raises ValueError with a line that names one that does not exist or is negative."""
+    for name, value in values.items():
+        if name not in _LIMITS:
+            raise ValueError(f"{name} is not a limit; there are {', '.join(sorted(_LIMITS))}")
+        if not 0 <= value < float("inf"):
+            raise ValueError(f"{name} must be 0 or more")
+    # Money may have cents; everything else is counted.
+    read = {name: value if name in _MONEY else int(value) for name, value in values.items()}
+    return Limits(**read)  # type: ignore[arg-type]  # each is of its field's type
+
+
+def scopes_of(names: Collection[str]) -> frozenset[Scope]:
+    """Read scopes by name; raises ValueError with a line that names one that does not exist."""
+    for name in names:
+        if name not in frozenset(Scope):
+            raise ValueError(f"{name} is not a scope; there are {', '.join(Scope)}")
+    return frozenset(map(Scope, names))
+
+
+def _made(now: float, expires_at: float | None) -> tuple[str, KeyRecord]:
+    key_id = "".join(secrets.choice(_ID_ALPHABET) for _ in range(12))
+    secret = secrets.token_urlsafe(32)
+    return f"gg_{key_id}_{secret}", KeyRecord(key_id, _hashed(secret), now, expires_at)
+
+
+def _hashed(secret: str) -> str:
+    # The secret is random, so that a plain digest cannot be guessed backwards and a slow one would buy nothing.
+    return sha256(secret.encode()).hexdigest()
+
+
+def _named(values: tuple[str, ...] | None) -> frozenset[str] | None:
+    return None if values is None else frozenset(values)
+
+
+def client_of(record: ClientRecord, key_id: str) -> KeyedClient:
+    """Give the client that a record describes, as one that came with this key."""
+    return KeyedClient(
+        id=record.id,
+        name=record.name,
+        # A scope or a limit of a later version, in a database that was gone back with, is not given.
+        scopes=frozenset(scope for scope in Scope if scope in record.scopes),
+        models=_named(record.models),
+        origins=_named(record.origins),
+        limits=limits_of({name: value for name, value in record.limits.items() if name in _LIMITS}),
+        key_id=key_id,
+    )
+
+
+class Keys:
+    """The clients of this gateway that hold keys. `now` is in seconds since the epoch, durations in seconds."""
+
+    def __init__(self, store: ClientStore) -> None:
+        self._store = store
+
+    async def create(
+        self,
+        name: str,
+        *,
+        now: float,
+        scopes: Collection[Scope] = DEFAULT_SCOPES,
+        models: Collection[str] | None = None,
+        origins: Collection[str] | None = None,
+        limits: Limits | None = None,
+        expires_in_s: float | None = None,
+    ) -> NewKey:
+        """Make a client and its key; raises KeyManagementError when the name is taken or not one."""
+        if not NAME_PATTERN.fullmatch(name):
+            raise KeyManagementError("a name has 1 to 64 letters, digits, dots, dashes and underscores")
+        record = ClientRecord(
+            id=f"cli_{secrets.token_hex(10)}",
+            name=name,
+            scopes=tuple(sorted(scopes)),
+            models=None if models is None else tuple(sorted(models)),
+            origins=None if origins is None else tuple(sorted(origins)),
+            limits={key: value for key, value in asdict(limits or Limits()).items() if value is not None},
+            created_at=now,
+        )
+        text, key = _made(now, None if expires_in_s is None else now + expires_in_s)
+        if not await self._store.add(record, key):
+            raise KeyManagementError(
+                f"there is, or was, a client named {name}; take another name, or give it a new key with rotate"
+            )
+        return NewKey(client_of(record, key.id), text, key.expires_at)
+
+    async def create_first(self, *, now: float) -> NewKey | None:
+        """Make the client named `default` when there never was one; None when there was."""
+        if await self._store.has_any():
+            return None
+        try:
+            return await self.create(DEFAULT_NAME, now=now)
+        except KeyManagementError:
+            # Another replica, started in this moment, has made it and shows it.
+            return None
+
+    async def rotate(self, name: str, *, now: float, overlap_s: float, expires_in_s: float | None = None) -> NewKey:
+        """Make a new key for a client, which keeps its files and limits; its old keys end after `overlap_s`.
+
+        Raises KeyManagementError when there is no such client, or it is revoked.
+        """
+        text, key = _made(now, None if expires_in_s is None else now + expires_in_s)
+        record = await self._store.rotate(name, key, old_until=now + overlap_s)
+        if record is None:
+            raise KeyManagementError(f"there is no client named {name} that is not revoked")
+        return NewKey(client_of(record, key.id), text, key.expires_at)
+
+    async def revoke(self, name: str, *, now: float) -> None:
+        """End a client, with all its keys and tokens; raises KeyManagementError when there is none to end."""
+        if not await self._store.revoke(name, now=now):
+            raise KeyManagementError(f"there is no client named {name} that is not revoked")
+
+    async def page(self) -> tuple[HeldKeys, ...]:
+        """List all clients with their keys, oldest first."""
+        return await self._store.page()
+
+    async def check(self, text: str, *, now: float) -> FoundKey:
+        """Find the client that a key's text stands for; raises UnauthenticatedError, or StoreUnavailableError."""
+        parts = KEY_PATTERN.fullmatch(text)
+        if parts is None:
+            raise UnauthenticatedError("The key is not one of this gateway's: it is cut short, or has been changed.")
+        found = await self._store.find_key(parts[1])
+        # An id that does not exist costs the same comparison as one that does.
+        is_right = hmac.compare_digest(_hashed(parts[2]), _NO_HASH if found is None else found[0].secret_hash)
+        if found is None or not is_right:
+            raise UnauthenticatedError("The key is not one of this gateway's.")
+        return _living(*found, now)
+
+    async def check_id(self, key_id: str, *, now: float) -> FoundKey:
+        """Find the client of a key by the key's id, for what was signed in its name; raises as `check` does."""
+        found = await self._store.find_key(key_id)
+        if found is None:
+            raise UnauthenticatedError("The key that this token was made with does not exist any more.")
+        return _living(*found, now)
+
+
+def _living(key: KeyRecord, record: ClientRecord, now: float) -> FoundKey:
+    if record.revoked_at is not None or key.revoked_at is not None:
+        raise UnauthenticatedError("The key is revoked; ask the operator for another.")
+    if not key.is_live(now):
+        raise UnauthenticatedError("The key has expired; ask the operator for the new one.")
+    return FoundKey(client_of(record, key.id), key.expires_at)
