@@ -129,7 +129,7 @@ def create_app(settings: Settings, key: ApiKey, *, bind_host: str = "127.0.0.1",
     guard = Guard(
         _Emulated(api, DirectRoutes(api, generate.router, chat.router)),
         allowed_hosts=allowed_hosts(settings, bind_host),
-        is_open=settings.client_auth == "none",
+        is_open=settings.is_open,
         allows_origin=origin_rule(settings.cors_origins, allow_loopback=is_dev),
     )
     logged = AccessLog(guard, public_url=settings.public_url)

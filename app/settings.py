@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Annotated, Literal, TypeVar
 from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 MIB = 1 << 20
@@ -27,8 +27,57 @@ SHIPPED_ALIASES = {
 """What Google names as the replacement of a model that is shut down (models reference, section 7)."""
 
 
+AuthMethod = Literal["keys", "jwt", "none"]
+SigningAlgorithm = Literal["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"]
+"""How an identity provider may sign: always with a key of its own that it alone has."""
+_THIS_MACHINE = frozenset({"localhost", "127.0.0.1", "::1"})
+
+
 class SettingsError(Exception):
     """A setting with a wrong value; the message is one line that names it."""
+
+
+def is_trusted_url(url: str) -> bool:
+    """Whether what a URL gives may be trusted to come from there: https, or http on this machine."""
+    try:
+        parts = urlsplit(url)
+        host = parts.hostname
+    except ValueError:
+        return False
+    return bool(host) and (parts.scheme == "https" or (parts.scheme == "http" and host in _THIS_MACHINE))
+
+
+class IssuerSettings(BaseModel):
+    """An identity provider whose signed tokens (JWTs) are taken, and what their holders may do."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    issuer: str = Field(min_length=1, max_length=1_000)
+    audience: tuple[str, ...] = Field(min_length=1)
+    jwks_url: str | None = None
+    algorithms: tuple[SigningAlgorithm, ...] = Field(("RS256", "ES256"), min_length=1)
+    name_claim: str | None = None
+    scopes_claim: str | None = None
+    scopes: tuple[str, ...] | None = None
+    limits: dict[str, float] = {}
+
+    @field_validator("audience", mode="before")
+    @classmethod
+    def _one_or_many(cls, value: object) -> object:
+        return (value,) if isinstance(value, str) else value
+
+    @field_validator("audience")
+    @classmethod
+    def _none_is_empty(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if not all(value):
+            raise ValueError("must not be empty")
+        return value
+
+    @model_validator(mode="after")
+    def _keys_come_from_where_they_say(self) -> "IssuerSettings":
+        if not is_trusted_url(self.jwks_url or self.issuer):
+            raise ValueError("jwks_url, or without it issuer, must begin with https:// (http:// only on this machine)")
+        return self
 
 
 class _Environment(BaseSettings):
@@ -84,8 +133,18 @@ class Settings(_Environment):
     secret_key: SecretStr | None = Field(
         None, min_length=32, description="Encrypts what is stored; made once beside SQLite when unset."
     )
-    client_auth: Literal["none"] | None = Field(
-        None, description="How clients prove who they are. `none` leaves the gateway open; `serve` wants it said."
+    client_auth: Annotated[frozenset[AuthMethod] | None, NoDecode] = Field(
+        None,
+        description="How clients prove who they are: `keys`, `jwt` or both (comma-separated), or `none`, which leaves "
+        "the gateway open. Unset, it is `keys`, and `jwt` where an issuer is set.",
+    )
+    jwt_issuer: str | None = Field(None, description="The identity provider whose tokens (JWTs) are taken: its `iss`.")
+    jwt_audience: str | None = Field(None, description="The `aud` that such a token must have; needed with JWT_ISSUER.")
+    jwt_issuers: Annotated[tuple[IssuerSettings, ...], NoDecode] = Field(
+        (), description="JSON list of several identity providers, or of one with more to say about it."
+    )
+    app_check: Annotated[IssuerSettings | None, NoDecode] = Field(
+        None, description="JSON object of the issuer whose App Check token every call needs besides its credential."
     )
     allow_open_access: bool = Field(
         False, description="With CLIENT_AUTH=none: allow an address other than loopback to be bound."
@@ -141,13 +200,38 @@ class Settings(_Environment):
             return tuple(item for item in (piece.strip().rstrip("/") for piece in value.split(",")) if item)
         return value
 
-    @field_validator("model_aliases", mode="before")
+    @field_validator("client_auth", mode="before")
+    @classmethod
+    def _split_to_set(cls, value: object) -> object:
+        if isinstance(value, str):
+            return frozenset(item for item in (piece.strip() for piece in value.split(",")) if item) or None
+        return value
+
+    @field_validator("client_auth")
+    @classmethod
+    def _none_stands_alone(cls, value: frozenset[AuthMethod] | None) -> frozenset[AuthMethod] | None:
+        if value is not None and "none" in value and len(value) > 1:
+            raise ValueError("none stands alone")
+        return value
+
+    @field_validator("model_aliases", "app_check", mode="before")
     @classmethod
     def _parse(cls, value: object) -> object:
         try:
             return json.loads(value) if isinstance(value, str) else value
         except ValueError:
             raise ValueError("must be a JSON object") from None
+
+    @field_validator("jwt_issuers", mode="before")
+    @classmethod
+    def _parse_list(cls, value: object) -> object:
+        try:
+            parsed = json.loads(value) if isinstance(value, str) else value
+        except ValueError:
+            parsed = None
+        if not isinstance(parsed, list | tuple):
+            raise ValueError("must be a JSON list")  # noqa: TRY004  # pydantic's validators raise this one
+        return parsed
 
     @field_validator("gemini_base_url", "public_url")
     @classmethod
@@ -171,6 +255,38 @@ class Settings(_Environment):
         if self.database_url.startswith("postgresql") and self.secret_key is None:
             raise ValueError("SECRET_KEY: is required with PostgreSQL, the same on every replica")
         return self
+
+    @model_validator(mode="after")
+    def _names_its_issuers_whole(self) -> "Settings":
+        if (self.jwt_issuer is None) != (self.jwt_audience is None):
+            raise ValueError("JWT_AUDIENCE: is set together with JWT_ISSUER, or neither is")
+        if self.jwt_issuer is not None and not is_trusted_url(self.jwt_issuer):
+            raise ValueError("JWT_ISSUER: must begin with https:// (http:// only on this machine)")
+        names = [issuer.issuer for issuer in self.issuers]
+        if len(set(names)) < len(names):
+            raise ValueError("JWT_ISSUERS: names an issuer twice; give it a list as its audience instead")
+        if "jwt" in self.auth_methods and not names:
+            raise ValueError("JWT_ISSUER: is needed for CLIENT_AUTH=jwt, with JWT_AUDIENCE; or JWT_ISSUERS")
+        return self
+
+    @property
+    def issuers(self) -> tuple[IssuerSettings, ...]:
+        """The identity providers of both forms."""
+        if self.jwt_issuer is None or self.jwt_audience is None:
+            return self.jwt_issuers
+        return (*self.jwt_issuers, IssuerSettings(issuer=self.jwt_issuer, audience=(self.jwt_audience,)))
+
+    @property
+    def auth_methods(self) -> frozenset[AuthMethod]:
+        """How clients prove who they are, also when nothing was said of it."""
+        if self.client_auth is not None:
+            return self.client_auth
+        return frozenset({"keys", "jwt"} if self.jwt_issuer is not None or self.jwt_issuers else {"keys"})
+
+    @property
+    def is_open(self) -> bool:
+        """Whether everyone who reaches the gateway may use it."""
+        return self.auth_methods == {"none"}
 
 
 class EmulatorSettings(_Environment):
@@ -201,4 +317,7 @@ def read(kind: type[S], **overrides: object) -> S:
         if not first["loc"]:
             raise SettingsError(message) from None
         prefix = kind.model_config.get("env_prefix", "")
-        raise SettingsError(f"{prefix}{first['loc'][0]}".upper() + f": {message}") from None
+        name, *inner = first["loc"]
+        if inner and isinstance(inner[-1], str):
+            message = f"{inner[-1]}: {message}"
+        raise SettingsError(f"{prefix}{name}".upper() + f": {message}") from None

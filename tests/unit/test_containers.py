@@ -90,7 +90,7 @@ def test_the_services_start_with_the_environment_that_is_passed(monkeypatch: pyt
     settings = Settings(_env_file=None)
 
     assert settings.gemini_api_key is None
-    assert settings.client_auth == "none"
+    assert settings.is_open
     assert settings.allow_open_access is True
 
 

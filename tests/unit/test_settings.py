@@ -1,3 +1,4 @@
+import json
 import os
 from pathlib import Path
 from typing import Any
@@ -5,7 +6,7 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
-from app.settings import MIB, SHIPPED_ALIASES, EmulatorSettings, Settings, SettingsError, read
+from app.settings import MIB, SHIPPED_ALIASES, EmulatorSettings, IssuerSettings, Settings, SettingsError, read
 
 SECRET = "a-secret-that-is-long-enough-to-be-one"
 KINDS = [(kind, name) for kind in (Settings, EmulatorSettings) for name in kind.model_fields]
@@ -102,6 +103,22 @@ def test_what_the_command_line_says_goes_first(monkeypatch: pytest.MonkeyPatch) 
         ("CHUNK_TIMEOUT_S", "soon"),
         ("ALLOW_OPEN_ACCESS", "perhaps"),
         ("CLIENT_AUTH", "keys-please"),
+        ("CLIENT_AUTH", "keys,none"),
+        ("JWT_ISSUERS", "https://issuer.example"),
+        ("JWT_ISSUERS", "{}"),
+        ("JWT_ISSUERS", '[{"issuer": "https://issuer.example"}]'),
+        ("JWT_ISSUERS", '[{"issuer": "https://issuer.example", "audience": ""}]'),
+        ("JWT_ISSUERS", '[{"issuer": "https://issuer.example", "audience": []}]'),
+        ("JWT_ISSUERS", '[{"issuer": "http://issuer.example", "audience": "app"}]'),
+        ("JWT_ISSUERS", '[{"issuer": "not a URL", "audience": "app"}]'),
+        ("JWT_ISSUERS", '[{"issuer": "https://i.example", "audience": "app", "jwks_url": "http://i.example/keys"}]'),
+        ("JWT_ISSUERS", '[{"issuer": "https://i.example", "audience": "app", "algorithms": ["none"]}]'),
+        ("JWT_ISSUERS", '[{"issuer": "https://i.example", "audience": "app", "algorithms": ["HS256"]}]'),
+        ("JWT_ISSUERS", '[{"issuer": "https://i.example", "audience": "app", "algorithms": []}]'),
+        ("JWT_ISSUERS", '[{"issuer": "https://i.example", "audience": "app", "secret": "x"}]'),
+        ("JWT_ISSUERS", '[{"issuer": "https://i", "audience": "a"}, {"issuer": "https://i", "audience": "b"}]'),
+        ("APP_CHECK", "yes"),
+        ("APP_CHECK", "[]"),
         ("UPSTREAM_UNKNOWN_LENGTH", "maybe"),
         ("GEMINI_BASE_URL", "generativelanguage.googleapis.com"),
         ("GEMINI_BASE_URL", "http://"),
@@ -126,6 +143,89 @@ def test_a_wrong_value_stops_the_start_with_one_line_that_names_it(
     assert line.startswith(f"{variable}: ")
     assert "\n" not in line
     assert "Value error" not in line
+
+
+def test_nothing_said_of_clients_means_that_they_have_keys() -> None:
+    settings = read(Settings)
+
+    assert settings.auth_methods == {"keys"}
+    assert not settings.is_open
+    assert settings.issuers == ()
+
+
+@pytest.mark.parametrize(
+    ("value", "methods", "is_open"),
+    [
+        ("none", ["none"], True),
+        ("keys", ["keys"], False),
+        (" keys , keys,", ["keys"], False),
+        (",", ["keys"], False),
+    ],
+)
+def test_the_ways_to_prove_who_one_is_are_a_set(
+    monkeypatch: pytest.MonkeyPatch, value: str, methods: list[str], is_open: bool
+) -> None:
+    monkeypatch.setenv("CLIENT_AUTH", value)
+
+    settings = read(Settings)
+
+    assert (sorted(settings.auth_methods), settings.is_open) == (methods, is_open)
+
+
+def test_an_issuer_has_a_short_form_and_is_then_asked_for_beside_keys(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("JWT_ISSUER", "https://tenant.auth0.example/")
+    monkeypatch.setenv("JWT_AUDIENCE", "https://api.example")
+
+    settings = read(Settings)
+
+    assert settings.auth_methods == {"keys", "jwt"}
+    assert settings.issuers == (
+        IssuerSettings(issuer="https://tenant.auth0.example/", audience=("https://api.example",)),
+    )
+    assert settings.issuers[0].algorithms == ("RS256", "ES256")
+
+
+def test_several_issuers_each_have_their_own_audience_and_limits(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CLIENT_AUTH", "jwt")
+    monkeypatch.setenv("JWT_ISSUER", "http://localhost:8080/realms/dev")
+    monkeypatch.setenv("JWT_AUDIENCE", "account")
+    more = {"scopes": ["generate"], "limits": {"requests_per_minute": 5}, "algorithms": ["ES256"]}
+    monkeypatch.setenv("JWT_ISSUERS", json.dumps([{"issuer": "https://i.example", "audience": ["a", "b"], **more}]))
+
+    settings = read(Settings)
+
+    assert settings.auth_methods == {"jwt"}
+    first, second = settings.issuers
+    assert (first.audience, first.scopes, first.limits) == (("a", "b"), ("generate",), {"requests_per_minute": 5})
+    assert (second.issuer, second.audience) == ("http://localhost:8080/realms/dev", ("account",))
+
+
+@pytest.mark.parametrize(
+    ("variables", "named"),
+    [
+        ({"CLIENT_AUTH": "jwt"}, "JWT_ISSUER"),
+        ({"CLIENT_AUTH": "keys,jwt"}, "JWT_ISSUER"),
+        ({"JWT_ISSUER": "https://i.example"}, "JWT_AUDIENCE"),
+        ({"JWT_AUDIENCE": "app"}, "JWT_AUDIENCE"),
+        ({"JWT_ISSUER": "http://i.example", "JWT_AUDIENCE": "app"}, "JWT_ISSUER"),
+        ({"JWT_ISSUER": "https://[", "JWT_AUDIENCE": "app"}, "JWT_ISSUER"),
+    ],
+)
+def test_an_issuer_that_is_said_by_halves_stops_the_start(
+    monkeypatch: pytest.MonkeyPatch, variables: dict[str, str], named: str
+) -> None:
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+
+    with pytest.raises(SettingsError, match=f"^{named}: "):
+        read(Settings)
+
+
+def test_a_wrong_value_within_a_setting_is_named_as_well(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("JWT_ISSUERS", '[{"issuer": "https://issuer.example"}]')
+
+    with pytest.raises(SettingsError, match=r"^JWT_ISSUERS: audience: "):
+        read(Settings)
 
 
 def test_a_wrong_value_of_the_emulators_is_named_with_its_prefix(monkeypatch: pytest.MonkeyPatch) -> None:
