@@ -1,0 +1,157 @@
+"""JSON Web Tokens of identity providers: each issuer with its own keys, audience, algorithms and claims.
+
+    token ──iss──> issuer (configured) ──kid──> key (its JWKS) ──> signature, aud, exp, nbf, iat, sub ──> client
+
+Which algorithms may sign is the configuration's to say and never the token's (RFC 8725, section 3.1). A message of it
+holds nothing of a token.
+"""
+
+import json
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from hashlib import sha256
+
+import jwt
+
+from app.clients.identity import Client, Limits, Scope
+from app.clients.jwks import Fetch, Jwk, SigningKeys
+from app.clients.keys import DEFAULT_SCOPES, limits_of, scopes_of
+from app.errors import UnauthenticatedError
+from app.settings import IssuerSettings, SettingsError
+
+SKEW_S = 60.0
+"""How far a provider's clock may be from ours."""
+MAX_TOKEN_CHARS = 16_384
+_MAX_NAME_CHARS = 100
+_LATEST_TIME = 1 << 53
+_CHECKS: jwt.types.Options = {
+    "require": ["exp", "iss", "aud", "sub"],
+    # Times are checked below, by the gateway's clock.
+    "verify_exp": False,
+    "verify_nbf": False,
+    "verify_iat": False,
+    "enforce_minimum_key_length": True,
+}
+
+Claims = Mapping[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class Verified:
+    """A token that is good: the client that it stands for, and until when (seconds since the epoch, skew included)."""
+
+    client: Client
+    expires_at: float
+
+
+class _Issuer:
+    """One identity provider, as it is configured."""
+
+    def __init__(self, settings: IssuerSettings, keys: SigningKeys) -> None:
+        self.settings = settings
+        self.keys = keys
+        # Where a claim lists them, the provider's own administrator has chosen.
+        usual = DEFAULT_SCOPES if settings.scopes_claim is None else frozenset(Scope)
+        self._scopes = usual if settings.scopes is None else scopes_of(settings.scopes)
+        self._limits: Limits = limits_of(settings.limits)
+
+    def client(self, claims: Claims, subject: str) -> Client:
+        # As JSON no two pairs look the same; hashed, since a subject may be of any length and letters.
+        pair = json.dumps([self.settings.issuer, subject]).encode()
+        return Client(
+            id=f"jwt:{sha256(pair).hexdigest()}",
+            name=self._name(claims) or _shown(subject),
+            scopes=self._scopes & self._granted(claims),
+            limits=self._limits,
+            issuer=self.settings.issuer,
+        )
+
+    def _name(self, claims: Claims) -> str:
+        value = claims.get(self.settings.name_claim) if self.settings.name_claim is not None else None
+        return _shown(value) if isinstance(value, str) else ""
+
+    def _granted(self, claims: Claims) -> frozenset[Scope]:
+        if self.settings.scopes_claim is None:
+            return frozenset(Scope)
+        value = claims.get(self.settings.scopes_claim)
+        words = value.split() if isinstance(value, str) else value if isinstance(value, list) else []
+        return frozenset(scope for scope in Scope if scope in words)
+
+
+def _shown(text: str) -> str:
+    return "".join(character for character in text[:_MAX_NAME_CHARS] if character.isprintable())
+
+
+class JwtVerifier:
+    """Takes the tokens of some issuers, and of no other. `variable` names the setting that they come from."""
+
+    def __init__(
+        self, issuers: Iterable[IssuerSettings], fetch: Fetch, *, variable: str, monotonic: Callable[[], float]
+    ) -> None:
+        self._issuers: dict[str, _Issuer] = {}
+        for settings in issuers:
+            keys = SigningKeys(settings.issuer, settings.jwks_url, fetch, monotonic=monotonic)
+            try:
+                self._issuers[settings.issuer] = _Issuer(settings, keys)
+            except ValueError as error:
+                raise SettingsError(f"{variable}: {error}") from None
+
+    async def verify(self, token: str, *, now: float) -> Verified:
+        """Verify a token.
+
+        Raises UnauthenticatedError, and IssuerUnavailableError when its issuer is away and none of its keys are known.
+        """
+        if len(token) > MAX_TOKEN_CHARS:
+            raise UnauthenticatedError("The token is too long.")
+        try:
+            header = jwt.get_unverified_header(token)
+            # Only to see whose it says it is: nothing of it is believed before its signature is verified.
+            named = jwt.decode(token, options={"verify_signature": False}).get("iss")
+        except (jwt.PyJWTError, ValueError, RecursionError):
+            raise UnauthenticatedError("The credential is not a key of this gateway's, and not a token.") from None
+        issuer = self._issuers.get(named) if isinstance(named, str) else None
+        if issuer is None:
+            raise UnauthenticatedError("The token's issuer is not one that this gateway trusts.")
+        algorithm, kid = header.get("alg"), header.get("kid")
+        if algorithm not in issuer.settings.algorithms:
+            raise UnauthenticatedError("The token is signed with an algorithm that this gateway does not take.")
+        key = await issuer.keys.find(kid) if isinstance(kid, str) else None
+        if key is None:
+            raise UnauthenticatedError("The token is signed with a key that its issuer does not have.")
+        return _verified(issuer, token, algorithm, key, now)
+
+
+def _verified(issuer: _Issuer, token: str, algorithm: str, key: Jwk, now: float) -> Verified:
+    if key.get("alg", algorithm) != algorithm:
+        raise UnauthenticatedError("The token is signed with an algorithm that its key is not for.")
+    try:
+        claims: Claims = jwt.decode(
+            token,
+            jwt.PyJWK(dict(key), algorithm),
+            algorithms=list(issuer.settings.algorithms),
+            audience=issuer.settings.audience,
+            issuer=issuer.settings.issuer,
+            options=_CHECKS,
+        )
+    except jwt.MissingRequiredClaimError as error:
+        raise UnauthenticatedError(f"The token has no {error.claim}.") from None
+    except jwt.InvalidAudienceError:
+        raise UnauthenticatedError("The token is for another audience than this gateway.") from None
+    except (jwt.PyJWTError, ValueError, TypeError, RecursionError):
+        raise UnauthenticatedError("The token is not valid: its signature or its contents are wrong.") from None
+    expires_at = _time(claims, "exp") + SKEW_S
+    if now >= expires_at:
+        raise UnauthenticatedError("The token has expired; get a new one where you signed in.")
+    if any(_time(claims, name) > now + SKEW_S for name in ("nbf", "iat") if name in claims):
+        raise UnauthenticatedError("The token is not valid yet; the issuer's clock or the gateway's is wrong.")
+    subject = claims["sub"]
+    if not isinstance(subject, str) or not subject:
+        raise UnauthenticatedError("The token has no sub.")
+    return Verified(issuer.client(claims, subject), expires_at)
+
+
+def _time(claims: Claims, name: str) -> float:
+    value = claims[name]
+    if not isinstance(value, int | float) or isinstance(value, bool) or not 0 <= value < _LATEST_TIME:
+        raise UnauthenticatedError(f"The token's {name} is not a time.")
+    return float(value)
