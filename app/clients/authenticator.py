@@ -1,0 +1,225 @@
+"""Who a call is from: one credential of whatever kind, to the client that it stands for.
+
+    gg_... ──> key ──────────────┐
+    ggt_... ──> token ──> key ───┼──> client ──> its origin ──> App Check, where it is asked for ──> one use counted
+    anything else ──> JWT ───────┘
+
+What was found good is remembered for ten seconds, so that a call costs no look into the database, a revoked key lives
+ten seconds longer at most, and known clients are served that long while the database is away. What a client may do is
+asked with `require`, `require_model` and `require_origin`. It knows header names for its messages, and no request.
+"""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import Generic, TypeVar
+
+from app.clients.identity import LOCAL, Client, Scope
+from app.clients.jwks import Fetch
+from app.clients.jwt import JwtVerifier
+from app.clients.keys import Keys
+from app.clients.tokens import TOKEN_PREFIX, Claims, Tokens
+from app.errors import ForbiddenError, UnauthenticatedError
+from app.settings import Settings
+from app.store.clients import ClientStore, TokenUses
+from app.store.database import Database
+from app.store.secrets import open_signing_key
+
+REMEMBER_S = 10.0
+MAX_REMEMBERED = 10_000
+KEY_PREFIX = "gg_"
+EXPECTED = "Send it as Authorization: Bearer; x-api-key and x-goog-api-key are taken too."
+APP_CHECK_HEADER = "X-Firebase-AppCheck"
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Presented:
+    """What a request brings to prove who it is from; empty credentials are none."""
+
+    bearer: str | None = None
+    api_keys: tuple[str, ...] = ()
+    origin: str | None = None
+    app_check: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """A credential that was found good, until when it is of itself, and the token whose uses are counted."""
+
+    client: Client
+    expires_at: float | None
+    counted: Claims | None = None
+
+
+class _Memory(Generic[T]):
+    """Remembers what was found by a text, under its digest, for ten seconds from when it was looked for."""
+
+    def __init__(self, monotonic: Callable[[], float]) -> None:
+        self._monotonic = monotonic
+        self._found: dict[bytes, tuple[float, T]] = {}
+
+    def get(self, digest: bytes) -> T | None:
+        found = self._found.get(digest)
+        return found[1] if found is not None and self._monotonic() - found[0] < REMEMBER_S else None
+
+    def put(self, digest: bytes, value: T, *, looked_at: float) -> None:
+        self._found.pop(digest, None)
+        if len(self._found) >= MAX_REMEMBERED:
+            # The one that was remembered first: its time is over before that of any other.
+            del self._found[next(iter(self._found))]
+        self._found[digest] = (looked_at, value)
+
+
+def _digest(text: str) -> bytes:
+    return sha256(text.encode("utf-8", "surrogatepass")).digest()
+
+
+class Authenticator:
+    """Finds the client that a call is from. `clock` gives seconds since the epoch, `monotonic` never goes back."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        keys: Keys,
+        tokens: Tokens,
+        uses: TokenUses,
+        fetch: Fetch,
+        clock: Callable[[], float] = time.time,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        methods = settings.auth_methods
+        self.is_open = settings.is_open
+        self.keys = keys
+        self.tokens = tokens
+        self._uses = uses
+        self._takes_keys = "keys" in methods
+        self._clock = clock
+        self._monotonic = monotonic
+        self._jwt: JwtVerifier | None = None
+        if "jwt" in methods:
+            self._jwt = JwtVerifier(settings.issuers, fetch, variable="JWT_ISSUERS", monotonic=monotonic)
+        self._app_check: JwtVerifier | None = None
+        if settings.app_check is not None:
+            self._app_check = JwtVerifier((settings.app_check,), fetch, variable="APP_CHECK", monotonic=monotonic)
+        self._known: _Memory[_Known] = _Memory(monotonic)
+        self._checked_apps: _Memory[float] = _Memory(monotonic)
+
+    async def authenticate(self, presented: Presented) -> Client:
+        """Find the client that a call is from, before its body is asked for.
+
+        Raises UnauthenticatedError (no credential, more than one, a bad one), ForbiddenError (a page of an origin that
+        the client does not have), StoreUnavailableError and IssuerUnavailableError.
+        """
+        if self.is_open:
+            await self._check_app(presented.app_check)
+            return LOCAL
+        try:
+            known = await self._identify(_only(presented))
+            await self._check_app(presented.app_check)
+            require_origin(known.client, presented.origin)
+            if known.counted is not None:
+                await self._count(known.counted)
+        except UnauthenticatedError as error:
+            # RFC 6750, section 3: the scheme, and that a token was sent but not taken.
+            was_sent = presented.bearer or any(presented.api_keys)
+            error.headers.setdefault("WWW-Authenticate", 'Bearer error="invalid_token"' if was_sent else "Bearer")
+            raise
+        return known.client
+
+    async def forget_expired_tokens(self) -> None:
+        """Forget the counts of tokens that have expired; to be done now and then."""
+        await self._uses.forget_expired(before=self._clock())
+
+    async def _identify(self, credential: str) -> _Known:
+        digest = _digest(credential)
+        now = self._clock()
+        known = self._known.get(digest)
+        if known is None or (known.expires_at is not None and now >= known.expires_at):
+            looked_at = self._monotonic()
+            known = await self._look_up(credential, now)
+            self._known.put(digest, known, looked_at=looked_at)
+        return known
+
+    async def _look_up(self, credential: str, now: float) -> _Known:
+        if self._takes_keys and credential.startswith(TOKEN_PREFIX):
+            claims = self.tokens.read(credential, now=now)
+            key = await self.keys.check_id(claims.key_id, now=now)
+            ends = claims.expires_at if key.expires_at is None else min(claims.expires_at, key.expires_at)
+            return _Known(claims.client(key.client), ends, None if claims.max_requests is None else claims)
+        if self._takes_keys and (self._jwt is None or credential.startswith(KEY_PREFIX)):
+            key = await self.keys.check(credential, now=now)
+            return _Known(key.client, key.expires_at)
+        if self._jwt is None:
+            raise UnauthenticatedError("The credential is not one that this gateway takes.")
+        verified = await self._jwt.verify(credential, now=now)
+        return _Known(verified.client, verified.expires_at)
+
+    async def _count(self, claims: Claims) -> None:
+        at_most = claims.max_requests or 0
+        if not await self._uses.count(claims.id, at_most=at_most, expires_at=claims.expires_at):
+            raise UnauthenticatedError(
+                f"The token's {at_most} requests are used up; ask your app's backend for a new one."
+            )
+
+    async def _check_app(self, token: str | None) -> None:
+        if self._app_check is None:
+            return
+        if not token:
+            raise UnauthenticatedError(f"Every call needs an App Check token, in {APP_CHECK_HEADER}.")
+        digest = _digest(token)
+        now = self._clock()
+        good_until = self._checked_apps.get(digest)
+        if good_until is None or now >= good_until:
+            looked_at = self._monotonic()
+            try:
+                verified = await self._app_check.verify(token, now=now)
+            except UnauthenticatedError as error:
+                raise UnauthenticatedError(f"{APP_CHECK_HEADER}: {error.detail}") from None
+            self._checked_apps.put(digest, verified.expires_at, looked_at=looked_at)
+
+
+def _only(presented: Presented) -> str:
+    credentials = {text for text in (presented.bearer, *presented.api_keys) if text}
+    if not credentials:
+        raise UnauthenticatedError(f"A credential is needed. {EXPECTED}")
+    if len(credentials) > 1:
+        raise UnauthenticatedError(f"The request has different credentials at once: send one. {EXPECTED}")
+    return credentials.pop()
+
+
+def require(client: Client, scope: Scope) -> None:
+    """Raise ForbiddenError unless the client has a scope."""
+    if scope not in client.scopes:
+        have = ", ".join(sorted(client.scopes)) or "none"
+        raise ForbiddenError(f"This needs the scope {scope}; the client's scopes: {have}.")
+
+
+def require_model(client: Client, model: str) -> None:
+    """Raise ForbiddenError unless the client may use a model, by the name that Gemini is asked for."""
+    name = model.removeprefix("models/")
+    if client.models is not None and name not in client.models:
+        raise ForbiddenError(
+            f"The client may not use the model {name[:60]}; it may use: {', '.join(sorted(client.models)) or 'none'}."
+        )
+
+
+def require_origin(client: Client, origin: str | None) -> None:
+    """Raise ForbiddenError when a call comes from a browser's page (it has an Origin) that the client is not for."""
+    if origin is not None and client.origins is not None and origin not in client.origins:
+        raise ForbiddenError(f"The client is not for pages of {origin[:100]}.")
+
+
+def open_authenticator(settings: Settings, database: Database, fetch: Fetch) -> Authenticator:
+    """Make the authenticator of one gateway; raises SettingsError for issuers with wrong scopes or limits."""
+    secret = None if settings.secret_key is None else settings.secret_key.get_secret_value()
+    return Authenticator(
+        settings,
+        keys=Keys(ClientStore(database)),
+        tokens=Tokens(open_signing_key(secret, settings.database_url)),
+        uses=TokenUses(database),
+        fetch=fetch,
+    )
