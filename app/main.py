@@ -3,20 +3,24 @@
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 
+import aiohttp
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.api import chat, files, generate, operations
+from app.api import auth, chat, files, generate, operations
 from app.api import models as models_api
+from app.api.authentication import Authentication
 from app.api.direct import DirectRoutes
 from app.api.docs import add_docs
 from app.api.document import document
 from app.api.openai import audio as openai_audio
 from app.api.services import Services
 from app.api.tasks import audio, documents, images, videos
+from app.clients.authenticator import Authenticator, open_authenticator
+from app.clients.fetching import fetcher
 from app.edge.access_log import AccessLog
 from app.edge.cors import origin_rule, with_cors
 from app.edge.guard import Guard
@@ -42,7 +46,7 @@ from app.media.janitor import Janitor, sweeping
 from app.media.library import FileLibrary
 from app.media.workers import Workers
 from app.settings import Settings
-from app.store.database import open_database
+from app.store.database import Database, open_database
 from app.store.files import FileRegistry
 from app.store.secrets import open_vault
 
@@ -65,6 +69,7 @@ async def _open(stack: AsyncExitStack, settings: Settings, key: ApiKey) -> Servi
         janitor=janitor,
         settings=settings,
     )
+    authenticator = await _open_authenticator(stack, settings, database)
     models = Models(upstream, settings)
     workers = Workers(settings.decoders, settings.decode_timeout_s, settings.decode_memory_bytes)
     await stack.enter_async_context(workers)
@@ -79,7 +84,17 @@ async def _open(stack: AsyncExitStack, settings: Settings, key: ApiKey) -> Servi
         workers=workers,
         held_bytes=HeldBytes(settings.max_buffered_bytes, max_uploads=settings.max_uploads),
         database=database,
+        authenticator=authenticator,
     )
+
+
+async def _open_authenticator(stack: AsyncExitStack, settings: Settings, database: Database) -> Authenticator:
+    # Identity providers are asked now and then, and never with Gemini's key: they have a session of their own.
+    session = await stack.enter_async_context(aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()))
+    authenticator = open_authenticator(settings, database, fetcher(session))
+    if not settings.is_open:
+        await stack.enter_async_context(sweeping(authenticator.forget_expired_tokens))
+    return authenticator
 
 
 def _uploads(upstream: Upstream, settings: Settings) -> ResumableUploads:
@@ -109,7 +124,7 @@ def create_api(settings: Settings, key: ApiKey) -> FastAPI:
         redoc_url=None,
         redirect_slashes=False,
     )
-    modules = (generate, chat, files, images, audio, documents, videos, models_api, operations, openai_audio)
+    modules = (generate, chat, auth, files, images, audio, documents, videos, models_api, operations, openai_audio)
     for module in modules:
         app.include_router(module.router)
     add_docs(app)
@@ -126,8 +141,11 @@ def create_app(settings: Settings, key: ApiKey, *, bind_host: str = "127.0.0.1",
     `bind_host` is the address that is listened on, which is allowed as a Host; `is_dev` allows every loopback origin.
     """
     api = create_api(settings, key)
+    app: ASGIApp = _Emulated(api, DirectRoutes(api, generate.router, chat.router))
+    if not settings.is_open or settings.app_check is not None:
+        app = Authentication(app, lambda: api.state.services.authenticator)
     guard = Guard(
-        _Emulated(api, DirectRoutes(api, generate.router, chat.router)),
+        app,
         allowed_hosts=allowed_hosts(settings, bind_host),
         is_open=settings.is_open,
         allows_origin=origin_rule(settings.cors_origins, allow_loopback=is_dev),

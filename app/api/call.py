@@ -59,7 +59,7 @@ class Call:
     @property
     def model(self) -> str:
         """The model that is asked, after aliases."""
-        return self.services.models.resolve(self.call_options.requested_model)
+        return self.services.model(self.call_options.requested_model)
 
     def _late(self) -> UpstreamTimeoutError:
         limit = self.call_options.timeout_s or self.services.settings.request_timeout_s

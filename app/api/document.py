@@ -91,14 +91,15 @@ def _schemas(models: Mapping[str, type[BaseModel]], extra: Schema) -> Schema:
 def document(app: FastAPI) -> Schema:
     """Build the document of an application's routes."""
     if app.openapi_schema is None:
-        from app.api.files import UploadForm  # noqa: PLC0415  # it documents itself by this module
+        from app.api.auth import TokenRequest  # noqa: PLC0415  # it documents itself by this module
+        from app.api.files import UploadForm  # noqa: PLC0415  # as above
         from app.api.tasks.forms import TASK_FORMS  # noqa: PLC0415  # as above
 
         built = get_openapi(
             title=app.title, version=app.version, description=app.description, routes=app.routes, servers=[{"url": "/"}]
         )
         components = built.setdefault("components", {})
-        forms = {model.__name__: model for model in (GenerateForm, ChatRequest, UploadForm, *TASK_FORMS)}
+        forms = {model.__name__: model for model in (GenerateForm, ChatRequest, TokenRequest, UploadForm, *TASK_FORMS)}
         components["schemas"] = dict(sorted(_schemas(forms, components.get("schemas", {})).items()))
         for unused in ("HTTPValidationError", "ValidationError"):
             components["schemas"].pop(unused, None)

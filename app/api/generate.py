@@ -95,7 +95,7 @@ async def count_tokens(request: Request) -> Response:
     async with until_hangup(request.scope), services.intake(Policy.INLINE_ONLY) as intake:
         draft = Draft(services, intake, request.scope["query_string"])
         await draft.read(form_reader(request, services))
-        model = services.models.resolve(draft.values.get("model"))
+        model = services.model(draft.values.get("model"))
         wrapper = (b'{"generateContentRequest":{"model":"models/%s",' % model.encode(), b"}")
         counted = await services.generation.count_tokens(model, draft.request(wrapper))
     usage = Usage(input_tokens=counted.total_tokens, input_by_modality=counted.by_modality)

@@ -208,3 +208,13 @@ class Readiness(Answer):
     status: str = Field(description="ready, or degraded when only Gemini is away.")
     database: str
     gemini: str
+
+
+class ClientToken(Answer):
+    """A short-lived token; it is shown this once."""
+
+    token: str
+    expires_at: datetime
+    user: str
+    scopes: list[str]
+    max_requests: Int | None

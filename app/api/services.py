@@ -5,6 +5,7 @@ from typing import cast
 
 from starlette.requests import Request
 
+from app.clients.authenticator import Authenticator, require_model
 from app.clients.identity import LOCAL, Client
 from app.gemini.generation import Generation
 from app.gemini.models import Models
@@ -29,7 +30,14 @@ class Services:
     held_bytes: HeldBytes
     workers: Workers
     database: Database
+    authenticator: Authenticator
     client: Client = LOCAL
+
+    def model(self, requested: str | None) -> str:
+        """Give the model that a client's name for it means; raises ForbiddenError when it is not for this client."""
+        model = self.models.resolve(requested)
+        require_model(self.client, model)
+        return model
 
     def intake(self, policy: Policy) -> Intake:
         """Make an intake for one request of the client's."""

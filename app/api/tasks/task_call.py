@@ -58,7 +58,7 @@ class TaskCall:
     @property
     def model(self) -> str:
         """The model that is asked, after aliases."""
-        return self.services.models.resolve(self.draft.model)
+        return self.services.model(self.draft.model)
 
     @property
     def question(self) -> Question:
@@ -168,7 +168,7 @@ async def open_task(request: Request, spec: TaskSpec) -> AsyncIterator[TaskCall]
         timeout_s = min(limit, draft.values.get("timeout_s") or limit)
         try:
             async with asyncio.timeout(timeout_s):
-                model = services.models.resolve(draft.model)
+                model = services.model(draft.model)
                 keep_file = bool(draft.values.get("keep_file"))
                 asking = Asking(services, draft.media, intake, model=model, keep_file=keep_file)
                 media = TaskMedia(services, draft.media)

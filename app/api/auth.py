@@ -1,0 +1,65 @@
+"""`POST /auth/tokens`: an app's backend makes a short-lived token for one of its users."""
+
+import time
+from contextlib import AsyncExitStack
+from typing import Annotated
+
+from fastapi import APIRouter, Request, Response
+from pydantic import BaseModel, ConfigDict, Field
+
+from app.api.document import answers, json_body
+from app.api.json_body import parse_json_body, read_json_body
+from app.api.reports import when
+from app.api.schemas import ClientToken
+from app.api.services import services_of
+from app.clients.identity import Scope
+from app.clients.tokens import MAX_REQUESTS, MAX_TTL_S, MAX_USER_CHARS, MIN_TTL_S
+from app.edge.hangup import until_hangup
+
+router = APIRouter(prefix="/api/v1/auth")
+
+MAX_BODY_BYTES = 16_384
+
+
+class TokenRequest(BaseModel):
+    """Whom a token is for, what it may do, and for how long."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    ttl_s: Annotated[int, Field(ge=MIN_TTL_S, le=MAX_TTL_S, description="Seconds until it ends.")] = 900
+    user: Annotated[str, Field(min_length=1, max_length=MAX_USER_CHARS, description="The app's own name of its user.")]
+    scopes: Annotated[list[Scope] | None, Field(description="Some of the key's own; all of them when absent.")] = None
+    max_requests: Annotated[int | None, Field(ge=1, le=MAX_REQUESTS, description="How often it may be used.")] = None
+
+
+@router.post(
+    "/tokens",
+    operation_id="createToken",
+    summary="Make a short-lived token for a user",
+    response_model=None,
+    status_code=201,
+    responses=answers(ClientToken, status=201),
+    openapi_extra=json_body(TokenRequest),
+)
+async def create_token(request: Request) -> Response:
+    """Sign a token that acts as a client of its own: the key's, and this user's."""
+    services = services_of(request)
+    async with until_hangup(request.scope), AsyncExitStack() as stack:
+        body = await read_json_body(request, services, stack, limit=MAX_BODY_BYTES)
+        asked = parse_json_body(body, TokenRequest)
+    token, claims = services.authenticator.tokens.mint(
+        services.client,
+        now=time.time(),
+        ttl_s=asked.ttl_s,
+        user=asked.user,
+        scopes=asked.scopes,
+        max_requests=asked.max_requests,
+    )
+    answer = ClientToken(
+        token=token,
+        expires_at=when(claims.expires_at),
+        user=claims.user,
+        scopes=sorted(claims.scopes),
+        max_requests=claims.max_requests,
+    )
+    return Response(answer.json_bytes(), 201, {"cache-control": "no-store"}, media_type="application/json")

@@ -1,0 +1,85 @@
+"""Who calls: each request's client is found, and what it may do is checked, before its body is asked for.
+
+    pages and probes: anyone ── everything else: a credential ── an operation: its scope
+
+A path that is not known here needs a credential too, so that what is added later is closed until it is opened.
+"""
+
+from collections.abc import Callable
+
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from app.clients.authenticator import Authenticator, Presented, require
+from app.clients.identity import Scope as Permission
+from app.edge.reply import reply
+from app.errors import GatewayError
+
+PUBLIC = frozenset({"/", "/docs", "/openapi.json", "/healthz", "/readyz"})
+PUBLIC_BELOW = ("/docs/", "/problems/")
+NEEDED = (
+    ("/api/v1/generate", Permission.GENERATE),
+    ("/api/v1/chat", Permission.GENERATE),
+    ("/api/v1/count-tokens", Permission.GENERATE),
+    ("/api/v1/files", Permission.FILES),
+    ("/api/v1/images/", Permission.TASKS),
+    ("/api/v1/audio/", Permission.TASKS),
+    ("/api/v1/documents/", Permission.TASKS),
+    ("/api/v1/videos/", Permission.TASKS),
+    ("/v1/openai/audio/", Permission.TASKS),
+    ("/v1beta/openai/audio/", Permission.TASKS),
+    ("/v1alpha/openai/audio/", Permission.TASKS),
+)
+"""What the paths that begin so need; any other path needs a credential and no scope."""
+API_KEY_HEADERS = frozenset({b"x-api-key", b"x-goog-api-key"})
+
+
+class Authentication:
+    """ASGI middleware that sets `scope["gateway.client"]`; `authenticator` gives what the lifespan has opened."""
+
+    def __init__(self, app: ASGIApp, authenticator: Callable[[], Authenticator]) -> None:
+        self._app = app
+        self._authenticator = authenticator
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Find the client, then pass on; or refuse."""
+        if scope["type"] in {"http", "websocket"} and not is_public(scope["path"]):
+            try:
+                client = await self._authenticator().authenticate(presented(scope))
+                permission = needed(scope["path"])
+                if permission is not None:
+                    require(client, permission)
+            except GatewayError as error:
+                await reply(scope, send, error)
+                return
+            scope["gateway.client"] = client
+        await self._app(scope, receive, send)
+
+
+def is_public(path: str) -> bool:
+    """Whether anyone may see what stands at a path."""
+    return path in PUBLIC or path.startswith(PUBLIC_BELOW)
+
+
+def needed(path: str) -> Permission | None:
+    """Give the scope that a path needs, None when any client will do."""
+    return next((scope for prefix, scope in NEEDED if path.startswith(prefix)), None)
+
+
+def presented(scope: Scope) -> Presented:
+    """Collect the credentials of a request's head."""
+    bearers: list[str] = []
+    api_keys: list[str] = []
+    origin = app_check = None
+    for name, value in scope["headers"]:
+        text = value.decode("latin-1")
+        if name == b"authorization":
+            kind, _, credential = text.partition(" ")
+            bearers.append(credential.strip() if kind.lower() == "bearer" else text)
+        elif name in API_KEY_HEADERS:
+            api_keys.append(text)
+        elif name == b"origin":
+            origin = text
+        elif name == b"x-firebase-appcheck":
+            app_check = text
+    # A second Authorization is one credential too many: it is judged as any other.
+    return Presented(bearers[0] if bearers else None, (*api_keys, *bearers[1:]), origin, app_check)

@@ -1,0 +1,63 @@
+"""A JSON body: read within its bound, counted while it is held, and validated by a model."""
+
+from contextlib import AsyncExitStack
+from typing import TypeVar
+
+import orjson
+from pydantic import BaseModel, ValidationError
+from starlette.requests import Request
+
+from app.api.bounds import check_values
+from app.api.forms import invalid
+from app.api.services import Services
+from app.edge.body import body_of, content_length
+from app.errors import BodyTooLargeError, InvalidFieldError, MalformedRequestError, UnsupportedMediaTypeError
+
+M = TypeVar("M", bound=BaseModel)
+
+
+async def read_json_body(request: Request, services: Services, stack: AsyncExitStack, *, limit: int) -> bytearray:
+    """Read a body of at most `limit` bytes; what is held counts until the stack is closed.
+
+    Raises UnsupportedMediaTypeError, BodyTooLargeError, BusyError, and what reading a body raises.
+    """
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind != "application/json":
+        raise UnsupportedMediaTypeError(f"This operation takes application/json, not {kind[:80] or 'an unnamed type'}.")
+    if (content_length(request.scope) or 0) > limit:
+        raise body_too_large(limit)
+    settings = services.settings
+    body = bytearray()
+    pieces = body_of(
+        request.scope, request.receive, idle_timeout_s=settings.idle_timeout_s, min_body_rate=settings.min_body_rate
+    )
+    async for piece in pieces:
+        if len(body) + len(piece) > limit:
+            raise body_too_large(limit)
+        services.held_bytes.reserve(len(piece))
+        stack.callback(services.held_bytes.release, len(piece))
+        body += piece
+    return body
+
+
+def parse_json_body(body: bytearray, model: type[M]) -> M:
+    """Parse and validate a body; raises MalformedRequestError and InvalidFieldError."""
+    try:
+        check_values(body)
+    except ValueError as error:
+        raise InvalidFieldError(f"The body {error}.") from None
+    try:
+        parsed = orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        raise MalformedRequestError(f"The body is not valid JSON: {error.msg} at character {error.pos}.") from None
+    try:
+        return model.model_validate(parsed)
+    except ValidationError as error:
+        raise invalid(error, "", None) from None
+
+
+def body_too_large(limit: int) -> BodyTooLargeError:
+    """Say that a body of more than `limit` bytes is too large."""
+    return BodyTooLargeError(
+        f"The body may have at most {limit} bytes. Upload large media to /api/v1/files and name it by file_id."
+    )

@@ -1,0 +1,283 @@
+"""Who may call: every route of the application against every kind of credential, and what is whose."""
+
+import time
+from collections.abc import AsyncIterator, Iterable, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from starlette.routing import BaseRoute, Mount, Route
+
+from app.clients.identity import Scope
+from app.clients.keys import Keys
+from app.gemini.credentials import ApiKey
+from app.main import create_api
+from app.settings import Settings
+from app.store.clients import ClientStore
+from app.store.database import open_database
+from tests.emulator_process import Emulator
+from tests.gateway import Gateway, media, running_gateway
+
+PUBLIC = None
+ANY = "any"
+ROUTES: dict[tuple[str, str], Scope | str | None] = {
+    ("GET", "/"): PUBLIC,
+    ("GET", "/docs"): PUBLIC,
+    ("GET", "/openapi.json"): PUBLIC,
+    ("GET", "/healthz"): PUBLIC,
+    ("GET", "/readyz"): PUBLIC,
+    ("GET", "/problems/{code}"): PUBLIC,
+    ("POST", "/api/v1/auth/tokens"): ANY,
+    ("GET", "/api/v1/models"): ANY,
+    ("GET", "/api/v1/models/{model_id:path}"): ANY,
+    ("POST", "/api/v1/generate"): Scope.GENERATE,
+    ("POST", "/api/v1/chat"): Scope.GENERATE,
+    ("POST", "/api/v1/count-tokens"): Scope.GENERATE,
+    ("POST", "/api/v1/files"): Scope.FILES,
+    ("GET", "/api/v1/files"): Scope.FILES,
+    ("GET", "/api/v1/files/{file_id}"): Scope.FILES,
+    ("DELETE", "/api/v1/files/{file_id}"): Scope.FILES,
+    ("PUT", "/api/v1/files/raw/{filename}"): Scope.FILES,
+    **{("POST", f"/api/v1/images/{task}"): Scope.TASKS for task in ("captions", "detections")},
+    **{("POST", f"/api/v1/images/{task}"): Scope.TASKS for task in ("segmentations", "comparisons")},
+    **{("POST", f"/api/v1/audio/{task}"): Scope.TASKS for task in ("transcriptions", "subtitles")},
+    ("POST", "/api/v1/documents/markdown"): Scope.TASKS,
+    ("POST", "/api/v1/videos/descriptions"): Scope.TASKS,
+    **{("POST", f"/{version}/openai/audio/transcriptions"): Scope.TASKS for version in ("v1", "v1beta", "v1alpha")},
+    **{("POST", f"/{version}/openai/audio/translations"): Scope.TASKS for version in ("v1", "v1beta", "v1alpha")},
+}
+"""What each route needs. A route that is not here fails the test below: it is to be decided who may call it."""
+CLOSED = [(method, path) for (method, path), needed in ROUTES.items() if needed is not PUBLIC]
+SCOPED = [(method, path, needed) for (method, path), needed in ROUTES.items() if isinstance(needed, Scope)]
+PICTURE = ("file", media("shapes.png"))
+
+
+@dataclass(frozen=True, slots=True)
+class Closed:
+    """A gateway that asks for keys, and its keys."""
+
+    gateway: Gateway
+    keys: Keys
+
+    async def key(self, name: str, **more: Any) -> str:
+        """Make a client and give its key."""
+        return (await self.keys.create(name, now=time.time(), **more)).text
+
+    async def call(self, method: str, path: str, key: str | None, **more: Any) -> Any:
+        """Call a route, its parameters filled in with what is not there."""
+        headers = {} if key is None else {"authorization": f"Bearer {key}"}
+        for name in ("{file_id}", "{filename}", "{model_id:path}", "{code}"):
+            path = path.replace(name, "nothing")
+        return await self.gateway.client.request(method, path, headers=headers | more.pop("headers", {}), **more)
+
+
+@asynccontextmanager
+async def closed_gateway(emulator: Emulator, folder: Path, **settings: Any) -> AsyncIterator[Closed]:
+    """Run a gateway that asks for keys."""
+    async with (
+        running_gateway(emulator.url, folder, client_auth="keys", **settings) as gateway,
+        open_database(f"sqlite+aiosqlite:///{folder}/gateway.db") as database,
+    ):
+        yield Closed(gateway, Keys(ClientStore(database)))
+
+
+@pytest.fixture
+async def closed(emulator: Emulator, tmp_path: Path) -> AsyncIterator[Closed]:
+    async with closed_gateway(emulator, tmp_path) as closed:
+        yield closed
+
+
+def routes_of(routes: Iterable[BaseRoute]) -> Iterator[Route | Mount]:
+    """Give all routes, those of included routers too."""
+    for route in routes:
+        included = getattr(route, "original_router", None)
+        if included is not None:
+            yield from routes_of(included.routes)
+        else:
+            assert isinstance(route, Route | Mount), "another kind of route, which this test must learn"
+            yield route
+
+
+def test_every_route_of_the_application_is_in_the_table() -> None:
+    api = create_api(Settings(_env_file=None), ApiKey("any"))
+    routes = list(routes_of(api.routes))
+
+    found = {
+        (method, route.path)
+        for route in routes
+        if isinstance(route, Route)
+        for method in (route.methods or set()) - {"HEAD", "OPTIONS"}
+    }
+
+    assert found == ROUTES.keys()
+    assert [route.path for route in routes if isinstance(route, Mount)] == ["/docs/assets"]
+
+
+async def test_pages_and_probes_are_for_anyone(closed: Closed) -> None:
+    answers = {
+        path: (await closed.call(method, path, None)).status_code
+        for (method, path), needed in ROUTES.items()
+        if needed is PUBLIC
+    }
+
+    assert 401 not in answers.values()
+    assert 403 not in answers.values()
+
+
+@pytest.mark.parametrize(("method", "path"), CLOSED)
+async def test_everything_else_needs_a_good_credential(closed: Closed, method: str, path: str) -> None:
+    await closed.key("expired", expires_in_s=-1)
+    revoked = await closed.key("revoked")
+    await closed.keys.revoke("revoked", now=time.time())
+    expired = await closed.key("expired-too", expires_in_s=-1)
+    credentials = [None, "gg_nothing", revoked, expired, revoked[:-1] + "A", "ggt_e30.AAAA"]
+
+    answers = [await closed.call(method, path, key) for key in credentials]
+
+    assert [answer.status_code for answer in answers] == [401] * len(credentials)
+    assert all(answer.headers["www-authenticate"].startswith("Bearer") for answer in answers)
+    assert not any(key in answer.text for answer in answers for key in credentials if key)
+
+
+@pytest.mark.parametrize(("method", "path", "needed"), SCOPED)
+async def test_a_route_needs_its_scope(closed: Closed, method: str, path: str, needed: Scope) -> None:
+    without = await closed.key("without", scopes=frozenset(Scope) - {needed})
+    only = await closed.key("only", scopes={needed})
+
+    refused = await closed.call(method, path, without)
+    passed = await closed.call(method, path, only)
+
+    assert refused.status_code == 403
+    assert needed in refused.text
+    assert passed.status_code not in {401, 403}
+
+
+async def test_a_path_that_does_not_exist_is_closed_too(closed: Closed) -> None:
+    assert (await closed.call("GET", "/api/v2/anything", None)).status_code == 401
+
+
+@pytest.mark.parametrize("name", ["authorization", "x-api-key", "x-goog-api-key"])
+async def test_a_key_is_taken_where_each_surfaces_clients_put_it(closed: Closed, name: str) -> None:
+    key = await closed.key("web")
+
+    answer = await closed.call(
+        "GET", "/api/v1/models", None, headers={name: f"Bearer {key}" if "auth" in name else key}
+    )
+
+    assert answer.status_code == 200
+
+
+async def test_two_different_credentials_are_one_too_many(closed: Closed) -> None:
+    one, other = await closed.key("one"), await closed.key("other")
+
+    assert (await closed.call("GET", "/api/v1/models", one, headers={"x-api-key": other})).status_code == 401
+    assert (await closed.call("GET", "/api/v1/models", one, headers={"x-api-key": one})).status_code == 200
+
+
+async def test_no_client_sees_uses_or_deletes_anothers_file(closed: Closed, emulator: Emulator) -> None:
+    mine, other = await closed.key("mine"), await closed.key("other")
+    made = await closed.call("POST", "/api/v1/files", mine, files=[PICTURE])
+    file_id = made.json()["id"]
+    path = f"/api/v1/files/{file_id}"
+
+    answers = [
+        await closed.call("GET", path, other),
+        await closed.call("DELETE", path, other),
+        await closed.call("POST", "/api/v1/generate", other, files=[("file_id", (None, file_id))]),
+        await closed.call("POST", "/api/v1/images/captions", other, files=[("file_id", (None, file_id))]),
+        await closed.call("GET", "/api/v1/files/file_nothing", other),
+    ]
+
+    assert [(answer.status_code, answer.json()["code"]) for answer in answers] == [(404, "file-not-found")] * 5
+    assert (await closed.call("GET", "/api/v1/files", other)).json()["data"] == []
+    assert (await closed.call("GET", path, mine)).status_code == 200
+    assert len(emulator.files) == 1
+
+
+async def test_rotation_keeps_the_files(closed: Closed) -> None:
+    old = await closed.key("web")
+    file_id = (await closed.call("POST", "/api/v1/files", old, files=[PICTURE])).json()["id"]
+
+    new = (await closed.keys.rotate("web", now=time.time(), overlap_s=3600)).text
+
+    assert [(await closed.call("GET", f"/api/v1/files/{file_id}", key)).status_code for key in (old, new)] == [200, 200]
+
+
+async def test_only_the_models_of_a_client_are_asked(closed: Closed, emulator: Emulator) -> None:
+    key = await closed.key("web", models={"gemini-3.8-flash"})
+    form = [("prompt", (None, "Hello"))]
+
+    good = await closed.call("POST", "/api/v1/generate", key, files=form)
+    bad = await closed.call("POST", "/api/v1/generate", key, files=[*form, ("model", (None, "gemini-2.0-flash"))])
+    task = await closed.call("POST", "/api/v1/images/captions?model=gemini-2.0-flash", key, files=[PICTURE])
+
+    assert (good.status_code, bad.status_code, task.status_code) == (200, 403, 403)
+    assert len(emulator.requests("generateContent")) == 1
+
+
+async def test_only_the_pages_of_a_client_may_use_its_key(emulator: Emulator, tmp_path: Path) -> None:
+    async with closed_gateway(emulator, tmp_path, cors_origins=("https://a.example", "https://b.example")) as closed:
+        key = await closed.key("web", origins={"https://a.example"})
+
+        answers = {
+            origin: (await closed.call("GET", "/api/v1/models", key, headers={"origin": origin})).status_code
+            for origin in ("https://a.example", "https://b.example")
+        }
+
+    assert answers == {"https://a.example": 200, "https://b.example": 403}
+
+
+async def token(closed: Closed, key: str, **more: Any) -> Any:
+    return await closed.call("POST", "/api/v1/auth/tokens", key, json={"user": "u_1", **more})
+
+
+async def test_a_short_lived_token_acts_as_a_client_of_its_own(closed: Closed) -> None:
+    key = await closed.key("app")
+    one = (await token(closed, key)).json()["token"]
+    same = (await token(closed, key)).json()["token"]
+    other = (await token(closed, key, user="u_2")).json()["token"]
+    file_id = (await closed.call("POST", "/api/v1/files", one, files=[PICTURE])).json()["id"]
+
+    seen = [(await closed.call("GET", f"/api/v1/files/{file_id}", by)).status_code for by in (one, same, other, key)]
+
+    assert seen == [200, 200, 404, 404]
+
+
+async def test_a_token_has_no_more_rights_than_were_asked_for_or_are_there(closed: Closed) -> None:
+    key = await closed.key("app", scopes={Scope.GENERATE, Scope.FILES})
+    made = (await token(closed, key, scopes=["files"])).json()
+
+    assert made["scopes"] == ["files"]
+    refused = [
+        await closed.call("POST", "/api/v1/generate", made["token"], files=[("prompt", (None, "Hello"))]),
+        await token(closed, made["token"]),
+        await token(closed, key, scopes=["tasks"]),
+    ]
+    assert [answer.status_code for answer in refused] == [403, 403, 403]
+
+
+async def test_a_token_ends_after_its_requests(closed: Closed) -> None:
+    made = (await token(closed, await closed.key("app"), max_requests=2)).json()
+
+    answers = [(await closed.call("GET", "/api/v1/models", made["token"])).status_code for _ in range(3)]
+
+    assert answers == [200, 200, 401]
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [({"user": ""}, "user"), ({"ttl_s": 3601}, "ttl_s"), ({"scopes": ["all"]}, "scopes[0]"), ({"x": 1}, "x")],
+)
+async def test_what_a_token_cannot_have_is_refused_with_its_field(closed: Closed, body: Any, field: str) -> None:
+    answer = await token(closed, await closed.key("app"), **body)
+
+    assert answer.status_code == 422
+    assert answer.json()["errors"][0]["field"] == field
+
+
+async def test_an_open_gateway_asks_nobody(gateway: Gateway) -> None:
+    answer = await gateway.client.get("/api/v1/models", headers={"authorization": "Bearer anything"})
+
+    assert answer.status_code == 200
