@@ -1,4 +1,4 @@
-"""The command line: `gemini-gateway dev | serve | emulator | openapi | ask`.
+"""The command line: `gemini-gateway dev | serve | emulator | keys | openapi | ask`.
 
 It alone knows both the gateway and the emulator, and runs each in a process of its own.
 """
@@ -21,6 +21,7 @@ import uvicorn
 from pydantic import SecretStr
 
 from app.ask.command import ask
+from app.cli_keys import keys_cli, make_first_key
 from app.edge.guard import Guard
 from app.edge.hosts import LOOPBACK, is_loopback
 from app.edge.server import make_server
@@ -38,6 +39,7 @@ Port = Annotated[int, typer.Option(help="The port to listen on; 0 takes a free o
 
 cli = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 cli.command("ask")(ask)
+cli.add_typer(keys_cli, name="keys")
 
 
 def _say(line: str) -> None:
@@ -96,18 +98,27 @@ def _url(host: str, listener: socket.socket) -> str:
 
 @cli.command()
 def serve(host: Host = "127.0.0.1", port: Port = 8000) -> None:
-    """Serve against the real Gemini API."""
+    """Serve against the real Gemini API; clients need a key, unless CLIENT_AUTH says otherwise."""
     settings = read(Settings)
     key = read_api_key(settings)
-    if settings.client_auth is None:
-        raise SettingsError("CLIENT_AUTH: is not set; CLIENT_AUTH=none serves everyone who reaches the address")
-    if not is_loopback(host) and not settings.allow_open_access:
+    if settings.is_open and not is_loopback(host) and not settings.allow_open_access:
         raise SettingsError(
             f"ALLOW_OPEN_ACCESS: CLIENT_AUTH=none on {host} lets everyone who reaches it spend your quota; "
             "set ALLOW_OPEN_ACCESS=true if that is meant"
         )
     _log_to_stderr()
-    _run(settings, key, host=host, listener=_listen(host, port), is_dev=False)
+    listener = _listen(host, port)
+    if "keys" in settings.auth_methods:
+        _show_first_key(settings, settings.public_url or _url(host, listener))
+    _run(settings, key, host=host, listener=listener, is_dev=False)
+
+
+def _show_first_key(settings: Settings, url: str) -> None:
+    first = make_first_key(settings)
+    if first is not None:
+        _say("There was no client key yet. This is the first, named default; it is shown this once:")
+        _say(first.text)
+        _say(f'Try: curl --form-string prompt="Hello" -H "Authorization: Bearer {first.text}" {url}/api/v1/generate')
 
 
 @cli.command()
@@ -118,7 +129,7 @@ def dev(
     real: Annotated[bool, typer.Option("--real", help="Ask the real Gemini API, with GEMINI_API_KEY.")] = False,
 ) -> None:
     """Serve for development: no key and no database server, answered by the emulator."""
-    settings = read(Settings, client_auth="none")
+    settings = read(Settings, client_auth="none", app_check=None)
     if not is_loopback(host) and not settings.allow_open_access:
         raise SettingsError(f"ALLOW_OPEN_ACCESS: set it to true to let others than this machine reach {host}")
     _log_to_stderr()

@@ -6,6 +6,7 @@ from typing import get_args
 
 import pytest
 import typer
+from typer.core import TyperGroup
 
 from app.api.options import GenerateForm
 from app.api.schemas import Generation, Problem, StreamEvent
@@ -169,7 +170,10 @@ def invocations() -> list[tuple[str, str]]:
 
 def test_every_command_line_shown_has_a_command_and_options_that_exist() -> None:
     for name, arguments in invocations():
-        options = {option for parameter in COMMANDS[name].params for option in parameter.opts}
+        command = COMMANDS[name]
+        if isinstance(command, TyperGroup):
+            command = command.commands[arguments.split()[0]]
+        options = {option for parameter in command.params for option in parameter.opts}
         assert set(re.findall(r"(?<= )--?[a-z][a-z-]*", arguments)) <= options | {"--help"}
 
 
