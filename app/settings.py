@@ -91,6 +91,27 @@ class _Environment(BaseSettings):
     )
 
 
+LimitedCount = Annotated[int | None, Field(ge=0, le=10**15)]
+LimitedMoney = Annotated[float | None, Field(ge=0, le=1e9)]
+
+
+class LimitValues(BaseModel):
+    """Limits as they are set; None is without. Money is US dollars, days and months are UTC's."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    requests_per_minute: LimitedCount = None
+    tokens_per_minute: LimitedCount = None
+    tokens_per_day: LimitedCount = None
+    tokens_per_month: LimitedCount = None
+    cost_per_day: LimitedMoney = None
+    cost_per_month: LimitedMoney = None
+    concurrent_requests: LimitedCount = None
+    bytes_per_day: LimitedCount = None
+    max_file_bytes: LimitedCount = None
+    stored_bytes: LimitedCount = None
+
+
 class Settings(_Environment):
     """The gateway's settings; the field's name in capitals is the environment variable."""
 
@@ -158,6 +179,21 @@ class Settings(_Environment):
     cors_origins: Annotated[tuple[str, ...], NoDecode] = Field(
         (), description="Origins (comma-separated) whose pages may call; in `dev` every loopback origin may."
     )
+    redis_url: SecretStr | None = Field(
+        None, description="Where rates and concurrency are counted for all replicas; in this process when unset."
+    )
+    limits_on_outage: Literal["local", "refuse", "allow"] = Field(
+        "local", description="While Redis is away: count in each process, refuse limited calls, or let them through."
+    )
+    reserved_output_tokens: int = Field(
+        8_192, ge=1, description="Output tokens that a call reserves when it sets no max_output_tokens."
+    )
+    gateway_limits: Annotated[LimitValues, NoDecode] = Field(
+        LimitValues(), description="JSON object: limits of all clients together, by their names."
+    )
+    issuer_limits: Annotated[dict[Annotated[str, Field(min_length=1, max_length=255)], LimitValues], NoDecode] = Field(
+        {}, description="JSON object: an issuer, to the limits of all its clients together."
+    )
     max_file_bytes: int = Field(2 * GIB, ge=1, le=2 * GIB, description="Largest file, in bytes.")
     max_fields_bytes: int = Field(1 * MIB, ge=1_024, description="All of a form's fields together, in bytes.")
     max_parts: int = Field(1_000, ge=1, le=10_000, description="Parts of a form at most.")
@@ -214,7 +250,7 @@ class Settings(_Environment):
             raise ValueError("none stands alone")
         return value
 
-    @field_validator("model_aliases", "app_check", mode="before")
+    @field_validator("model_aliases", "app_check", "gateway_limits", "issuer_limits", mode="before")
     @classmethod
     def _parse(cls, value: object) -> object:
         try:
@@ -248,6 +284,13 @@ class Settings(_Environment):
     def _is_known_database(cls, value: str) -> str:
         if not value.startswith(("sqlite+aiosqlite://", "postgresql+asyncpg://")):
             raise ValueError("must begin with sqlite+aiosqlite:// or postgresql+asyncpg://")
+        return value
+
+    @field_validator("redis_url")
+    @classmethod
+    def _is_redis(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and not value.get_secret_value().startswith(("redis://", "rediss://", "unix://")):
+            raise ValueError("must begin with redis://, rediss:// or unix://")
         return value
 
     @model_validator(mode="after")

@@ -1,8 +1,11 @@
-"""The registry's tables. Two of them, since several ids of one owner may stand for one file upstream.
+"""The tables. The registry has two, since several ids of one owner may stand for one file upstream.
 
     files (what a client holds: id, filename, how it came) ──> uploads (what lies at Gemini: name, bytes, state, expiry)
 
-It knows nothing of who asks; times are seconds of Gemini's clock since the epoch.
+    reservations (a call that runs: how much it holds, of what) ──> budgets (what a party has used of a day or month)
+
+It knows nothing of who asks; times are seconds since the epoch, the registry's by Gemini's clock. Money is whole
+billionths of a US dollar, so that sums are exact.
 """
 
 from sqlalchemy import BigInteger, Float, ForeignKey, Index, Integer, LargeBinary, String, Text
@@ -10,7 +13,7 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 
 class Base(DeclarativeBase):
-    """The registry's declarative base."""
+    """The tables' declarative base."""
 
 
 class UploadRow(Base):
@@ -56,3 +59,40 @@ class FileRow(Base):
     filename: Mapped[str | None] = mapped_column(Text)
     created_at: Mapped[float] = mapped_column(Float)
     deleted_at: Mapped[float | None] = mapped_column(Float)
+
+
+class BudgetRow(Base):
+    """One party's day or month. The limits are those of the last call, to be shown; None is without."""
+
+    __tablename__ = "budgets"
+    __table_args__ = (Index("budgets_by_end", "ends_at"),)
+
+    subject: Mapped[str] = mapped_column(String(300), primary_key=True)
+    period: Mapped[str] = mapped_column(String(10), primary_key=True)
+    ends_at: Mapped[float] = mapped_column(Float)
+    tokens_limit: Mapped[int | None] = mapped_column(BigInteger)
+    cost_limit: Mapped[int | None] = mapped_column(BigInteger)
+    bytes_limit: Mapped[int | None] = mapped_column(BigInteger)
+    tokens_used: Mapped[int] = mapped_column(BigInteger)
+    tokens_reserved: Mapped[int] = mapped_column(BigInteger)
+    cost_used: Mapped[int] = mapped_column(BigInteger)
+    cost_reserved: Mapped[int] = mapped_column(BigInteger)
+    bytes_used: Mapped[int] = mapped_column(BigInteger)
+
+
+class ReservationRow(Base):
+    """What one call holds until it is settled, or until nobody has prolonged its lease.
+
+    `budgets` is JSON: subject and period of each. One that was swept stays for a while, booked at its estimate, so
+    that a call that was only slow can still be settled to what it really used.
+    """
+
+    __tablename__ = "reservations"
+    __table_args__ = (Index("reservations_by_lease", "lease_until"),)
+
+    id: Mapped[str] = mapped_column(String(36), primary_key=True)
+    budgets: Mapped[str] = mapped_column(Text)
+    tokens: Mapped[int] = mapped_column(BigInteger)
+    cost: Mapped[int] = mapped_column(BigInteger)
+    lease_until: Mapped[float] = mapped_column(Float)
+    swept_at: Mapped[float | None] = mapped_column(Float)

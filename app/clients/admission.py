@@ -1,0 +1,207 @@
+"""Admission: whether a call may run, judged by every limit that holds for it, and what becomes of that when it ends.
+
+    admit ──> rates and slots (limits.py) ──> budgets (budgets.py) ──> Reservation ──> settle or release
+
+A client without limits, at a gateway without limits, meets no counter and no store. It knows no HTTP but the names of
+the RateLimit fields.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from uuid import uuid4
+
+from app.clients.budgets import Budgets, budgets_of, nanodollars, quotas_of
+from app.clients.estimate import Estimate, Used, without_usage
+from app.clients.identity import Client
+from app.clients.limits import Counters, Taken
+from app.clients.outage import open_counters
+from app.clients.parties import Parties, Party, Whose
+from app.clients.plan import Plan, plan_of
+from app.clients.rate_headers import Quota, rate_headers
+from app.clients.refusals import budget_refusal, counter_refusal
+from app.errors import FieldError, FileTooLargeError, InvalidFieldError
+from app.settings import Settings
+from app.store.budgets import Amounts, Budget, BudgetBook, NoRoomError
+from app.store.database import Database
+
+log = logging.getLogger("gateway.limits")
+
+
+class Reservation:
+    """What an admitted call holds, until it is settled. `call` is its id."""
+
+    __slots__ = ("_quotas", "_settle", "call", "estimate")
+
+    def __init__(
+        self,
+        call: str,
+        estimate: Estimate,
+        quotas: tuple[Quota, ...] = (),
+        settle: Callable[[Used], None] | None = None,
+    ) -> None:
+        self.call = call
+        self.estimate = estimate
+        self._quotas = quotas
+        self._settle = settle
+
+    def settle(self, usage: Used | None, *, streamed_tokens: int = 0) -> None:
+        """Book what the call has used, whatever way it ended; it neither waits nor fails, and only the first counts.
+
+        None when no usage was seen: its input is booked then, and `streamed_tokens` of output. NOTHING when the model
+        was not asked.
+        """
+        settle, self._settle = self._settle, None
+        if settle is not None:
+            settle(without_usage(self.estimate, streamed_tokens) if usage is None else usage)
+
+    def headers(self) -> dict[str, str]:
+        """Give RateLimit and RateLimit-Policy, as the client's own limits stood when the call was admitted."""
+        return rate_headers(self._quotas)
+
+
+@dataclass(frozen=True, slots=True)
+class _Running:
+    """A call that runs: what it drew, and whether it holds something of a budget."""
+
+    plan: Plan
+    has_budgets: bool
+
+
+class Admission:
+    """Admits calls, for one process; what it counts and books is shared as far as its counters and budgets are."""
+
+    def __init__(self, parties: Parties, counters: Counters, budgets: Budgets, clock: Callable[[], float]) -> None:
+        self._parties = parties
+        self._counters = counters
+        self._budgets = budgets
+        self._clock = clock
+        self._running: dict[str, _Running] = {}
+
+    @property
+    def state(self) -> str:
+        """Say for `/readyz` how counting is: `ok`, or `away` while LIMITS_ON_OUTAGE decides."""
+        return self._counters.state
+
+    async def admit(self, client: Client, estimate: Estimate) -> Reservation:
+        """Admit a call, or raise RateLimitedError with the limit that refuses it, when to come again, and headers.
+
+        Raises InvalidFieldError when a limit is in money and the model has no price, and StoreUnavailableError.
+        """
+        parties = self._parties.of(client)
+        if not parties:
+            return Reservation("", estimate)
+        now = self._clock()
+        call = str(uuid4())
+        plan = plan_of(parties, estimate, call=call, now=now)
+        budgets = budgets_of(parties, now)
+        _check_price(budgets, estimate)
+        taken = await self._take(plan)
+        quotas = plan.quotas(taken)
+        if budgets:
+            quotas += await self._reserve(plan, budgets, estimate, quotas)
+        self._running[call] = _Running(plan, has_budgets=bool(budgets))
+        return Reservation(call, estimate, tuple(quotas), lambda used: self._settle(call, estimate, used))
+
+    async def _take(self, plan: Plan) -> Taken:
+        if not plan.sources:
+            return Taken(())
+        try:
+            taken = await self._counters.take(plan.draw)
+        except asyncio.CancelledError:
+            # It may have been taken all the same.
+            self._undo(plan)
+            raise
+        if taken.refused is not None:
+            raise counter_refusal(plan, taken, taken.refused, rate_headers(plan.quotas(taken)))
+        return taken
+
+    def _undo(self, plan: Plan) -> None:
+        if plan.sources:
+            self._counters.close(plan.draw, plan.undoing(), now=self._clock())
+
+    async def _reserve(
+        self, plan: Plan, budgets: tuple[tuple[Party, Budget], ...], estimate: Estimate, quotas: list[Quota]
+    ) -> list[Quota]:
+        now = plan.draw.taken_at
+        amounts = Amounts(estimate.tokens, nanodollars(estimate.cost or 0.0), estimate.upload_bytes)
+        lines = [budget for _, budget in budgets]
+        try:
+            standings = await self._budgets.reserve(plan.draw.id, lines, amounts)
+        except NoRoomError as error:
+            self._undo(plan)
+            party = next(party for party, budget in budgets if budget is error.budget)
+            if party.whose is Whose.CLIENT:
+                quotas = [*quotas, *quotas_of(error.budget, error.standing, now=now)]
+            raise budget_refusal(
+                party, error.budget, error.standing, amounts, now=now, headers=rate_headers(quotas)
+            ) from None
+        except BaseException:
+            self._undo(plan)
+            raise
+        found = []
+        for (party, budget), standing in zip(budgets, standings, strict=True):
+            if party.whose is Whose.CLIENT:
+                found += quotas_of(budget, standing, now=now)
+        return found
+
+    def _settle(self, call: str, estimate: Estimate, used: Used) -> None:
+        running = self._running.pop(call)
+        if running.plan.sources:
+            self._counters.close(running.plan.draw, running.plan.settling(used.tokens), now=self._clock())
+        if running.has_budgets:
+            # A price that is not known is not zero.
+            cost = estimate.cost if used.cost is None else used.cost
+            self._budgets.settle(call, tokens=used.tokens, cost=nanodollars(cost or 0.0))
+
+    async def take_bytes(self, client: Client, count: int) -> None:
+        """Count bytes that a client uploads today, for good; raises RateLimitedError when there is no room."""
+        parties = tuple(party for party in self._parties.of(client) if party.limits.bytes_per_day is not None)
+        if not parties or not count:
+            return
+        now = self._clock()
+        budgets = tuple((party, budget) for party, budget in budgets_of(parties, now) if budget.bytes is not None)
+        try:
+            await self._budgets.use_bytes([budget for _, budget in budgets], count)
+        except NoRoomError as error:
+            party = next(party for party, budget in budgets if budget is error.budget)
+            quotas = quotas_of(error.budget, error.standing, now=now) if party.whose is Whose.CLIENT else []
+            raise budget_refusal(
+                party, error.budget, error.standing, Amounts(bytes=count), now=now, headers=rate_headers(quotas)
+            ) from None
+
+    def check_file(self, client: Client, size_bytes: int) -> None:
+        """Raise FileTooLargeError when a file is larger than any limit that holds for the client allows."""
+        limits = [party.limits.max_file_bytes for party in self._parties.of(client)]
+        most = min((limit for limit in limits if limit is not None), default=None)
+        if most is not None and size_bytes > most:
+            raise FileTooLargeError(f"The file has {size_bytes} bytes; at most {most} are allowed for you.")
+
+    async def sweep(self) -> None:
+        """Prolong what runs here, and book the calls of processes that died; to be run every minute."""
+        running = tuple(self._running.items())
+        draws = [each.plan.draw for _, each in running if each.plan.draw.slots]
+        await self._counters.renew(draws, now=self._clock())
+        booked = await self._budgets.sweep([call for call, each in running if each.has_budgets])
+        if booked:
+            log.warning("%d calls ended without a word; booked at their estimates", booked)
+
+
+def _check_price(budgets: tuple[tuple[Party, Budget], ...], estimate: Estimate) -> None:
+    if estimate.cost is None and any(budget.cost is not None for _, budget in budgets):
+        text = "The model has no price here, and a limit that holds for you is in money; name a model that has one."
+        raise InvalidFieldError(text, errors=(FieldError("model", text),))
+
+
+@asynccontextmanager
+async def open_admission(
+    settings: Settings, database: Database, *, clock: Callable[[], float] = time.time
+) -> AsyncIterator[Admission]:
+    """Open what counts and books; at the end, what is still to be written is. `clock` gives seconds since the epoch."""
+    redis_url = None if settings.redis_url is None else settings.redis_url.get_secret_value()
+    budgets = Budgets(BudgetBook(database), clock)
+    async with open_counters(redis_url, settings.limits_on_outage) as counters, budgets.settling.running():
+        yield Admission(Parties.of_settings(settings), counters, budgets, clock)

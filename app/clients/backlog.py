@@ -1,0 +1,77 @@
+"""What is written soon, off the call's path: one task, in the order it came, as much at a time as has gathered."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from typing import Generic, TypeVar
+
+from app.errors import GatewayError
+
+log = logging.getLogger("gateway.backlog")
+RETRY_S = 1.0
+LINGER_S = 10.0
+BATCH = 500
+
+T = TypeVar("T")
+
+
+class Backlog(Generic[T]):
+    """Items that wait to be written. What fails because a store is away is written again; nothing is written twice.
+
+    An item is dropped only when its writing meets a defect; whoever adds items must be safe against that.
+    """
+
+    def __init__(self, write: Callable[[Sequence[T]], Awaitable[None]]) -> None:
+        self._write = write
+        self._items: list[T] = []
+        self._has_items = asyncio.Event()
+        self._is_idle = asyncio.Event()
+        self._is_idle.set()
+
+    def __len__(self) -> int:
+        return len(self._items)
+
+    def add(self, item: T) -> None:
+        """Have an item written; it does not wait."""
+        self._items.append(item)
+        self._has_items.set()
+        self._is_idle.clear()
+
+    async def drained(self) -> None:
+        """Wait until everything has been written."""
+        await self._is_idle.wait()
+
+    async def _run(self) -> None:
+        while True:
+            await self._has_items.wait()
+            batch = self._items[:BATCH]
+            try:
+                await self._write(batch)
+            except GatewayError as error:
+                log.warning("not written yet: %s", error.code)
+                await asyncio.sleep(RETRY_S)
+                continue
+            except Exception as error:
+                # A defect must not end the writing for good. Its message may hold what was stored.
+                log.error("not written: %s", type(error).__name__)  # noqa: TRY400  # no traceback, for the same reason
+            del self._items[: len(batch)]
+            if not self._items:
+                self._has_items.clear()
+                self._is_idle.set()
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Write while the block runs, and at its end what is left, for at most LINGER_S."""
+        task = asyncio.create_task(self._run())
+        try:
+            yield
+        finally:
+            try:
+                async with asyncio.timeout(LINGER_S):
+                    await self.drained()
+            except TimeoutError:
+                log.warning("%d were left unwritten", len(self._items))
+            finally:
+                task.cancel()
+                await asyncio.gather(task, return_exceptions=True)

@@ -1,0 +1,123 @@
+"""Budgets: tokens and money of days and months, bytes of days, held before a call runs and settled when it has ended.
+
+    reserve ──> (the call runs; sweep prolongs its lease) ──> settle: a row is written soon, off the call's path
+
+A call whose process dies is settled at its estimate by whoever sweeps next. It knows no HTTP and no rates; days and
+months are UTC's.
+"""
+
+import calendar
+import math
+from collections.abc import Callable, Collection, Sequence
+from datetime import UTC, datetime
+from functools import lru_cache
+
+from app.clients.backlog import Backlog
+from app.clients.limits import LEASE_S
+from app.clients.parties import Party
+from app.clients.rate_headers import Quota
+from app.store.budgets import Amounts, Budget, BudgetBook, NoRoomError, Settlement, Standing
+
+DAY_S = 86_400
+NANO = 1_000_000_000
+NANO_IN_MICRO = 1_000
+MOST = 10**18
+"""What a budget's column holds at most, with room for sums."""
+UNSURE_AT_MOST = 10_000
+
+
+def nanodollars(dollars: float) -> int:
+    """Give US dollars in whole billionths, rounded up."""
+    return min(math.ceil(max(dollars, 0.0) * NANO), MOST) if math.isfinite(dollars) else MOST
+
+
+@lru_cache(maxsize=4)
+def _periods(day: int) -> tuple[tuple[str, float, float], tuple[str, float, float]]:
+    date = datetime.fromtimestamp(day * DAY_S, UTC)
+    first = day - date.day + 1
+    beyond = first + calendar.monthrange(date.year, date.month)[1]
+    return (f"{date:%Y-%m-%d}", day * DAY_S, (day + 1) * DAY_S), (f"{date:%Y-%m}", first * DAY_S, beyond * DAY_S)
+
+
+def _at_most(limit: int | None) -> int | None:
+    return None if limit is None else min(limit, MOST)
+
+
+def budgets_of(parties: Sequence[Party], now: float) -> tuple[tuple[Party, Budget], ...]:
+    """Give the budgets that hold for a call now and whose they are, in the order in which their rows are locked."""
+    day, month = _periods(int(now // DAY_S))
+    found = []
+    for party in parties:
+        limits = party.limits
+        tokens = _at_most(limits.tokens_per_month)
+        cost = None if limits.cost_per_month is None else nanodollars(limits.cost_per_month)
+        if tokens is not None or cost is not None:
+            found.append((party, Budget(party.key, *month, tokens=tokens, cost=cost)))
+        tokens, count = _at_most(limits.tokens_per_day), _at_most(limits.bytes_per_day)
+        cost = None if limits.cost_per_day is None else nanodollars(limits.cost_per_day)
+        if tokens is not None or cost is not None or count is not None:
+            found.append((party, Budget(party.key, *day, tokens=tokens, cost=cost, bytes=count)))
+    return tuple(found)
+
+
+def is_day(budget: Budget) -> bool:
+    """Tell a day from a month."""
+    return budget.ends_at - budget.starts_at <= DAY_S
+
+
+def quotas_of(budget: Budget, standing: Standing, *, now: float) -> list[Quota]:
+    """Tell how a budget's limits stand; money is counted in millionths of a US dollar."""
+    name = "day" if is_day(budget) else "month"
+    used, reserved = standing.used, standing.reserved
+    window_s, left_s = int(budget.ends_at - budget.starts_at), budget.ends_at - now
+    found = []
+    if budget.tokens is not None:
+        left = budget.tokens - used.tokens - reserved.tokens
+        found.append(Quota(f"tokens-{name}", budget.tokens, left, "tokens", window_s, left_s))
+    if budget.cost is not None:
+        left = (budget.cost - used.cost - reserved.cost) // NANO_IN_MICRO
+        found.append(Quota(f"cost-{name}", budget.cost // NANO_IN_MICRO, left, "micro-usd", window_s, left_s))
+    if budget.bytes is not None:
+        left = budget.bytes - used.bytes
+        found.append(Quota(f"bytes-{name}", budget.bytes, left, "content-bytes", window_s, left_s))
+    return found
+
+
+class Budgets:
+    """Holds and settles, in the book that all replicas share."""
+
+    def __init__(self, book: BudgetBook, clock: Callable[[], float]) -> None:
+        self._book = book
+        self._clock = clock
+        self.settling: Backlog[Settlement] = Backlog(book.settle)
+
+    async def reserve(self, reservation: str, budgets: Sequence[Budget], amounts: Amounts) -> tuple[Standing, ...]:
+        """Hold the amounts of every budget or of none; gives how each stands then.
+
+        Raises NoRoomError with the first that has no room, and StoreUnavailableError.
+        """
+        try:
+            return await self._book.reserve(reservation, budgets, amounts, lease_until=self._clock() + LEASE_S)
+        except NoRoomError:
+            raise
+        except BaseException:
+            # It may have been written all the same. What cannot be taken back now is booked when its lease ends.
+            if len(self.settling) < UNSURE_AT_MOST:
+                self.settle(reservation, tokens=0, cost=0)
+            raise
+
+    def settle(self, reservation: str, *, tokens: int, cost: int) -> None:
+        """Book what a call has really used, soon; it neither waits nor fails."""
+        self.settling.add(Settlement(reservation, min(max(tokens, 0), MOST), min(max(cost, 0), MOST)))
+
+    async def use_bytes(self, budgets: Sequence[Budget], count: int) -> None:
+        """Use bytes of every budget or of none, for good; raises NoRoomError with the first that has no room."""
+        await self._book.use_bytes(budgets, count)
+
+    async def sweep(self, running: Collection[str]) -> int:
+        """Prolong the leases of calls that run here, then book those that nobody answers for; gives how many."""
+        # Not while settlements are written: the two would lock the same rows in different orders.
+        await self.settling.drained()
+        now = self._clock()
+        await self._book.renew(running, lease_until=now + LEASE_S)
+        return await self._book.sweep(now=now)

@@ -1,0 +1,49 @@
+"""What a call may use, said before it runs, and what it has used, said when it ends."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """What a call may use at most, as far as it is known beforehand.
+
+    `output_tokens` is the cap that the client set, else RESERVED_OUTPUT_TOKENS. `cost` is US dollars for both, None
+    when the model has no price. `upload_bytes` are counted for good when the call is admitted.
+    """
+
+    input_tokens: int
+    output_tokens: int
+    cost: float | None = None
+    upload_bytes: int = 0
+
+    @property
+    def tokens(self) -> int:
+        """All tokens."""
+        return self.input_tokens + self.output_tokens
+
+
+@dataclass(frozen=True, slots=True)
+class Used:
+    """What a call has used: tokens in and out (thoughts are output), and US dollars, None when that is not known."""
+
+    input_tokens: int
+    output_tokens: int
+    cost: float | None = None
+
+    @property
+    def tokens(self) -> int:
+        """All tokens."""
+        return self.input_tokens + self.output_tokens
+
+
+NOTHING = Used(0, 0, 0.0)
+
+
+def without_usage(estimate: Estimate, streamed_tokens: int) -> Used:
+    """Say what a call has used that ended without a word on it: its input, and what was streamed of its output.
+
+    The cost is the estimate's, in proportion to the tokens.
+    """
+    tokens = estimate.input_tokens + streamed_tokens
+    share = tokens / estimate.tokens if estimate.tokens else 0.0
+    return Used(estimate.input_tokens, streamed_tokens, None if estimate.cost is None else estimate.cost * share)

@@ -1,0 +1,331 @@
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
+
+import pytest
+
+from app.clients.admission import Admission
+from app.clients.budgets import Budgets
+from app.clients.estimate import NOTHING, Estimate, Used
+from app.clients.identity import LOCAL, NO_LIMITS, Client, Limits
+from app.clients.limits import LEASE_S, WINDOW_S
+from app.clients.outage import open_counters
+from app.clients.parties import Parties
+from app.errors import FileTooLargeError, InvalidFieldError, RateLimitedError
+from app.store.budgets import Amounts, BudgetBook, Standing
+from app.store.database import Database, open_database
+from tests.servers import ValkeyServer
+from tests.unit.clients.clock import Clock
+
+TODAY = "2025-11-25"
+SMALL = Estimate(input_tokens=10, output_tokens=90, cost=0.01)
+
+
+def client(name: str = "web", *, issuer: str | None = None, **limits: float) -> Client:
+    return Client(id=name, name=name, issuer=issuer, limits=Limits(**limits))  # type: ignore[arg-type]  # by name
+
+
+@pytest.fixture
+async def database(database_url: str) -> AsyncIterator[Database]:
+    async with open_database(database_url) as database:
+        yield database
+
+
+@asynccontextmanager
+async def opened(
+    database: Database, redis_url: str | None, clock: Clock, parties: Parties | None = None
+) -> AsyncIterator[Admission]:
+    budgets = Budgets(BudgetBook(database), clock)
+    async with open_counters(redis_url, "refuse") as counters, budgets.settling.running():
+        yield Admission(parties or Parties(), counters, budgets, clock)
+
+
+@pytest.fixture
+async def admission(database: Database, redis_url: str | None, clock: Clock) -> AsyncIterator[Admission]:
+    async with opened(database, redis_url, clock) as admission:
+        yield admission
+
+
+async def refusal(admission: Admission, caller: Client, estimate: Estimate = SMALL) -> RateLimitedError:
+    with pytest.raises(RateLimitedError) as caught:
+        await admission.admit(caller, estimate)
+    return caught.value
+
+
+async def used(database: Database, admission: Admission, subject: str = "client:web") -> Standing:
+    await admission.sweep()
+    return await BudgetBook(database).standing(subject, TODAY)
+
+
+async def test_a_client_without_limits_meets_no_counter_and_has_no_headers(admission: Admission) -> None:
+    reservation = await admission.admit(LOCAL, SMALL)
+    reservation.settle(None)
+
+    assert reservation.headers() == {}
+
+
+async def test_a_minutes_requests_are_admitted_and_the_next_is_told_when_to_come_again(
+    admission: Admission, clock: Clock
+) -> None:
+    web = client(requests_per_minute=2)
+    clock.now += 18
+    headers = [(await admission.admit(web, SMALL)).headers() for _ in range(2)]
+
+    error = await refusal(admission, web)
+
+    assert [each["RateLimit"] for each in headers] == ['"requests";r=1;t=42', '"requests";r=0;t=42']
+    assert {each["RateLimit-Policy"] for each in headers} == {'"requests";q=2;w=60'}
+    assert error.detail == "Your limit of 2 requests a minute is reached."
+    assert error.retry_after_s == 42
+    assert error.headers == headers[1]
+    clock.now += 42
+    await admission.admit(web, SMALL)
+
+
+async def test_the_headers_tell_of_every_limit_of_the_clients_own(admission: Admission) -> None:
+    web = client(
+        requests_per_minute=60,
+        tokens_per_minute=1_000,
+        concurrent_requests=4,
+        tokens_per_day=5_000,
+        cost_per_month=2.5,
+        bytes_per_day=700,
+    )
+
+    headers = (await admission.admit(web, SMALL)).headers()
+
+    assert headers == {
+        "RateLimit-Policy": '"requests";q=60;w=60, "tokens";q=1000;qu="tokens";w=60, '
+        '"concurrent-requests";q=4;qu="concurrent-requests", "cost-month";q=2500000;qu="micro-usd";w=2592000, '
+        '"tokens-day";q=5000;qu="tokens";w=86400, "bytes-day";q=700;qu="content-bytes";w=86400',
+        "RateLimit": '"requests";r=59;t=60, "tokens";r=900;t=60, "concurrent-requests";r=3, '
+        '"cost-month";r=2490000;t=475200, "tokens-day";r=4900;t=43200, "bytes-day";r=700;t=43200',
+    }
+
+
+async def test_a_slot_is_free_again_when_the_call_has_ended(admission: Admission) -> None:
+    web = client(concurrent_requests=1)
+    first = await admission.admit(web, SMALL)
+    error = await refusal(admission, web)
+    first.settle(Used(1, 1))
+
+    assert error.detail == "Your limit of 1 concurrent requests is reached; wait until one has ended."
+    assert error.retry_after_s == 1
+    await admission.admit(web, SMALL)
+
+
+async def test_a_call_that_runs_longer_than_a_lease_keeps_its_slot_and_its_reservation(
+    admission: Admission, clock: Clock, database: Database
+) -> None:
+    web = client(concurrent_requests=1, tokens_per_day=1_000)
+    await admission.admit(web, SMALL)
+    for _ in range(6):
+        clock.now += 60
+        await admission.sweep()
+
+    assert clock.now > LEASE_S
+    await refusal(admission, web)
+    assert await used(database, admission) == Standing(Amounts(), Amounts(100, 10_000_000))
+
+
+@pytest.mark.parametrize(
+    ("usage", "streamed", "expected"),
+    [
+        (Used(8, 30, 0.005), 0, Amounts(38, 5_000_000)),
+        (Used(8, 30, None), 0, Amounts(38, 10_000_000)),
+        (Used(500, 700, 0.5), 0, Amounts(1_200, 500_000_000)),
+        (None, 40, Amounts(50, 5_000_000)),
+        (None, 0, Amounts(10, 1_000_000)),
+        (NOTHING, 0, Amounts()),
+    ],
+)
+async def test_a_call_is_settled_to_what_it_has_used(
+    admission: Admission, database: Database, usage: Used | None, streamed: int, expected: Amounts
+) -> None:
+    reservation = await admission.admit(client(tokens_per_day=1_000, tokens_per_minute=1_000), SMALL)
+    held = await BudgetBook(database).standing("client:web", TODAY)
+    reservation.settle(usage, streamed_tokens=streamed)
+    reservation.settle(Used(9, 9, 9.0))
+
+    assert held == Standing(Amounts(), Amounts(100, 10_000_000))
+    assert await used(database, admission) == Standing(expected, Amounts())
+
+
+async def test_tokens_of_a_minute_are_corrected_too(admission: Admission) -> None:
+    web = client(tokens_per_minute=150)
+    (await admission.admit(web, SMALL)).settle(Used(20, 30))
+    await admission.sweep()
+
+    (await admission.admit(web, SMALL)).settle(Used(50, 60))
+    error = await refusal(admission, web)
+
+    assert error.detail == "Your limit of 150 tokens a minute has 0 left, and this call may use 100."
+
+
+async def test_a_days_budget_is_refused_until_the_day_ends(admission: Admission, clock: Clock) -> None:
+    web = client(tokens_per_day=150)
+    (await admission.admit(web, SMALL)).settle(Used(60, 40, 0.0))
+    await admission.sweep()
+
+    error = await refusal(admission, web)
+
+    assert error.detail == "Your limit of 150 tokens a day has 50 left, and this call may use 100."
+    assert error.retry_after_s == 12 * 3600
+    assert error.headers["RateLimit"] == '"tokens-day";r=50;t=43200'
+    clock.now += 12 * 3600
+    await admission.admit(web, SMALL)
+
+
+async def test_where_only_running_calls_are_in_the_way_the_wait_is_short(admission: Admission) -> None:
+    web = client(tokens_per_day=150)
+    await admission.admit(web, SMALL)
+
+    assert (await refusal(admission, web)).retry_after_s == 5
+
+
+@pytest.mark.parametrize("limit", ["tokens_per_minute", "tokens_per_day", "cost_per_month"])
+async def test_what_can_never_fit_is_told_that_waiting_does_not_help(admission: Admission, limit: str) -> None:
+    limits = replace(NO_LIMITS, **{limit: 0.001 if limit == "cost_per_month" else 99})
+
+    error = await refusal(admission, Client("web", "web", limits=limits))
+
+    assert error.retry_after_s is None
+    assert "waiting does not help" in error.detail
+
+
+async def test_what_a_budget_refuses_has_taken_no_rate_and_no_slot(admission: Admission) -> None:
+    web = client(requests_per_minute=1, tokens_per_minute=100, concurrent_requests=1, tokens_per_day=100)
+    greedy = Estimate(1, 50, 0.0, upload_bytes=0)
+    await refusal(admission, web, Estimate(1, 100))
+    full = client("full", requests_per_minute=1, concurrent_requests=1, tokens_per_day=10)
+    await refusal(admission, full, greedy)
+
+    await admission.admit(web, SMALL)
+    await admission.admit(client("full", requests_per_minute=1, concurrent_requests=1), SMALL)
+
+
+async def test_a_limit_in_money_refuses_a_model_without_a_price(admission: Admission) -> None:
+    with pytest.raises(InvalidFieldError) as caught:
+        await admission.admit(client(cost_per_day=1), Estimate(1, 1, cost=None))
+
+    assert caught.value.errors[0].field == "model"
+
+
+async def test_limits_of_the_issuer_and_of_the_gateway_hold_for_all_their_clients(
+    database: Database, redis_url: str | None, clock: Clock
+) -> None:
+    parties = Parties(Limits(tokens_per_day=350), {"app": Limits(requests_per_minute=2)})
+    async with opened(database, redis_url, clock, parties) as admission:
+        await admission.admit(client("one", issuer="app"), SMALL)
+        reservation = await admission.admit(client("two", issuer="app"), SMALL)
+        of_issuer = await refusal(admission, client("three", issuer="app"))
+        await admission.admit(client("four"), SMALL)
+        of_gateway = await refusal(admission, client("five"))
+
+    assert of_issuer.detail == "Your group's limit of 2 requests a minute is reached."
+    assert of_gateway.detail == "The gateway's limit of 350 tokens a day has 50 left, and this call may use 100."
+    # What others have left of theirs is not shown.
+    assert reservation.headers() == of_issuer.headers == of_gateway.headers == {}
+
+
+async def test_bytes_are_counted_as_they_are_uploaded(admission: Admission) -> None:
+    web = client(bytes_per_day=1_000)
+    await admission.take_bytes(web, 600)
+    await admission.admit(web, Estimate(1, 1, 0.0, upload_bytes=300))
+    with pytest.raises(RateLimitedError) as caught:
+        await admission.take_bytes(web, 101)
+    await admission.take_bytes(web, 100)
+
+    assert caught.value.detail == "Your limit of 1000 uploaded bytes a day has 100 left, and this call may use 101."
+    assert caught.value.headers["RateLimit"] == '"bytes-day";r=100;t=43200'
+
+
+async def test_bytes_of_a_client_without_such_a_limit_are_not_counted(admission: Admission, database: Database) -> None:
+    await admission.take_bytes(client(tokens_per_day=5), 600)
+    await admission.take_bytes(LOCAL, 600)
+
+    assert await used(database, admission) == Standing()
+
+
+async def test_the_smallest_limit_of_a_file_holds(database: Database, clock: Clock) -> None:
+    parties = Parties(Limits(max_file_bytes=500), {"app": Limits(max_file_bytes=50)})
+    async with opened(database, None, clock, parties) as admission:
+        admission.check_file(LOCAL, 500)
+        admission.check_file(client(issuer="app", max_file_bytes=100), 50)
+        with pytest.raises(FileTooLargeError, match="at most 50 "):
+            admission.check_file(client(issuer="app", max_file_bytes=100), 51)
+
+
+async def test_of_concurrent_callers_on_three_replicas_exactly_the_limit_is_admitted_in_one_window(
+    database_url: str, valkey: ValkeyServer, clock: Clock
+) -> None:
+    web = client(requests_per_minute=10, tokens_per_day=2_500)
+
+    async with AsyncExitStack() as stack:
+        replicas = []
+        for _ in range(3):
+            database = await stack.enter_async_context(open_database(database_url))
+            replicas.append(await stack.enter_async_context(opened(database, valkey.url, clock)))
+
+        async def attempt(number: int) -> bool:
+            try:
+                await replicas[number % 3].admit(web, SMALL)
+            except RateLimitedError:
+                return False
+            return True
+
+        admitted = []
+        for _ in range(3):
+            admitted.append(sum(await asyncio.gather(*(attempt(number) for number in range(24)))))
+            clock.now += WINDOW_S
+
+    assert admitted == [10, 10, 5]
+
+
+async def test_the_calls_of_a_replica_that_died_are_booked_once_at_their_estimates(
+    database_url: str, valkey: ValkeyServer, clock: Clock
+) -> None:
+    web = client(concurrent_requests=2, tokens_per_day=1_000)
+    async with open_database(database_url) as one, open_database(database_url) as two:
+        async with opened(one, valkey.url, clock) as dead, opened(two, valkey.url, clock) as alive:
+            lost = [await dead.admit(web, SMALL) for _ in range(2)]
+            await refusal(alive, web)
+            clock.now += LEASE_S + 1
+            await asyncio.gather(alive.sweep(), alive.sweep())
+            booked = await used(two, alive)
+
+            assert booked == Standing(Amounts(200, 20_000_000), Amounts())
+            await alive.admit(web, SMALL)
+        assert lost
+
+
+async def test_a_call_that_is_cancelled_while_it_is_admitted_holds_nothing(
+    admission: Admission, database: Database
+) -> None:
+    web = client(requests_per_minute=50, concurrent_requests=20, tokens_per_day=100_000)
+    tasks = [asyncio.ensure_future(admission.admit(web, SMALL)) for _ in range(20)]
+    for number, task in enumerate(tasks):
+        await asyncio.sleep(0)
+        if number % 2:
+            task.cancel()
+    ended = await asyncio.gather(*tasks, return_exceptions=True)
+    left = [each for each in ended if not isinstance(each, BaseException)]
+
+    standing = await used(database, admission)
+
+    assert standing.reserved.tokens == 100 * len(left)
+    assert standing.used == Amounts()
+    for each in left:
+        each.settle(NOTHING)
+    more = [await admission.admit(web, SMALL) for _ in range(20)]
+    assert len(more) == 20
+
+
+async def test_everything_that_ended_is_written_before_the_end(database: Database, clock: Clock) -> None:
+    async with opened(database, None, clock) as admission:
+        calls = [await admission.admit(client(tokens_per_day=10_000), SMALL) for _ in range(20)]
+        for call in calls:
+            call.settle(Used(1, 1, 0.0))
+
+    assert await BudgetBook(database).standing("client:web", TODAY) == Standing(Amounts(40), Amounts())

@@ -1,0 +1,273 @@
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import replace
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from app.clients.budgets import budgets_of, nanodollars
+from app.clients.identity import Limits
+from app.clients.parties import GATEWAY_KEY, Party, Whose
+from app.store.budgets import (
+    KEPT_BUDGET_S,
+    KEPT_SWEPT_S,
+    Amounts,
+    Budget,
+    BudgetBook,
+    NoRoomError,
+    Settlement,
+    Standing,
+)
+from app.store.database import open_database
+from tests.unit.clients.clock import NOON
+
+MIDNIGHT = NOON + 12 * 3600
+LEASE = NOON + 180
+
+
+def day(
+    subject: str = "client:web", *, tokens: int | None = None, cost: int | None = None, count: int | None = None
+) -> Budget:
+    return Budget(subject, "2025-11-25", MIDNIGHT - 86_400, MIDNIGHT, tokens, cost, count)
+
+
+@pytest.fixture
+async def book(database_url: str) -> AsyncIterator[BudgetBook]:
+    async with open_database(database_url) as database:
+        yield BudgetBook(database)
+
+
+async def hold(book: BudgetBook, call: str, *budgets: Budget, tokens: int = 0, cost: int = 0, count: int = 0) -> bool:
+    try:
+        await book.reserve(call, budgets, Amounts(tokens, cost, count), lease_until=LEASE)
+    except NoRoomError:
+        return False
+    return True
+
+
+async def standing(book: BudgetBook, subject: str = "client:web") -> Standing:
+    return await book.standing(subject, "2025-11-25")
+
+
+async def test_what_is_held_counts_until_it_is_settled_to_what_was_used(book: BudgetBook) -> None:
+    await hold(book, "a", day(tokens=100), tokens=60, cost=7)
+    held = await standing(book)
+    await book.settle([Settlement("a", tokens=20, cost=3)])
+
+    assert held == Standing(Amounts(), Amounts(60, 7))
+    assert await standing(book) == Standing(Amounts(20, 3), Amounts())
+
+
+@pytest.mark.parametrize("kind", ["tokens", "cost", "count"])
+async def test_a_budget_is_filled_to_its_limit_and_no_further(book: BudgetBook, kind: str) -> None:
+    limited = replace(day(), **{"bytes" if kind == "count" else kind: 100})
+
+    assert [await hold(book, call, limited, **{kind: 40}) for call in "abc"] == [True, True, False]
+
+
+async def test_one_that_is_larger_than_the_limit_is_refused_though_nothing_was_used(book: BudgetBook) -> None:
+    assert not await hold(book, "a", day(tokens=100), tokens=101)
+    assert await standing(book) == Standing()
+
+
+async def test_of_several_budgets_all_are_held_or_none(book: BudgetBook) -> None:
+    await hold(book, "a", day(GATEWAY_KEY, tokens=100), tokens=90)
+
+    assert not await hold(book, "b", day(tokens=100), day(GATEWAY_KEY, tokens=100), tokens=20)
+    assert await standing(book) == Standing()
+
+
+async def test_a_refusal_tells_which_budget_and_how_it_stands(book: BudgetBook) -> None:
+    await hold(book, "a", day(tokens=100), tokens=90)
+
+    with pytest.raises(NoRoomError) as caught:
+        await book.reserve("b", [day(tokens=100)], Amounts(20), lease_until=LEASE)
+
+    assert (caught.value.budget, caught.value.standing) == (day(tokens=100), Standing(Amounts(), Amounts(90)))
+
+
+async def test_an_overrun_is_booked_and_counts_against_the_next(book: BudgetBook) -> None:
+    await hold(book, "a", day(tokens=100), tokens=10)
+    await book.settle([Settlement("a", tokens=150, cost=0)])
+
+    assert await standing(book) == Standing(Amounts(150), Amounts())
+    assert not await hold(book, "b", day(tokens=100), tokens=1)
+
+
+async def test_what_asks_for_nothing_of_a_full_budget_is_not_in_its_way(book: BudgetBook) -> None:
+    await hold(book, "a", day(tokens=100, count=10), tokens=100)
+
+    assert await hold(book, "b", day(tokens=100, count=10), count=10)
+
+
+async def test_a_limit_that_was_raised_holds_from_the_next_call(book: BudgetBook) -> None:
+    await hold(book, "a", day(tokens=100), tokens=100)
+
+    assert await hold(book, "b", day(tokens=150), tokens=50)
+
+
+async def test_a_reservation_is_settled_once_however_often_it_is_said(book: BudgetBook) -> None:
+    await hold(book, "a", day(tokens=100), tokens=60)
+    await book.settle([Settlement("a", tokens=20, cost=0)])
+    await book.settle([Settlement("a", tokens=20, cost=0), Settlement("never", tokens=5, cost=0)])
+
+    assert await standing(book) == Standing(Amounts(20), Amounts())
+
+
+async def test_many_are_settled_at_once(book: BudgetBook) -> None:
+    for number in range(20):
+        await hold(book, str(number), day(f"client:{number % 3}", tokens=100), day(GATEWAY_KEY), tokens=5)
+    await book.settle([Settlement(str(number), tokens=1, cost=2) for number in range(20)])
+
+    assert await standing(book, "client:0") == Standing(Amounts(7, 14), Amounts())
+    assert await standing(book, GATEWAY_KEY) == Standing(Amounts(20, 40), Amounts())
+
+
+async def test_a_call_that_nobody_answers_for_is_booked_at_its_estimate(book: BudgetBook) -> None:
+    await hold(book, "dead", day(tokens=100), tokens=60, cost=9)
+    early = await book.sweep(now=LEASE)
+    late = [await book.sweep(now=LEASE + 1) for _ in range(2)]
+
+    assert (early, late) == (0, [1, 0])
+    assert await standing(book) == Standing(Amounts(60, 9), Amounts())
+
+
+async def test_a_call_that_is_said_to_run_is_not_swept(book: BudgetBook) -> None:
+    await hold(book, "long", day(tokens=100), tokens=60)
+    await book.renew(["long"], lease_until=LEASE + 180)
+
+    assert await book.sweep(now=LEASE + 1) == 0
+
+
+async def test_a_call_that_was_swept_and_then_ends_is_booked_at_what_it_used(book: BudgetBook) -> None:
+    await hold(book, "slow", day(tokens=100), tokens=60, cost=9)
+    await book.sweep(now=LEASE + 1)
+    await book.settle([Settlement("slow", tokens=70, cost=4)])
+    await book.settle([Settlement("slow", tokens=70, cost=4)])
+
+    assert await standing(book) == Standing(Amounts(70, 4), Amounts())
+
+
+async def test_what_is_long_over_is_forgotten(book: BudgetBook) -> None:
+    await hold(book, "dead", day(tokens=100), tokens=60)
+    await book.sweep(now=LEASE + 1)
+    await book.sweep(now=LEASE + KEPT_SWEPT_S + 2)
+    await book.settle([Settlement("dead", tokens=1, cost=0)])
+    kept = await standing(book)
+    await book.sweep(now=MIDNIGHT + KEPT_BUDGET_S + 1)
+
+    assert kept == Standing(Amounts(60), Amounts())
+    assert await standing(book) == Standing()
+
+
+async def test_a_day_begins_with_nothing_used(book: BudgetBook) -> None:
+    tomorrow = Budget("client:web", "2025-11-26", MIDNIGHT, MIDNIGHT + 86_400, tokens=100)
+    await hold(book, "a", day(tokens=100), tokens=100)
+
+    assert await hold(book, "b", tomorrow, tokens=100)
+
+
+async def test_of_many_at_once_on_several_replicas_exactly_as_many_are_held_as_fit(database_url: str) -> None:
+    async with open_database(database_url) as one, open_database(database_url) as two, open_database(database_url) as c:
+        books = [BudgetBook(one), BudgetBook(two), BudgetBook(c)]
+        budgets = (day(tokens=1_000), day(GATEWAY_KEY, tokens=700))
+
+        held = await asyncio.gather(
+            *(hold(books[number % 3], str(number), *budgets, tokens=100) for number in range(24))
+        )
+
+        assert sum(held) == 7
+        assert await standing(books[0]) == Standing(Amounts(), Amounts(700))
+
+
+async def test_replicas_that_hold_settle_prolong_and_sweep_at_once_never_wait_for_each_other(database_url: str) -> None:
+    async with open_database(database_url) as one, open_database(database_url) as two:
+        books = [BudgetBook(one), BudgetBook(two)]
+
+        async def calls(number: int) -> None:
+            book = books[number % 2]
+            clients = [f"client:{number % 3}", f"client:{(number + 1) % 3}"]
+            for turn, client in enumerate(clients * 4):
+                await hold(book, f"{number}-{turn}", day(client), day(GATEWAY_KEY), tokens=2)
+            await book.renew([f"{number}-{turn}" for turn in range(4)], lease_until=LEASE + 60)
+            await book.sweep(now=LEASE + 1)
+            await book.settle([Settlement(f"{number}-{turn}", tokens=1, cost=0) for turn in range(8)])
+
+        await asyncio.gather(*(calls(number) for number in range(8)))
+
+        assert await standing(books[0], GATEWAY_KEY) == Standing(Amounts(64), Amounts())
+
+
+STEP = st.one_of(
+    st.tuples(st.just("hold"), st.integers(0, 60)),
+    st.tuples(st.just("settle"), st.integers(0, 90)),
+    st.tuples(st.just("sweep"), st.just(0)),
+)
+AT_ONCE = st.lists(STEP, min_size=1, max_size=6)
+
+
+@settings(max_examples=25, deadline=None)
+@given(rounds=st.lists(AT_ONCE, max_size=6))
+def test_whatever_comes_at_once_no_more_is_held_than_fits_beside_what_was_used(
+    rounds: list[list[tuple[str, int]]], tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    url = f"sqlite+aiosqlite:///{tmp_path_factory.mktemp('book')}/gateway.db"
+    asyncio.run(_follow(url, rounds))
+
+
+async def _follow(url: str, rounds: list[list[tuple[str, int]]]) -> None:
+    limit, overrun, used = 100, 0, 0
+    running: dict[str, int] = {}
+    async with open_database(url) as one, open_database(url) as other:
+        books = [BudgetBook(one), BudgetBook(other)]
+
+        async def step(call: str, book: BudgetBook, what: str, amount: int) -> None:
+            nonlocal overrun, used
+            if what == "hold":
+                if await hold(book, call, day(tokens=limit), tokens=amount):
+                    running[call] = amount
+            elif what == "sweep":
+                await book.sweep(now=LEASE + 1)
+            elif running:
+                ended, held = running.popitem()
+                overrun += max(amount - held, 0)
+                used += amount
+                await book.settle([Settlement(ended, tokens=amount, cost=0)])
+
+        for turn, steps in enumerate(rounds):
+            calls = (step(f"{turn}-{at}", books[at % 2], *each) for at, each in enumerate(steps))
+            await asyncio.gather(*calls)
+            now = await standing(books[0])
+            assert now.reserved.tokens >= 0
+            assert now.used.tokens + now.reserved.tokens <= limit + overrun
+        await books[0].settle([Settlement(call, tokens=held, cost=0) for call, held in running.items()])
+        assert await standing(books[1]) == Standing(Amounts(used + sum(running.values())), Amounts())
+
+
+def test_budgets_are_days_and_months_of_utc_in_the_order_of_their_keys() -> None:
+    limits = Limits(tokens_per_day=5, tokens_per_month=6, cost_per_month=0.25, bytes_per_day=7)
+    parties = [Party(Whose.CLIENT, "client:web", limits), Party(Whose.GATEWAY, GATEWAY_KEY, Limits(cost_per_day=1))]
+
+    found = [budget for _, budget in budgets_of(parties, NOON)]
+
+    assert found == [
+        Budget("client:web", "2025-11", MIDNIGHT - 25 * 86_400, MIDNIGHT + 5 * 86_400, tokens=6, cost=250_000_000),
+        Budget("client:web", "2025-11-25", MIDNIGHT - 86_400, MIDNIGHT, tokens=5, bytes=7),
+        Budget("total", "2025-11-25", MIDNIGHT - 86_400, MIDNIGHT, cost=1_000_000_000),
+    ]
+    assert [(each.subject, each.period) for each in found] == sorted((each.subject, each.period) for each in found)
+
+
+def test_a_month_ends_with_its_year() -> None:
+    last_second = 1_767_225_599.0
+    (_, budget), *_ = budgets_of([Party(Whose.GATEWAY, GATEWAY_KEY, Limits(tokens_per_month=1))], last_second)
+
+    assert (budget.period, budget.ends_at) == ("2025-12", last_second + 1)
+
+
+@pytest.mark.parametrize(
+    ("dollars", "expected"), [(0.0, 0), (1e-9, 1), (1e-10, 1), (2.5, 2_500_000_000), (-1.0, 0), (float("inf"), 10**18)]
+)
+def test_money_is_whole_billionths_of_a_dollar_rounded_up(dollars: float, expected: int) -> None:
+    assert nanodollars(dollars) == expected

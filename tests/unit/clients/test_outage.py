@@ -1,0 +1,112 @@
+import logging
+from collections.abc import AsyncIterator
+
+import pytest
+
+from app.clients.limits import Counters, Draw, Take
+from app.clients.outage import RETRY_S, OnOutage, open_counters
+from app.errors import StoreUnavailableError
+from tests.servers import ValkeyServer
+from tests.unit.clients.clock import NOON
+
+
+@pytest.fixture
+async def away(valkey: ValkeyServer) -> AsyncIterator[ValkeyServer]:
+    valkey.stop()
+    yield valkey
+    valkey.stop()
+    valkey.start()
+
+
+def draw(call: str, at: float = NOON, quota: int = 1) -> Draw:
+    return Draw(call, at, (Take("client:web:requests", 1, quota),), (Take("client:web:slots", 1, quota),))
+
+
+async def outcome(counters: Counters, each: Draw) -> str:
+    try:
+        return "refused" if (await counters.take(each)).refused is not None else "admitted"
+    except StoreUnavailableError:
+        return "unavailable"
+
+
+@pytest.mark.parametrize(
+    ("on_outage", "expected"),
+    [
+        ("local", ["admitted", "refused"]),
+        ("allow", ["admitted", "admitted"]),
+        ("refuse", ["unavailable", "unavailable"]),
+    ],
+)
+async def test_while_redis_is_away_the_setting_decides(
+    away: ValkeyServer, on_outage: OnOutage, expected: list[str]
+) -> None:
+    async with open_counters(away.url, on_outage) as counters:
+        outcomes = [await outcome(counters, draw(call)) for call in ("one", "two")]
+
+        assert outcomes == expected
+        assert counters.state == "away"
+
+
+async def test_a_call_that_was_counted_here_gives_back_here(away: ValkeyServer) -> None:
+    async with open_counters(away.url, "local") as counters:
+        one = draw("one")
+        await counters.take(one)
+        counters.close(one, (-1,), now=NOON)
+
+        assert await outcome(counters, draw("two")) == "admitted"
+
+
+async def test_an_outage_is_said_once_and_so_is_its_end(away: ValkeyServer, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.WARNING, "gateway.limits"):
+        async with open_counters(away.url, "allow") as counters:
+            for second in range(3):
+                await counters.take(draw(f"a{second}", NOON + 10 * second))
+            away.start()
+            state = counters.state
+            for second in range(3):
+                await counters.take(draw(f"b{second}", NOON + 60 + second, quota=3))
+
+            assert (state, counters.state) == ("away", "ok")
+
+    assert caplog.messages == ["Redis is away (ConnectionError); LIMITS_ON_OUTAGE=allow", "Redis is back"]
+
+
+async def test_a_server_that_is_away_is_asked_again_only_after_a_while(away: ValkeyServer) -> None:
+    async with open_counters(away.url, "local") as counters:
+        await counters.take(draw("one"))
+        away.start()
+        still = await outcome(counters, draw("two", NOON + RETRY_S / 2))
+        again = await outcome(counters, draw("two", NOON + RETRY_S))
+
+    assert (still, again) == ("refused", "admitted")
+
+
+async def test_the_sweep_finds_out_even_when_nobody_calls(valkey: ValkeyServer) -> None:
+    async with open_counters(valkey.url, "local") as counters:
+        await counters.renew([], now=NOON)
+        there = counters.state
+        valkey.stop()
+        await counters.renew([], now=NOON)
+        away = counters.state
+        valkey.start()
+        await counters.renew([], now=NOON)
+
+        assert (there, away, counters.state) == ("ok", "away", "ok")
+
+
+async def test_a_server_that_was_restarted_between_two_calls_is_not_an_outage(valkey: ValkeyServer) -> None:
+    async with open_counters(valkey.url, "refuse") as counters:
+        await counters.take(draw("one"))
+        valkey.stop()
+        valkey.start()
+
+        assert await outcome(counters, draw("two")) == "admitted"
+
+
+async def test_giving_back_while_redis_is_away_fails_nobody(valkey: ValkeyServer) -> None:
+    async with open_counters(valkey.url, "local") as counters:
+        one = draw("one")
+        await counters.take(one)
+        valkey.stop()
+        counters.close(one, (0,), now=NOON)
+    valkey.start()

@@ -1,0 +1,86 @@
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+
+from app.clients.admission import open_admission
+from app.clients.estimate import Estimate
+from app.clients.identity import LOCAL, Client, Limits
+from app.clients.parties import GATEWAY_KEY, Parties
+from app.errors import RateLimitedError
+from app.settings import LimitValues, Settings, SettingsError, read
+from app.store.database import open_database
+
+GATEWAY = Limits(requests_per_minute=9)
+ISSUER = Limits(requests_per_minute=5)
+
+
+def keys(parties: Parties, client: Client) -> list[str]:
+    return [party.key for party in parties.of(client)]
+
+
+def test_nobody_has_limits_unless_they_are_set() -> None:
+    assert keys(Parties(), LOCAL) == []
+    assert keys(Parties(Limits(), {"app": Limits()}), Client("a", "a", limits=Limits(), issuer="app")) == []
+
+
+def test_the_clients_own_limits_come_first_and_the_gateways_last() -> None:
+    parties = Parties(GATEWAY, {"https://login": ISSUER})
+    limited = Client("a", "a", limits=Limits(tokens_per_day=1), issuer="https://login")
+
+    assert keys(parties, limited) == ["client:a", "issuer:https://login", GATEWAY_KEY]
+    assert keys(parties, limited) == sorted(keys(parties, limited))
+    assert keys(parties, Client("b", "b", issuer="elsewhere")) == [GATEWAY_KEY]
+
+
+def test_a_setting_names_every_limit_that_a_client_may_have() -> None:
+    assert list(LimitValues.model_fields) == [field.name for field in fields(Limits)]
+
+
+def test_limits_are_read_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GATEWAY_LIMITS", '{"requests_per_minute": 9}')
+    monkeypatch.setenv("ISSUER_LIMITS", '{"https://login": {"requests_per_minute": 5, "cost_per_day": 0.5}}')
+
+    parties = Parties.of_settings(read(Settings))
+
+    found = parties.of(Client("a", "a", issuer="https://login"))
+    assert [party.limits for party in found] == [Limits(requests_per_minute=5, cost_per_day=0.5), GATEWAY]
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("GATEWAY_LIMITS", "60"),
+        ("GATEWAY_LIMITS", "not JSON"),
+        ("GATEWAY_LIMITS", '{"requests_per_second": 1}'),
+        ("GATEWAY_LIMITS", '{"requests_per_minute": -1}'),
+        ("GATEWAY_LIMITS", '{"requests_per_minute": 1e30}'),
+        ("GATEWAY_LIMITS", '{"cost_per_day": 1e30}'),
+        ("ISSUER_LIMITS", '{"requests_per_minute": 1}'),
+        ("ISSUER_LIMITS", '{"": {}}'),
+        ("LIMITS_ON_OUTAGE", "pray"),
+        ("REDIS_URL", "http://:secret@redis"),
+        ("RESERVED_OUTPUT_TOKENS", "0"),
+    ],
+)
+def test_a_wrong_setting_is_named_and_never_shown_when_it_is_secret(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str
+) -> None:
+    monkeypatch.setenv(name, value)
+
+    with pytest.raises(SettingsError) as caught:
+        read(Settings)
+
+    assert str(caught.value).startswith(f"{name}: ")
+    assert "secret" not in str(caught.value)
+
+
+async def test_the_settings_are_all_that_admission_needs(tmp_path: Path) -> None:
+    url = f"sqlite+aiosqlite:///{tmp_path}/gateway.db"
+    settings = Settings(database_url=url, gateway_limits=LimitValues(requests_per_minute=1))
+    async with open_database(url) as database, open_admission(settings, database) as admission:
+        await admission.admit(LOCAL, Estimate(1, 1))
+        with pytest.raises(RateLimitedError):
+            await admission.admit(LOCAL, Estimate(1, 1))
+
+        assert admission.state == "ok"
