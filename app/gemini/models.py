@@ -25,14 +25,20 @@ MEDIA: tuple[Medium, ...] = ("image", "audio", "video", "pdf")
 Dollars = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 PER_MILLION = 1_000_000
 LONG_PROMPT_TOKENS = 200_000
+STANDARD = "standard"
+"""The service tier of a call that names none."""
 
 
 class Price(BaseModel):
-    """Dollars a million tokens, until a date (inclusive); `*_long` above 200,000 input tokens, else as the short."""
+    """Dollars a million tokens, until a date (inclusive); `*_long` above 200,000 input tokens, else as the short.
+
+    `tier` is Gemini's service tier in lower case: standard, flex, priority, or one of the future.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     until: date | None = None
+    tier: str = STANDARD
     input: Dollars
     output: Dollars
     cached: Dollars | None = None
@@ -50,9 +56,13 @@ class ModelFacts(BaseModel):
     ignores: tuple[str, ...] = ()
     prices: tuple[Price, ...] = ()
 
-    def cost(self, usage: Usage, *, on: date) -> float | None:
-        """Estimate what a call cost in dollars; None when the price is not known."""
-        price = next((p for p in self.prices if p.until is None or on <= p.until), None)
+    def cost(self, usage: Usage, *, on: date, tier: str = STANDARD) -> float | None:
+        """Estimate what a call cost in dollars; None when the price is not known.
+
+        A tier without prices of its own is taken to cost what standard does: no budget is passed by naming a tier.
+        """
+        valid = [price for price in self.prices if price.until is None or on <= price.until]
+        price = next((p for wanted in (tier, STANDARD) for p in valid if p.tier == wanted), None)
         if price is None:
             return None
         is_long = usage.input_tokens > LONG_PROMPT_TOKENS
@@ -124,10 +134,10 @@ class Models:
         name = (requested or self.default).removeprefix("models/")
         return self.aliases.get(name, name).removeprefix("models/")
 
-    def cost(self, model: str, usage: Usage) -> float | None:
-        """Estimate the cost of a call in dollars; None when it is not known."""
+    def cost(self, model: str, usage: Usage, *, tier: str = STANDARD) -> float | None:
+        """Estimate the cost of a call in dollars, at a service tier's price; None when it is not known."""
         today = datetime.fromtimestamp(self._upstream.now(), UTC).date()
-        return self.table.of(model).cost(usage, on=today)
+        return self.table.of(model).cost(usage, on=today, tier=tier)
 
     async def listed(self) -> tuple[ListedModel, ...]:
         """List the models that take media and generate. Raises what Gemini's refusal means."""

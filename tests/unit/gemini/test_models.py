@@ -83,6 +83,34 @@ def test_sound_has_a_price_of_its_own() -> None:
     assert cost(usage(1_000_000, audio=250_000), price) == pytest.approx(0.75 + 0.75)
 
 
+@pytest.mark.parametrize(
+    ("tier", "dollars"), [("standard", 1.0), ("flex", 0.5), ("priority", 1.8), ("deferred", 1.0), ("", 1.0)]
+)
+def test_a_service_tier_has_a_price_of_its_own_and_else_the_standard_one(tier: str, dollars: float) -> None:
+    facts = ModelFacts(
+        prices=(
+            Price(tier="flex", input=0.5, output=0),
+            Price(input=1, output=0),
+            Price(tier="priority", input=1.8, output=0),
+        )
+    )
+
+    assert facts.cost(usage(1_000_000), on=TODAY, tier=tier) == pytest.approx(dollars)
+
+
+def test_a_tiers_price_that_has_ended_is_followed_by_its_next_one_and_by_the_standard_one_last() -> None:
+    facts = ModelFacts(
+        prices=(
+            Price(until=date(2026, 12, 31), tier="flex", input=1, output=0),
+            Price(until=date(2027, 6, 30), tier="flex", input=2, output=0),
+            Price(input=3, output=0),
+        )
+    )
+
+    days = (date(2026, 12, 31), date(2027, 1, 1), date(2027, 7, 1))
+    assert [facts.cost(usage(1_000_000), on=day, tier="flex") for day in days] == pytest.approx([1, 2, 3])
+
+
 @pytest.mark.parametrize("used", [usage(10, cached=500), usage(10, audio=500), usage(0, cached=7, audio=9), usage()])
 def test_counts_that_contradict_each_other_never_give_money_back(used: Usage) -> None:
     dollars = cost(used, Price(input=1, output=1, cached=0.1, input_audio=0.5))
