@@ -6,9 +6,13 @@
 
 It knows nothing of who asks; times are seconds since the epoch, the registry's by Gemini's clock. Money is whole
 billionths of a US dollar, so that sums are exact.
+Apart from them stands the ledger, one row a call. It knows nothing of who asks; times are seconds of Gemini's clock
+since the epoch.
 """
 
-from sqlalchemy import BigInteger, Float, ForeignKey, Index, Integer, LargeBinary, String, Text
+from datetime import date
+
+from sqlalchemy import BigInteger, Date, Float, ForeignKey, Index, Integer, LargeBinary, String, Text
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 
@@ -96,3 +100,40 @@ class ReservationRow(Base):
     cost: Mapped[int] = mapped_column(BigInteger)
     lease_until: Mapped[float] = mapped_column(Float)
     swept_at: Mapped[float | None] = mapped_column(Float)
+class LedgerRow(Base):
+    """One call that has ended.
+
+    `writer` is the process that writes it down and `number` its count in there, so that a batch may be written again
+    when nobody knows whether it arrived.
+    """
+
+    __tablename__ = "ledger"
+    __table_args__ = (Index("ledger_by_client", "client_id", "at"), Index("ledger_by_time", "at"))
+
+    writer: Mapped[str] = mapped_column(String(16), primary_key=True)
+    number: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    at: Mapped[float] = mapped_column(Float)
+    day: Mapped[date] = mapped_column(Date)
+    client_id: Mapped[str] = mapped_column(String(255))
+    client_name: Mapped[str] = mapped_column(String(255))
+    surface: Mapped[str] = mapped_column(String(16))
+    operation: Mapped[str] = mapped_column(String(64))
+    model: Mapped[str | None] = mapped_column(String(127))
+    outcome: Mapped[str] = mapped_column(String(64))
+    status: Mapped[int] = mapped_column(Integer)
+    input_tokens: Mapped[int] = mapped_column(BigInteger)
+    output_tokens: Mapped[int] = mapped_column(BigInteger)
+    thinking_tokens: Mapped[int] = mapped_column(BigInteger)
+    cached_tokens: Mapped[int] = mapped_column(BigInteger)
+    input_text: Mapped[int] = mapped_column(BigInteger)
+    input_image: Mapped[int] = mapped_column(BigInteger)
+    input_audio: Mapped[int] = mapped_column(BigInteger)
+    input_video: Mapped[int] = mapped_column(BigInteger)
+    input_document: Mapped[int] = mapped_column(BigInteger)
+    bytes_in: Mapped[int] = mapped_column(BigInteger)
+    bytes_out: Mapped[int] = mapped_column(BigInteger)
+    first_byte_ms: Mapped[float | None] = mapped_column(Float)
+    total_ms: Mapped[float] = mapped_column(Float)
+    cost_usd: Mapped[float | None] = mapped_column(Float)
+    # The attribute's name is taken by SQLAlchemy.
+    given_metadata: Mapped[str | None] = mapped_column("metadata", Text)

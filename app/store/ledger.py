@@ -1,0 +1,213 @@
+"""The ledger's table: one row a call, written in batches, summed in SQL, deleted when old.
+
+Whatever stands in an entry can be written: texts are cut to their columns, numbers to what can be summed. It knows no
+HTTP, no Gemini and no clock; times are seconds since the epoch, days and months are UTC's.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Literal, cast
+
+from sqlalchemy import CursorResult, RowMapping, Table, delete, func, select, tuple_
+from sqlalchemy.dialects import postgresql, sqlite
+
+from app.store.database import Database
+from app.store.schema import LedgerRow
+
+MODALITIES = ("text", "image", "audio", "video", "document")
+MOST = 10**12
+"""No count of one call is larger, so that the counts of nine million calls can be summed in 64 bits."""
+MAX_SUMS = 1_000
+"""No report has more sums."""
+_TABLE = cast("Table", LedgerRow.__table__)
+
+Surface = Literal["rest", "openai", "native"]
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One call that has ended.
+
+    `at` is when it came. `outcome` is the finish reason, or the problem's code; `status` is HTTP's. `model` is None
+    where none was asked. Times are milliseconds since the call came; `first_byte_ms` is None when nothing was answered.
+    `cost_usd` is an estimate, None where the price is not known. `metadata` is the client's own JSON text.
+    """
+
+    at: float
+    client_id: str
+    client_name: str
+    surface: Surface
+    operation: str
+    outcome: str
+    status: int
+    total_ms: float
+    first_byte_ms: float | None = None
+    model: str | None = None
+    input_tokens: int = 0
+    output_tokens: int = 0
+    thinking_tokens: int = 0
+    cached_tokens: int = 0
+    input_by_modality: Mapping[str, int] = field(default_factory=dict)
+    bytes_in: int = 0
+    bytes_out: int = 0
+    cost_usd: float | None = None
+    metadata: str | None = None
+
+
+class UsageBy(StrEnum):
+    """What calls are summed by."""
+
+    DAY = "day"
+    MODEL = "model"
+    CLIENT = "client"
+    OPERATION = "operation"
+
+
+@dataclass(frozen=True, slots=True)
+class UsageSum:
+    """What the calls of one day, model, client or operation used together.
+
+    `key` is the day (YYYY-MM-DD), the model (None for calls that asked none), the client's id or the operation; `name`
+    is the client's, where the sum is a client's. `failed_calls` are those answered with 400 or above, `unpriced_calls`
+    those with tokens whose price is not known: the cost, None when no call had one, lacks them.
+    """
+
+    key: str | None
+    name: str | None
+    calls: int
+    failed_calls: int
+    unpriced_calls: int
+    input_tokens: int
+    output_tokens: int
+    thinking_tokens: int
+    cached_tokens: int
+    input_by_modality: dict[str, int]
+    bytes_in: int
+    bytes_out: int
+    estimated_cost_usd: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class UsageSums:
+    """Sums: days newest first, anything else most tokens first; `has_more` when there are more than 1,000 of them."""
+
+    sums: tuple[UsageSum, ...]
+    has_more: bool
+
+
+_KEYS = {
+    UsageBy.DAY: _TABLE.c.day,
+    UsageBy.MODEL: _TABLE.c.model,
+    UsageBy.CLIENT: _TABLE.c.client_id,
+    UsageBy.OPERATION: _TABLE.c.operation,
+}
+_MODALITY_COLUMNS = {name: f"input_{name}" for name in MODALITIES}
+_COUNTS = ("input_tokens", "output_tokens", "thinking_tokens", "cached_tokens", "bytes_in", "bytes_out")
+_TOKENS = _TABLE.c.input_tokens + _TABLE.c.output_tokens + _TABLE.c.thinking_tokens
+
+
+def _text(value: str, most: int) -> str:
+    value = value[:most]
+    if value.isascii() and "\0" not in value:
+        return value
+    # PostgreSQL's text takes no NUL, and no database half of a surrogate pair.
+    return value.replace("\0", "").encode(errors="replace").decode()
+
+
+def _count(value: int) -> int:
+    return min(max(value, 0), MOST)
+
+
+def _dollars(value: float | None) -> float | None:
+    return None if value is None or not math.isfinite(value) else min(max(value, 0.0), MOST)
+
+
+def _finite(value: float | None) -> float | None:
+    return None if value is None or not math.isfinite(value) else value
+
+
+def _values(writer: str, number: int, entry: Entry) -> dict[str, object]:
+    return {
+        "writer": writer,
+        "number": number,
+        "at": entry.at,
+        "day": datetime.fromtimestamp(entry.at, UTC).date(),
+        "client_id": _text(entry.client_id, 255),
+        "client_name": _text(entry.client_name, 255),
+        "surface": entry.surface,
+        "operation": _text(entry.operation, 64),
+        "model": None if entry.model is None else _text(entry.model, 127),
+        "outcome": _text(entry.outcome, 64),
+        "status": entry.status,
+        **{name: _count(getattr(entry, name)) for name in _COUNTS},
+        **{column: _count(entry.input_by_modality.get(name, 0)) for name, column in _MODALITY_COLUMNS.items()},
+        "first_byte_ms": _finite(entry.first_byte_ms),
+        "total_ms": _finite(entry.total_ms) or 0.0,
+        "cost_usd": _dollars(entry.cost_usd),
+        "metadata": None if entry.metadata is None else _text(entry.metadata, len(entry.metadata)),
+    }
+
+
+class LedgerTable:
+    """The rows of the ledger."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def add(self, writer: str, numbered: Sequence[tuple[int, Entry]]) -> None:
+        """Write calls down, all of them or none; those that are there already, by writer and number, stay as they are.
+
+        Raises StoreUnavailableError when the database is away.
+        """
+        rows = [_values(writer, number, entry) for number, entry in numbered]
+        async with self._database.transaction() as session:
+            is_postgres = session.get_bind().dialect.name == "postgresql"
+            insert = postgresql.insert(_TABLE) if is_postgres else sqlite.insert(_TABLE)
+            await session.execute(insert.on_conflict_do_nothing(), rows)
+
+    async def usage(self, *, client_id: str | None, since: float, until: float, by: UsageBy) -> UsageSums:
+        """Sum the calls that came from `since` until before `until`, of one client or of all (None)."""
+        columns = _TABLE.c
+        key = _KEYS[by]
+        has_no_price = columns.cost_usd.is_(None) & (_TOKENS > 0)
+        query = select(
+            key.label("key"),
+            func.max(columns.client_name).label("name"),
+            func.count().label("calls"),
+            func.count().filter(columns.status >= 400).label("failed_calls"),
+            func.count().filter(has_no_price).label("unpriced_calls"),
+            func.sum(columns.cost_usd).label("cost_usd"),
+            *(func.sum(columns[name]).label(name) for name in (*_COUNTS, *_MODALITY_COLUMNS.values())),
+        ).where(columns.at >= since, columns.at < until)
+        if client_id is not None:
+            query = query.where(columns.client_id == client_id)
+        order = (key.desc(),) if by is UsageBy.DAY else (func.sum(_TOKENS).desc(), func.count().desc(), key)
+        async with self._database.transaction() as session:
+            rows = (await session.execute(query.group_by(key).order_by(*order).limit(MAX_SUMS + 1))).mappings().all()
+        sums = tuple(_sum(row, is_client=by is UsageBy.CLIENT) for row in rows[:MAX_SUMS])
+        return UsageSums(sums, has_more=len(rows) > MAX_SUMS)
+
+    async def delete_before(self, at: float, *, limit: int) -> int:
+        """Delete calls that came before `at`, at most `limit` of them in one transaction; gives how many went."""
+        key = (_TABLE.c.writer, _TABLE.c.number)
+        old = select(*key).where(_TABLE.c.at < at).limit(limit)
+        async with self._database.transaction() as session:
+            result = await session.execute(delete(_TABLE).where(tuple_(*key).in_(old)))
+            return cast("CursorResult[object]", result).rowcount
+
+
+def _sum(row: RowMapping, *, is_client: bool) -> UsageSum:
+    return UsageSum(
+        key=None if row["key"] is None else str(row["key"]),
+        name=row["name"] if is_client else None,
+        calls=row["calls"],
+        failed_calls=row["failed_calls"],
+        unpriced_calls=row["unpriced_calls"],
+        # PostgreSQL's sums of integers are decimals.
+        **{name: int(row[name]) for name in _COUNTS},
+        input_by_modality={name: int(row[column]) for name, column in _MODALITY_COLUMNS.items()},
+        estimated_cost_usd=row["cost_usd"],
+    )
