@@ -225,6 +225,10 @@ class Settings(_Environment):
         16_000_000_000, ge=0, description="Stored bytes of the project above which kept files make room."
     )
     stored_bytes_per_client: int = Field(5_000_000_000, ge=0, description="Stored bytes of one client at most.")
+    ledger_flush_s: float = Field(
+        2, gt=0, le=60, description="How often the usage ledger is written; a crash loses at most what came since."
+    )
+    ledger_days: int = Field(400, ge=1, le=36_500, description="How many days a call stays in the usage ledger.")
     allow_https_urls: bool = Field(False, description="Whether /chat may name https URLs for Gemini to fetch.")
     models_cache_s: float = Field(600, ge=0, description="How long the list of models is kept.")
     shutdown_grace_s: int = Field(30, ge=0, description="How long running calls may go on after SIGTERM.")

@@ -1,0 +1,153 @@
+"""The ledger: calls are taken down without waiting, written in batches, summed, and deleted when they are old."""
+
+import asyncio
+import logging
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from app.store.database import open_database
+from app.store.ledger import UsageBy
+from tests.unit.clients.ledgers import SOON_S, Clock, RecordedTable, ledger_on, record, written
+from tests.waiting import eventually
+
+
+@pytest.fixture
+def url(tmp_path: Path) -> str:
+    return f"sqlite+aiosqlite:///{tmp_path}/gateway.db"
+
+
+@pytest.fixture
+async def table(url: str) -> AsyncIterator[RecordedTable]:
+    async with open_database(url) as database:
+        yield RecordedTable(database)
+
+
+async def test_a_call_is_written_when_the_interval_is_over(table: RecordedTable) -> None:
+    async with ledger_on(table, flush_s=SOON_S) as ledger:
+        record(ledger, 1)
+
+        await eventually(lambda: bool(table.batches))
+
+    assert table.batches == [1]
+
+
+async def test_nothing_is_written_before_the_interval_is_over(table: RecordedTable) -> None:
+    async with ledger_on(table) as ledger:
+        record(ledger, *range(499))
+        await asyncio.sleep(0)
+
+        assert table.asked == 0
+
+
+async def test_five_hundred_calls_do_not_wait_for_the_interval(table: RecordedTable) -> None:
+    async with ledger_on(table) as ledger:
+        record(ledger, *range(500))
+
+        await eventually(lambda: sum(table.batches) == 500)
+
+    assert table.batches == [100] * 5
+
+
+async def test_what_waits_at_the_end_is_written(table: RecordedTable) -> None:
+    async with ledger_on(table) as ledger:
+        record(ledger, *range(250))
+
+    assert await written(table) == 250
+
+
+async def test_a_call_that_comes_while_others_are_written_is_written_too(table: RecordedTable) -> None:
+    table.is_open.clear()
+    async with ledger_on(table) as ledger:
+        record(ledger, 1)
+        flushing = asyncio.create_task(ledger.flush())
+        await eventually(lambda: table.asked == 1)
+
+        record(ledger, 2)
+        table.is_open.set()
+        await flushing
+
+    assert table.batches == [1, 1]
+
+
+async def test_a_call_that_finds_the_queue_full_is_dropped_and_counted(table: RecordedTable) -> None:
+    async with ledger_on(table, capacity=3) as ledger:
+        record(ledger, *range(5))
+
+        assert ledger.dropped == 2
+
+    assert await written(table) == 3
+
+
+async def test_what_was_dropped_is_said_once_a_minute(table: RecordedTable, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, "gateway.ledger")
+    clock = Clock()
+    async with ledger_on(table, capacity=3, clock=clock) as ledger:
+        for _ in range(3):
+            record(ledger, *range(5))
+            await ledger.flush()
+        clock.now += 60
+        await ledger.flush()
+
+    assert [line.getMessage() for line in caplog.records] == [
+        "the ledger was written too slowly: 0 calls wait, 2 were dropped",
+        "the ledger was written too slowly: 0 calls wait, 4 were dropped",
+    ]
+
+
+async def test_a_batch_whose_commit_nobody_saw_stands_there_once(table: RecordedTable) -> None:
+    table.loses_acknowledgement = True
+    async with ledger_on(table) as ledger:
+        record(ledger, 1, 2)
+        await ledger.flush()
+        table.loses_acknowledgement = False
+        record(ledger, 3)
+
+    assert table.batches == [2, 3]
+    assert await written(table) == 3
+
+
+async def test_two_ledgers_on_one_database_lose_nothing(table: RecordedTable) -> None:
+    async with ledger_on(table, flush_s=SOON_S) as one, ledger_on(table, flush_s=SOON_S) as other:
+        record(one, *range(700))
+        record(other, *range(700))
+
+    assert await written(table) == 1_400
+
+
+async def test_a_report_has_the_calls_that_have_just_ended(table: RecordedTable) -> None:
+    async with ledger_on(table) as ledger:
+        record(ledger, 1, 2)
+
+        report = await ledger.usage(client_id="c", since=0, until=9e9, by=UsageBy.CLIENT)
+
+    assert [found.calls for found in report.sums] == [2]
+
+
+async def test_a_report_does_not_ask_a_database_that_is_away_to_write_first(table: RecordedTable) -> None:
+    async with ledger_on(table) as ledger:
+        record(ledger, 1)
+        table.is_away = True
+        await ledger.flush()
+
+        await ledger.usage(client_id="c", since=0, until=9e9, by=UsageBy.CLIENT)
+
+        assert table.asked == 1
+
+
+async def test_calls_go_when_their_days_are_over(table: RecordedTable, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("app.clients.ledger.DELETED_AT_ONCE", 2)
+    clock = Clock()
+    clock.now = time.time()
+    async with ledger_on(table, clock=clock) as ledger:
+        record(ledger, *range(5))
+        await ledger.flush()
+        clock.now += 2 * 86_400 - 60
+        await ledger.sweep()
+        assert await written(table) == 5
+
+        clock.now += 120
+        await ledger.sweep()
+        assert await written(table) == 0

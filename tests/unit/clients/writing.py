@@ -1,0 +1,27 @@
+"""A process that takes calls down until it is killed, for the tests of what a crash loses.
+
+It prints when it took each of them down.
+"""
+
+import asyncio
+import sys
+import time
+from itertools import count
+
+from app.clients.ledger import Ledger
+from app.store.database import open_database
+from app.store.ledger import LedgerTable
+from tests.unit.clients.ledgers import call
+
+
+async def _run(url: str, flush_s: float) -> None:
+    async with open_database(url) as database, Ledger(LedgerTable(database), flush_s=flush_s, keep_days=1) as ledger:
+        for number in count():
+            ledger.record(call(number))
+            sys.stdout.write(f"{time.time()}\n")
+            sys.stdout.flush()
+            await asyncio.sleep(0.002)
+
+
+if __name__ == "__main__":
+    asyncio.run(_run(sys.argv[1], float(sys.argv[2])))
