@@ -10,7 +10,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.api import auth, chat, files, generate, operations
+from app.api import auth, chat, files, generate, operations, usage
 from app.api import models as models_api
 from app.api.authentication import Authentication
 from app.api.direct import DirectRoutes
@@ -21,6 +21,7 @@ from app.api.services import Services
 from app.api.tasks import audio, documents, images, videos
 from app.clients.authenticator import Authenticator, open_authenticator
 from app.clients.fetching import fetcher
+from app.clients.ledger import Ledger
 from app.edge.access_log import AccessLog
 from app.edge.cors import origin_rule, with_cors
 from app.edge.guard import Guard
@@ -48,6 +49,7 @@ from app.media.workers import Workers
 from app.settings import Settings
 from app.store.database import Database, open_database
 from app.store.files import FileRegistry
+from app.store.ledger import LedgerTable
 from app.store.secrets import open_vault
 
 DESCRIPTION = "A prompt and any media in one call, answered by Gemini. Media in, text or JSON out."
@@ -56,6 +58,8 @@ LINGER_S = 10.0
 
 async def _open(stack: AsyncExitStack, settings: Settings, key: ApiKey) -> Services:
     database = await stack.enter_async_context(open_database(settings.database_url))
+    ledger = Ledger(LedgerTable(database), flush_s=settings.ledger_flush_s, keep_days=settings.ledger_days)
+    await stack.enter_async_context(ledger)
     upstream = await stack.enter_async_context(open_upstream(settings, key))
     janitor = Janitor()
     stack.push_async_callback(janitor.drain, LINGER_S)
@@ -75,6 +79,7 @@ async def _open(stack: AsyncExitStack, settings: Settings, key: ApiKey) -> Servi
     await stack.enter_async_context(workers)
     await stack.enter_async_context(sweeping(library.sweep))
     await stack.enter_async_context(sweeping(models.probe))
+    await stack.enter_async_context(sweeping(ledger.sweep))
     return Services(
         settings=settings,
         upstream=upstream,
@@ -85,6 +90,7 @@ async def _open(stack: AsyncExitStack, settings: Settings, key: ApiKey) -> Servi
         held_bytes=HeldBytes(settings.max_buffered_bytes, max_uploads=settings.max_uploads),
         database=database,
         authenticator=authenticator,
+        ledger=ledger,
     )
 
 
@@ -124,8 +130,8 @@ def create_api(settings: Settings, key: ApiKey) -> FastAPI:
         redoc_url=None,
         redirect_slashes=False,
     )
-    modules = (generate, chat, auth, files, images, audio, documents, videos, models_api, operations, openai_audio)
-    for module in modules:
+    resources = (generate, chat, files, images, audio, documents, videos, models_api, auth, usage)
+    for module in (*resources, operations, openai_audio):
         app.include_router(module.router)
     add_docs(app)
     app.openapi = lambda: document(app)  # type: ignore[method-assign]  # the way FastAPI documents

@@ -1,6 +1,6 @@
 """What the REST surface says: the models of its answers, each field always present, null when empty."""
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Annotated, Literal
 
 import orjson
@@ -194,6 +194,34 @@ class GeminiModelList(Answer):
     data: list[GeminiModel]
     has_more: bool
     next: str | None
+
+
+class UsageRow(Answer):
+    """What the calls of one day, model or operation used together; the other two are null."""
+
+    day: date | None = Field(description="UTC's.")
+    model: str | None = Field(description="Null by model: calls that asked none, such as uploads.")
+    operation: str | None
+    calls: Int
+    failed_calls: Int = Field(description="Those answered with a problem.")
+    unpriced_calls: Int = Field(description="Those with tokens whose price is not known; the cost lacks them.")
+    input_tokens: Int = Field(description="Those from a cache too.")
+    output_tokens: Int
+    thinking_tokens: Int
+    cached_tokens: Int
+    input_by_modality: TokensByModality
+    bytes_in: Int
+    bytes_out: Int
+    estimated_cost_usd: Number | None
+
+
+class UsageReport(Answer):
+    """The client's usage: days newest first, models and operations most tokens first, at most 1,000."""
+
+    data: list[UsageRow]
+    has_more: bool = Field(description="Whether there are more than 1,000; ask for a shorter time.")
+    since: datetime
+    until: datetime
 
 
 class Health(Answer):

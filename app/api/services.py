@@ -7,6 +7,7 @@ from starlette.requests import Request
 
 from app.clients.authenticator import Authenticator, require_model
 from app.clients.identity import LOCAL, Client
+from app.clients.ledger import Ledger
 from app.gemini.generation import Generation
 from app.gemini.models import Models
 from app.gemini.upstream import Upstream
@@ -31,6 +32,7 @@ class Services:
     workers: Workers
     database: Database
     authenticator: Authenticator
+    ledger: Ledger
     client: Client = LOCAL
 
     def model(self, requested: str | None) -> str:

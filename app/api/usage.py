@@ -1,0 +1,73 @@
+"""`/usage`: what the client itself has used."""
+
+from datetime import UTC, datetime
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Query, Request, Response
+
+from app.api.document import answers
+from app.api.schemas import UsageReport, UsageRow
+from app.api.services import services_of
+from app.clients.identity import LOCAL, Client
+from app.clients.usage_report import as_csv, record_of
+from app.edge.headers import header
+from app.errors import FieldError, InvalidFieldError
+from app.store.ledger import UsageBy
+
+router = APIRouter(prefix="/api/v1/usage")
+
+DEFAULT_PERIOD_S = 30 * 86_400.0
+_LATEST = datetime(9999, 12, 31, tzinfo=UTC).timestamp()
+_NO_KEYS = {"day": None, "model": None, "operation": None}
+_SINCE = "RFC 3339, or a date; calls that came then or later. 30 days before until by default."
+_UNTIL = "RFC 3339, or a date; calls that came before. Now by default."
+
+
+@router.get(
+    "",
+    operation_id="getUsage",
+    summary="What you have used",
+    response_model=None,
+    responses=answers(UsageReport),
+)
+async def get_usage(
+    request: Request,
+    *,
+    since: Annotated[datetime | None, Query(description=_SINCE)] = None,
+    until: Annotated[datetime | None, Query(description=_UNTIL)] = None,
+    by: Annotated[Literal["day", "model", "operation"], Query(description="What calls are summed by.")] = "day",
+) -> Response:
+    """Sum the client's own calls; times and days without an offset are UTC's. `Accept: text/csv` gives CSV."""
+    services = services_of(request)
+    client: Client = request.scope.get("gateway.client", LOCAL)
+    end = services.upstream.now() if until is None else _seconds(until)
+    start = end - DEFAULT_PERIOD_S if since is None else _seconds(since)
+    if start >= end:
+        message = "must be before until"
+        error = FieldError("since", message, received=_told(start).isoformat(), allowed=f"before {_told(end)}")
+        raise InvalidFieldError(f"since: {message}.", errors=(error,))
+    key = UsageBy(by)
+    report = await services.ledger.usage(client_id=client.id, since=start, until=end, by=key)
+    if _wants_csv(request):
+        return Response(as_csv(report, key), media_type="text/csv; charset=utf-8")
+    answer = UsageReport(
+        data=[UsageRow.model_validate(_NO_KEYS | record_of(found, key)) for found in report.sums],
+        has_more=report.has_more,
+        since=_told(start),
+        until=_told(end),
+    )
+    return Response(answer.json_bytes(), media_type="application/json")
+
+
+def _seconds(moment: datetime) -> float:
+    aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    return min(max(aware.timestamp(), 0.0), _LATEST)
+
+
+def _told(seconds: float) -> datetime:
+    return datetime.fromtimestamp(seconds, UTC)
+
+
+def _wants_csv(request: Request) -> bool:
+    accept = header(request.scope, b"accept")
+    return b"text/csv" in accept and b"application/json" not in accept

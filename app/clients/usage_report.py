@@ -1,0 +1,44 @@
+"""How usage is told: as records for JSON, and as CSV for a spreadsheet. It knows no HTTP and no SQL."""
+
+import csv
+import io
+from collections.abc import Mapping
+from dataclasses import asdict, fields
+
+from app.store.ledger import MODALITIES, UsageBy, UsageSum, UsageSums
+
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+_MODALITIES = "input_by_modality"
+
+
+def record_of(found: UsageSum, by: UsageBy) -> dict[str, object]:
+    """Give a sum as a record: its key under the name of what it was summed by, a client's name beside its id."""
+    record = asdict(found)
+    own = {str(by): record.pop("key")}
+    name = record.pop("name")
+    return own | ({"client_name": name} if by is UsageBy.CLIENT else {}) | record
+
+
+def as_csv(report: UsageSums, by: UsageBy) -> str:
+    """Give a report as CSV with a header (RFC 4180), tokens by modality in columns `input_text`, `input_image`..."""
+    lines = io.StringIO()
+    writer = csv.writer(lines)
+    names = [str(by), *(["client_name"] if by is UsageBy.CLIENT else [])]
+    for field in fields(UsageSum)[2:]:
+        names += [f"input_{modality}" for modality in MODALITIES] if field.name == _MODALITIES else [field.name]
+    writer.writerow(names)
+    for found in report.sums:
+        record = _flat(record_of(found, by))
+        writer.writerow([_cell(record[name]) for name in names])
+    return lines.getvalue()
+
+
+def _flat(record: dict[str, object]) -> dict[str, object]:
+    counts = record.pop(_MODALITIES)
+    by_modality = counts if isinstance(counts, Mapping) else {}
+    return record | {f"input_{modality}": count for modality, count in by_modality.items()}
+
+
+def _cell(value: object) -> object:
+    # A model's name is what a client sent: no spreadsheet may take it for a formula.
+    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
