@@ -31,6 +31,7 @@ from app.emulator.server import emulator_server_config
 from app.gemini.credentials import ApiKey, read_api_key
 from app.main import create_api, create_app
 from app.settings import EmulatorSettings, Settings, SettingsError, read
+from app.usage_command import usage
 
 EMULATOR_KEY = "emulator"
 LINE_FORMAT = "%(asctime)s %(levelname)s %(name)s %(message)s"
@@ -39,6 +40,7 @@ Port = Annotated[int, typer.Option(help="The port to listen on; 0 takes a free o
 
 cli = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 cli.command("ask")(ask)
+keys_cli.command("usage")(usage)
 cli.add_typer(keys_cli, name="keys")
 
 
