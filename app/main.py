@@ -16,9 +16,11 @@ from app.api.authentication import Authentication
 from app.api.direct import DirectRoutes
 from app.api.docs import add_docs
 from app.api.document import document
+from app.api.metering import Meter, Metering, record
 from app.api.openai import audio as openai_audio
 from app.api.services import Services
 from app.api.tasks import audio, documents, images, videos
+from app.clients.admission import open_admission
 from app.clients.authenticator import Authenticator, open_authenticator
 from app.clients.fetching import fetcher
 from app.clients.ledger import Ledger
@@ -75,11 +77,13 @@ async def _open(stack: AsyncExitStack, settings: Settings, key: ApiKey) -> Servi
     )
     authenticator = await _open_authenticator(stack, settings, database)
     models = Models(upstream, settings)
+    admission = await stack.enter_async_context(open_admission(settings, database))
     workers = Workers(settings.decoders, settings.decode_timeout_s, settings.decode_memory_bytes)
     await stack.enter_async_context(workers)
     await stack.enter_async_context(sweeping(library.sweep))
     await stack.enter_async_context(sweeping(models.probe))
     await stack.enter_async_context(sweeping(ledger.sweep))
+    await stack.enter_async_context(sweeping(admission.sweep))
     return Services(
         settings=settings,
         upstream=upstream,
@@ -91,6 +95,7 @@ async def _open(stack: AsyncExitStack, settings: Settings, key: ApiKey) -> Servi
         database=database,
         authenticator=authenticator,
         ledger=ledger,
+        metering=Metering(admission, models, reserved_output_tokens=settings.reserved_output_tokens),
     )
 
 
@@ -147,7 +152,7 @@ def create_app(settings: Settings, key: ApiKey, *, bind_host: str = "127.0.0.1",
     `bind_host` is the address that is listened on, which is allowed as a Host; `is_dev` allows every loopback origin.
     """
     api = create_api(settings, key)
-    app: ASGIApp = _Emulated(api, DirectRoutes(api, generate.router, chat.router))
+    app: ASGIApp = _Marked(api, DirectRoutes(api, generate.router, chat.router))
     if not settings.is_open or settings.app_check is not None:
         app = Authentication(app, lambda: api.state.services.authenticator)
     guard = Guard(
@@ -156,12 +161,16 @@ def create_app(settings: Settings, key: ApiKey, *, bind_host: str = "127.0.0.1",
         is_open=settings.is_open,
         allows_origin=origin_rule(settings.cors_origins, allow_loopback=is_dev),
     )
-    logged = AccessLog(guard, public_url=settings.public_url)
+    logged = AccessLog(
+        guard,
+        public_url=settings.public_url,
+        on_end=lambda scope, ended: record(api.state.services.ledger, scope, ended),
+    )
     return with_cors(logged, settings.cors_origins, allow_loopback=is_dev)
 
 
-class _Emulated:
-    """Says on every answer when it is the emulator that answers."""
+class _Marked:
+    """Says on every answer whether it is the emulator that answers, and how much of its limits the client has left."""
 
     def __init__(self, api: FastAPI, app: ASGIApp) -> None:
         self._api = api
@@ -169,8 +178,14 @@ class _Emulated:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         async def mark(message: Message) -> None:
-            if message["type"] == "http.response.start" and self._api.state.services.upstream.is_emulated:
-                message["headers"] = [*message["headers"], (b"x-gateway-emulator", b"1")]
+            if message["type"] == "http.response.start":
+                meter: Meter | None = scope.get("gateway.meter")
+                left = () if meter is None else meter.headers.items()
+                more = [(name.lower().encode(), value.encode()) for name, value in left]
+                if self._api.state.services.upstream.is_emulated:
+                    more.append((b"x-gateway-emulator", b"1"))
+                if more:
+                    message["headers"] = [*message["headers"], *more]
             await send(message)
 
         await self._app(scope, receive, send if scope["type"] != "http" else mark)

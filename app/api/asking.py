@@ -4,7 +4,9 @@ It knows neither what is asked nor how the answer is told: generate, chat and th
 """
 
 from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AbstractAsyncContextManager
 
+from app.api.metering import Asked
 from app.api.prompt import Item, Stored
 from app.api.services import Services
 from app.errors import FileNotReadyError
@@ -23,13 +25,21 @@ class Asking:
     """The model calls of one request, and the files that they are about."""
 
     def __init__(
-        self, services: Services, items: Sequence[Item], intake: Intake | None, *, model: str, keep_file: bool
+        self,
+        services: Services,
+        items: Sequence[Item],
+        intake: Intake | None,
+        *,
+        model: str,
+        keep_file: bool,
+        max_output_tokens: int | None = None,
     ) -> None:
         self._services = services
         self._items = items
         self._intake = intake
         self._model = model
         self._keep_file = keep_file
+        self._max_output_tokens = max_output_tokens
 
     @property
     def pending_bytes(self) -> int:
@@ -56,27 +66,38 @@ class Asking:
 
     async def answer(self, request: MakeRequest) -> AnswerReader:
         """Ask for a whole answer. Raises what Gemini's refusal means."""
-        try:
-            return await self._services.generation.generate(self._model, request())
-        except NamedFileError as error:
-            await self._close_if_ours(error)
-            raise
-        except FileNotReadyError:
-            await self._recover()
-            return await self._services.generation.generate(self._model, request())
+        async with self._admitted() as asked:
+            try:
+                reader = await self._services.generation.generate(self._model, request())
+            except NamedFileError as error:
+                await self._close_if_ours(error)
+                raise
+            except FileNotReadyError:
+                await self._recover()
+                reader = await self._services.generation.generate(self._model, request())
+            asked.answer = reader.answer()
+        return reader
 
     async def deltas(self, request: MakeRequest, reader: AnswerReader) -> AsyncIterator[Delta]:
         """Ask for a stream, and give the pieces of text as they come; `reader` gathers them. Raises as `answer`."""
-        try:
-            async for delta in self._stream(request, reader):
-                yield delta
-        except NamedFileError as error:
-            await self._close_if_ours(error)
-            raise
-        except FileNotReadyError:
-            await self._recover()
-            async for delta in self._stream(request, reader):
-                yield delta
+        async with self._admitted() as asked:
+            try:
+                async for delta in self._stream(request, reader):
+                    asked.streamed_chars += len(delta.text)
+                    yield delta
+            except NamedFileError as error:
+                await self._close_if_ours(error)
+                raise
+            except FileNotReadyError:
+                await self._recover()
+                async for delta in self._stream(request, reader):
+                    asked.streamed_chars += len(delta.text)
+                    yield delta
+            asked.answer = reader.answer()
+
+    def _admitted(self) -> AbstractAsyncContextManager[Asked]:
+        services = self._services
+        return services.metering.admitted(services.meter, self._model, self._items, self._max_output_tokens)
 
     async def _stream(self, request: MakeRequest, reader: AnswerReader) -> AsyncIterator[Delta]:
         async with self._services.generation.stream(self._model, request()) as responses:

@@ -77,7 +77,14 @@ class Call:
             raise self._late() from None
 
     def _asking(self) -> Asking:
-        return Asking(self.services, self.items, self.intake, model=self.model, keep_file=self.call_options.keep_file)
+        return Asking(
+            self.services,
+            self.items,
+            self.intake,
+            model=self.model,
+            keep_file=self.call_options.keep_file,
+            max_output_tokens=self.options.max_output_tokens,
+        )
 
     async def events(self) -> AsyncIterator[StreamEvent]:
         """Make the call and give its events up to done. Raises as `answer` does, before or after the first delta."""

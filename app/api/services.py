@@ -1,10 +1,12 @@
 """What the endpoints work with: built once by `create_app`, owned by the lifespan, found from a request."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import cast
 
 from starlette.requests import Request
 
+from app.api.metering import Meter, Metering
 from app.clients.authenticator import Authenticator, require_model
 from app.clients.identity import LOCAL, Client
 from app.clients.ledger import Ledger
@@ -33,7 +35,9 @@ class Services:
     database: Database
     authenticator: Authenticator
     ledger: Ledger
+    metering: Metering
     client: Client = LOCAL
+    meter: Meter = field(default_factory=Meter)
 
     def model(self, requested: str | None) -> str:
         """Give the model that a client's name for it means; raises ForbiddenError when it is not for this client."""
@@ -43,7 +47,15 @@ class Services:
 
     def intake(self, policy: Policy) -> Intake:
         """Make an intake for one request of the client's."""
-        services = IntakeServices(self.library, self.held_bytes, self.settings)
+        admission, limits = self.metering.admission, self.client.limits
+        services = IntakeServices(
+            self.library,
+            self.held_bytes,
+            self.settings,
+            take_bytes=partial(admission.take_bytes, self.client),
+            max_file_bytes=limits.max_file_bytes,
+            stored_bytes=limits.stored_bytes,
+        )
         return Intake(services, owner=self.client.id, policy=policy)
 
 
@@ -51,4 +63,5 @@ def services_of(request: Request) -> Services:
     """Find the services of the application that the request came to, for the client that it is of."""
     services = cast("Services", request.app.state.services)
     client: Client = request.scope.get("gateway.client", LOCAL)
-    return services if client is LOCAL else replace(services, client=client)
+    meter = request.scope["gateway.meter"] = Meter(client)
+    return replace(services, client=client, meter=meter)

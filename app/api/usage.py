@@ -5,12 +5,11 @@ from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query, Request, Response
 
+from app.api.accept import named
 from app.api.document import answers
 from app.api.schemas import UsageReport, UsageRow
 from app.api.services import services_of
-from app.clients.identity import LOCAL, Client
 from app.clients.usage_report import as_csv, record_of
-from app.edge.headers import header
 from app.errors import FieldError, InvalidFieldError
 from app.store.ledger import UsageBy
 
@@ -39,7 +38,6 @@ async def get_usage(
 ) -> Response:
     """Sum the client's own calls; times and days without an offset are UTC's. `Accept: text/csv` gives CSV."""
     services = services_of(request)
-    client: Client = request.scope.get("gateway.client", LOCAL)
     end = services.upstream.now() if until is None else _seconds(until)
     start = end - DEFAULT_PERIOD_S if since is None else _seconds(since)
     if start >= end:
@@ -47,8 +45,8 @@ async def get_usage(
         error = FieldError("since", message, received=_told(start).isoformat(), allowed=f"before {_told(end)}")
         raise InvalidFieldError(f"since: {message}.", errors=(error,))
     key = UsageBy(by)
-    report = await services.ledger.usage(client_id=client.id, since=start, until=end, by=key)
-    if _wants_csv(request):
+    report = await services.ledger.usage(client_id=services.client.id, since=start, until=end, by=key)
+    if "text/csv" in named(request) and "application/json" not in named(request):
         return Response(as_csv(report, key), media_type="text/csv; charset=utf-8")
     answer = UsageReport(
         data=[UsageRow.model_validate(_NO_KEYS | record_of(found, key)) for found in report.sums],
@@ -66,8 +64,3 @@ def _seconds(moment: datetime) -> float:
 
 def _told(seconds: float) -> datetime:
     return datetime.fromtimestamp(seconds, UTC)
-
-
-def _wants_csv(request: Request) -> bool:
-    accept = header(request.scope, b"accept")
-    return b"text/csv" in accept and b"application/json" not in accept

@@ -9,13 +9,14 @@ import re
 import secrets
 import traceback
 from time import perf_counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from app.edge.reply import error_response, reply
 from app.errors import ClientGoneError, GatewayError, InternalError
 
 if TYPE_CHECKING:
     import asyncio
+    from collections.abc import Callable
 
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -29,16 +30,34 @@ _STARTS = frozenset({"http.response.start", "websocket.http.response.start", "we
 _BODIES = frozenset({"http.response.body", "websocket.http.response.body"})
 
 
+class Exchanged(NamedTuple):
+    """A request that has ended, as it was measured; times in milliseconds since its head was read."""
+
+    status: int
+    total_ms: float
+    first_byte_ms: float | None
+    bytes_in: int
+    bytes_out: int
+
+
 class AccessLog:
     """ASGI middleware for HTTP and WebSocket scopes, directly inside CORS.
 
     It sets `scope["gateway.request_id"]` (the client's X-Request-Id when that is well formed) and
-    `scope["gateway.base_url"]`, answers with X-Request-Id, and renders what escapes the application.
+    `scope["gateway.base_url"]`, answers with X-Request-Id, and renders what escapes the application. `on_end` is told
+    of each request that has ended.
     """
 
-    def __init__(self, app: "ASGIApp", *, public_url: str | None = None) -> None:
+    def __init__(
+        self,
+        app: "ASGIApp",
+        *,
+        public_url: str | None = None,
+        on_end: "Callable[[Scope, Exchanged], None] | None" = None,
+    ) -> None:
         self._app = app
         self._public_url = public_url or ""
+        self._on_end = on_end
 
     async def __call__(self, scope: "Scope", receive: "Receive", send: "Send") -> None:
         """Run the application, and log."""
@@ -59,7 +78,10 @@ class AccessLog:
             _log_defect(error, exchange)
             await self._rescue(exchange, InternalError("The gateway failed; its log has the request_id."))
         finally:
-            exchange.log()
+            ended = exchange.ended()
+            if self._on_end is not None:
+                self._on_end(scope, ended)
+            exchange.log(ended)
 
     async def _rescue(self, exchange: "_Exchange", error: GatewayError) -> None:
         # An answer that has begun cannot be mended: it stays unfinished, and the server cuts the connection.
@@ -72,6 +94,7 @@ class _Exchange:
 
     __slots__ = (
         "_began_at",
+        "_first_byte_at",
         "_receive",
         "_request_id",
         "_send",
@@ -92,6 +115,7 @@ class _Exchange:
         self._send = send
         self._request_id = request_id
         self._began_at = perf_counter()
+        self._first_byte_at: float | None = None
 
     async def receive(self) -> "Message":
         message = await self._receive()
@@ -105,24 +129,35 @@ class _Exchange:
             self.bytes_out += len(message.get("body", b""))
         elif kind in _STARTS:
             self.status = message.get("status", 101)
+            self._first_byte_at = perf_counter()
             message["headers"] = [*message.get("headers", ()), (b"x-request-id", self._request_id)]
         elif kind == "websocket.close" and self.status == 0:
             self.status = 403
         await self._send(message)
 
-    def log(self) -> None:
+    def ended(self) -> "Exchanged":
+        hangup: asyncio.Future[None] | None = self.scope.get("extensions", {}).get("gateway.hangup")
+        has_gone = self.has_client_gone or (hangup is not None and hangup.done())
+        began_at, first_byte_at = self._began_at, self._first_byte_at
+        return Exchanged(
+            ClientGoneError.status if has_gone else self.status or InternalError.status,
+            (perf_counter() - began_at) * 1000,
+            None if first_byte_at is None else (first_byte_at - began_at) * 1000,
+            self.bytes_in,
+            self.bytes_out,
+        )
+
+    def log(self, ended: "Exchanged") -> None:
         if not _access.isEnabledFor(logging.INFO):
             return
         scope = self.scope
-        hangup: asyncio.Future[None] | None = scope.get("extensions", {}).get("gateway.hangup")
-        has_gone = self.has_client_gone or (hangup is not None and hangup.done())
         values = (
             scope.get("method", "WEBSOCKET"),
             getattr(scope.get("route"), "path", "-"),
-            ClientGoneError.status if has_gone else self.status or InternalError.status,
-            (perf_counter() - self._began_at) * 1000,
-            self.bytes_in,
-            self.bytes_out,
+            ended.status,
+            ended.total_ms,
+            ended.bytes_in,
+            ended.bytes_out,
             scope["gateway.request_id"],
         )
         # Not `info()`, which looks through the stack for its caller, and no line shows that.

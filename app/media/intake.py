@@ -9,7 +9,7 @@ request leaves nothing upstream. It knows no HTTP and no field but those of a fi
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from enum import Enum
 
@@ -39,11 +39,18 @@ class Policy(Enum):
 
 @dataclass(frozen=True, slots=True)
 class IntakeServices:
-    """What every intake of the process shares."""
+    """What an intake works with.
+
+    `take_bytes` counts a file's bytes before they are used, and raises what refuses them; the limits are the owner's
+    own, None where there is none.
+    """
 
     library: FileLibrary
     held_bytes: HeldBytes
     settings: Settings
+    take_bytes: Callable[[int], Awaitable[None]]
+    max_file_bytes: int | None = None
+    stored_bytes: int | None = None
 
 
 class Intake:
@@ -54,6 +61,10 @@ class Intake:
         self._held_bytes = services.held_bytes
         self._settings = services.settings
         self._owner = owner
+        self._take_bytes = services.take_bytes
+        self._stored_bytes = services.stored_bytes
+        limits = (services.settings.max_file_bytes, services.max_file_bytes)
+        self._max_file_bytes = min(limit for limit in limits if limit is not None)
         self._reserved = 0
         self._uploads = 0
         self._unkept: list[str] = []
@@ -122,7 +133,7 @@ class Intake:
             declared=declared,
             claim=claim,
             options=options,
-            max_bytes=self._settings.max_file_bytes,
+            max_bytes=self._max_file_bytes,
             accepts=self.accepts,
         )
         if claim.size_bytes is not None and claim.size_bytes > file.max_bytes:
@@ -141,6 +152,7 @@ class Intake:
                 f"{file.where}: the file {file.filename!r} has no bytes.",
                 errors=(FieldError(file.where, "Send a file that has bytes.", received="0 bytes"),),
             )
+        await self._take_bytes(file.size_bytes)
         await self._end(file)
         return file
 
@@ -267,7 +279,7 @@ class Intake:
 
     async def _begin(self, file: Incoming) -> None:
         size = file.size_bytes if file.is_ended else file.claim.size_bytes
-        left = await self._library.room_for(self._owner, size or 0)
+        left = await self._library.room_for(self._owner, size or 0, at_most=self._stored_bytes)
         file.max_bytes = min(file.max_bytes, left)
         self._held_bytes.begin_upload()
         self._uploads += 1

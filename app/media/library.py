@@ -74,16 +74,18 @@ class FileLibrary:
         """Tell Gemini's time in seconds since the epoch."""
         return self._upstream.now()
 
-    async def room_for(self, owner: str, size_bytes: int) -> int:
+    async def room_for(self, owner: str, size_bytes: int, *, at_most: int | None = None) -> int:
         """Make room for `size_bytes` (0 when unknown); gives how many bytes the owner may still store.
 
+        `at_most` is how many bytes the owner may store altogether, None for as many as any.
         Raises StoredBytesError when the owner has no room, FileQuotaError when the project has none.
         """
         now = self.now()
-        left = self._per_owner - await self._registry.stored_bytes(now=now, owner=owner)
+        limit = self._per_owner if at_most is None else min(at_most, self._per_owner)
+        left = limit - await self._registry.stored_bytes(now=now, owner=owner)
         if left < max(1, size_bytes):
             raise StoredBytesError(
-                f"Your stored files may take {self._per_owner} bytes; {max(0, left)} are left. Delete files first.",
+                f"Your stored files may take {limit} bytes; {max(0, left)} are left. Delete files first.",
                 retry_after_s=await self._until_expiry(now),
             )
         while await self._registry.stored_bytes(now=now) + size_bytes > self._high_water:

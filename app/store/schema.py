@@ -100,6 +100,8 @@ class ReservationRow(Base):
     cost: Mapped[int] = mapped_column(BigInteger)
     lease_until: Mapped[float] = mapped_column(Float)
     swept_at: Mapped[float | None] = mapped_column(Float)
+
+
 class LedgerRow(Base):
     """One call that has ended.
 

@@ -1,5 +1,6 @@
 """Who may call: every route of the application against every kind of credential, and what is whose."""
 
+import asyncio
 import time
 from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import asynccontextmanager
@@ -10,7 +11,7 @@ from typing import Any
 import pytest
 from starlette.routing import BaseRoute, Mount, Route
 
-from app.clients.identity import Scope
+from app.clients.identity import Limits, Scope
 from app.clients.keys import Keys
 from app.gemini.credentials import ApiKey
 from app.main import create_api
@@ -30,6 +31,7 @@ ROUTES: dict[tuple[str, str], Scope | str | None] = {
     ("GET", "/readyz"): PUBLIC,
     ("GET", "/problems/{code}"): PUBLIC,
     ("POST", "/api/v1/auth/tokens"): ANY,
+    ("GET", "/api/v1/usage"): ANY,
     ("GET", "/api/v1/models"): ANY,
     ("GET", "/api/v1/models/{model_id:path}"): ANY,
     ("POST", "/api/v1/generate"): Scope.GENERATE,
@@ -281,3 +283,66 @@ async def test_an_open_gateway_asks_nobody(gateway: Gateway) -> None:
     answer = await gateway.client.get("/api/v1/models", headers={"authorization": "Bearer anything"})
 
     assert answer.status_code == 200
+
+
+async def test_a_call_over_its_clients_limit_is_refused_and_told_when_to_come_again(
+    closed: Closed, emulator: Emulator
+) -> None:
+    key = await closed.key("web", limits=Limits(requests_per_minute=2))
+    form = [("prompt", (None, "Hello"))]
+
+    answers = [await closed.call("POST", "/api/v1/generate", key, files=form) for _ in range(3)]
+
+    assert [answer.status_code for answer in answers] == [200, 200, 429]
+    assert answers[2].json()["code"] == "rate-limited"
+    assert int(answers[2].headers["retry-after"]) >= 1
+    assert all("ratelimit" in answer.headers for answer in answers)
+    assert len(emulator.requests("generateContent")) == 2
+
+
+async def test_a_day_has_no_more_tokens_than_its_client_may_use(closed: Closed) -> None:
+    key = await closed.key("web", limits=Limits(tokens_per_day=1_500))
+    form = [("prompt", (None, "Hello")), ("max_output_tokens", (None, "300"))]
+
+    first = await closed.call("POST", "/api/v1/generate", key, files=form)
+    large = await closed.call("POST", "/api/v1/generate", key, files=[("prompt", (None, "word " * 2_000))])
+
+    assert (first.status_code, large.status_code) == (200, 429)
+
+
+async def test_a_file_is_no_larger_than_its_client_may_send(closed: Closed) -> None:
+    key = await closed.key("web", limits=Limits(max_file_bytes=1_000, bytes_per_day=4_000))
+
+    large = await closed.call("POST", "/api/v1/files", key, files=[PICTURE])
+    other = await closed.key("other", limits=Limits(bytes_per_day=4_000))
+    days = [await closed.call("POST", "/api/v1/images/captions", other, files=[PICTURE]) for _ in range(2)]
+
+    assert (large.status_code, large.json()["code"]) == (413, "file-too-large")
+    assert [answer.status_code for answer in days] == [200, 429]
+
+
+async def test_what_a_client_stores_is_limited(closed: Closed) -> None:
+    key = await closed.key("web", limits=Limits(stored_bytes=1_000))
+
+    answer = await closed.call("POST", "/api/v1/files", key, files=[PICTURE])
+
+    assert (answer.status_code, answer.json()["code"]) == (429, "stored-bytes")
+
+
+async def test_every_client_sees_its_own_usage(emulator: Emulator, tmp_path: Path) -> None:
+    async with closed_gateway(emulator, tmp_path, ledger_flush_s=0.05) as closed:
+        mine, other = await closed.key("mine"), await closed.key("other")
+        called = (await closed.call("POST", "/api/v1/images/captions", mine, files=[PICTURE])).json()
+        await closed.call("POST", "/api/v1/images/captions", mine, files=[("file", ("bad.jpg", b"<html>"))])
+
+        rows: list[Any] = []
+        while not rows or rows[0]["calls"] < 2:
+            await asyncio.sleep(0.05)
+            rows = (await closed.call("GET", "/api/v1/usage?by=operation", mine)).json()["data"]
+        nothing = (await closed.call("GET", "/api/v1/usage?by=operation", other)).json()["data"]
+
+    assert nothing == []
+    [row] = rows
+    assert (row["operation"], row["calls"], row["failed_calls"]) == ("captionImage", 2, 1)
+    assert row["input_tokens"] == called["usage"]["input_tokens"]
+    assert row["bytes_in"] > 2 * 1_000

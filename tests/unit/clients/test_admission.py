@@ -186,7 +186,7 @@ async def test_where_only_running_calls_are_in_the_way_the_wait_is_short(admissi
 
 @pytest.mark.parametrize("limit", ["tokens_per_minute", "tokens_per_day", "cost_per_month"])
 async def test_what_can_never_fit_is_told_that_waiting_does_not_help(admission: Admission, limit: str) -> None:
-    limits = replace(NO_LIMITS, **{limit: 0.001 if limit == "cost_per_month" else 99})
+    limits = replace(NO_LIMITS, **{limit: 0.001 if limit == "cost_per_month" else 99})  # type: ignore[arg-type]  # each is of its kind
 
     error = await refusal(admission, Client("web", "web", limits=limits))
 

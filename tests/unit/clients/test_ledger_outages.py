@@ -12,7 +12,7 @@ import pytest
 from app.errors import StoreUnavailableError
 from app.store.database import open_database
 from app.store.ledger import LedgerTable, UsageBy
-from tests.servers import Postgres, postgres_server
+from tests.servers import PostgresServer, postgres_server
 from tests.unit.clients.ledgers import SOON_S, Clock, RecordedTable, ledger_on, record, written
 from tests.waiting import eventually
 
@@ -32,7 +32,7 @@ async def table(url: str) -> AsyncIterator[RecordedTable]:
 
 
 @pytest.fixture(scope="module")
-def postgres() -> Iterator[Postgres]:
+def postgres() -> Iterator[PostgresServer]:
     with postgres_server() as server:
         yield server
 
@@ -118,8 +118,8 @@ async def test_a_write_that_takes_too_long_is_given_up_and_tried_again(
     assert await written(table) == 1
 
 
-async def test_a_postgresql_that_stops_and_starts_again_costs_no_call(postgres: Postgres) -> None:
-    async with open_database(await postgres.new_database()) as database:
+async def test_a_postgresql_that_stops_and_starts_again_costs_no_call(postgres: PostgresServer) -> None:
+    async with open_database(postgres.new_database()) as database:
         table = RecordedTable(database)
         async with ledger_on(table, flush_s=SOON_S) as ledger:
             record(ledger, *range(50))
@@ -140,9 +140,9 @@ async def test_a_postgresql_that_stops_and_starts_again_costs_no_call(postgres: 
 
 @pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
 async def test_a_process_that_is_killed_loses_at_most_what_came_since_the_last_flush(
-    kind: str, url: str, postgres: Postgres
+    kind: str, url: str, postgres: PostgresServer
 ) -> None:
-    url = url if kind == "sqlite" else await postgres.new_database()
+    url = url if kind == "sqlite" else postgres.new_database()
     command = [sys.executable, "-m", "tests.unit.clients.writing", url, str(FLUSH_S)]
     process = await asyncio.create_subprocess_exec(*command, cwd=ROOT, stdout=asyncio.subprocess.PIPE)
     assert process.stdout is not None

@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from app.store.database import Database, open_database
 from app.store.ledger import MAX_SUMS, MOST, Entry, LedgerTable, UsageBy, UsageSum, UsageSums
 from app.store.schema import Base
-from tests.servers import Postgres, postgres_server
+from tests.servers import PostgresServer, postgres_server
 
 NOON = datetime(2026, 11, 25, 12, tzinfo=UTC).timestamp()
 DAY = 86_400.0
@@ -44,16 +44,16 @@ CALL = Entry(
 
 
 @pytest.fixture(scope="module")
-def postgres() -> Iterator[Postgres]:
+def postgres() -> Iterator[PostgresServer]:
     with postgres_server() as server:
         yield server
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
-async def url(request: pytest.FixtureRequest, tmp_path: Path, postgres: Postgres) -> str:
+async def url(request: pytest.FixtureRequest, tmp_path: Path, postgres: PostgresServer) -> str:
     if request.param == "sqlite":
         return f"sqlite+aiosqlite:///{tmp_path}/gateway.db"
-    return await postgres.new_database()
+    return postgres.new_database()
 
 
 @pytest.fixture

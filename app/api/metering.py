@@ -1,0 +1,214 @@
+"""What a call is allowed, what it used, and what is taken down of it: admission before the model, the ledger after all.
+
+    estimate ──> admit ──> the model is asked ──> settle ──> Meter ──(the answer has left)──> ledger
+
+A request has one meter, whatever number of model calls it makes. It knows no upstream of its own.
+"""
+
+import time
+from collections import Counter
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from starlette.types import Scope
+
+from app.clients.admission import Admission
+from app.clients.estimate import NOTHING, Estimate, Used
+from app.clients.identity import LOCAL, Client
+from app.clients.ledger import Entry, Ledger
+from app.edge.access_log import Exchanged
+from app.errors import (
+    FileNotReadyError,
+    GatewayError,
+    RateLimitedError,
+    RejectedByModelError,
+    UnknownModelError,
+    UpstreamCredentialsError,
+    UpstreamQuotaError,
+    UpstreamUnavailableError,
+)
+from app.gemini.answer import Answer, Usage
+from app.gemini.models import Models
+from app.media.incoming import Incoming
+from app.media.types import Kind, kind_of
+from app.store.records import Facts
+
+if TYPE_CHECKING:
+    from app.api.prompt import Item
+
+TASK_TOKENS = 1_000
+"""What a task's instruction may take."""
+IMAGE_TOKENS = 1_120
+PAGE_TOKENS = 560
+SOUND_TOKENS_PER_S = 32
+VIDEO_TOKENS_PER_S = 300
+CHARS_PER_TOKEN = 4
+BYTES_PER_TOKEN = {Kind.AUDIO: 500, Kind.VIDEO: 1_000, Kind.DOCUMENT: 100, Kind.TEXT: 4}
+"""For media whose length is not known; generous, since a reservation that is too large is given back."""
+ADDRESS_TOKENS = 50_000
+"""A film of which only the address is known."""
+FREE = (
+    FileNotReadyError,
+    RateLimitedError,
+    RejectedByModelError,
+    UnknownModelError,
+    UpstreamCredentialsError,
+    UpstreamQuotaError,
+    UpstreamUnavailableError,
+)
+"""Gemini's refusals: no model has worked."""
+
+
+def input_tokens(items: "Sequence[Item]") -> int:
+    """Estimate what the items of a prompt take, by the published rules and what is known of each file."""
+    return TASK_TOKENS + sum(_item_tokens(item) for item in items)
+
+
+def _item_tokens(item: "Item") -> int:
+    if isinstance(item, str):
+        return len(item) // CHARS_PER_TOKEN + 1
+    if isinstance(item, Incoming):
+        facts = item.transfer.facts if item.transfer is not None else item.facts or Facts()
+        return media_tokens(item.type.kind, item.size_bytes, facts)
+    stored = getattr(item, "file", None)
+    if stored is not None:
+        return media_tokens(kind_of(stored.upload.mime_type), stored.upload.size_bytes, stored.upload.facts)
+    report = item.report  # type: ignore[union-attr]  # what is left came inside JSON
+    if report.size_bytes is None:
+        return ADDRESS_TOKENS
+    return media_tokens(kind_of(report.mime_type), report.size_bytes, Facts())
+
+
+def media_tokens(kind: Kind | None, size_bytes: int, facts: Facts) -> int:
+    """Estimate what one file takes."""
+    match kind:
+        case Kind.IMAGE:
+            return IMAGE_TOKENS
+        case Kind.DOCUMENT if facts.pages is not None:
+            return facts.pages * PAGE_TOKENS
+        case Kind.AUDIO if facts.duration is not None:
+            return round(facts.duration * SOUND_TOKENS_PER_S)
+        case Kind.VIDEO if facts.duration is not None:
+            return round(facts.duration * VIDEO_TOKENS_PER_S)
+        case _:
+            return size_bytes // BYTES_PER_TOKEN.get(kind or Kind.TEXT, CHARS_PER_TOKEN) + 1
+
+
+@dataclass(slots=True)
+class Meter:
+    """What one request has used so far."""
+
+    client: Client = LOCAL
+    model: str | None = None
+    outcome: str | None = None
+    usage: Usage = field(default_factory=Usage)
+    cost: float | None = None
+    headers: dict[str, str] = field(default_factory=dict)
+
+    def add(self, model: str, outcome: str, usage: Usage, cost: float | None) -> None:
+        """Add one model call that was answered."""
+        is_first = self.model is None
+        self.model, self.outcome = model, outcome
+        self.cost = cost if is_first else None if cost is None or self.cost is None else self.cost + cost
+        before = self.usage
+        self.usage = Usage(
+            input_tokens=before.input_tokens + usage.input_tokens,
+            output_tokens=before.output_tokens + usage.output_tokens,
+            thinking_tokens=before.thinking_tokens + usage.thinking_tokens,
+            cached_tokens=before.cached_tokens + usage.cached_tokens,
+            total_tokens=before.total_tokens + usage.total_tokens,
+            input_by_modality=dict(Counter(before.input_by_modality) + Counter(usage.input_by_modality)),
+        )
+
+
+@dataclass(slots=True)
+class Asked:
+    """One model call that was admitted; `answer` is set when it was answered."""
+
+    answer: Answer | None = None
+    streamed_chars: int = 0
+
+
+class Metering:
+    """Admits model calls and books what they use; one for each gateway."""
+
+    def __init__(self, admission: Admission, models: Models, *, reserved_output_tokens: int) -> None:
+        self.admission = admission
+        self._models = models
+        self._reserved_output_tokens = reserved_output_tokens
+
+    @asynccontextmanager
+    async def admitted(
+        self, meter: Meter, model: str, items: "Sequence[Item]", max_output_tokens: int | None
+    ) -> AsyncIterator[Asked]:
+        """Run a block that asks a model. Raises RateLimitedError when the client may not.
+
+        What it used is booked whatever way the block ends: its usage, nothing when Gemini refused it, else the estimate
+        of its input and what was streamed.
+        """
+        output = max_output_tokens or self._reserved_output_tokens
+        tokens = input_tokens(items)
+        cost = self._models.cost(model, Usage(input_tokens=tokens, output_tokens=output))
+        reservation = await self.admission.admit(meter.client, Estimate(tokens, output, cost))
+        meter.headers = reservation.headers()
+        asked = Asked()
+        used: Used | None = None
+        try:
+            yield asked
+            if asked.answer is not None:
+                usage = asked.answer.usage
+                cost = self._models.cost(model, usage)
+                meter.add(model, asked.answer.finish_reason, usage, cost)
+                used = Used(usage.input_tokens, usage.output_tokens + usage.thinking_tokens, cost)
+        except GatewayError as error:
+            used = NOTHING if isinstance(error, FREE) else None
+            raise
+        finally:
+            reservation.settle(used, streamed_tokens=asked.streamed_chars // CHARS_PER_TOKEN)
+
+
+def entry_of(scope: Scope, exchanged: Exchanged) -> Entry | None:
+    """Give what the ledger has of a request that has ended; None for those that are no calls of a client's."""
+    operation = operation_of(scope)
+    if operation is None:
+        return None
+    meter: Meter = scope.get("gateway.meter") or Meter(scope.get("gateway.client", LOCAL))
+    usage = meter.usage
+    return Entry(
+        at=time.time() - exchanged.total_ms / 1000,
+        client_id=meter.client.id,
+        client_name=meter.client.name,
+        surface="openai" if "/openai/" in scope["path"] else "rest",
+        operation=operation,
+        outcome=meter.outcome or str(exchanged.status),
+        status=exchanged.status,
+        total_ms=exchanged.total_ms,
+        first_byte_ms=exchanged.first_byte_ms,
+        model=meter.model,
+        input_tokens=usage.input_tokens,
+        output_tokens=usage.output_tokens,
+        thinking_tokens=usage.thinking_tokens,
+        cached_tokens=usage.cached_tokens,
+        input_by_modality={name: count for name, count in usage.input_by_modality.items() if count},
+        bytes_in=exchanged.bytes_in,
+        bytes_out=exchanged.bytes_out,
+        cost_usd=meter.cost,
+    )
+
+
+def operation_of(scope: Scope) -> str | None:
+    """Name the operation of a request that may cost something; None for any other."""
+    route = scope.get("route")
+    operation: str | None = getattr(route, "operation_id", None)
+    if operation is None and route is not None and "/openai/audio/" in scope["path"]:
+        operation = f"openai.{scope['path'].rpartition('/')[2]}"
+    return operation if scope.get("method") in {"POST", "PUT"} else None
+
+
+def record(ledger: Ledger, scope: Scope, exchanged: Exchanged) -> None:
+    """Take down a request that has ended."""
+    entry = entry_of(scope, exchanged)
+    if entry is not None:
+        ledger.record(entry)
