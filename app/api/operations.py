@@ -43,8 +43,10 @@ async def readiness(request: Request) -> Response:
         database = "away"
     is_reached = services.upstream.is_reached
     gemini = "unknown" if is_reached is None else "ok" if is_reached else "away"
-    status = "unavailable" if database == "away" else "degraded" if is_reached is False else "ready"
-    answer = Readiness(status=status, database=database, gemini=gemini)
+    limits = services.metering.admission.state
+    is_degraded = is_reached is False or limits == "away"
+    status = "unavailable" if database == "away" else "degraded" if is_degraded else "ready"
+    answer = Readiness(status=status, database=database, gemini=gemini, limits=limits)
     return Response(answer.json_bytes(), 503 if database == "away" else 200, media_type="application/json")
 
 

@@ -233,9 +233,10 @@ class Health(Answer):
 class Readiness(Answer):
     """Whether the process can take calls: its own state, and the last probe of Gemini."""
 
-    status: str = Field(description="ready, or degraded when only Gemini is away.")
+    status: str = Field(description="ready, or degraded when only Gemini, or the Redis that counts, is away.")
     database: str
     gemini: str
+    limits: str = Field(description="away while LIMITS_ON_OUTAGE decides.")
 
 
 class ClientToken(Answer):

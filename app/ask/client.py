@@ -5,7 +5,7 @@ Everything that can go wrong on the way becomes an AskError. It knows nothing of
 
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import httpx
 from pydantic import JsonValue, TypeAdapter, ValidationError
@@ -28,10 +28,11 @@ _JSON_OBJECT = TypeAdapter(dict[str, JsonValue])
 
 @dataclass(frozen=True, slots=True)
 class Gateway:
-    """Where the gateway is, and how long its whole answer may take (seconds; None: as long as it needs)."""
+    """Where the gateway is, how long its whole answer may take (seconds; None: as long as it needs), and the key."""
 
     url: str
     timeout_s: float | None = None
+    key: str | None = field(default=None, repr=False)
 
     def events(self, form: Form, on_sent: Callable[[int], None]) -> Generator[Event, None, None]:
         """Send the form and give the events as they come, `done` last. Raises AskError for any other end."""
@@ -63,6 +64,7 @@ class Gateway:
             "Accept-Encoding": "identity",
             "Content-Type": form.content_type,
             "Content-Length": str(form.length),
+            **({} if self.key is None else {"Authorization": f"Bearer {self.key}"}),
         }
         timeout = httpx.Timeout(silence_s, connect=CONNECT_S)
         # Without the environment's proxies: the gateway is as a rule on this machine.

@@ -21,6 +21,7 @@ from app.ask.wire import Answer, failure_of, read_answer
 
 MAX_TEXT_BYTES = 4 * 1024 * 1024
 """More text than any gateway takes as a field; longer text is sent as a file."""
+MAX_KEY_BYTES = 4_096
 _CUT_OFF = frozenset({"max_tokens", "continuation"})
 _DONE = "stop"
 
@@ -30,6 +31,9 @@ Files = Annotated[
     typer.Option("--file", "-f", help="A picture, sound, video, PDF or text, of any size; repeatable, in order."),
 ]
 Url = Annotated[str, typer.Option("--url", help="Where the gateway is.")]
+KeyFile = Annotated[
+    Path | None, typer.Option("--key-file", help="A file with the client key that the gateway asks for.")
+]
 Model = Annotated[str | None, typer.Option("--model", "-m", help="A model's name or alias.")]
 System = Annotated[str | None, typer.Option("--system", help="What holds for the whole answer.", metavar="TEXT")]
 Schema = Annotated[Path | None, typer.Option("--schema", help="A file with the answer's JSON Schema.")]
@@ -53,6 +57,7 @@ def ask(
     model: Model = None,
     system: System = None,
     schema: Schema = None,
+    key_file: KeyFile = None,
     *,
     keep: Keep = False,
     as_json: AsJson = False,
@@ -90,13 +95,21 @@ def ask(
             options["response_schema"] = _read_schema(schema)
         fields = [(name, str(value)) for name, value in options.items() if value is not None]
         form = _form(fields, prompts or [], files or [])
-        gateway = Gateway(url, timeout_s)
+        gateway = Gateway(url, timeout_s, None if key_file is None else _read_key(key_file))
         answer = _ask(gateway, form, is_streamed=not no_stream, as_json=as_json)
         code = _tell(answer, is_kept=keep)
     except AskError as error:
         say(str(error))
         code = error.exit_code
     raise typer.Exit(code)
+
+
+def _read_key(path: Path) -> str:
+    # In a file, since everyone on this machine may read the arguments of a command.
+    text = b"".join(look_at(path).blocks())[:MAX_KEY_BYTES].strip()
+    if not text.isascii() or not text or b"\n" in text:
+        raise WrongUsageError(f"{path} holds no key: it is one line of ASCII.")
+    return text.decode()
 
 
 def _read_schema(path: Path) -> str:

@@ -21,6 +21,7 @@ IDS = {
     *("generate", "chat", "countTokens"),
     *("uploadFile", "uploadRawFile", "listFiles", "getFile", "deleteFile"),
     *("listModels", "getModel"),
+    *("createToken", "getUsage"),
     "getUsage",
     *("captionImage", "detectObjects", "segmentImage", "compareImages"),
     *("transcribeAudio", "makeSubtitles", "documentToMarkdown", "describeVideo"),

@@ -6,6 +6,7 @@ from typing import get_args
 
 import pytest
 import typer
+from pydantic import BaseModel
 from typer.core import TyperGroup
 
 from app.api.options import GenerateForm
@@ -26,7 +27,9 @@ _INVOCATION = re.compile(r"gemini-gateway +([a-z]+)([^\n|]*)")
 
 def shown_default(value: object) -> str:
     match value:
-        case None | ():
+        case None | () | BaseModel():
+            return ""
+        case dict() if not value:
             return ""
         case dict():
             return "below"

@@ -90,8 +90,8 @@ def test_the_services_start_with_the_environment_that_is_passed(monkeypatch: pyt
     settings = Settings(_env_file=None)
 
     assert settings.gemini_api_key is None
-    assert settings.is_open
-    assert settings.allow_open_access is True
+    assert settings.auth_methods == {"keys"}
+    assert settings.allow_open_access is False
 
 
 @pytest.mark.parametrize(

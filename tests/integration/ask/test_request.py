@@ -168,3 +168,23 @@ async def test_a_file_that_grows_while_it_is_sent_is_sent_as_long_as_it_was(gate
 
     assert gateway.requests[0].headers["content-length"] == str(gateway.requests[0].length)
     assert ended.code == 0
+
+
+async def test_a_key_is_sent_from_a_file_and_never_printed(gateway: StandIn, tmp_path: Path) -> None:
+    (tmp_path / "key.txt").write_text("gg_secret\n")
+
+    ended = await gateway.ask("Hello", "--key-file", str(tmp_path / "key.txt"))
+
+    (received,) = gateway.requests
+    assert received.headers["authorization"] == "Bearer gg_secret"
+    assert "gg_secret" not in ended.stdout + ended.stderr
+
+
+@pytest.mark.parametrize("text", [b"", b"one\ntwo", b"gg_\xff"])
+async def test_a_file_without_a_key_is_wrong_usage(gateway: StandIn, tmp_path: Path, text: bytes) -> None:
+    (tmp_path / "key.txt").write_bytes(text)
+
+    ended = await gateway.ask("Hello", "--key-file", str(tmp_path / "key.txt"))
+
+    assert ended.code == 2
+    assert gateway.requests == []
