@@ -92,6 +92,7 @@ class EventStream(Response):
 
 def problem(scope: Scope, error: GatewayError) -> Problem:
     """Give an error as a problem, for a place where it is no answer of its own."""
+    scope["gateway.problem"] = error.code
     return Problem.model_validate(
         problem_of(
             error,

@@ -182,7 +182,7 @@ def entry_of(scope: Scope, exchanged: Exchanged) -> Entry | None:
         client_name=meter.client.name,
         surface="openai" if "/openai/" in scope["path"] else "rest",
         operation=operation,
-        outcome=meter.outcome or str(exchanged.status),
+        outcome=scope.get("gateway.problem") or meter.outcome or "ok",
         status=exchanged.status,
         total_ms=exchanged.total_ms,
         first_byte_ms=exchanged.first_byte_ms,

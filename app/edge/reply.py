@@ -44,6 +44,8 @@ async def reply(scope: "Scope", send: "Send", error: GatewayError) -> None:
 
 
 def _rendered(scope: "Scope", error: GatewayError) -> Rendered:
+    # Whoever takes down how a request ended finds it here.
+    scope["gateway.problem"] = error.code
     raw_path: bytes = scope.get("raw_path") or b""
     return render(
         error,

@@ -235,15 +235,21 @@ async def test_what_is_found_bad_late_leaves_nothing_upstream(small_gateway: Gat
     assert emulator.files == []
 
 
+def rename_table(database: Path, before: str, after: str) -> None:
+    registry = sqlite3.connect(database, isolation_level=None)
+    # It waits for its turn: the gateway writes to the database too.
+    registry.execute("BEGIN IMMEDIATE")
+    registry.execute(f"ALTER TABLE {before} RENAME TO {after}")
+    registry.execute("COMMIT")
+    registry.close()
+
+
 async def test_the_database_away_is_503_for_what_needs_it(gateway: Gateway, emulator: Emulator, tmp_path: Path) -> None:
-    with sqlite3.connect(tmp_path / "gateway.db") as registry:
-        registry.execute("ALTER TABLE files RENAME TO hidden")
+    rename_table(tmp_path / "gateway.db", "files", "hidden")
     answer = await gateway.client.get("/api/v1/files")
     ready = await gateway.client.get("/readyz")
-    with sqlite3.connect(tmp_path / "gateway.db") as registry:
-        registry.execute("ALTER TABLE hidden RENAME TO files")
+    rename_table(tmp_path / "gateway.db", "hidden", "files")
     recovered = await gateway.client.get("/api/v1/files")
-    registry.close()
 
     check(answer, 503, "store-unavailable")
     assert ready.status_code == 503

@@ -1,0 +1,71 @@
+"""What is estimated of a call, and what is taken down of it."""
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from app.api.metering import Meter, entry_of, media_tokens
+from app.clients.identity import Client
+from app.edge.access_log import Exchanged
+from app.gemini.answer import Usage
+from app.media.types import Kind
+from app.store.records import Facts
+
+ENDED = Exchanged(200, 1_500.0, 900.0, 10, 20)
+
+
+def scope(**more: Any) -> dict[str, Any]:
+    route = SimpleNamespace(operation_id="generate")
+    return {"type": "http", "method": "POST", "path": "/api/v1/generate", "route": route, **more}
+
+
+def test_a_calls_answers_are_summed() -> None:
+    meter = Meter(Client("cli_1", "web"))
+    meter.add("m", "max_tokens", Usage(10, 2, input_by_modality={"text": 10}), 0.5)
+    meter.add("m", "stop", Usage(12, 3, input_by_modality={"text": 2, "audio": 10}), 0.25)
+
+    entry = entry_of(scope(**{"gateway.meter": meter}), ENDED)
+
+    assert entry is not None
+    assert (entry.client_id, entry.operation, entry.outcome) == ("cli_1", "generate", "stop")
+    assert (entry.input_tokens, entry.output_tokens, entry.cost_usd) == (22, 5, 0.75)
+    assert entry.input_by_modality == {"text": 12, "audio": 10}
+    assert (entry.total_ms, entry.first_byte_ms, entry.bytes_in, entry.bytes_out) == (1_500.0, 900.0, 10, 20)
+
+
+def test_a_price_that_is_not_known_makes_the_sum_unknown() -> None:
+    meter = Meter()
+    meter.add("m", "stop", Usage(1, 1), 0.5)
+    meter.add("m", "stop", Usage(1, 1), None)
+
+    assert meter.cost is None
+
+
+def test_what_went_wrong_is_the_outcome() -> None:
+    entry = entry_of(scope(**{"gateway.problem": "rate-limited"}), ENDED._replace(status=429))
+
+    assert entry is not None
+    assert (entry.outcome, entry.status) == ("rate-limited", 429)
+
+
+@pytest.mark.parametrize("more", [{"method": "GET"}, {"route": None}])
+def test_what_costs_nothing_is_not_taken_down(more: dict[str, Any]) -> None:
+    assert entry_of(scope(**more), ENDED) is None
+
+
+@pytest.mark.parametrize(
+    ("kind", "size_bytes", "facts", "tokens"),
+    [
+        (Kind.IMAGE, 5_000_000, Facts(), 1_120),
+        (Kind.DOCUMENT, 5_000_000, Facts(pages=10), 5_600),
+        (Kind.AUDIO, 5_000_000, Facts(duration=60.0), 1_920),
+        (Kind.VIDEO, 5_000_000, Facts(duration=10.0), 3_000),
+        (Kind.TEXT, 4_000, Facts(), 1_001),
+        (None, 4_000, Facts(), 1_001),
+    ],
+)
+def test_media_are_estimated_by_what_is_known_of_them(
+    kind: Kind | None, size_bytes: int, facts: Facts, tokens: int
+) -> None:
+    assert media_tokens(kind, size_bytes, facts) == tokens
