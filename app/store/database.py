@@ -1,13 +1,20 @@
-"""The database: one engine, opened and migrated at start, closed at the end. Outages become `StoreUnavailableError`."""
+"""The database: opened and migrated at start, closed at the end. Outages become `StoreUnavailableError`.
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+SQLite's driver for asyncio carries every single step to a thread and back. What is written for every call goes through
+`run` instead, which carries a whole transaction there at once.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
+from typing import TypeVar
 
 from alembic import command
 from alembic.config import Config
-from sqlalchemy import Connection, event, text
-from sqlalchemy.engine import make_url
+from sqlalchemy import Connection, Engine, create_engine, event, text
+from sqlalchemy.engine import URL, make_url
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
@@ -38,25 +45,64 @@ def _migrate(connection: Connection) -> None:
     command.upgrade(config, "head")
 
 
-class Database:
-    """An engine and its sessions."""
+T = TypeVar("T")
 
-    def __init__(self, engine: AsyncEngine) -> None:
+
+@contextmanager
+def _saying_outages() -> Iterator[None]:
+    try:
+        yield
+    except (OperationalError, InterfaceError, OSError) as error:
+        raise StoreUnavailableError("The gateway's database did not answer; try again in a moment.") from error
+    except DBAPIError as error:
+        if error.connection_invalidated:
+            raise StoreUnavailableError("The gateway's database went away; try again in a moment.") from error
+        raise
+
+
+class Database:
+    """An engine and its sessions; `thread` is SQLite's own, with an engine for it."""
+
+    def __init__(self, engine: AsyncEngine, thread: tuple[Engine, ThreadPoolExecutor] | None = None) -> None:
         self._engine = engine
+        self._thread = thread
         self._sessions = async_sessionmaker(engine, expire_on_commit=False)
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[AsyncSession]:
         """Give a session whose work is committed at the end; raises StoreUnavailableError when the database is away."""
-        try:
+        with _saying_outages():
             async with self._sessions.begin() as session:
                 yield session
-        except (OperationalError, InterfaceError, OSError) as error:
-            raise StoreUnavailableError("The gateway's database did not answer; try again in a moment.") from error
-        except DBAPIError as error:
-            if error.connection_invalidated:
-                raise StoreUnavailableError("The gateway's database went away; try again in a moment.") from error
-            raise
+
+    async def run(self, work: Callable[[Connection], T]) -> T:
+        """Run `work` in one transaction; raises StoreUnavailableError when the database is away.
+
+        With SQLite it runs in a thread, one at a time, and is carried through even when the caller is cancelled.
+        """
+        with _saying_outages():
+            if self._thread is None:
+                async with self._engine.begin() as connection:
+                    return await connection.run_sync(work)
+            engine, executor = self._thread
+            return await asyncio.get_running_loop().run_in_executor(executor, _in_transaction, engine, work)
+
+
+def _in_transaction(engine: Engine, work: Callable[[Connection], T]) -> T:
+    with engine.begin() as connection:
+        return work(connection)
+
+
+@contextmanager
+def _thread_for(url: URL) -> Iterator[tuple[Engine, ThreadPoolExecutor] | None]:
+    if url.get_backend_name() != "sqlite" or url.database in {None, "", ":memory:"}:
+        yield None
+        return
+    engine = create_engine(url.set(drivername="sqlite"))
+    event.listen(engine, "connect", _pragmas)
+    with ThreadPoolExecutor(1, "sqlite") as executor:
+        yield engine, executor
+        executor.submit(engine.dispose)
 
 
 @asynccontextmanager
@@ -72,6 +118,7 @@ async def open_database(url: str) -> AsyncIterator[Database]:
     try:
         async with engine.begin() as connection:
             await connection.run_sync(_migrate)
-        yield Database(engine)
+        with _thread_for(parsed) as thread:
+            yield Database(engine, thread)
     finally:
         await engine.dispose()

@@ -1,12 +1,13 @@
 import asyncio
 import sqlite3
 import sys
+import threading
 from pathlib import Path
 
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import create_engine, text
+from sqlalchemy import Connection, create_engine, text
 from sqlalchemy.exc import IntegrityError, OperationalError
 
 from app.errors import StoreUnavailableError
@@ -122,6 +123,58 @@ async def test_what_a_transaction_did_before_it_failed_is_undone(database: Datab
         await fail_half_way()
 
     assert await registry.get("u") is not None
+
+
+async def test_work_in_one_go_is_committed_or_undone_as_a_whole(database: Database) -> None:
+    registry = FileRegistry(database)
+    await begun(registry, "u")
+
+    def rename(connection: Connection) -> int:
+        return connection.execute(text("UPDATE uploads SET name = 'v'")).rowcount
+
+    def fail_half_way(connection: Connection) -> None:
+        connection.execute(text("DELETE FROM uploads"))
+        raise ValueError("stop")
+
+    changed = await database.run(rename)
+    with pytest.raises(ValueError, match="stop"):
+        await database.run(fail_half_way)
+
+    assert changed == 1
+    assert await registry.get("v") is not None
+
+
+async def test_work_in_one_go_is_carried_through_when_its_caller_has_gone(database: Database) -> None:
+    registry = FileRegistry(database)
+    await begun(registry, "u")
+    began, may_end = threading.Event(), threading.Event()
+
+    def rename(connection: Connection) -> None:
+        began.set()
+        may_end.wait(10)
+        connection.execute(text("UPDATE uploads SET name = 'v'"))
+
+    work = asyncio.ensure_future(database.run(rename))
+    await asyncio.to_thread(began.wait, 10)
+    work.cancel()
+    may_end.set()
+    with pytest.raises(asyncio.CancelledError):
+        await work
+    await database.run(lambda _: None)
+
+    assert await registry.get("v") is not None
+
+
+async def test_work_in_one_go_is_told_when_the_database_is_away(database: Database) -> None:
+    with pytest.raises(StoreUnavailableError):
+        await database.run(lambda connection: connection.execute(text("SELECT * FROM no_such_table")))
+
+
+async def test_a_database_in_memory_is_one_and_the_same_for_all_work() -> None:
+    async with open_database("sqlite+aiosqlite:///:memory:") as database:
+        await begun(FileRegistry(database), "u")
+
+        assert await database.run(lambda connection: connection.scalar(text("SELECT name FROM uploads"))) == "u"
 
 
 async def test_an_id_cannot_stand_for_an_upload_that_does_not_exist(database: Database) -> None:
