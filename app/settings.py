@@ -93,6 +93,7 @@ class _Environment(BaseSettings):
 
 LimitedCount = Annotated[int | None, Field(ge=0, le=10**15)]
 LimitedMoney = Annotated[float | None, Field(ge=0, le=1e9)]
+IssuerName = Annotated[str, Field(min_length=1, max_length=255)]
 
 
 class LimitValues(BaseModel):
@@ -188,11 +189,11 @@ class Settings(_Environment):
     reserved_output_tokens: int = Field(
         8_192, ge=1, description="Output tokens that a call reserves when it sets no max_output_tokens."
     )
-    gateway_limits: Annotated[LimitValues, NoDecode] = Field(
-        LimitValues(), description="JSON object: limits of all clients together, by their names."
+    gateway_limits: Annotated[LimitValues | None, NoDecode] = Field(
+        None, description="JSON object: limits of all clients together, by their names."
     )
-    issuer_limits: Annotated[dict[Annotated[str, Field(min_length=1, max_length=255)], LimitValues], NoDecode] = Field(
-        {}, description="JSON object: an issuer, to the limits of all its clients together."
+    issuer_limits: Annotated[dict[IssuerName, LimitValues] | None, NoDecode] = Field(
+        None, description="JSON object: an issuer, to the limits of all its clients together."
     )
     max_file_bytes: int = Field(2 * GIB, ge=1, le=2 * GIB, description="Largest file, in bytes.")
     max_fields_bytes: int = Field(1 * MIB, ge=1_024, description="All of a form's fields together, in bytes.")

@@ -12,20 +12,22 @@ import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from uuid import uuid4
+from itertools import count
+from secrets import token_hex
 
-from app.clients.budgets import Budgets, budgets_of, nanodollars, quotas_of
+from app.clients.budgets import Budgets, bounded, budgets_of, nanodollars, quotas_of
+from app.clients.counters import open_counters
 from app.clients.estimate import Estimate, Used, without_usage
 from app.clients.identity import Client
 from app.clients.limits import Counters, Taken
-from app.clients.outage import open_counters
 from app.clients.parties import Parties, Party, Whose
 from app.clients.plan import Plan, plan_of
 from app.clients.rate_headers import Quota, rate_headers
 from app.clients.refusals import budget_refusal, counter_refusal
-from app.errors import FieldError, FileTooLargeError, InvalidFieldError
+from app.errors import FieldError, FileTooLargeError, InvalidFieldError, RateLimitedError
 from app.settings import Settings
-from app.store.budgets import Amounts, Budget, BudgetBook, NoRoomError
+from app.store.budget_records import Amounts, Budget, Held
+from app.store.budgets import BudgetBook
 from app.store.database import Database
 
 log = logging.getLogger("gateway.limits")
@@ -80,6 +82,8 @@ class Admission:
         self._budgets = budgets
         self._clock = clock
         self._running: dict[str, _Running] = {}
+        self._process = token_hex(8)
+        self._calls = count()
 
     @property
     def state(self) -> str:
@@ -95,7 +99,7 @@ class Admission:
         if not parties:
             return Reservation("", estimate)
         now = self._clock()
-        call = str(uuid4())
+        call = f"{self._process}-{next(self._calls):x}"
         plan = plan_of(parties, estimate, call=call, now=now)
         budgets = budgets_of(parties, now)
         _check_price(budgets, estimate)
@@ -130,32 +134,28 @@ class Admission:
         amounts = Amounts(estimate.tokens, nanodollars(estimate.cost or 0.0), estimate.upload_bytes)
         lines = [budget for _, budget in budgets]
         try:
-            standings = await self._budgets.reserve(plan.draw.id, lines, amounts)
-        except NoRoomError as error:
-            self._undo(plan)
-            party = next(party for party, budget in budgets if budget is error.budget)
-            if party.whose is Whose.CLIENT:
-                quotas = [*quotas, *quotas_of(error.budget, error.standing, now=now)]
-            raise budget_refusal(
-                party, error.budget, error.standing, amounts, now=now, headers=rate_headers(quotas)
-            ) from None
+            held = await self._budgets.reserve(plan.draw.id, lines, amounts)
         except BaseException:
             self._undo(plan)
             raise
+        if held.refused is not None:
+            self._undo(plan)
+            raise _refusal(budgets, held, amounts, now, quotas)
         found = []
-        for (party, budget), standing in zip(budgets, standings, strict=True):
+        for (party, budget), standing in zip(budgets, held.standings, strict=True):
             if party.whose is Whose.CLIENT:
                 found += quotas_of(budget, standing, now=now)
         return found
 
     def _settle(self, call: str, estimate: Estimate, used: Used) -> None:
         running = self._running.pop(call)
+        tokens = bounded(used.tokens)
         if running.plan.sources:
-            self._counters.close(running.plan.draw, running.plan.settling(used.tokens), now=self._clock())
+            self._counters.close(running.plan.draw, running.plan.settling(tokens), now=self._clock())
         if running.has_budgets:
             # A price that is not known is not zero.
             cost = estimate.cost if used.cost is None else used.cost
-            self._budgets.settle(call, tokens=used.tokens, cost=nanodollars(cost or 0.0))
+            self._budgets.settle(call, tokens=tokens, cost=nanodollars(cost or 0.0))
 
     async def take_bytes(self, client: Client, count: int) -> None:
         """Count bytes that a client uploads today, for good; raises RateLimitedError when there is no room."""
@@ -164,14 +164,10 @@ class Admission:
             return
         now = self._clock()
         budgets = tuple((party, budget) for party, budget in budgets_of(parties, now) if budget.bytes is not None)
-        try:
-            await self._budgets.use_bytes([budget for _, budget in budgets], count)
-        except NoRoomError as error:
-            party = next(party for party, budget in budgets if budget is error.budget)
-            quotas = quotas_of(error.budget, error.standing, now=now) if party.whose is Whose.CLIENT else []
-            raise budget_refusal(
-                party, error.budget, error.standing, Amounts(bytes=count), now=now, headers=rate_headers(quotas)
-            ) from None
+        amounts = Amounts(bytes=count)
+        held = await self._budgets.reserve(None, [budget for _, budget in budgets], amounts)
+        if held.refused is not None:
+            raise _refusal(budgets, held, amounts, now, [])
 
     def check_file(self, client: Client, size_bytes: int) -> None:
         """Raise FileTooLargeError when a file is larger than any limit that holds for the client allows."""
@@ -189,6 +185,21 @@ class Admission:
         if booked:
             log.warning("%d calls ended without a word; booked at their estimates", booked)
 
+    async def drained(self) -> None:
+        """Wait until everything that has ended is counted and booked."""
+        await self._counters.drained()
+        await self._budgets.writer.drained()
+
+
+def _refusal(
+    budgets: tuple[tuple[Party, Budget], ...], held: Held, amounts: Amounts, now: float, quotas: list[Quota]
+) -> RateLimitedError:
+    party, budget = next((party, budget) for party, budget in budgets if budget is held.refused)
+    standing = held.standings[0]
+    if party.whose is Whose.CLIENT:
+        quotas = [*quotas, *quotas_of(budget, standing, now=now)]
+    return budget_refusal(party, budget, standing, amounts, now=now, headers=rate_headers(quotas))
+
 
 def _check_price(budgets: tuple[tuple[Party, Budget], ...], estimate: Estimate) -> None:
     if estimate.cost is None and any(budget.cost is not None for _, budget in budgets):
@@ -203,5 +214,5 @@ async def open_admission(
     """Open what counts and books; at the end, what is still to be written is. `clock` gives seconds since the epoch."""
     redis_url = None if settings.redis_url is None else settings.redis_url.get_secret_value()
     budgets = Budgets(BudgetBook(database), clock)
-    async with open_counters(redis_url, settings.limits_on_outage) as counters, budgets.settling.running():
+    async with open_counters(redis_url, settings.limits_on_outage) as counters, budgets.writer.running():
         yield Admission(Parties.of_settings(settings), counters, budgets, clock)

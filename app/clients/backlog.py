@@ -6,10 +6,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Generic, TypeVar
 
-from app.errors import GatewayError
-
 log = logging.getLogger("gateway.backlog")
-RETRY_S = 1.0
 LINGER_S = 10.0
 BATCH = 500
 
@@ -17,10 +14,7 @@ T = TypeVar("T")
 
 
 class Backlog(Generic[T]):
-    """Items that wait to be written. What fails because a store is away is written again; nothing is written twice.
-
-    An item is dropped only when its writing meets a defect; whoever adds items must be safe against that.
-    """
+    """Items that wait to be written; each is given to `write` once, whatever comes of it."""
 
     def __init__(self, write: Callable[[Sequence[T]], Awaitable[None]]) -> None:
         self._write = write
@@ -28,9 +22,6 @@ class Backlog(Generic[T]):
         self._has_items = asyncio.Event()
         self._is_idle = asyncio.Event()
         self._is_idle.set()
-
-    def __len__(self) -> int:
-        return len(self._items)
 
     def add(self, item: T) -> None:
         """Have an item written; it does not wait."""
@@ -48,10 +39,6 @@ class Backlog(Generic[T]):
             batch = self._items[:BATCH]
             try:
                 await self._write(batch)
-            except GatewayError as error:
-                log.warning("not written yet: %s", error.code)
-                await asyncio.sleep(RETRY_S)
-                continue
             except Exception as error:
                 # A defect must not end the writing for good. Its message may hold what was stored.
                 log.error("not written: %s", type(error).__name__)  # noqa: TRY400  # no traceback, for the same reason
@@ -67,11 +54,16 @@ class Backlog(Generic[T]):
         try:
             yield
         finally:
-            try:
-                async with asyncio.timeout(LINGER_S):
-                    await self.drained()
-            except TimeoutError:
-                log.warning("%d were left unwritten", len(self._items))
-            finally:
-                task.cancel()
-                await asyncio.gather(task, return_exceptions=True)
+            await finish(task, self.drained())
+
+
+async def finish(task: asyncio.Task[None], drained: Awaitable[None]) -> None:
+    """End a task that writes when it has written everything, or after LINGER_S."""
+    try:
+        async with asyncio.timeout(LINGER_S):
+            await drained
+    except TimeoutError:
+        log.warning("something was left unwritten")
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)

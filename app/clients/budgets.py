@@ -6,24 +6,32 @@ A call whose process dies is settled at its estimate by whoever sweeps next. It 
 months are UTC's.
 """
 
+import asyncio
 import calendar
 import math
 from collections.abc import Callable, Collection, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
 
-from app.clients.backlog import Backlog
+from app.clients.budget_writer import BudgetWriter
 from app.clients.limits import LEASE_S
 from app.clients.parties import Party
 from app.clients.rate_headers import Quota
-from app.store.budgets import Amounts, Budget, BudgetBook, NoRoomError, Settlement, Standing
+from app.store.budget_records import Amounts, Budget, Held, Hold, Settlement, Standing
+from app.store.budgets import BudgetBook
 
 DAY_S = 86_400
 NANO = 1_000_000_000
 NANO_IN_MICRO = 1_000
 MOST = 10**18
-"""What a budget's column holds at most, with room for sums."""
-UNSURE_AT_MOST = 10_000
+"""The highest limit that is kept, in a column's own unit."""
+MOST_AT_ONCE = 10**15
+"""What one call is booked with at most, whatever it says: a column has room for thousands of those."""
+
+
+def bounded(amount: int) -> int:
+    """Keep an amount within what can be counted, whatever a caller or a model says."""
+    return min(max(amount, 0), MOST_AT_ONCE)
 
 
 def nanodollars(dollars: float) -> int:
@@ -89,35 +97,29 @@ class Budgets:
     def __init__(self, book: BudgetBook, clock: Callable[[], float]) -> None:
         self._book = book
         self._clock = clock
-        self.settling: Backlog[Settlement] = Backlog(book.settle)
+        self._writing = asyncio.Lock()
+        self.writer = BudgetWriter(self._write)
 
-    async def reserve(self, reservation: str, budgets: Sequence[Budget], amounts: Amounts) -> tuple[Standing, ...]:
-        """Hold the amounts of every budget or of none; gives how each stands then.
+    async def _write(self, holds: Sequence[Hold], settlements: Sequence[Settlement]) -> list[Held]:
+        async with self._writing:
+            return await self._book.write(holds, settlements)
 
-        Raises NoRoomError with the first that has no room, and StoreUnavailableError.
+    async def reserve(self, call: str | None, budgets: Sequence[Budget], amounts: Amounts) -> Held:
+        """Hold the amounts of every budget or of none, until `call` is settled; raises StoreUnavailableError.
+
+        With None as the call, what is asked is used for good.
         """
-        try:
-            return await self._book.reserve(reservation, budgets, amounts, lease_until=self._clock() + LEASE_S)
-        except NoRoomError:
-            raise
-        except BaseException:
-            # It may have been written all the same. What cannot be taken back now is booked when its lease ends.
-            if len(self.settling) < UNSURE_AT_MOST:
-                self.settle(reservation, tokens=0, cost=0)
-            raise
+        kept = Amounts(bounded(amounts.tokens), bounded(amounts.cost), bounded(amounts.bytes))
+        return await self.writer.hold(Hold(call, tuple(budgets), kept, self._clock() + LEASE_S))
 
-    def settle(self, reservation: str, *, tokens: int, cost: int) -> None:
+    def settle(self, call: str, *, tokens: int, cost: int) -> None:
         """Book what a call has really used, soon; it neither waits nor fails."""
-        self.settling.add(Settlement(reservation, min(max(tokens, 0), MOST), min(max(cost, 0), MOST)))
-
-    async def use_bytes(self, budgets: Sequence[Budget], count: int) -> None:
-        """Use bytes of every budget or of none, for good; raises NoRoomError with the first that has no room."""
-        await self._book.use_bytes(budgets, count)
+        self.writer.settle(Settlement(call, bounded(tokens), bounded(cost)))
 
     async def sweep(self, running: Collection[str]) -> int:
         """Prolong the leases of calls that run here, then book those that nobody answers for; gives how many."""
-        # Not while settlements are written: the two would lock the same rows in different orders.
-        await self.settling.drained()
         now = self._clock()
-        await self._book.renew(running, lease_until=now + LEASE_S)
+        # Not while settlements are written: the two would lock the same rows in different orders.
+        async with self._writing:
+            await self._book.renew(running, lease_until=now + LEASE_S)
         return await self._book.sweep(now=now)

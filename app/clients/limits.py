@@ -9,11 +9,14 @@ It knows no HTTP and no client, only keys; times are seconds since the epoch, gi
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Literal, Protocol
 
 WINDOW_S = 60
 LEASE_S = 180.0
 """How long a running call is believed to live after it was last heard of: three of the sweep's intervals."""
+
+OnOutage = Literal["local", "refuse", "allow"]
+"""What happens while shared counters are away: count in each process, refuse calls, or let them through."""
 
 
 def window_of(now: float) -> int:
@@ -81,6 +84,9 @@ class Counters(Protocol):
     async def renew(self, draws: Collection[Draw], *, now: float) -> None:
         """Prolong the leases of calls that still run, and see how the store is."""
 
+    async def drained(self) -> None:
+        """Wait until everything that was closed has been counted."""
+
 
 def corrected(draw: Draw, corrections: Sequence[int], *, now: float) -> list[tuple[str, int]]:
     """Tell which counters of the minute that runs now change by how much when the draw is closed."""
@@ -144,3 +150,6 @@ class MemoryCounters:
                 leases = self._slots.get(take.key, {})
                 if draw.id in leases:
                     leases[draw.id] = now + LEASE_S
+
+    async def drained(self) -> None:
+        """Do nothing: what was closed has been counted."""

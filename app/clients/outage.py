@@ -8,7 +8,6 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import asynccontextmanager
-from typing import Literal
 
 from redis import RedisError
 from redis.asyncio import Redis
@@ -16,7 +15,7 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
 from app.clients.backlog import Backlog
-from app.clients.limits import Counters, Draw, MemoryCounters, Taken
+from app.clients.limits import Draw, MemoryCounters, OnOutage, Taken
 from app.clients.redis_counters import RedisCounters
 from app.errors import StoreUnavailableError
 
@@ -24,8 +23,6 @@ log = logging.getLogger("gateway.limits")
 TIMEOUT_S = 1.0
 RETRY_S = 1.0
 FAILURES = (RedisError, OSError, TimeoutError)
-
-OnOutage = Literal["local", "refuse", "allow"]
 
 
 class SharedCounters:
@@ -108,6 +105,10 @@ class SharedCounters:
             # Not tried again: counts end with their minute, and slots with their lease.
             self._went(now, error)
 
+    async def drained(self) -> None:
+        """Wait until everything that was closed has been counted."""
+        await self.closing.drained()
+
     async def renew(self, draws: Collection[Draw], *, now: float) -> None:
         """Prolong the leases of calls that still run, and see whether Redis answers."""
         await self._local.renew([draw for draw in draws if draw.id in self._taken_here], now=now)
@@ -121,11 +122,8 @@ class SharedCounters:
 
 
 @asynccontextmanager
-async def open_counters(redis_url: str | None, on_outage: OnOutage) -> AsyncIterator[Counters]:
-    """Count in the Redis at `redis_url`, or in memory when there is none."""
-    if redis_url is None:
-        yield MemoryCounters()
-        return
+async def open_shared_counters(redis_url: str, on_outage: OnOutage) -> AsyncIterator[SharedCounters]:
+    """Count in the Redis at `redis_url`, which need not be there yet."""
     redis = Redis.from_url(
         redis_url,
         socket_timeout=TIMEOUT_S,

@@ -47,8 +47,8 @@ class Parties:
     @classmethod
     def of_settings(cls, settings: Settings) -> "Parties":
         """Take the gateway's and the issuers' limits from the settings."""
-        issuers = {issuer: Limits(**values.model_dump()) for issuer, values in settings.issuer_limits.items()}
-        return cls(Limits(**settings.gateway_limits.model_dump()), issuers)
+        issuers = {name: Limits(**values.model_dump()) for name, values in (settings.issuer_limits or {}).items()}
+        return cls(Limits(**settings.gateway_limits.model_dump()) if settings.gateway_limits else NO_LIMITS, issuers)
 
     def of(self, client: Client) -> tuple[Party, ...]:
         """Give those that have limits, in the order in which their rows are locked; nobody is the usual answer."""

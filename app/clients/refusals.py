@@ -7,7 +7,7 @@ from app.clients.limits import Taken, window_left
 from app.clients.parties import Party, Whose
 from app.clients.plan import REQUESTS, SLOTS, Plan
 from app.errors import RateLimitedError
-from app.store.budgets import Amounts, Budget, Standing
+from app.store.budget_records import Amounts, Budget, Standing
 
 SOON_S = 5.0
 """When to come again if only calls that still run are in the way."""

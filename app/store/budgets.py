@@ -1,17 +1,19 @@
 """The book of budgets: every query about what a party has used and holds of its days and months.
 
-A reservation is admitted by one conditional statement for each budget, all in one transaction: of several that come at
-once no two can take the same room. Rows are locked in the order of their keys, reservations before budgets, so that no
-two transactions wait for each other. It knows no clock and no limits but those it is given.
+Many calls are held and settled in one transaction. Room is taken by one conditional statement for each budget: of
+several that come at once, from wherever, no two can take the same. Rows are locked in the order of their keys,
+reservations before budgets, so that no two transactions wait for each other. It knows no clock, and no limits but those
+it is given.
 """
 
 import json
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import lru_cache
 
-from sqlalchemy import Row, bindparam, delete, select, text, update
-from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy import Connection, Row, bindparam, delete, select, text, update
 
+from app.store.budget_records import NO_AMOUNTS, Amounts, Budget, Held, Hold, Key, Settlement, Standing, total
 from app.store.database import Database
 from app.store.schema import BudgetRow, ReservationRow
 
@@ -20,54 +22,6 @@ KEPT_BUDGET_S = 40 * 86_400
 KEPT_SWEPT_S = 86_400
 """How long a reservation that was swept can still be settled to what was really used."""
 SWEPT_AT_ONCE = 500
-
-
-@dataclass(frozen=True, slots=True)
-class Amounts:
-    """How much: tokens, billionths of a US dollar, bytes."""
-
-    tokens: int = 0
-    cost: int = 0
-    bytes: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Budget:
-    """One party's day or month: from when until when it runs, and its limits; None is without."""
-
-    subject: str
-    period: str
-    starts_at: float
-    ends_at: float
-    tokens: int | None = None
-    cost: int | None = None
-    bytes: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Standing:
-    """What has been used of a budget, and what calls that run hold of it. Bytes are used at once, never held."""
-
-    used: Amounts = Amounts()
-    reserved: Amounts = Amounts()
-
-
-@dataclass(frozen=True, slots=True)
-class Settlement:
-    """What a reservation has really used."""
-
-    id: str
-    tokens: int
-    cost: int
-
-
-class NoRoomError(Exception):
-    """A budget has no room for what was asked; nothing was taken of any."""
-
-    def __init__(self, budget: Budget, standing: Standing) -> None:
-        super().__init__(budget.subject)
-        self.budget = budget
-        self.standing = standing
 
 
 _TAKE = text(
@@ -90,65 +44,163 @@ _TAKE = text(
     RETURNING tokens_used, tokens_reserved, cost_used, cost_reserved, bytes_used
     """
 )
-_HOLD = text(
+_RESERVE = text(
     "INSERT INTO reservations (id, budgets, tokens, cost, lease_until) "
     "VALUES (:id, :budgets, :tokens, :cost, :lease_until)"
 )
 _BOOK = text(
     "UPDATE budgets SET tokens_used = tokens_used + :tokens, tokens_reserved = tokens_reserved - :tokens_held, "
-    "cost_used = cost_used + :cost, cost_reserved = cost_reserved - :cost_held "
-    "WHERE subject = :subject AND period = :period"
+    "cost_used = cost_used + :cost, cost_reserved = cost_reserved - :cost_held, "
+    "bytes_used = bytes_used - :bytes_back WHERE subject = :subject AND period = :period"
 )
 _END = text("DELETE FROM reservations WHERE id IN :ids RETURNING id, budgets, tokens, cost, swept_at").bindparams(
     bindparam("ids", expanding=True)
 )
 
 
-@dataclass(slots=True)
-class _Change:
-    """What is booked on one budget: used more, and held less."""
-
-    tokens: int = 0
-    tokens_held: int = 0
-    cost: int = 0
-    cost_held: int = 0
-
-    def add(self, used: Amounts, held: Amounts) -> None:
-        self.tokens += used.tokens
-        self.cost += used.cost
-        self.tokens_held += held.tokens
-        self.cost_held += held.cost
-
-
-_Changes = dict[tuple[str, str], _Change]
-
-
-def _fits(budget: Budget, amounts: Amounts) -> bool:
-    pairs = ((amounts.tokens, budget.tokens), (amounts.cost, budget.cost), (amounts.bytes, budget.bytes))
-    return all(not amount or limit is None or amount <= limit for amount, limit in pairs)
-
-
-def _note(changes: _Changes, budgets: str, used: Amounts, held: Amounts) -> None:
-    for subject, period in json.loads(budgets):
-        changes.setdefault((subject, period), _Change()).add(used, held)
-
-
-async def _book(session: AsyncSession, changes: _Changes) -> None:
-    for (subject, period), change in sorted(changes.items()):
-        values = {
-            "subject": subject,
-            "period": period,
-            "tokens": change.tokens,
-            "tokens_held": change.tokens_held,
-            "cost": change.cost,
-            "cost_held": change.cost_held,
-        }
-        await session.execute(_BOOK, values)
+def _book(connection: Connection, key: Key, used: Amounts, held: Amounts) -> None:
+    values = {"tokens": used.tokens, "tokens_held": held.tokens, "cost": used.cost, "cost_held": held.cost}
+    connection.execute(_BOOK, values | {"bytes_back": held.bytes, "subject": key[0], "period": key[1]})
 
 
 def _standing(row: Row[int, int, int, int, int]) -> Standing:
     tokens_used, tokens_reserved, cost_used, cost_reserved, bytes_used = tuple(row)
     return Standing(Amounts(tokens_used, cost_used, bytes_used), Amounts(tokens_reserved, cost_reserved))
+
+
+def _look(connection: Connection, key: Key) -> Standing:
+    columns = (
+        BudgetRow.tokens_used,
+        BudgetRow.tokens_reserved,
+        BudgetRow.cost_used,
+        BudgetRow.cost_reserved,
+        BudgetRow.bytes_used,
+    )
+    query = select(*columns).where(BudgetRow.subject == key[0], BudgetRow.period == key[1])
+    row = connection.execute(query).first()
+    return Standing() if row is None else _standing(row)
+
+
+def _take(connection: Connection, budget: Budget, amounts: Amounts) -> Standing | None:
+    # The statement's condition is about a row that is there already; a new one takes whatever it is given.
+    if not Standing().has_room(budget, amounts):
+        return None
+    values = {
+        "subject": budget.subject,
+        "period": budget.period,
+        "ends_at": budget.ends_at,
+        "tokens_limit": budget.tokens,
+        "cost_limit": budget.cost,
+        "bytes_limit": budget.bytes,
+        "tokens": amounts.tokens,
+        "cost": amounts.cost,
+        "bytes": amounts.bytes,
+    }
+    row = connection.execute(_TAKE, values).first()
+    return None if row is None else _standing(row)
+
+
+@lru_cache(maxsize=1_024)
+def _dumped(keys: tuple[Key, ...]) -> str:
+    return json.dumps(keys)
+
+
+@lru_cache(maxsize=1_024)
+def _loaded(keys: str) -> tuple[Key, ...]:
+    return tuple((subject, period) for subject, period in json.loads(keys))
+
+
+class _Changes:
+    """What is booked on each budget: used more, and held less."""
+
+    def __init__(self) -> None:
+        self.by_key: dict[Key, tuple[Amounts, Amounts]] = {}
+
+    def add(self, budgets: str, used: Amounts, held: Amounts) -> None:
+        for key in _loaded(budgets):
+            before_used, before_held = self.by_key.get(key, (NO_AMOUNTS, NO_AMOUNTS))
+            self.by_key[key] = before_used.plus(used), before_held.plus(held)
+
+
+@dataclass(slots=True)
+class _Holding:
+    """A batch of holds on its way through the budgets."""
+
+    holds: Sequence[Hold]
+    refused: dict[int, Held] = field(default_factory=dict)
+    standings: list[dict[Key, Standing]] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.standings = [{} for _ in self.holds]
+
+    def take(self, connection: Connection, key: Key) -> None:
+        """Take from one budget what all holds ask of it, or if that is too much, what the first of them ask."""
+        asking = [
+            (index, budget)
+            for index, hold in enumerate(self.holds)
+            for budget in hold.budgets
+            if budget.key == key and index not in self.refused
+        ]
+        if not asking:
+            return
+        budget = asking[-1][1]
+        amounts = total(self.holds[index].amounts for index, _ in asking)
+        after = _take(connection, budget, amounts) if all(each == budget for _, each in asking) else None
+        if after is None:
+            self._take_one_by_one(connection, asking)
+            return
+        for index, _ in reversed(asking):
+            self.standings[index][key] = after
+            after = after.without(self.holds[index].amounts)
+
+    def _take_one_by_one(self, connection: Connection, asking: Sequence[tuple[int, Budget]]) -> None:
+        for index, budget in asking:
+            after = _take(connection, budget, self.holds[index].amounts)
+            if after is not None:
+                self.standings[index][budget.key] = after
+                continue
+            standing = _look(connection, budget.key)
+            self.refused[index] = Held((standing,), refused=budget)
+            # Of the budgets before this one it has taken already, and their rows are locked.
+            for taken in self.standings[index]:
+                _book(connection, taken, NO_AMOUNTS, self.holds[index].amounts)
+
+    def reserve(self, connection: Connection) -> None:
+        """Write down what each call holds."""
+        rows = [
+            {
+                "id": hold.id,
+                "budgets": _dumped(tuple(budget.key for budget in hold.budgets)),
+                "tokens": hold.amounts.tokens,
+                "cost": hold.amounts.cost,
+                "lease_until": hold.lease_until,
+            }
+            for index, hold in enumerate(self.holds)
+            if hold.id is not None and index not in self.refused
+        ]
+        if rows:
+            connection.execute(_RESERVE, rows)
+
+    def outcome(self) -> list[Held]:
+        """Tell what became of each hold."""
+        return [
+            self.refused.get(index) or Held(tuple(standings[budget.key] for budget in hold.budgets))
+            for index, (hold, standings) in enumerate(zip(self.holds, self.standings, strict=True))
+        ]
+
+
+def _end(connection: Connection, settlements: Collection[Settlement]) -> _Changes:
+    changes = _Changes()
+    if settlements:
+        used = {settlement.id: Amounts(settlement.tokens, settlement.cost) for settlement in settlements}
+        for row in connection.execute(_END, {"ids": sorted(used)}).all():
+            held = Amounts(row.tokens, row.cost)
+            if row.swept_at is None:
+                changes.add(row.budgets, used[row.id], held)
+            else:
+                # Booked at its estimate by the sweep; what it really used differs from that.
+                changes.add(row.budgets, used[row.id].minus(held), NO_AMOUNTS)
+    return changes
 
 
 class BudgetBook:
@@ -157,104 +209,57 @@ class BudgetBook:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def reserve(
-        self, reservation: str, budgets: Sequence[Budget], amounts: Amounts, *, lease_until: float
-    ) -> tuple[Standing, ...]:
-        """Hold tokens and cost, and use bytes, of every budget or of none; gives how each stands then.
+    async def write(self, holds: Sequence[Hold], settlements: Collection[Settlement]) -> list[Held]:
+        """Settle what has ended, then hold what is asked, each hold in turn; gives what became of each.
 
-        Raises NoRoomError with the first that has no room. `budgets` are in the order of their keys.
+        A settlement books what was really used instead of what was held, once: a reservation that is not there any
+        more is left alone, one that was swept is corrected.
         """
-        keys = json.dumps([(budget.subject, budget.period) for budget in budgets])
-        async with self._database.transaction() as session:
-            standings = await self._take(session, budgets, amounts)
-            held = {"id": reservation, "budgets": keys, "tokens": amounts.tokens, "cost": amounts.cost}
-            await session.execute(_HOLD, held | {"lease_until": lease_until})
-        return standings
 
-    async def use_bytes(self, budgets: Sequence[Budget], count: int) -> None:
-        """Use bytes of every budget or of none, for good; raises NoRoomError with the first that has no room."""
-        async with self._database.transaction() as session:
-            await self._take(session, budgets, Amounts(bytes=count))
+        def work(connection: Connection) -> list[Held]:
+            changes = _end(connection, settlements)
+            holding = _Holding(holds)
+            asked = {budget.key for hold in holds for budget in hold.budgets}
+            for key in sorted(asked | changes.by_key.keys()):
+                if key in changes.by_key:
+                    _book(connection, key, *changes.by_key[key])
+                holding.take(connection, key)
+            holding.reserve(connection)
+            return holding.outcome()
 
-    async def _take(self, session: AsyncSession, budgets: Sequence[Budget], amounts: Amounts) -> tuple[Standing, ...]:
-        standings = []
-        for budget in budgets:
-            values = {
-                "subject": budget.subject,
-                "period": budget.period,
-                "ends_at": budget.ends_at,
-                "tokens_limit": budget.tokens,
-                "cost_limit": budget.cost,
-                "bytes_limit": budget.bytes,
-                "tokens": amounts.tokens,
-                "cost": amounts.cost,
-                "bytes": amounts.bytes,
-            }
-            # The statement's condition is about a row that is there already; a new one takes whatever it is given.
-            row = (await session.execute(_TAKE, values)).first() if _fits(budget, amounts) else None
-            if row is None:
-                raise NoRoomError(budget, await self._look(session, budget.subject, budget.period))
-            standings.append(_standing(row))
-        return tuple(standings)
-
-    async def _look(self, session: AsyncSession, subject: str, period: str) -> Standing:
-        columns = (
-            BudgetRow.tokens_used,
-            BudgetRow.tokens_reserved,
-            BudgetRow.cost_used,
-            BudgetRow.cost_reserved,
-            BudgetRow.bytes_used,
-        )
-        query = select(*columns).where(BudgetRow.subject == subject, BudgetRow.period == period)
-        row = (await session.execute(query)).first()
-        return Standing() if row is None else _standing(row)
+        return await self._database.run(work)
 
     async def standing(self, subject: str, period: str) -> Standing:
         """Tell how a budget stands."""
-        async with self._database.transaction() as session:
-            return await self._look(session, subject, period)
-
-    async def settle(self, settlements: Collection[Settlement]) -> None:
-        """Book what was really used instead of what was held. A reservation that is not there any more is left alone.
-
-        One that was swept has been booked at its estimate; it is corrected by the difference.
-        """
-        used = {settlement.id: Amounts(settlement.tokens, settlement.cost) for settlement in settlements}
-        changes: _Changes = {}
-        async with self._database.transaction() as session:
-            for row in (await session.execute(_END, {"ids": sorted(used)})).all():
-                held = Amounts(row.tokens, row.cost)
-                true = used[row.id]
-                if row.swept_at is None:
-                    _note(changes, row.budgets, true, held)
-                else:
-                    _note(changes, row.budgets, Amounts(true.tokens - held.tokens, true.cost - held.cost), Amounts())
-            await _book(session, changes)
+        return await self._database.run(lambda connection: _look(connection, (subject, period)))
 
     async def renew(self, reservations: Collection[str], *, lease_until: float) -> None:
         """Prolong the leases of calls that still run."""
+        running = update(ReservationRow).where(ReservationRow.id.in_(sorted(reservations)))
         if reservations:
-            async with self._database.transaction() as session:
-                running = update(ReservationRow).where(ReservationRow.id.in_(sorted(reservations)))
-                await session.execute(running.values(lease_until=lease_until))
+            await self._database.run(lambda connection: connection.execute(running.values(lease_until=lease_until)))
 
     async def sweep(self, *, now: float) -> int:
         """Book what nobody answers for any more at its estimate, forget what is long over; gives how many were booked.
 
         Replicas may sweep at the same time: each reservation is booked by one of them, once.
         """
-        changes: _Changes = {}
-        async with self._database.transaction() as session:
+
+        def work(connection: Connection) -> int:
             # The deletions first: SQLite lets no transaction write that began by reading while another wrote.
-            await session.execute(delete(BudgetRow).where(BudgetRow.ends_at < now - KEPT_BUDGET_S))
-            await session.execute(delete(ReservationRow).where(ReservationRow.swept_at < now - KEPT_SWEPT_S))
+            connection.execute(delete(BudgetRow).where(BudgetRow.ends_at < now - KEPT_BUDGET_S))
+            connection.execute(delete(ReservationRow).where(ReservationRow.swept_at < now - KEPT_SWEPT_S))
             query = select(ReservationRow.id, ReservationRow.budgets, ReservationRow.tokens, ReservationRow.cost)
             query = query.where(ReservationRow.lease_until < now, ReservationRow.swept_at.is_(None))
-            abandoned = (await session.execute(query.limit(SWEPT_AT_ONCE).with_for_update(skip_locked=True))).all()
+            abandoned = connection.execute(query.limit(SWEPT_AT_ONCE).with_for_update(skip_locked=True)).all()
+            changes = _Changes()
             for row in abandoned:
-                _note(changes, row.budgets, Amounts(row.tokens, row.cost), Amounts(row.tokens, row.cost))
+                changes.add(row.budgets, Amounts(row.tokens, row.cost), Amounts(row.tokens, row.cost))
             if abandoned:
                 ids = [row.id for row in abandoned]
-                await session.execute(update(ReservationRow).where(ReservationRow.id.in_(ids)).values(swept_at=now))
-            await _book(session, changes)
-        return len(abandoned)
+                connection.execute(update(ReservationRow).where(ReservationRow.id.in_(ids)).values(swept_at=now))
+            for key in sorted(changes.by_key):
+                _book(connection, key, *changes.by_key[key])
+            return len(abandoned)
+
+        return await self._database.run(work)

@@ -1,21 +1,22 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import replace
 
 import pytest
 
+from app.clients import budget_writer
 from app.clients.admission import Admission
-from app.clients.budgets import Budgets
+from app.clients.budgets import MOST_AT_ONCE, Budgets
+from app.clients.counters import open_counters
 from app.clients.estimate import NOTHING, Estimate, Used
-from app.clients.identity import LOCAL, NO_LIMITS, Client, Limits
+from app.clients.identity import LOCAL, Client, Limits
 from app.clients.limits import LEASE_S, WINDOW_S
-from app.clients.outage import open_counters
 from app.clients.parties import Parties
-from app.errors import FileTooLargeError, InvalidFieldError, RateLimitedError
-from app.store.budgets import Amounts, BudgetBook, Standing
+from app.errors import FileTooLargeError, InvalidFieldError, RateLimitedError, StoreUnavailableError
+from app.store.budget_records import Amounts, Standing
+from app.store.budgets import BudgetBook
 from app.store.database import Database, open_database
-from tests.servers import ValkeyServer
+from tests.servers import PostgresServer, ValkeyServer
 from tests.unit.clients.clock import Clock
 
 TODAY = "2025-11-25"
@@ -37,7 +38,7 @@ async def opened(
     database: Database, redis_url: str | None, clock: Clock, parties: Parties | None = None
 ) -> AsyncIterator[Admission]:
     budgets = Budgets(BudgetBook(database), clock)
-    async with open_counters(redis_url, "refuse") as counters, budgets.settling.running():
+    async with open_counters(redis_url, "refuse") as counters, budgets.writer.running():
         yield Admission(parties or Parties(), counters, budgets, clock)
 
 
@@ -54,7 +55,7 @@ async def refusal(admission: Admission, caller: Client, estimate: Estimate = SMA
 
 
 async def used(database: Database, admission: Admission, subject: str = "client:web") -> Standing:
-    await admission.sweep()
+    await admission.drained()
     return await BudgetBook(database).standing(subject, TODAY)
 
 
@@ -155,9 +156,10 @@ async def test_a_call_is_settled_to_what_it_has_used(
 async def test_tokens_of_a_minute_are_corrected_too(admission: Admission) -> None:
     web = client(tokens_per_minute=150)
     (await admission.admit(web, SMALL)).settle(Used(20, 30))
-    await admission.sweep()
+    await admission.drained()
 
     (await admission.admit(web, SMALL)).settle(Used(50, 60))
+    await admission.drained()
     error = await refusal(admission, web)
 
     assert error.detail == "Your limit of 150 tokens a minute has 0 left, and this call may use 100."
@@ -166,7 +168,7 @@ async def test_tokens_of_a_minute_are_corrected_too(admission: Admission) -> Non
 async def test_a_days_budget_is_refused_until_the_day_ends(admission: Admission, clock: Clock) -> None:
     web = client(tokens_per_day=150)
     (await admission.admit(web, SMALL)).settle(Used(60, 40, 0.0))
-    await admission.sweep()
+    await admission.drained()
 
     error = await refusal(admission, web)
 
@@ -184,10 +186,10 @@ async def test_where_only_running_calls_are_in_the_way_the_wait_is_short(admissi
     assert (await refusal(admission, web)).retry_after_s == 5
 
 
-@pytest.mark.parametrize("limit", ["tokens_per_minute", "tokens_per_day", "cost_per_month"])
-async def test_what_can_never_fit_is_told_that_waiting_does_not_help(admission: Admission, limit: str) -> None:
-    limits = replace(NO_LIMITS, **{limit: 0.001 if limit == "cost_per_month" else 99})  # type: ignore[arg-type]  # each is of its kind
-
+@pytest.mark.parametrize(
+    "limits", [Limits(tokens_per_minute=99), Limits(tokens_per_day=99), Limits(cost_per_month=0.001)], ids=str
+)
+async def test_what_can_never_fit_is_told_that_waiting_does_not_help(admission: Admission, limits: Limits) -> None:
     error = await refusal(admission, Client("web", "web", limits=limits))
 
     assert error.retry_after_s is None
@@ -329,3 +331,43 @@ async def test_everything_that_ended_is_written_before_the_end(database: Databas
             call.settle(Used(1, 1, 0.0))
 
     assert await BudgetBook(database).standing("client:web", TODAY) == Standing(Amounts(40), Amounts())
+
+
+async def test_while_the_database_is_away_limited_calls_are_refused_and_nothing_that_ended_is_lost(
+    postgres: PostgresServer, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(budget_writer, "RETRY_S", 0.05)
+    web = client(requests_per_minute=3, tokens_per_day=1_000)
+    async with open_database(postgres.new_database()) as database, opened(database, None, clock) as admission:
+        running = await admission.admit(web, SMALL)
+        postgres.stop()
+        try:
+            running.settle(Used(1, 2, 0.0))
+            for _ in range(4):
+                with pytest.raises(StoreUnavailableError):
+                    await admission.admit(web, SMALL)
+            await admission.admit(client("free", requests_per_minute=1), SMALL)
+        finally:
+            postgres.start()
+
+        await admission.admit(web, SMALL)
+        assert await used(database, admission) == Standing(Amounts(3), Amounts(100, 10_000_000))
+
+
+@pytest.mark.parametrize("usage", [Used(10**30, 10**30, float("inf")), Used(-5, -5, float("nan"))])
+async def test_a_usage_beyond_all_bounds_is_booked_within_them(
+    admission: Admission, database: Database, usage: Used
+) -> None:
+    (await admission.admit(client(tokens_per_day=1_000, tokens_per_minute=1_000), SMALL)).settle(usage)
+
+    standing = await used(database, admission)
+
+    assert admission.state == "ok"
+    assert standing.reserved == Amounts()
+    assert 0 <= standing.used.tokens <= MOST_AT_ONCE
+    assert 0 <= standing.used.cost <= MOST_AT_ONCE
+
+
+async def test_an_estimate_beyond_all_bounds_is_refused(admission: Admission) -> None:
+    for limits in (Limits(tokens_per_day=10), Limits(cost_per_day=10), Limits(tokens_per_minute=10)):
+        await refusal(admission, Client("web", "web", limits=limits), Estimate(10**30, 10**30, float("inf")))

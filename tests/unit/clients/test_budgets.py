@@ -1,6 +1,5 @@
 import asyncio
 from collections.abc import AsyncIterator
-from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
@@ -9,16 +8,8 @@ from hypothesis import strategies as st
 from app.clients.budgets import budgets_of, nanodollars
 from app.clients.identity import Limits
 from app.clients.parties import GATEWAY_KEY, Party, Whose
-from app.store.budgets import (
-    KEPT_BUDGET_S,
-    KEPT_SWEPT_S,
-    Amounts,
-    Budget,
-    BudgetBook,
-    NoRoomError,
-    Settlement,
-    Standing,
-)
+from app.store.budget_records import Amounts, Budget, Held, Hold, Settlement, Standing
+from app.store.budgets import KEPT_BUDGET_S, KEPT_SWEPT_S, BudgetBook
 from app.store.database import open_database
 from tests.unit.clients.clock import NOON
 
@@ -39,11 +30,12 @@ async def book(database_url: str) -> AsyncIterator[BudgetBook]:
 
 
 async def hold(book: BudgetBook, call: str, *budgets: Budget, tokens: int = 0, cost: int = 0, count: int = 0) -> bool:
-    try:
-        await book.reserve(call, budgets, Amounts(tokens, cost, count), lease_until=LEASE)
-    except NoRoomError:
-        return False
-    return True
+    (held,) = await book.write([Hold(call, budgets, Amounts(tokens, cost, count), LEASE)], [])
+    return held.refused is None
+
+
+async def settle(book: BudgetBook, *settlements: Settlement) -> None:
+    await book.write([], settlements)
 
 
 async def standing(book: BudgetBook, subject: str = "client:web") -> Standing:
@@ -53,17 +45,23 @@ async def standing(book: BudgetBook, subject: str = "client:web") -> Standing:
 async def test_what_is_held_counts_until_it_is_settled_to_what_was_used(book: BudgetBook) -> None:
     await hold(book, "a", day(tokens=100), tokens=60, cost=7)
     held = await standing(book)
-    await book.settle([Settlement("a", tokens=20, cost=3)])
+    await settle(book, Settlement("a", tokens=20, cost=3))
 
     assert held == Standing(Amounts(), Amounts(60, 7))
     assert await standing(book) == Standing(Amounts(20, 3), Amounts())
 
 
-@pytest.mark.parametrize("kind", ["tokens", "cost", "count"])
+@pytest.mark.parametrize("kind", ["tokens", "cost", "bytes"])
 async def test_a_budget_is_filled_to_its_limit_and_no_further(book: BudgetBook, kind: str) -> None:
-    limited = replace(day(), **{"bytes" if kind == "count" else kind: 100})  # type: ignore[arg-type]  # each is a count
+    amounts, limited = {
+        "tokens": (Amounts(tokens=40), day(tokens=100)),
+        "cost": (Amounts(cost=40), day(cost=100)),
+        "bytes": (Amounts(bytes=40), day(count=100)),
+    }[kind]
 
-    assert [await hold(book, call, limited, **{kind: 40}) for call in "abc"] == [True, True, False]
+    outcomes = [await book.write([Hold(call, (limited,), amounts, LEASE)], []) for call in "abc"]
+
+    assert [outcome[0].refused for outcome in outcomes] == [None, None, limited]
 
 
 async def test_one_that_is_larger_than_the_limit_is_refused_though_nothing_was_used(book: BudgetBook) -> None:
@@ -81,15 +79,48 @@ async def test_of_several_budgets_all_are_held_or_none(book: BudgetBook) -> None
 async def test_a_refusal_tells_which_budget_and_how_it_stands(book: BudgetBook) -> None:
     await hold(book, "a", day(tokens=100), tokens=90)
 
-    with pytest.raises(NoRoomError) as caught:
-        await book.reserve("b", [day(tokens=100)], Amounts(20), lease_until=LEASE)
+    held = await book.write([Hold("b", (day(tokens=100),), Amounts(20), LEASE)], [])
 
-    assert (caught.value.budget, caught.value.standing) == (day(tokens=100), Standing(Amounts(), Amounts(90)))
+    assert held == [Held((Standing(Amounts(), Amounts(90)),), refused=day(tokens=100))]
+
+
+async def test_of_a_batch_those_that_come_first_are_held_as_far_as_there_is_room(book: BudgetBook) -> None:
+    both = (day(tokens=100), day(GATEWAY_KEY, tokens=50))
+    batch = [
+        Hold("a", both, Amounts(30), LEASE),
+        Hold("b", both, Amounts(30), LEASE),
+        Hold("c", (day(tokens=100),), Amounts(60), LEASE),
+        Hold("d", (day("client:other"),), Amounts(1), LEASE),
+        Hold("e", both, Amounts(20), LEASE),
+    ]
+
+    held = await book.write(batch, [])
+
+    assert [each.refused and each.refused.subject for each in held] == [None, GATEWAY_KEY, "client:web", None, None]
+    assert [each.standings[-1].reserved.tokens for each in held] == [30, 30, 60, 1, 50]
+    assert await standing(book) == Standing(Amounts(), Amounts(50))
+    assert await standing(book, GATEWAY_KEY) == Standing(Amounts(), Amounts(50))
+    await settle(book, *(Settlement(call, tokens=1, cost=0) for call in "abcde"))
+    assert await standing(book) == Standing(Amounts(2), Amounts())
+
+
+async def test_what_a_batch_settles_makes_room_for_what_it_holds(book: BudgetBook) -> None:
+    await hold(book, "a", day(tokens=100), tokens=100)
+
+    held = await book.write([Hold("b", (day(tokens=100),), Amounts(90), LEASE)], [Settlement("a", 10, 0)])
+
+    assert held == [Held((Standing(Amounts(10), Amounts(90)),))]
+
+
+async def test_bytes_that_one_budget_refuses_are_given_back_to_the_others(book: BudgetBook) -> None:
+    await hold(book, "a", day(count=100), day(GATEWAY_KEY, count=10), count=11)
+
+    assert await standing(book) == Standing()
 
 
 async def test_an_overrun_is_booked_and_counts_against_the_next(book: BudgetBook) -> None:
     await hold(book, "a", day(tokens=100), tokens=10)
-    await book.settle([Settlement("a", tokens=150, cost=0)])
+    await settle(book, Settlement("a", tokens=150, cost=0))
 
     assert await standing(book) == Standing(Amounts(150), Amounts())
     assert not await hold(book, "b", day(tokens=100), tokens=1)
@@ -109,8 +140,8 @@ async def test_a_limit_that_was_raised_holds_from_the_next_call(book: BudgetBook
 
 async def test_a_reservation_is_settled_once_however_often_it_is_said(book: BudgetBook) -> None:
     await hold(book, "a", day(tokens=100), tokens=60)
-    await book.settle([Settlement("a", tokens=20, cost=0)])
-    await book.settle([Settlement("a", tokens=20, cost=0), Settlement("never", tokens=5, cost=0)])
+    await settle(book, Settlement("a", tokens=20, cost=0))
+    await settle(book, Settlement("a", tokens=20, cost=0), Settlement("never", tokens=5, cost=0))
 
     assert await standing(book) == Standing(Amounts(20), Amounts())
 
@@ -118,7 +149,7 @@ async def test_a_reservation_is_settled_once_however_often_it_is_said(book: Budg
 async def test_many_are_settled_at_once(book: BudgetBook) -> None:
     for number in range(20):
         await hold(book, str(number), day(f"client:{number % 3}", tokens=100), day(GATEWAY_KEY), tokens=5)
-    await book.settle([Settlement(str(number), tokens=1, cost=2) for number in range(20)])
+    await settle(book, *(Settlement(str(number), tokens=1, cost=2) for number in range(20)))
 
     assert await standing(book, "client:0") == Standing(Amounts(7, 14), Amounts())
     assert await standing(book, GATEWAY_KEY) == Standing(Amounts(20, 40), Amounts())
@@ -143,8 +174,8 @@ async def test_a_call_that_is_said_to_run_is_not_swept(book: BudgetBook) -> None
 async def test_a_call_that_was_swept_and_then_ends_is_booked_at_what_it_used(book: BudgetBook) -> None:
     await hold(book, "slow", day(tokens=100), tokens=60, cost=9)
     await book.sweep(now=LEASE + 1)
-    await book.settle([Settlement("slow", tokens=70, cost=4)])
-    await book.settle([Settlement("slow", tokens=70, cost=4)])
+    await settle(book, Settlement("slow", tokens=70, cost=4))
+    await settle(book, Settlement("slow", tokens=70, cost=4))
 
     assert await standing(book) == Standing(Amounts(70, 4), Amounts())
 
@@ -153,7 +184,7 @@ async def test_what_is_long_over_is_forgotten(book: BudgetBook) -> None:
     await hold(book, "dead", day(tokens=100), tokens=60)
     await book.sweep(now=LEASE + 1)
     await book.sweep(now=LEASE + KEPT_SWEPT_S + 2)
-    await book.settle([Settlement("dead", tokens=1, cost=0)])
+    await settle(book, Settlement("dead", tokens=1, cost=0))
     kept = await standing(book)
     await book.sweep(now=MIDNIGHT + KEPT_BUDGET_S + 1)
 
@@ -192,7 +223,7 @@ async def test_replicas_that_hold_settle_prolong_and_sweep_at_once_never_wait_fo
                 await hold(book, f"{number}-{turn}", day(client), day(GATEWAY_KEY), tokens=2)
             await book.renew([f"{number}-{turn}" for turn in range(4)], lease_until=LEASE + 60)
             await book.sweep(now=LEASE + 1)
-            await book.settle([Settlement(f"{number}-{turn}", tokens=1, cost=0) for turn in range(8)])
+            await settle(book, *(Settlement(f"{number}-{turn}", tokens=1, cost=0) for turn in range(8)))
 
         await asyncio.gather(*(calls(number) for number in range(8)))
 
@@ -233,7 +264,7 @@ async def _follow(url: str, rounds: list[list[tuple[str, int]]]) -> None:
                 ended, held = running.popitem()
                 overrun += max(amount - held, 0)
                 used += amount
-                await book.settle([Settlement(ended, tokens=amount, cost=0)])
+                await settle(book, Settlement(ended, tokens=amount, cost=0))
 
         for turn, steps in enumerate(rounds):
             calls = (step(f"{turn}-{at}", books[at % 2], *each) for at, each in enumerate(steps))
@@ -241,7 +272,7 @@ async def _follow(url: str, rounds: list[list[tuple[str, int]]]) -> None:
             now = await standing(books[0])
             assert now.reserved.tokens >= 0
             assert now.used.tokens + now.reserved.tokens <= limit + overrun
-        await books[0].settle([Settlement(call, tokens=held, cost=0) for call, held in running.items()])
+        await settle(books[0], *(Settlement(call, tokens=held, cost=0) for call, held in running.items()))
         assert await standing(books[1]) == Standing(Amounts(used + sum(running.values())), Amounts())
 
 

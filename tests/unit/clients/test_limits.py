@@ -2,8 +2,8 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from app.clients.counters import open_counters
 from app.clients.limits import LEASE_S, Counters, Draw, MemoryCounters, Take
-from app.clients.outage import SharedCounters, open_counters
 from tests.unit.clients.clock import NOON
 
 
@@ -11,11 +11,6 @@ from tests.unit.clients.clock import NOON
 async def counters(redis_url: str | None) -> AsyncIterator[Counters]:
     async with open_counters(redis_url, "refuse") as counters:
         yield counters
-
-
-async def done(counters: Counters) -> None:
-    if isinstance(counters, SharedCounters):
-        await counters.closing.drained()
 
 
 def draw(
@@ -84,7 +79,7 @@ async def test_a_slot_that_was_given_back_does_not_come_back_by_being_prolonged(
     one = draw("one", slots=1)
     await counters.take(one)
     counters.close(one, (), now=NOON)
-    await done(counters)
+    await counters.drained()
     await counters.renew([one], now=NOON)
 
     assert (await counters.take(draw("two", slots=1))).refused is None
@@ -94,7 +89,7 @@ async def test_tokens_that_were_not_used_are_free_again_in_the_same_minute(count
     one = draw(tokens=(90, 100))
     await counters.take(one)
     counters.close(one, (-80,), now=NOON + 59)
-    await done(counters)
+    await counters.drained()
 
     assert (await counters.take(draw(tokens=(90, 100)))).used == (100,)
 
@@ -104,7 +99,7 @@ async def test_tokens_that_were_not_used_are_not_a_gift_to_another_minute(counte
     await counters.take(one)
     await counters.take(draw("two", tokens=(50, 100), at=NOON + 60))
     counters.close(one, (-80,), now=NOON + 61)
-    await done(counters)
+    await counters.drained()
 
     assert (await counters.take(draw("three", tokens=(51, 100), at=NOON + 62))).refused == 0
 
@@ -114,7 +109,7 @@ async def test_an_overrun_counts_in_the_minute_that_runs_when_the_call_ends(coun
     one = draw(tokens=(10, 100))
     await counters.take(one)
     counters.close(one, (85,), now=ends_at)
-    await done(counters)
+    await counters.drained()
 
     assert (await counters.take(draw("two", tokens=(16, 100), at=ends_at))).refused == 0
 

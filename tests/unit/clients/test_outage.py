@@ -3,8 +3,9 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from app.clients.limits import Counters, Draw, Take
-from app.clients.outage import RETRY_S, OnOutage, open_counters
+from app.clients.counters import open_counters
+from app.clients.limits import Counters, Draw, OnOutage, Take
+from app.clients.outage import RETRY_S
 from app.errors import StoreUnavailableError
 from tests.servers import ValkeyServer
 from tests.unit.clients.clock import NOON
