@@ -1,5 +1,6 @@
 """What bad input and a failing Gemini get: a clear problem that says what to do, and nothing left upstream."""
 
+import asyncio
 import sqlite3
 from pathlib import Path
 
@@ -245,10 +246,11 @@ def rename_table(database: Path, before: str, after: str) -> None:
 
 
 async def test_the_database_away_is_503_for_what_needs_it(gateway: Gateway, emulator: Emulator, tmp_path: Path) -> None:
-    rename_table(tmp_path / "gateway.db", "files", "hidden")
+    # In a thread: the gateway shares this loop, and must be able to end what it is writing.
+    await asyncio.to_thread(rename_table, tmp_path / "gateway.db", "files", "hidden")
     answer = await gateway.client.get("/api/v1/files")
     ready = await gateway.client.get("/readyz")
-    rename_table(tmp_path / "gateway.db", "hidden", "files")
+    await asyncio.to_thread(rename_table, tmp_path / "gateway.db", "hidden", "files")
     recovered = await gateway.client.get("/api/v1/files")
 
     check(answer, 503, "store-unavailable")
