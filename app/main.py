@@ -95,8 +95,15 @@ async def _open(stack: AsyncExitStack, settings: Settings, key: ApiKey) -> Servi
         database=database,
         authenticator=authenticator,
         ledger=ledger,
-        metering=Metering(admission, models, reserved_output_tokens=settings.reserved_output_tokens),
+        metering=Metering(
+            admission, models, reserved_output_tokens=settings.reserved_output_tokens, is_on=_is_metered(settings)
+        ),
     )
+
+
+def _is_metered(settings: Settings) -> bool:
+    limits = settings.gateway_limits
+    return not settings.is_open or (limits is not None and limits.model_dump(exclude_none=True) != {})
 
 
 async def _open_authenticator(stack: AsyncExitStack, settings: Settings, database: Database) -> Authenticator:
@@ -164,7 +171,9 @@ def create_app(settings: Settings, key: ApiKey, *, bind_host: str = "127.0.0.1",
     logged = AccessLog(
         guard,
         public_url=settings.public_url,
-        on_end=lambda scope, ended: record(api.state.services.ledger, scope, ended),
+        on_end=(lambda scope, ended: record(api.state.services.ledger, scope, ended))
+        if _is_metered(settings)
+        else None,
     )
     return with_cors(logged, settings.cors_origins, allow_loopback=is_dev)
 

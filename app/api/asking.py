@@ -4,7 +4,7 @@ It knows neither what is asked nor how the answer is told: generate, chat and th
 """
 
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, nullcontext
 
 from app.api.metering import Asked
 from app.api.prompt import Item, Stored
@@ -97,6 +97,8 @@ class Asking:
 
     def _admitted(self) -> AbstractAsyncContextManager[Asked]:
         services = self._services
+        if not services.metering.is_on:
+            return nullcontext(Asked())
         return services.metering.admitted(services.meter, self._model, self._items, self._max_output_tokens)
 
     async def _stream(self, request: MakeRequest, reader: AnswerReader) -> AsyncIterator[Delta]:

@@ -132,9 +132,13 @@ class Asked:
 
 
 class Metering:
-    """Admits model calls and books what they use; one for each gateway."""
+    """Admits model calls and books what they use; one for each gateway.
 
-    def __init__(self, admission: Admission, models: Models, *, reserved_output_tokens: int) -> None:
+    `is_on` is false where there is nobody to tell apart and no limit to keep: an open gateway without limits.
+    """
+
+    def __init__(self, admission: Admission, models: Models, *, reserved_output_tokens: int, is_on: bool) -> None:
+        self.is_on = is_on
         self.admission = admission
         self._models = models
         self._reserved_output_tokens = reserved_output_tokens

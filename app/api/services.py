@@ -63,5 +63,7 @@ def services_of(request: Request) -> Services:
     """Find the services of the application that the request came to, for the client that it is of."""
     services = cast("Services", request.app.state.services)
     client: Client = request.scope.get("gateway.client", LOCAL)
+    if not services.metering.is_on:
+        return services
     meter: Meter = request.scope.setdefault("gateway.meter", Meter(client))
     return replace(services, client=client, meter=meter)

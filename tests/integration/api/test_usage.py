@@ -154,3 +154,9 @@ async def test_a_time_before_all_calls_is_a_period_from_the_beginning(used: Gate
     answer = await get(used, since=since, until="9999-12-31T23:59:59-14:00")
 
     assert sum(row["calls"] for row in answer["data"]) == 3
+
+
+async def test_an_open_gateway_without_limits_keeps_no_ledger(gateway: Gateway, tmp_path: Path) -> None:
+    assert (await gateway.generate(("prompt", "Hello"))).status_code == 200
+
+    assert (await get(gateway))["data"] == []
