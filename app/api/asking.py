@@ -6,6 +6,7 @@ It knows neither what is asked nor how the answer is told: generate, chat and th
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, nullcontext
 
+from app.api.estimating import input_tokens
 from app.api.metering import Asked
 from app.api.prompt import Item, Stored
 from app.api.services import Services
@@ -99,7 +100,9 @@ class Asking:
         services = self._services
         if not services.metering.is_on:
             return nullcontext(Asked())
-        return services.metering.admitted(services.meter, self._model, self._items, self._max_output_tokens)
+        return services.metering.admitted(
+            services.meter, self._model, input_tokens(self._items), self._max_output_tokens
+        )
 
     async def _stream(self, request: MakeRequest, reader: AnswerReader) -> AsyncIterator[Delta]:
         async with self._services.generation.stream(self._model, request()) as responses:

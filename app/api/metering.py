@@ -7,10 +7,9 @@ A request has one meter, whatever number of model calls it makes. It knows no up
 
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 from starlette.types import Scope
 
@@ -31,24 +30,8 @@ from app.errors import (
 )
 from app.gemini.answer import Answer, Usage
 from app.gemini.models import Models
-from app.media.incoming import Incoming
-from app.media.types import Kind, kind_of
-from app.store.records import Facts
 
-if TYPE_CHECKING:
-    from app.api.prompt import Item
-
-TASK_TOKENS = 1_000
-"""What a task's instruction may take."""
-IMAGE_TOKENS = 1_120
-PAGE_TOKENS = 560
-SOUND_TOKENS_PER_S = 32
-VIDEO_TOKENS_PER_S = 300
 CHARS_PER_TOKEN = 4
-BYTES_PER_TOKEN = {Kind.AUDIO: 500, Kind.VIDEO: 1_000, Kind.DOCUMENT: 100, Kind.TEXT: 4}
-"""For media whose length is not known; generous, since a reservation that is too large is given back."""
-ADDRESS_TOKENS = 50_000
-"""A film of which only the address is known."""
 FREE = (
     FileNotReadyError,
     RateLimitedError,
@@ -59,41 +42,6 @@ FREE = (
     UpstreamUnavailableError,
 )
 """Gemini's refusals: no model has worked."""
-
-
-def input_tokens(items: "Sequence[Item]") -> int:
-    """Estimate what the items of a prompt take, by the published rules and what is known of each file."""
-    return TASK_TOKENS + sum(_item_tokens(item) for item in items)
-
-
-def _item_tokens(item: "Item") -> int:
-    if isinstance(item, str):
-        return len(item) // CHARS_PER_TOKEN + 1
-    if isinstance(item, Incoming):
-        facts = item.transfer.facts if item.transfer is not None else item.facts or Facts()
-        return media_tokens(item.type.kind, item.size_bytes, facts)
-    stored = getattr(item, "file", None)
-    if stored is not None:
-        return media_tokens(kind_of(stored.upload.mime_type), stored.upload.size_bytes, stored.upload.facts)
-    report = item.report  # type: ignore[union-attr]  # what is left came inside JSON
-    if report.size_bytes is None:
-        return ADDRESS_TOKENS
-    return media_tokens(kind_of(report.mime_type), report.size_bytes, Facts())
-
-
-def media_tokens(kind: Kind | None, size_bytes: int, facts: Facts) -> int:
-    """Estimate what one file takes."""
-    match kind:
-        case Kind.IMAGE:
-            return IMAGE_TOKENS
-        case Kind.DOCUMENT if facts.pages is not None:
-            return facts.pages * PAGE_TOKENS
-        case Kind.AUDIO if facts.duration is not None:
-            return round(facts.duration * SOUND_TOKENS_PER_S)
-        case Kind.VIDEO if facts.duration is not None:
-            return round(facts.duration * VIDEO_TOKENS_PER_S)
-        case _:
-            return size_bytes // BYTES_PER_TOKEN.get(kind or Kind.TEXT, CHARS_PER_TOKEN) + 1
 
 
 @dataclass(slots=True)
@@ -145,17 +93,16 @@ class Metering:
 
     @asynccontextmanager
     async def admitted(
-        self, meter: Meter, model: str, items: "Sequence[Item]", max_output_tokens: int | None
+        self, meter: Meter, model: str, input_tokens: int, max_output_tokens: int | None
     ) -> AsyncIterator[Asked]:
-        """Run a block that asks a model. Raises RateLimitedError when the client may not.
+        """Run a block that asks a model for what is estimated at `input_tokens`. Raises what `Admission.admit` does.
 
         What it used is booked whatever way the block ends: its usage, nothing when Gemini refused it, else the estimate
         of its input and what was streamed.
         """
         output = max_output_tokens or self._reserved_output_tokens
-        tokens = input_tokens(items)
-        cost = self._models.cost(model, Usage(input_tokens=tokens, output_tokens=output))
-        reservation = await self.admission.admit(meter.client, Estimate(tokens, output, cost))
+        cost = self._models.cost(model, Usage(input_tokens=input_tokens, output_tokens=output))
+        reservation = await self.admission.admit(meter.client, Estimate(input_tokens, output, cost))
         meter.headers = reservation.headers()
         asked = Asked()
         used: Used | None = None

@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from app.api.metering import Meter, entry_of, media_tokens
+from app.api.estimating import media_tokens
+from app.api.metering import Meter, entry_of
 from app.clients.identity import Client
 from app.edge.access_log import Exchanged
 from app.gemini.answer import Usage
