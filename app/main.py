@@ -10,13 +10,13 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from app.accounting.metering import Meter, Metering, record
 from app.api import auth, chat, files, generate, operations, usage
 from app.api import models as models_api
 from app.api.authentication import Authentication
 from app.api.direct import DirectRoutes
 from app.api.docs import add_docs
 from app.api.document import document
-from app.api.metering import Meter, Metering, record
 from app.api.openai import audio as openai_audio
 from app.api.services import Services
 from app.api.tasks import audio, documents, images, videos

@@ -6,8 +6,8 @@ It knows neither what is asked nor how the answer is told: generate, chat and th
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, nullcontext
 
+from app.accounting.metering import Asked
 from app.api.estimating import input_tokens
-from app.api.metering import Asked
 from app.api.prompt import Item, Stored
 from app.api.services import Services
 from app.errors import FileNotReadyError

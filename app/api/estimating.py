@@ -6,7 +6,7 @@ a reservation that is too large is given back. It knows no client and no limit.
 
 from collections.abc import Sequence
 
-from app.api.metering import CHARS_PER_TOKEN
+from app.accounting.metering import CHARS_PER_TOKEN
 from app.api.prompt import Item, Stored
 from app.media.incoming import Incoming
 from app.media.types import Kind, kind_of

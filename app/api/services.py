@@ -6,7 +6,7 @@ from typing import cast
 
 from starlette.requests import Request
 
-from app.api.metering import Meter, Metering
+from app.accounting.metering import Meter, Metering
 from app.clients.authenticator import Authenticator, require_model
 from app.clients.identity import LOCAL, Client
 from app.clients.ledger import Ledger

@@ -1,17 +1,14 @@
-"""What is estimated of a call, and what is taken down of it."""
+"""What is taken down of a call."""
 
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from app.api.estimating import media_tokens
-from app.api.metering import Meter, entry_of
+from app.accounting.metering import Meter, entry_of
 from app.clients.identity import Client
 from app.edge.access_log import Exchanged
 from app.gemini.answer import Usage
-from app.media.types import Kind
-from app.store.records import Facts
 
 ENDED = Exchanged(200, 1_500.0, 900.0, 10, 20)
 
@@ -56,17 +53,16 @@ def test_what_costs_nothing_is_not_taken_down(more: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("kind", "size_bytes", "facts", "tokens"),
+    ("path", "surface"),
     [
-        (Kind.IMAGE, 5_000_000, Facts(), 1_120),
-        (Kind.DOCUMENT, 5_000_000, Facts(pages=10), 5_600),
-        (Kind.AUDIO, 5_000_000, Facts(duration=60.0), 1_920),
-        (Kind.VIDEO, 5_000_000, Facts(duration=10.0), 3_000),
-        (Kind.TEXT, 4_000, Facts(), 1_001),
-        (None, 4_000, Facts(), 1_001),
+        ("/api/v1/generate", "rest"),
+        ("/v1beta/models/m:generateContent", "native"),
+        ("/upload/v1beta/files", "native"),
+        ("/v1beta/openai/audio/transcriptions", "openai"),
     ],
 )
-def test_media_are_estimated_by_what_is_known_of_them(
-    kind: Kind | None, size_bytes: int, facts: Facts, tokens: int
-) -> None:
-    assert media_tokens(kind, size_bytes, facts) == tokens
+def test_the_surface_is_that_of_the_path(path: str, surface: str) -> None:
+    entry = entry_of(scope(path=path), ENDED)
+
+    assert entry is not None
+    assert entry.surface == surface

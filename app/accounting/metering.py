@@ -7,7 +7,7 @@ A request has one meter, whatever number of model calls it makes. It knows no up
 
 import time
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
@@ -23,15 +23,20 @@ from app.errors import (
     GatewayError,
     RateLimitedError,
     RejectedByModelError,
+    Surface,
     UnknownModelError,
     UpstreamCredentialsError,
     UpstreamQuotaError,
     UpstreamUnavailableError,
+    surface_of,
 )
 from app.gemini.answer import Answer, Usage
 from app.gemini.models import Models
+from app.store.ledger import Surface as LedgerSurface
 
 CHARS_PER_TOKEN = 4
+SURFACES: Mapping[Surface, LedgerSurface] = {Surface.REST: "rest", Surface.GOOGLE: "native", Surface.OPENAI: "openai"}
+"""How the ledger names them."""
 FREE = (
     FileNotReadyError,
     RateLimitedError,
@@ -131,7 +136,7 @@ def entry_of(scope: Scope, exchanged: Exchanged) -> Entry | None:
         at=time.time() - exchanged.total_ms / 1000,
         client_id=meter.client.id,
         client_name=meter.client.name,
-        surface="openai" if "/openai/" in scope["path"] else "rest",
+        surface=SURFACES[surface_of(scope["path"])],
         operation=operation,
         outcome=scope.get("gateway.problem") or meter.outcome or "ok",
         status=exchanged.status,
