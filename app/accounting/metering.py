@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 
 from starlette.types import Scope
 
+from app.accounting.estimating import CHARS_PER_TOKEN
 from app.clients.admission import Admission
 from app.clients.estimate import NOTHING, Estimate, Used
 from app.clients.identity import LOCAL, Client
@@ -31,10 +32,9 @@ from app.errors import (
     surface_of,
 )
 from app.gemini.answer import Answer, Usage
-from app.gemini.models import Models
+from app.gemini.models import STANDARD, Models
 from app.store.ledger import Surface as LedgerSurface
 
-CHARS_PER_TOKEN = 4
 SURFACES: Mapping[Surface, LedgerSurface] = {Surface.REST: "rest", Surface.GOOGLE: "native", Surface.OPENAI: "openai"}
 """How the ledger names them."""
 FREE = (
@@ -78,10 +78,19 @@ class Meter:
 
 @dataclass(slots=True)
 class Asked:
-    """One model call that was admitted; `answer` is set when it was answered."""
+    """One model call that was admitted, and what came of it; whoever asks the model fills it in.
 
+    `answer` is set when it was answered with its usage. `is_refused` says that Gemini refused without any model's work,
+    `is_unmetered` that the answer is whole and does not tell its usage, `is_deferred` that what it costs is told later:
+    its reservation, `call`, then stays until `Metering.settle_later`.
+    """
+
+    call: str = ""
     answer: Answer | None = None
     streamed_chars: int = 0
+    is_refused: bool = False
+    is_unmetered: bool = False
+    is_deferred: bool = False
 
 
 class Metering:
@@ -98,31 +107,50 @@ class Metering:
 
     @asynccontextmanager
     async def admitted(
-        self, meter: Meter, model: str, input_tokens: int, max_output_tokens: int | None
+        self, meter: Meter, model: str, input_tokens: int, max_output_tokens: int | None, *, tier: str = STANDARD
     ) -> AsyncIterator[Asked]:
         """Run a block that asks a model for what is estimated at `input_tokens`. Raises what `Admission.admit` does.
 
-        What it used is booked whatever way the block ends: its usage, nothing when Gemini refused it, else the estimate
-        of its input and what was streamed.
+        What it used is booked whatever way the block ends: its usage, nothing when Gemini refused it, what was reserved
+        when a whole answer says nothing of it, else the estimate of its input and what was streamed.
+        `max_output_tokens` None stands for what is reserved for a call that sets none.
         """
-        output = max_output_tokens or self._reserved_output_tokens
-        cost = self._models.cost(model, Usage(input_tokens=input_tokens, output_tokens=output))
-        reservation = await self.admission.admit(meter.client, Estimate(input_tokens, output, cost))
+        output = self._reserved_output_tokens if max_output_tokens is None else max_output_tokens
+        cost = self._models.cost(model, Usage(input_tokens=input_tokens, output_tokens=output), tier=tier)
+        estimate = Estimate(input_tokens, output, cost)
+        reservation = await self.admission.admit(meter.client, estimate)
         meter.headers = reservation.headers()
-        asked = Asked()
+        asked = Asked(reservation.call)
         used: Used | None = None
         try:
             yield asked
-            if asked.answer is not None:
-                usage = asked.answer.usage
-                cost = self._models.cost(model, usage)
-                meter.add(model, asked.answer.finish_reason, usage, cost)
-                used = Used(usage.input_tokens, usage.output_tokens + usage.thinking_tokens, cost)
         except GatewayError as error:
             used = NOTHING if isinstance(error, FREE) else None
             raise
         finally:
-            reservation.settle(used, streamed_tokens=asked.streamed_chars // CHARS_PER_TOKEN)
+            if asked.answer is not None:
+                used = self._book(meter, model, asked.answer, tier)
+            elif asked.is_refused:
+                used = NOTHING
+            elif asked.is_unmetered:
+                used = Used(input_tokens, output, cost)
+                meter.add(model, "ok", Usage(input_tokens=input_tokens, output_tokens=output), cost)
+            if asked.is_deferred:
+                reservation.leave()
+            else:
+                reservation.settle(used, streamed_tokens=asked.streamed_chars // CHARS_PER_TOKEN)
+
+    def _book(self, meter: Meter, model: str, answer: Answer, tier: str) -> Used:
+        usage = answer.usage
+        cost = self._models.cost(model, usage, tier=tier)
+        meter.add(model, answer.finish_reason, usage, cost)
+        return Used(usage.input_tokens, usage.output_tokens + usage.thinking_tokens, cost)
+
+    def settle_later(self, meter: Meter, call: str | None, model: str, answer: Answer) -> None:
+        """Book what a call used whose cost is told only now; `call` is its reservation's id, None when it had none."""
+        used = self._book(meter, model, answer, STANDARD)
+        if call:
+            self.admission.settle_later(call, used)
 
 
 def entry_of(scope: Scope, exchanged: Exchanged) -> Entry | None:
@@ -160,7 +188,11 @@ def operation_of(scope: Scope) -> str | None:
     operation: str | None = getattr(route, "operation_id", None)
     if operation is None and route is not None and "/openai/audio/" in scope["path"]:
         operation = f"openai.{scope['path'].rpartition('/')[2]}"
-    return operation if scope.get("method") in {"POST", "PUT"} else None
+    if scope.get("method", "WEBSOCKET") in {"POST", "PUT", "WEBSOCKET"}:
+        return operation
+    # What an earlier call has cost may be told by a later one that only looks.
+    meter: Meter | None = scope.get("gateway.meter")
+    return None if meter is None or meter.model is None else operation
 
 
 def record(ledger: Ledger, scope: Scope, exchanged: Exchanged) -> None:

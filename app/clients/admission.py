@@ -36,7 +36,7 @@ log = logging.getLogger("gateway.limits")
 class Reservation:
     """What an admitted call holds, until it is settled. `call` is its id."""
 
-    __slots__ = ("_quotas", "_settle", "call", "estimate")
+    __slots__ = ("_leave", "_quotas", "_settle", "call", "estimate")
 
     def __init__(
         self,
@@ -44,11 +44,13 @@ class Reservation:
         estimate: Estimate,
         quotas: tuple[Quota, ...] = (),
         settle: Callable[[Used], None] | None = None,
+        leave: Callable[[], None] | None = None,
     ) -> None:
         self.call = call
         self.estimate = estimate
         self._quotas = quotas
         self._settle = settle
+        self._leave = leave
 
     def settle(self, usage: Used | None, *, streamed_tokens: int = 0) -> None:
         """Book what the call has used, whatever way it ended; it neither waits nor fails, and only the first counts.
@@ -59,6 +61,16 @@ class Reservation:
         settle, self._settle = self._settle, None
         if settle is not None:
             settle(without_usage(self.estimate, streamed_tokens) if usage is None else usage)
+
+    def leave(self) -> None:
+        """Give slots back, and leave what is held of budgets: `Admission.settle_later` books what the call has cost.
+
+        Until then its estimate counts, also when that is never told.
+        """
+        self._settle = None
+        leave, self._leave = self._leave, None
+        if leave is not None:
+            leave()
 
     def headers(self) -> dict[str, str]:
         """Give RateLimit and RateLimit-Policy, as the client's own limits stood when the call was admitted."""
@@ -108,7 +120,13 @@ class Admission:
         if budgets:
             quotas += await self._reserve(plan, budgets, estimate, quotas)
         self._running[call] = _Running(plan, has_budgets=bool(budgets))
-        return Reservation(call, estimate, tuple(quotas), lambda used: self._settle(call, estimate, used))
+        return Reservation(
+            call,
+            estimate,
+            tuple(quotas),
+            lambda used: self._settle(call, estimate, used),
+            lambda: self._leave(call, estimate),
+        )
 
     async def _take(self, plan: Plan) -> Taken:
         if not plan.sources:
@@ -148,14 +166,38 @@ class Admission:
         return found
 
     def _settle(self, call: str, estimate: Estimate, used: Used) -> None:
-        running = self._running.pop(call)
-        tokens = bounded(used.tokens)
-        if running.plan.sources:
-            self._counters.close(running.plan.draw, running.plan.settling(tokens), now=self._clock())
-        if running.has_budgets:
+        if self._end(call, used.tokens):
             # A price that is not known is not zero.
             cost = estimate.cost if used.cost is None else used.cost
-            self._budgets.settle(call, tokens=tokens, cost=nanodollars(cost or 0.0))
+            self._budgets.settle(call, tokens=bounded(used.tokens), cost=nanodollars(cost or 0.0))
+
+    def _leave(self, call: str, estimate: Estimate) -> None:
+        # What nobody prolongs is booked at its estimate by the next sweep, and can be settled all the same.
+        self._end(call, estimate.tokens)
+
+    def _end(self, call: str, tokens: int) -> bool:
+        running = self._running.pop(call)
+        if running.plan.sources:
+            self._counters.close(running.plan.draw, running.plan.settling(bounded(tokens)), now=self._clock())
+        return running.has_budgets
+
+    def settle_later(self, call: str, used: Used) -> None:
+        """Book what a call has cost that was left; it neither waits nor fails, and only the first counts."""
+        self._budgets.settle(call, tokens=bounded(used.tokens), cost=nanodollars(used.cost or 0.0))
+
+    def has_budgets(self, client: Client) -> bool:
+        """Whether any limit in tokens or money holds for a client."""
+        return any(
+            limit is not None
+            for party in self._parties.of(client)
+            for limit in (
+                party.limits.tokens_per_minute,
+                party.limits.tokens_per_day,
+                party.limits.tokens_per_month,
+                party.limits.cost_per_day,
+                party.limits.cost_per_month,
+            )
+        )
 
     async def take_bytes(self, client: Client, count: int) -> None:
         """Count bytes that a client uploads today, for good; raises RateLimitedError when there is no room."""

@@ -19,7 +19,7 @@ from app.store.schema import BudgetRow, ReservationRow
 
 KEPT_BUDGET_S = 40 * 86_400
 """How long a day or month that is over can still be looked up."""
-KEPT_SWEPT_S = 86_400
+KEPT_SWEPT_S = 7 * 86_400
 """How long a reservation that was swept can still be settled to what was really used."""
 SWEPT_AT_ONCE = 500
 

@@ -12,7 +12,7 @@ since the epoch.
 
 from datetime import date
 
-from sqlalchemy import BigInteger, Date, Float, ForeignKey, Index, Integer, LargeBinary, String, Text
+from sqlalchemy import BigInteger, Boolean, Date, Float, ForeignKey, Index, Integer, LargeBinary, String, Text
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 
@@ -63,6 +63,26 @@ class FileRow(Base):
     filename: Mapped[str | None] = mapped_column(Text)
     created_at: Mapped[float] = mapped_column(Float)
     deleted_at: Mapped[float | None] = mapped_column(Float)
+
+
+class ResourceRow(Base):
+    """One resource at Gemini that is no uploaded file; `call` names the reservation its later cost is booked on."""
+
+    __tablename__ = "resources"
+    __table_args__ = (
+        Index("resources_by_owner", "owner", "kind", "created_at"),
+        Index("resources_by_expiry", "expires_at"),
+    )
+
+    kind: Mapped[str] = mapped_column(String(16), primary_key=True)
+    name: Mapped[str] = mapped_column(String(255), primary_key=True)
+    owner: Mapped[str] = mapped_column(String(255))
+    model: Mapped[str | None] = mapped_column(String(127))
+    tokens: Mapped[int] = mapped_column(BigInteger, default=0)
+    call: Mapped[str | None] = mapped_column(String(36))
+    is_settled: Mapped[bool] = mapped_column(Boolean, default=False)
+    created_at: Mapped[float] = mapped_column(Float)
+    expires_at: Mapped[float] = mapped_column(Float)
 
 
 class BudgetRow(Base):

@@ -2,7 +2,7 @@
 
 import pytest
 
-from app.api.estimating import media_tokens
+from app.accounting.estimating import media_tokens
 from app.media.types import Kind
 from app.store.records import Facts
 

@@ -1,0 +1,172 @@
+"""Which of Google's operations a request is: from its method and its raw path, by a strict grammar.
+
+    /{version}/models[/M[:verb]]   /{version}/cachedContents[/ID]   /{version}/batches[/ID[:cancel]]   ...
+
+Paths are matched undecoded, and no percent sign, dot segment or empty segment matches: what is asked of Gemini is built
+anew from the matched pieces, so nothing can come to mean another path there. What is not in the table does not exist.
+It reads no body and knows no client.
+"""
+
+import re
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from app.errors import ForbiddenError, MethodNotAllowedError, NotFoundError
+
+
+class Resource(StrEnum):
+    """What can be closed by itself, by its name in NATIVE_RESOURCES."""
+
+    MODELS = "models"
+    FILES = "files"
+    CACHES = "cachedContents"
+    BATCHES = "batches"
+    INTERACTIONS = "interactions"
+    LIVE = "live"
+    OPENAI = "openai"
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """One operation; `path` is its template, which the log shows, `operation_id` its name in the ledger."""
+
+    operation_id: str
+    path: str
+    resource: Resource
+
+    @property
+    def verb(self) -> str:
+        """The operation's name without its surface."""
+        return self.operation_id.partition(".")[2]
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """A matched request: the operation, the API version, and the name that stands in the path ("" for none)."""
+
+    operation: Operation
+    version: str
+    name: str = ""
+
+
+_VERSION = r"(?P<version>v1|v1beta|v1alpha)"
+_NAME = r"(?P<name>[A-Za-z0-9_-][A-Za-z0-9_.-]{0,254})"
+_Methods = Mapping[str, Operation]
+
+
+def _operation(verb: str, path: str, resource: Resource) -> Operation:
+    return Operation(f"native.{verb}", path, resource)
+
+
+def _collection(name: str, resource: Resource, *verbs: tuple[str, str]) -> _Methods:
+    return {method: _operation(f"{name}.{verb}", f"/{{version}}/{name}", resource) for method, verb in verbs}
+
+
+def _item(name: str, resource: Resource, *verbs: tuple[str, str], suffix: str = "") -> _Methods:
+    path = f"/{{version}}/{name}/{{name}}{suffix}"
+    return {method: _operation(f"{name}.{verb}", path, resource) for method, verb in verbs}
+
+
+GENERATING = ("generateContent", "streamGenerateContent")
+COUNTING = ("countTokens",)
+EMBEDDING = ("embedContent", "batchEmbedContents")
+BATCHING = ("batchGenerateContent", "asyncBatchEmbedContent")
+_VERBS: Mapping[str, Operation] = {
+    verb: _operation(
+        verb, f"/{{version}}/models/{{name}}:{verb}", Resource.BATCHES if verb in BATCHING else Resource.MODELS
+    )
+    for verb in (*GENERATING, *COUNTING, *EMBEDDING, *BATCHING)
+}
+_LIVE = r"/+ws/google\.ai\.generativelanguage\.(?P<version>v1|v1beta|v1alpha)\.GenerativeService\.BidiGenerateContent"
+LIVE = _operation("live", "/ws/BidiGenerateContent", Resource.LIVE)
+_OPENAI = "/{version}/openai"
+
+
+def _openai(path: str, verb: str) -> Operation:
+    return Operation(f"openai.{verb}", f"{_OPENAI}/{path}", Resource.OPENAI)
+
+
+_TABLE: tuple[tuple[re.Pattern[str], _Methods], ...] = tuple(
+    (re.compile(pattern, re.ASCII), methods)
+    for pattern, methods in (
+        (rf"/{_VERSION}/models", _collection("models", Resource.MODELS, ("GET", "list"))),
+        (rf"/{_VERSION}/models/{_NAME}", _item("models", Resource.MODELS, ("GET", "get"))),
+        (rf"/upload/{_VERSION}/files", _collection("upload", Resource.FILES, ("POST", "files"), ("PUT", "files"))),
+        (rf"/{_VERSION}/files", _collection("files", Resource.FILES, ("GET", "list"))),
+        (rf"/{_VERSION}/files/{_NAME}", _item("files", Resource.FILES, ("GET", "get"), ("DELETE", "delete"))),
+        (
+            rf"/{_VERSION}/files/{_NAME}:download",
+            _item("files", Resource.FILES, ("GET", "download"), suffix=":download"),
+        ),
+        (
+            rf"/{_VERSION}/cachedContents",
+            _collection("cachedContents", Resource.CACHES, ("POST", "create"), ("GET", "list")),
+        ),
+        (
+            rf"/{_VERSION}/cachedContents/{_NAME}",
+            _item("cachedContents", Resource.CACHES, ("GET", "get"), ("PATCH", "patch"), ("DELETE", "delete")),
+        ),
+        (rf"/{_VERSION}/batches", _collection("batches", Resource.BATCHES, ("GET", "list"))),
+        (rf"/{_VERSION}/batches/{_NAME}", _item("batches", Resource.BATCHES, ("GET", "get"), ("DELETE", "delete"))),
+        (
+            rf"/{_VERSION}/batches/{_NAME}:cancel",
+            _item("batches", Resource.BATCHES, ("POST", "cancel"), suffix=":cancel"),
+        ),
+        (rf"/{_VERSION}/interactions", _collection("interactions", Resource.INTERACTIONS, ("POST", "create"))),
+        (
+            rf"/{_VERSION}/interactions/{_NAME}",
+            _item("interactions", Resource.INTERACTIONS, ("GET", "get"), ("DELETE", "delete")),
+        ),
+        (
+            rf"/{_VERSION}/interactions/{_NAME}/cancel",
+            _item("interactions", Resource.INTERACTIONS, ("POST", "cancel"), suffix="/cancel"),
+        ),
+        (
+            rf"/{_VERSION}/openai/chat/completions",
+            {"POST": _openai("chat/completions", "chat.completions")},
+        ),
+        (rf"/{_VERSION}/openai/embeddings", {"POST": _openai("embeddings", "embeddings")}),
+        (rf"/{_VERSION}/openai/models", {"GET": _openai("models", "models.list")}),
+        (rf"/{_VERSION}/openai/models/(?:models/)?{_NAME}", {"GET": _openai("models/{name}", "models.get")}),
+        (_LIVE, {"WEBSOCKET": LIVE}),
+    )
+)
+_MODEL_CALL = re.compile(rf"/{_VERSION}/models/{_NAME}:(?P<verb>[A-Za-z]+)", re.ASCII)
+
+
+def operations() -> tuple[Operation, ...]:
+    """List every operation that there is."""
+    found = [operation for _, methods in _TABLE for operation in methods.values()]
+    return (*found, *_VERBS.values())
+
+
+def route_of(method: str, raw_path: str, open_resources: Collection[str]) -> Route:
+    """Find the operation of a request; `method` is WEBSOCKET for a handshake.
+
+    Raises NotFoundError, MethodNotAllowedError, and ForbiddenError where the operator has closed a resource.
+    """
+    called = _MODEL_CALL.fullmatch(raw_path)
+    operation = None if called is None else _VERBS.get(called["verb"])
+    match = called
+    methods: _Methods = {} if operation is None else {"POST": operation}
+    if operation is None:
+        match, methods = _match(raw_path)
+    if match is None or not methods:
+        raise NotFoundError("There is no such method or resource here.")
+    found = methods.get(method)
+    if found is None:
+        allow = ", ".join(sorted(methods))
+        raise MethodNotAllowedError(f"{method} is not allowed here.", headers={"Allow": allow})
+    if found.resource not in open_resources:
+        raise ForbiddenError(f"This gateway's operator has closed {found.resource} (NATIVE_RESOURCES).")
+    groups = match.groupdict()
+    return Route(found, groups["version"], groups.get("name") or "")
+
+
+def _match(raw_path: str) -> tuple[re.Match[str] | None, _Methods]:
+    for pattern, methods in _TABLE:
+        match = pattern.fullmatch(raw_path)
+        if match is not None:
+            return match, methods
+    return None, {}

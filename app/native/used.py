@@ -1,0 +1,133 @@
+"""What a relayed answer says of its usage, read from the bytes that pass: whole JSON, a JSON array, or a stream.
+
+    pieces of the answer ──> (gunzip a copy) ──> lines or document ──> usage, model, finish reason
+
+It holds at most one frame and a bounded tail, delays nothing, and takes bytes that it cannot read for no usage.
+"""
+
+import zlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+import orjson
+
+from app.gemini.answer import Usage
+
+MAX_TAIL_BYTES = 1 << 18
+"""How much of an answer is kept to be read at its end: usage stands behind what was generated."""
+GUNZIP_BYTES = 1 << 18
+Json = dict[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What an answer said: its usage (None when it said none), the model that answered, how it ended."""
+
+    usage: Usage | None = None
+    model: str | None = None
+    finish_reason: str | None = None
+    is_error: bool = False
+
+
+Read = Callable[[Json], Said]
+"""Reads one JSON object of an answer."""
+
+
+@dataclass(slots=True)
+class UsageReader:
+    """Reads what passes. `read` is the surface's; `keyword` is the name that stands before the usage there."""
+
+    read: Read
+    keyword: bytes
+    is_stream: bool
+    is_gzip: bool
+    text_bytes: int = 0
+    _inflate: "zlib._Decompress | None" = None
+    _held: bytearray = field(default_factory=bytearray)
+    _is_cut: bool = False
+    _frame: bytes = b""
+    _errors: bool = False
+
+    def __post_init__(self) -> None:
+        if self.is_gzip:
+            self._inflate = zlib.decompressobj(31)
+
+    def feed(self, piece: bytes) -> None:
+        """Take a piece of the answer, as it passed."""
+        if self._inflate is None:
+            self._take(piece)
+            return
+        try:
+            while piece:
+                self._take(self._inflate.decompress(piece, GUNZIP_BYTES))
+                piece = self._inflate.unconsumed_tail
+        except zlib.error:
+            self._inflate = zlib.decompressobj(31)
+
+    def _take(self, data: bytes) -> None:
+        self.text_bytes += len(data)
+        held = self._held
+        held += data
+        if self.is_stream:
+            self._keep_frame()
+        if len(held) > MAX_TAIL_BYTES:
+            del held[: len(held) - MAX_TAIL_BYTES]
+            self._is_cut = True
+
+    def _keep_frame(self) -> None:
+        held = self._held
+        end = held.rfind(b"\n")
+        if end < 0:
+            return
+        # The newest frame that speaks of usage is the one that counts: usage grows.
+        found = held.rfind(self.keyword, 0, end)
+        if found >= 0:
+            start = held.rfind(b"\n", 0, found) + 1
+            stop = held.find(b"\n", found)
+            self._frame = bytes(held[start:stop])
+            self._is_cut = self._is_cut and start == 0
+        del held[: end + 1]
+
+    def said(self) -> Said:
+        """Give what has been read so far."""
+        if self.is_stream:
+            line = self._frame.strip()
+            return self._from(line.removeprefix(b"data:").strip(), is_cut=self._is_cut)
+        return self._from(bytes(self._held), is_cut=self._is_cut)
+
+    def _from(self, text: bytes, *, is_cut: bool) -> Said:
+        found = None if is_cut else _object(text)
+        if found is not None:
+            return self.read(found)
+        # The beginning is not there any more. Put before what follows the name, a brace makes a document of its own
+        # only if the name stood at the top, so nothing that was generated can pass for it.
+        text = text.rstrip().removesuffix(b"]").rstrip()
+        start = text.rfind(b'"' + self.keyword + b'"')
+        found = None if start < 0 else _object(b"{" + text[start:])
+        return Said() if found is None else self.read(found)
+
+
+def _object(text: bytes) -> Json | None:
+    try:
+        parsed = orjson.loads(text)
+    except orjson.JSONDecodeError:
+        return None
+    if isinstance(parsed, list) and parsed:
+        # Not asked for as server-sent events, a stream is one array; its last element has the whole usage.
+        parsed = parsed[-1]
+    return parsed if isinstance(parsed, dict) else None
+
+
+def count(value: object) -> int:
+    """Read a count of tokens; what is none counts as zero."""
+    return value if isinstance(value, int) and not isinstance(value, bool) and value > 0 else 0
+
+
+def mapping(value: object) -> Mapping[str, object]:
+    """Read an object; what is none is empty."""
+    return value if isinstance(value, dict) else {}
+
+
+def text(value: object) -> str | None:
+    """Read a text; what is none is None."""
+    return value if isinstance(value, str) and value else None

@@ -1,0 +1,170 @@
+"""The registry of what clients made at Gemini besides files: caches, batches, interactions, and files made for them.
+
+Who may see what is decided by the owner in each query. It knows no HTTP, no Gemini call and no clock of its own: `now`
+is Gemini's time in seconds, given by the caller.
+"""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from enum import StrEnum
+
+from sqlalchemy import ColumnElement, Connection, and_, delete, insert, select, tuple_, update
+from sqlalchemy.exc import IntegrityError
+
+from app.store.database import Database
+from app.store.schema import ResourceRow
+
+
+class ResourceKind(StrEnum):
+    """What it is."""
+
+    CACHE = "cache"
+    BATCH = "batch"
+    INTERACTION = "interaction"
+    OUTPUT = "output"
+    """A file that Gemini made, such as a batch's results."""
+    HANDLE = "handle"
+    """What resumes a Live session; its name is the handle's SHA-256."""
+
+
+Key = tuple[ResourceKind, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Resource:
+    """One resource: `name` is its id at Gemini without its collection, times are seconds of Gemini's clock.
+
+    `tokens` is what using it adds to a prompt (a cache's content), where that is known. `call` is the id of the
+    reservation that what it costs later is booked on, and `model` the model that it is for.
+    """
+
+    kind: ResourceKind
+    name: str
+    owner: str
+    created_at: float
+    expires_at: float
+    model: str | None = None
+    tokens: int = 0
+    call: str | None = None
+
+    @property
+    def key(self) -> Key:
+        """What it is found by."""
+        return (self.kind, self.name)
+
+
+@dataclass(frozen=True, slots=True)
+class ResourcePage:
+    """A page of resources, newest first, and whether older ones follow."""
+
+    resources: tuple[Resource, ...]
+    has_more: bool
+
+
+_COLUMNS = (
+    ResourceRow.kind,
+    ResourceRow.name,
+    ResourceRow.owner,
+    ResourceRow.created_at,
+    ResourceRow.expires_at,
+    ResourceRow.model,
+    ResourceRow.tokens,
+    ResourceRow.call,
+)
+
+
+class ResourceRegistry:
+    """Resources of all owners, each seen only by its own."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def add(self, resource: Resource) -> None:
+        """Write a resource down. One that is there already stays as it is, whoever it belongs to."""
+        values = {
+            "kind": resource.kind.value,
+            "name": resource.name,
+            "owner": resource.owner,
+            "created_at": resource.created_at,
+            "expires_at": resource.expires_at,
+            "model": resource.model,
+            "tokens": resource.tokens,
+            "call": resource.call,
+        }
+        try:
+            await self._database.run(lambda connection: connection.execute(insert(ResourceRow).values(values)))
+        except IntegrityError:
+            return
+
+    async def owned(self, owner: str, keys: Collection[Key], *, now: float) -> dict[Key, Resource]:
+        """Find those of the keys that are the owner's and have not expired."""
+        if not keys:
+            return {}
+        wanted = tuple_(ResourceRow.kind, ResourceRow.name).in_([(kind.value, name) for kind, name in keys])
+        query = select(*_COLUMNS).where(wanted, ResourceRow.owner == owner, ResourceRow.expires_at > now)
+        rows = await self._database.run(lambda connection: connection.execute(query).all())
+        found = [_resource(*row) for row in rows]
+        return {resource.key: resource for resource in found}
+
+    async def page(self, owner: str, kind: ResourceKind, *, limit: int, after: str | None, now: float) -> ResourcePage:
+        """List the owner's resources of a kind, newest first, those after the one called `after` (its name)."""
+
+        def work(connection: Connection) -> ResourcePage:
+            mine = (ResourceRow.owner == owner, ResourceRow.kind == kind.value)
+            order = (ResourceRow.created_at.desc(), ResourceRow.name.desc())
+            query = select(*_COLUMNS).where(*mine, ResourceRow.expires_at > now).order_by(*order).limit(limit + 1)
+            if after is not None:
+                last = select(ResourceRow.created_at, ResourceRow.name).where(*mine, ResourceRow.name == after)
+                position = connection.execute(last).first()
+                if position is None:
+                    return ResourcePage((), has_more=False)
+                query = query.where(tuple_(ResourceRow.created_at, ResourceRow.name) < tuple_(*position))
+            rows = connection.execute(query).all()
+            return ResourcePage(tuple(_resource(*row) for row in rows[:limit]), has_more=len(rows) > limit)
+
+        return await self._database.run(work)
+
+    async def set_expiry(self, key: Key, expires_at: float) -> None:
+        """Note when a resource expires."""
+        change = update(ResourceRow).where(_is(key)).values(expires_at=expires_at)
+        await self._database.run(lambda connection: connection.execute(change))
+
+    async def take_call(self, key: Key) -> str | None:
+        """Give the reservation that a resource's cost is to be booked on, once: to one caller of all replicas."""
+
+        def work(connection: Connection) -> str | None:
+            # The update first: of two that come at once, one finds nothing left to change.
+            taking = update(ResourceRow).where(
+                _is(key), ResourceRow.call.is_not(None), ResourceRow.is_settled.is_(False)
+            )
+            taken = connection.execute(taking.values(is_settled=True).returning(ResourceRow.call)).first()
+            return None if taken is None else taken[0]
+
+        return await self._database.run(work)
+
+    async def remove(self, key: Key) -> None:
+        """Forget a resource."""
+        await self._database.run(lambda connection: connection.execute(delete(ResourceRow).where(_is(key))))
+
+    async def drop_expired(self, *, now: float) -> None:
+        """Forget what has expired; to be done now and then."""
+        gone = delete(ResourceRow).where(ResourceRow.expires_at <= now)
+        await self._database.run(lambda connection: connection.execute(gone))
+
+
+def _is(key: Key) -> ColumnElement[bool]:
+    kind, name = key
+    return and_(ResourceRow.kind == kind.value, ResourceRow.name == name)
+
+
+def _resource(
+    kind: str,
+    name: str,
+    owner: str,
+    created_at: float,
+    expires_at: float,
+    model: str | None,
+    tokens: int,
+    call: str | None,
+) -> Resource:
+    return Resource(ResourceKind(kind), name, owner, created_at, expires_at, model, tokens, call)
