@@ -189,12 +189,11 @@ class _Marked:
         async def mark(message: Message) -> None:
             if message["type"] == "http.response.start":
                 meter: Meter | None = scope.get("gateway.meter")
-                left = () if meter is None else meter.headers.items()
-                more = [(name.lower().encode(), value.encode()) for name, value in left]
+                if meter is not None and meter.headers:
+                    left = [(name.lower().encode(), value.encode()) for name, value in meter.headers.items()]
+                    message["headers"] = [*message["headers"], *left]
                 if self._api.state.services.upstream.is_emulated:
-                    more.append((b"x-gateway-emulator", b"1"))
-                if more:
-                    message["headers"] = [*message["headers"], *more]
+                    message["headers"] = [*message["headers"], (b"x-gateway-emulator", b"1")]
             await send(message)
 
         await self._app(scope, receive, send if scope["type"] != "http" else mark)

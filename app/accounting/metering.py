@@ -7,9 +7,9 @@ A request has one meter, whatever number of model calls it makes. It knows no up
 
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import TracebackType
 
 from starlette.types import Scope
 
@@ -21,7 +21,6 @@ from app.clients.ledger import Entry, Ledger
 from app.edge.access_log import Exchanged
 from app.errors import (
     FileNotReadyError,
-    GatewayError,
     RateLimitedError,
     RejectedByModelError,
     Surface,
@@ -49,6 +48,9 @@ FREE = (
 """Gemini's refusals: no model has worked."""
 
 
+NO_USAGE = Usage()
+
+
 @dataclass(slots=True)
 class Meter:
     """What one request has used so far."""
@@ -56,15 +58,18 @@ class Meter:
     client: Client = LOCAL
     model: str | None = None
     outcome: str | None = None
-    usage: Usage = field(default_factory=Usage)
+    usage: Usage = NO_USAGE
     cost: float | None = None
-    headers: dict[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] | None = None
 
     def add(self, model: str, outcome: str, usage: Usage, cost: float | None) -> None:
         """Add one model call that was answered."""
         is_first = self.model is None
         self.model, self.outcome = model, outcome
-        self.cost = cost if is_first else None if cost is None or self.cost is None else self.cost + cost
+        if is_first:
+            self.usage, self.cost = usage, cost
+            return
+        self.cost = None if cost is None or self.cost is None else self.cost + cost
         before = self.usage
         self.usage = Usage(
             input_tokens=before.input_tokens + usage.input_tokens,
@@ -105,42 +110,22 @@ class Metering:
         self._models = models
         self._reserved_output_tokens = reserved_output_tokens
 
-    @asynccontextmanager
-    async def admitted(
+    def admitted(
         self, meter: Meter, model: str, input_tokens: int, max_output_tokens: int | None, *, tier: str = STANDARD
-    ) -> AsyncIterator[Asked]:
-        """Run a block that asks a model for what is estimated at `input_tokens`. Raises what `Admission.admit` does.
+    ) -> "Admitted":
+        """Run an `async with` block that asks a model for what is estimated at `input_tokens`.
 
         What it used is booked whatever way the block ends: its usage, nothing when Gemini refused it, what was reserved
         when a whole answer says nothing of it, else the estimate of its input and what was streamed.
-        `max_output_tokens` None stands for what is reserved for a call that sets none.
+        `max_output_tokens` None stands for what is reserved for a call that sets none. Raises what `Admission.admit`
+        does.
         """
         output = self._reserved_output_tokens if max_output_tokens is None else max_output_tokens
         cost = self._models.cost(model, Usage(input_tokens=input_tokens, output_tokens=output), tier=tier)
-        estimate = Estimate(input_tokens, output, cost)
-        reservation = await self.admission.admit(meter.client, estimate)
-        meter.headers = reservation.headers()
-        asked = Asked(reservation.call)
-        used: Used | None = None
-        try:
-            yield asked
-        except GatewayError as error:
-            used = NOTHING if isinstance(error, FREE) else None
-            raise
-        finally:
-            if asked.answer is not None:
-                used = self._book(meter, model, asked.answer, tier)
-            elif asked.is_refused:
-                used = NOTHING
-            elif asked.is_unmetered:
-                used = Used(input_tokens, output, cost)
-                meter.add(model, "ok", Usage(input_tokens=input_tokens, output_tokens=output), cost)
-            if asked.is_deferred:
-                reservation.leave()
-            else:
-                reservation.settle(used, streamed_tokens=asked.streamed_chars // CHARS_PER_TOKEN)
+        return Admitted(self, meter, model, Estimate(input_tokens, output, cost), tier)
 
-    def _book(self, meter: Meter, model: str, answer: Answer, tier: str) -> Used:
+    def book(self, meter: Meter, model: str, answer: Answer, tier: str) -> Used:
+        """Add an answer to a meter; gives what it used."""
         usage = answer.usage
         cost = self._models.cost(model, usage, tier=tier)
         meter.add(model, answer.finish_reason, usage, cost)
@@ -148,9 +133,50 @@ class Metering:
 
     def settle_later(self, meter: Meter, call: str | None, model: str, answer: Answer) -> None:
         """Book what a call used whose cost is told only now; `call` is its reservation's id, None when it had none."""
-        used = self._book(meter, model, answer, STANDARD)
+        used = self.book(meter, model, answer, STANDARD)
         if call:
             self.admission.settle_later(call, used)
+
+
+class Admitted:
+    """A block in which a model is asked within the client's limits; `Metering.admitted` makes it.
+
+    A plain class, since every call goes through it, and a generator would cost more than what it does.
+    """
+
+    __slots__ = ("_asked", "_estimate", "_meter", "_metering", "_model", "_reservation", "_tier")
+
+    def __init__(self, metering: Metering, meter: Meter, model: str, estimate: Estimate, tier: str) -> None:
+        self._metering = metering
+        self._meter = meter
+        self._model = model
+        self._estimate = estimate
+        self._tier = tier
+
+    async def __aenter__(self) -> Asked:
+        meter = self._meter
+        self._reservation = await self._metering.admission.admit(meter.client, self._estimate)
+        meter.headers = self._reservation.headers()
+        self._asked = Asked(self._reservation.call)
+        return self._asked
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        asked, estimate = self._asked, self._estimate
+        used: Used | None = None
+        if asked.answer is not None:
+            used = self._metering.book(self._meter, self._model, asked.answer, self._tier)
+        elif asked.is_refused or isinstance(error, FREE):
+            used = NOTHING
+        elif asked.is_unmetered:
+            used = Used(estimate.input_tokens, estimate.output_tokens, estimate.cost)
+            usage = Usage(input_tokens=estimate.input_tokens, output_tokens=estimate.output_tokens)
+            self._meter.add(self._model, "ok", usage, estimate.cost)
+        if asked.is_deferred:
+            self._reservation.leave()
+        else:
+            self._reservation.settle(used, streamed_tokens=asked.streamed_chars // CHARS_PER_TOKEN)
 
 
 def entry_of(scope: Scope, exchanged: Exchanged) -> Entry | None:

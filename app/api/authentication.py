@@ -31,6 +31,7 @@ NEEDED = (
 )
 """What the paths that begin so need; any other path needs a credential and no scope."""
 API_KEY_HEADERS = frozenset({b"x-api-key", b"x-goog-api-key"})
+_READ = API_KEY_HEADERS | {b"authorization", b"origin", b"x-firebase-appcheck"}
 
 
 class Authentication:
@@ -71,15 +72,17 @@ def presented(scope: Scope) -> Presented:
     api_keys: list[str] = []
     origin = app_check = None
     for name, value in scope["headers"]:
+        if name not in _READ:
+            continue
         text = value.decode("latin-1")
         if name == b"authorization":
             kind, _, credential = text.partition(" ")
             bearers.append(credential.strip() if kind.lower() == "bearer" else text)
-        elif name in API_KEY_HEADERS:
-            api_keys.append(text)
         elif name == b"origin":
             origin = text
         elif name == b"x-firebase-appcheck":
             app_check = text
+        else:
+            api_keys.append(text)
     # A second Authorization is one credential too many: it is judged as any other.
     return Presented(bearers[0] if bearers else None, (*api_keys, *bearers[1:]), origin, app_check)

@@ -1,6 +1,6 @@
 """What the endpoints work with: built once by `create_app`, owned by the lifespan, found from a request."""
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 from typing import cast
 
@@ -21,9 +21,9 @@ from app.settings import Settings
 from app.store.database import Database
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Services:
-    """The parts of one gateway, as one client meets them."""
+    """The parts of one gateway, as one client meets them; made for each call, which a frozen class makes dear."""
 
     settings: Settings
     upstream: Upstream
@@ -38,6 +38,24 @@ class Services:
     metering: Metering
     client: Client = LOCAL
     meter: Meter = field(default_factory=Meter)
+
+    def met_by(self, client: Client, meter: Meter) -> "Services":
+        """Give the same parts as a client meets them."""
+        return Services(
+            self.settings,
+            self.upstream,
+            self.generation,
+            self.models,
+            self.library,
+            self.held_bytes,
+            self.workers,
+            self.database,
+            self.authenticator,
+            self.ledger,
+            self.metering,
+            client,
+            meter,
+        )
 
     def model(self, requested: str | None) -> str:
         """Give the model that a client's name for it means; raises ForbiddenError when it is not for this client."""
@@ -66,4 +84,4 @@ def services_of(request: Request) -> Services:
     if not services.metering.is_on:
         return services
     meter: Meter = request.scope.setdefault("gateway.meter", Meter(client))
-    return replace(services, client=client, meter=meter)
+    return services.met_by(client, meter)

@@ -21,7 +21,7 @@ from app.clients.estimate import Estimate, Used, without_usage
 from app.clients.identity import Client
 from app.clients.limits import Counters, Taken
 from app.clients.parties import Parties, Party, Whose
-from app.clients.plan import Plan, plan_of
+from app.clients.plan import Plan, Terms
 from app.clients.rate_headers import Quota, rate_headers
 from app.clients.refusals import budget_refusal, counter_refusal
 from app.errors import FieldError, FileTooLargeError, InvalidFieldError, RateLimitedError
@@ -31,6 +31,8 @@ from app.store.budgets import BudgetBook
 from app.store.database import Database
 
 log = logging.getLogger("gateway.limits")
+MAX_KNOWN = 10_000
+"""For how many clients the terms are remembered."""
 
 
 class Reservation:
@@ -96,6 +98,7 @@ class Admission:
         self._running: dict[str, _Running] = {}
         self._process = token_hex(8)
         self._calls = count()
+        self._terms: dict[int, tuple[Client, Terms]] = {}
 
     @property
     def state(self) -> str:
@@ -107,13 +110,13 @@ class Admission:
 
         Raises InvalidFieldError when a limit is in money and the model has no price, and StoreUnavailableError.
         """
-        parties = self._parties.of(client)
-        if not parties:
+        terms = self._terms_of(client)
+        if not terms.parties:
             return Reservation("", estimate)
         now = self._clock()
         call = f"{self._process}-{next(self._calls):x}"
-        plan = plan_of(parties, estimate, call=call, now=now)
-        budgets = budgets_of(parties, now)
+        plan = terms.plan(estimate, call=call, now=now)
+        budgets = terms.budgets(now)
         _check_price(budgets, estimate)
         taken = await self._take(plan)
         quotas = plan.quotas(taken)
@@ -187,17 +190,17 @@ class Admission:
 
     def has_budgets(self, client: Client) -> bool:
         """Whether any limit in tokens or money holds for a client."""
-        return any(
-            limit is not None
-            for party in self._parties.of(client)
-            for limit in (
-                party.limits.tokens_per_minute,
-                party.limits.tokens_per_day,
-                party.limits.tokens_per_month,
-                party.limits.cost_per_day,
-                party.limits.cost_per_month,
-            )
-        )
+        return self._terms_of(client).has_allowance
+
+    def _terms_of(self, client: Client) -> Terms:
+        known = self._terms.get(id(client))
+        if known is not None and known[0] is client:
+            return known[1]
+        if len(self._terms) >= MAX_KNOWN:
+            self._terms.clear()
+        terms = Terms(self._parties.of(client))
+        self._terms[id(client)] = (client, terms)
+        return terms
 
     async def take_bytes(self, client: Client, count: int) -> None:
         """Count bytes that a client uploads today, for good; raises RateLimitedError when there is no room."""

@@ -118,8 +118,10 @@ class Authenticator:
             await self._check_app(presented.app_check)
             return LOCAL
         try:
-            known = await self._identify(_only(presented))
-            await self._check_app(presented.app_check)
+            credential = _only(presented)
+            known = self._recalled(credential) or await self._identify(credential)
+            if self._app_check is not None:
+                await self._check_app(presented.app_check)
             require_origin(known.client, presented.origin)
             if known.counted is not None:
                 await self._count(known.counted)
@@ -134,14 +136,16 @@ class Authenticator:
         """Forget the counts of tokens that have expired; to be done now and then."""
         await self._uses.forget_expired(before=self._clock())
 
+    def _recalled(self, credential: str) -> _Known | None:
+        known = self._known.get(_digest(credential))
+        if known is not None and known.expires_at is not None and self._clock() >= known.expires_at:
+            return None
+        return known
+
     async def _identify(self, credential: str) -> _Known:
-        digest = _digest(credential)
-        now = self._clock()
-        known = self._known.get(digest)
-        if known is None or (known.expires_at is not None and now >= known.expires_at):
-            looked_at = self._monotonic()
-            known = await self._look_up(credential, now)
-            self._known.put(digest, known, looked_at=looked_at)
+        looked_at = self._monotonic()
+        known = await self._look_up(credential, self._clock())
+        self._known.put(_digest(credential), known, looked_at=looked_at)
         return known
 
     async def _look_up(self, credential: str, now: float) -> _Known:
@@ -183,6 +187,8 @@ class Authenticator:
 
 
 def _only(presented: Presented) -> str:
+    if presented.bearer and not presented.api_keys:
+        return presented.bearer
     credentials = {text for text in (presented.bearer, *presented.api_keys) if text}
     if not credentials:
         raise UnauthenticatedError(f"A credential is needed. {EXPECTED}")

@@ -55,6 +55,6 @@ class Parties:
         found = self._gateway
         if client.issuer is not None and client.issuer in self._issuers:
             found = (self._issuers[client.issuer], *found)
-        if client.limits is not NO_LIMITS and client.limits != NO_LIMITS:
+        if client.limits != NO_LIMITS:
             found = (Party(Whose.CLIENT, f"client:{client.id}", client.limits), *found)
         return found

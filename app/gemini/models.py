@@ -6,7 +6,7 @@ accepts everything, costs an unknown amount and ignores nothing.
 
 import asyncio
 import time
-from datetime import UTC, date, datetime
+from datetime import date
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -25,6 +25,10 @@ MEDIA: tuple[Medium, ...] = ("image", "audio", "video", "pdf")
 Dollars = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 PER_MILLION = 1_000_000
 LONG_PROMPT_TOKENS = 200_000
+DAY_S = 86_400
+EPOCH = date(1970, 1, 1)
+MAX_PRICES = 1_000
+"""How many prices of a day are remembered."""
 STANDARD = "standard"
 """The service tier of a call that names none."""
 
@@ -46,6 +50,18 @@ class Price(BaseModel):
     input_long: Dollars | None = None
     output_long: Dollars | None = None
 
+    def cost(self, usage: Usage) -> float:
+        """Estimate what a call cost in dollars."""
+        is_long = usage.input_tokens > LONG_PROMPT_TOKENS
+        rate_in = self.input_long if is_long and self.input_long is not None else self.input
+        rate_out = self.output_long if is_long and self.output_long is not None else self.output
+        rate_cached = rate_in if self.cached is None else self.cached
+        rate_audio = rate_in if self.input_audio is None else self.input_audio
+        audio = usage.input_by_modality.get("audio", 0)
+        fresh = max(0, usage.input_tokens - usage.cached_tokens)
+        paid = fresh * rate_in + min(audio, fresh) * (rate_audio - rate_in) + usage.cached_tokens * rate_cached
+        return (paid + (usage.output_tokens + usage.thinking_tokens) * rate_out) / PER_MILLION
+
 
 class ModelFacts(BaseModel):
     """What the table says of one model."""
@@ -61,19 +77,13 @@ class ModelFacts(BaseModel):
 
         A tier without prices of its own is taken to cost what standard does: no budget is passed by naming a tier.
         """
+        price = self.price(on=on, tier=tier)
+        return None if price is None else price.cost(usage)
+
+    def price(self, *, on: date, tier: str) -> Price | None:
+        """Find the price of a day and a service tier."""
         valid = [price for price in self.prices if price.until is None or on <= price.until]
-        price = next((p for wanted in (tier, STANDARD) for p in valid if p.tier == wanted), None)
-        if price is None:
-            return None
-        is_long = usage.input_tokens > LONG_PROMPT_TOKENS
-        rate_in = price.input_long if is_long and price.input_long is not None else price.input
-        rate_out = price.output_long if is_long and price.output_long is not None else price.output
-        rate_cached = rate_in if price.cached is None else price.cached
-        rate_audio = rate_in if price.input_audio is None else price.input_audio
-        audio = usage.input_by_modality.get("audio", 0)
-        fresh = max(0, usage.input_tokens - usage.cached_tokens)
-        paid = fresh * rate_in + min(audio, fresh) * (rate_audio - rate_in) + usage.cached_tokens * rate_cached
-        return (paid + (usage.output_tokens + usage.thinking_tokens) * rate_out) / PER_MILLION
+        return next((p for wanted in (tier, STANDARD) for p in valid if p.tier == wanted), None)
 
 
 class ModelTable(BaseModel):
@@ -128,6 +138,8 @@ class Models:
         self.table = read_table(settings.models_file)
         self.aliases = settings.model_aliases
         self.default = settings.gemini_default_model
+        self._day = -1
+        self._prices: dict[tuple[str, str], Price | None] = {}
 
     def resolve(self, requested: str | None) -> str:
         """Give the model to ask for a name as clients send it: with or without `models/`, by alias, or the default."""
@@ -136,8 +148,17 @@ class Models:
 
     def cost(self, model: str, usage: Usage, *, tier: str = STANDARD) -> float | None:
         """Estimate the cost of a call in dollars, at a service tier's price; None when it is not known."""
-        today = datetime.fromtimestamp(self._upstream.now(), UTC).date()
-        return self.table.of(model).cost(usage, on=today, tier=tier)
+        day = int(self._upstream.now() // DAY_S)
+        if day != self._day:
+            self._day, self._prices = day, {}
+        key = (model, tier)
+        if key not in self._prices:
+            if len(self._prices) >= MAX_PRICES:
+                # Clients may name as many models as they like.
+                self._prices.clear()
+            self._prices[key] = self.table.of(model).price(on=date.fromordinal(EPOCH.toordinal() + day), tier=tier)
+        price = self._prices[key]
+        return None if price is None else price.cost(usage)
 
     async def listed(self) -> tuple[ListedModel, ...]:
         """List the models that take media and generate. Raises what Gemini's refusal means."""

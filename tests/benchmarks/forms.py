@@ -115,3 +115,8 @@ def native(action: str, media: Media | None, *, model: str = "gemini-3.8-flash")
     body = orjson.dumps({"contents": [{"role": "user", "parts": parts}]})
     path = f"/v1beta/models/{model}:{action}"
     return Request(_head(path, b"application/json", len(body)) + body, None, b"")
+
+
+def with_header(request: bytes, line: str) -> bytes:
+    """Put one more header line into a request."""
+    return request.replace(b"User-Agent: bench\r\n", b"User-Agent: bench\r\n" + line.encode() + b"\r\n", 1)

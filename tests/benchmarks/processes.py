@@ -42,6 +42,16 @@ def _free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+@contextmanager
+def _folder() -> Iterator[Path]:
+    with tempfile.TemporaryDirectory(prefix="bench-") as name:
+        yield Path(name)
+
+
+def _database(folder: Path) -> str:
+    return f"sqlite+aiosqlite:///{folder}/bench.db"
+
+
 def _environment(extra: dict[str, str]) -> dict[str, str]:
     # Nothing of the caller's: a proxy or a GEMINI_... variable would change what is measured.
     kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "TMPDIR") if name in os.environ}
@@ -55,14 +65,17 @@ def _listens(port: int) -> bool:
 
 
 @contextmanager
-def _started(name: str, arguments: Sequence[str], environment: dict[str, str]) -> Iterator[Server]:
+def _started(
+    name: str, arguments: Sequence[str], environment: dict[str, str], folder: Path | None = None
+) -> Iterator[Server]:
     port = _free_port()
-    with tempfile.TemporaryDirectory(prefix="bench-") as folder:
+    with ExitStack() as stack:
+        folder = folder or stack.enter_context(_folder())
         log = Path(folder, "log")
         with log.open("wb") as output:
             process = subprocess.Popen(
                 [sys.executable, "-m", *arguments, "--port", str(port)],
-                env=_environment({**environment, "DATABASE_URL": f"sqlite+aiosqlite:///{folder}/bench.db"}),
+                env=_environment({**environment, "DATABASE_URL": _database(folder)}),
                 cwd=folder,
                 stdin=subprocess.DEVNULL,
                 stdout=output,
@@ -114,6 +127,19 @@ def gateway(gemini: Server) -> Iterator[Server]:
     environment = {**_towards(gemini), "CLIENT_AUTH": "none"}
     with _started("gateway", GATEWAY, environment) as server:
         yield server
+
+
+@contextmanager
+def gateway_with_keys(gemini: Server, *limits: str) -> Iterator[tuple[Server, str]]:
+    """Run the gateway with every setting at its default; gives it and the key of a client with these limits."""
+    with _folder() as folder:
+        create = [sys.executable, "-m", "app.cli", "keys", "create", "--name", "bench", *limits]
+        environment = _environment({"DATABASE_URL": _database(folder)})
+        made = subprocess.run(create, env=environment, cwd=folder, capture_output=True, text=True, check=False)
+        if made.returncode:
+            raise BenchmarkError(f"no key was made: {made.stderr[-500:]}")
+        with _started("gateway", GATEWAY, _towards(gemini), folder) as server:
+            yield server, made.stdout.strip()
 
 
 @contextmanager

@@ -27,19 +27,22 @@ class Figures:
     alone_ms: list[float] = field(default_factory=list)
 
 
-async def _check(figures: Figures) -> None:
+async def check(figures: Figures) -> None:
+    """See that the right thing is answered."""
     async with connections(figures.server.port, 1) as pool:
         answer = await pool[0].call(figures.ask)
     if EXPECTED not in answer.body:
         raise BenchmarkError(f"{figures.server.name} answered something else: {answer.body[:500]!r}")
 
 
-async def _warm_up(figures: Figures) -> None:
+async def warm_up(figures: Figures) -> None:
+    """Let the server get going."""
     async with connections(figures.server.port, IN_FLIGHT) as pool:
         await all_at_once(pool, figures.ask, times=5)
 
 
-async def _round(figures: Figures, *, duration_s: float, alone: int) -> None:
+async def round_of(figures: Figures, *, duration_s: float, alone: int) -> None:
+    """Measure for so many seconds with 64 calls at a time, then so many calls one after another."""
     process = figures.server.process
     async with connections(figures.server.port, IN_FLIGHT) as pool:
         cpu_s = process.cpu_s()
@@ -47,12 +50,15 @@ async def _round(figures: Figures, *, duration_s: float, alone: int) -> None:
         cpu_s = process.cpu_s() - cpu_s
         figures.calls_per_s.append(load.calls / load.elapsed_s)
         figures.cpu_ms.append(cpu_s / load.calls * 1000)
+    if not alone:
+        return
     async with connections(figures.server.port, 1) as pool:
         load = await all_at_once(pool, figures.ask, times=alone)
         figures.alone_ms.append(median(answer.total_s for answer in load.answers) * 1000)
 
 
-def _ratio(over: list[float], under: list[float]) -> float:
+def ratio(over: list[float], under: list[float]) -> float:
+    """Give how many times the one is the other."""
     # Of the same round, so that what else the machine does meanwhile weighs on both.
     return median(above / below for above, below in zip(over, under, strict=True))
 
@@ -64,15 +70,15 @@ def _result(title: str, direct: Figures, measured: list[Figures]) -> Result:
         (
             figures.server.name,
             median(figures.calls_per_s),
-            _ratio(figures.calls_per_s, plain.calls_per_s),
+            ratio(figures.calls_per_s, plain.calls_per_s),
             median(figures.cpu_ms),
-            _ratio(plain.cpu_ms, figures.cpu_ms),
+            ratio(plain.cpu_ms, figures.cpu_ms),
             median(figures.alone_ms) - base_ms,
         )
         for figures in measured
     ]
-    ratio = _ratio(measured[0].calls_per_s, plain.calls_per_s)
-    return Result(title, COLUMNS, rows, [Check("calls a second, times the plain service's", ratio, LEAST_RATIO, True)])
+    more = ratio(measured[0].calls_per_s, plain.calls_per_s)
+    return Result(title, COLUMNS, rows, [Check("calls a second, times the plain service's", more, LEAST_RATIO, True)])
 
 
 def _asks(servers: list[Server], media: Media | None) -> list[Figures]:
@@ -94,9 +100,9 @@ async def run(*, is_quick: bool) -> AsyncIterator[Result]:
             measured = _asks(servers, media)
             direct = _asks([gemini], media)[0]
             for figures in measured:
-                await _check(figures)
-                await _warm_up(figures)
+                await check(figures)
+                await warm_up(figures)
             for _ in range(rounds):
                 for figures in (*measured, direct):
-                    await _round(figures, duration_s=duration_s, alone=alone)
+                    await round_of(figures, duration_s=duration_s, alone=alone)
             yield _result(f"Small calls: {title}", direct, measured)

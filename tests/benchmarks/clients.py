@@ -1,0 +1,44 @@
+"""What clients cost: small calls with a key, limits and the ledger, beside the same calls of an open gateway."""
+
+from collections.abc import AsyncIterator
+from statistics import median
+
+from tests.benchmarks.forms import GATEWAY_PATH, form, picture, with_header
+from tests.benchmarks.processes import gateway, gateway_with_keys, upstream
+from tests.benchmarks.report import Check, Result
+from tests.benchmarks.small_calls import Figures, check, ratio, round_of, warm_up
+
+MOST = 1.25
+COLUMNS = ("one worker", "calls/s at 64", "CPU ms a call", "x open's")
+LIMITS = (
+    "--requests-per-minute=100000000",
+    "--tokens-per-minute=100000000000",
+    "--tokens-per-day=100000000000",
+    "--concurrent-requests=10000",
+)
+
+
+async def run(*, is_quick: bool) -> AsyncIterator[Result]:
+    """Measure both in interleaved rounds; medians of the rounds are given."""
+    rounds, duration_s = (2, 1.0) if is_quick else (7, 1.5)
+    with upstream() as gemini, gateway(gemini) as opened, gateway_with_keys(gemini, *LIMITS) as (closed, key):
+        for title, media in (("a prompt and a 2 KB picture", picture(26)), ("a prompt alone", None)):
+            ask = form(GATEWAY_PATH, media).whole()
+            measured = [Figures(opened, ask), Figures(closed, with_header(ask, f"Authorization: Bearer {key}"))]
+            for figures in measured:
+                await check(figures)
+                await warm_up(figures)
+            for _ in range(rounds):
+                for figures in measured:
+                    await round_of(figures, duration_s=duration_s, alone=0)
+            yield _result(f"Clients, limits and the ledger: {title}", measured)
+
+
+def _result(title: str, measured: list[Figures]) -> Result:
+    opened, closed = measured
+    more = ratio(closed.cpu_ms, opened.cpu_ms)
+    rows: list[tuple[str, *tuple[float | None, ...]]] = [
+        ("open", median(opened.calls_per_s), median(opened.cpu_ms), 1.0),
+        ("with clients", median(closed.calls_per_s), median(closed.cpu_ms), more),
+    ]
+    return Result(title, COLUMNS, rows, [Check("CPU a call with clients, times the open gateway's", more, MOST)])
