@@ -44,6 +44,8 @@ class GatewayError(Exception):
     title: ClassVar[str] = "The gateway failed"
     advice: ClassVar[str] = "Try again; if it happens again, tell the operator the request_id."
     is_retryable: ClassVar[bool] = False
+    google_status: ClassVar[int | None] = None
+    """The status on Google's surface, where Gemini itself answers otherwise than our REST surface does."""
 
     def __init__(
         self,
@@ -134,6 +136,26 @@ class FileNotFoundProblemError(GatewayError):
     code = "file-not-found"
     title = "There is no such file"
     advice = "Files live 48 hours. Upload it again and use the new id."
+    google_status = 403
+
+
+class CacheNotFoundError(GatewayError):
+    """A cache that does not exist, has expired, or is another client's: the three are not told apart."""
+
+    status = 404
+    code = "cache-not-found"
+    title = "There is no such cache"
+    advice = "Caches end at their expireTime. Make a new one and use its name."
+    google_status = 403
+
+
+class ResourceNotFoundError(GatewayError):
+    """A batch, an interaction or an operation that does not exist, is gone, or is another client's."""
+
+    status = 404
+    code = "resource-not-found"
+    title = "There is no such batch, interaction or operation"
+    advice = "Use the name that its creation answered; only the client that made it can see it."
 
 
 class MethodNotAllowedError(GatewayError):
@@ -162,6 +184,25 @@ class BytesNeededError(GatewayError):
     code = "bytes-needed"
     title = "The file itself is needed"
     advice = "Send the file in the form, small enough to go inline, or leave the overlay out."
+
+
+class NameTakenError(GatewayError):
+    """A name that the client has given to another of its files, which is still there."""
+
+    status = 409
+    code = "name-taken"
+    title = "The name is taken"
+    advice = "Choose another name, or delete the file that has it."
+
+
+class OffsetConflictError(GatewayError):
+    """A chunk of an upload that does not go on where the upload stands."""
+
+    status = 409
+    code = "offset-conflict"
+    title = "The chunk does not fit"
+    advice = "Ask the upload how much it has, and go on from there."
+    google_status = 400
 
 
 class LengthRequiredError(GatewayError):
@@ -413,6 +454,7 @@ class FileQuotaError(GatewayError):
     title = "Gemini's file storage is full"
     advice = "Delete files that are no longer needed, or wait until they expire."
     is_retryable = True
+    google_status = 429
 
 
 class UpstreamQuotaError(GatewayError):
@@ -525,7 +567,7 @@ _GOOGLE_STATUS: Mapping[int, str] = {
     401: "UNAUTHENTICATED",
     403: "PERMISSION_DENIED",
     404: "NOT_FOUND",
-    409: "ABORTED",
+    409: "ALREADY_EXISTS",
     429: "RESOURCE_EXHAUSTED",
     499: "CANCELLED",
     500: "INTERNAL",
@@ -543,8 +585,15 @@ def _google_of(error: GatewayError) -> dict[str, object]:
     if error.retry_after_s is not None:
         delay = f"{error.retry_after_s:.3f}".rstrip("0").rstrip(".") + "s"
         details.append({"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": delay})
-    status = _GOOGLE_STATUS.get(error.status, fallback)
-    return {"error": {"code": error.status, "message": error.detail, "status": status, "details": details}}
+    code = error.google_status or error.status
+    shown: dict[str, object] = {
+        "code": code,
+        "message": error.detail,
+        "status": _GOOGLE_STATUS.get(code, fallback),
+    }
+    if details:
+        shown["details"] = details
+    return {"error": shown}
 
 
 _OPENAI_STATUS: Mapping[int, int] = {411: 400, 415: 400, 422: 400}
@@ -575,6 +624,7 @@ def render(
         body = problem_of(error, request_id=request_id, base_url=base_url, instance=instance)
     elif surface is Surface.GOOGLE:
         body = _google_of(error)
+        status = error.google_status or status
     else:
         body = _openai_of(error)
         status = _OPENAI_STATUS.get(status, status)

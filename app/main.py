@@ -48,11 +48,17 @@ from app.media.buffers import HeldBytes
 from app.media.janitor import Janitor, sweeping
 from app.media.library import FileLibrary
 from app.media.workers import Workers
+from app.native.app import NativeRoutes
+from app.native.handlers import HANDLERS
+from app.native.services import NativeServices
+from app.native.writers import Writers
 from app.settings import Settings
 from app.store.database import Database, open_database
 from app.store.files import FileRegistry
 from app.store.ledger import LedgerTable
+from app.store.resources import ResourceRegistry
 from app.store.secrets import open_vault
+from app.store.upload_sessions import UploadSessions
 
 DESCRIPTION = "A prompt and any media in one call, answered by Gemini. Media in, text or JSON out."
 LINGER_S = 10.0
@@ -101,6 +107,28 @@ async def _open(stack: AsyncExitStack, settings: Settings, key: ApiKey) -> Servi
     )
 
 
+async def _open_native(stack: AsyncExitStack, services: Services) -> NativeServices:
+    """Give the relayed surfaces what they share with the REST surface, and what is theirs alone."""
+    resources = ResourceRegistry(services.database)
+
+    async def forget_expired() -> None:
+        await resources.drop_expired(now=services.upstream.now())
+
+    await stack.enter_async_context(sweeping(forget_expired))
+    return NativeServices(
+        settings=services.settings,
+        upstream=services.upstream,
+        models=services.models,
+        library=services.library,
+        resources=resources,
+        upload_sessions=UploadSessions(services.database),
+        writers=Writers(),
+        held_bytes=services.held_bytes,
+        authenticator=services.authenticator,
+        metering=services.metering,
+    )
+
+
 def _is_metered(settings: Settings) -> bool:
     limits = settings.gateway_limits
     return not settings.is_open or (limits is not None and limits.model_dump(exclude_none=True) != {})
@@ -130,7 +158,9 @@ def create_api(settings: Settings, key: ApiKey) -> FastAPI:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
-            app.state.services = await _open(stack, settings, key)
+            services = await _open(stack, settings, key)
+            app.state.services = services
+            app.state.native = await _open_native(stack, services)
             yield
 
     app = FastAPI(
@@ -159,7 +189,9 @@ def create_app(settings: Settings, key: ApiKey, *, bind_host: str = "127.0.0.1",
     `bind_host` is the address that is listened on, which is allowed as a Host; `is_dev` allows every loopback origin.
     """
     api = create_api(settings, key)
-    app: ASGIApp = _Marked(api, DirectRoutes(api, generate.router, chat.router))
+    direct = DirectRoutes(api, generate.router, chat.router)
+    native = NativeRoutes(direct, lambda: api.state.native, HANDLERS, elsewhere=("openai/audio/",))
+    app: ASGIApp = _Marked(api, native)
     if not settings.is_open or settings.app_check is not None:
         app = Authentication(app, lambda: api.state.services.authenticator)
     guard = Guard(

@@ -6,7 +6,7 @@ This module knows nothing of HTTP, Gemini or the database beyond their addresses
 
 import json
 from pathlib import Path
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, Literal, TypeVar, get_args
 from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
@@ -28,6 +28,7 @@ SHIPPED_ALIASES = {
 
 
 AuthMethod = Literal["keys", "jwt", "none"]
+NativeResource = Literal["models", "files", "cachedContents", "batches", "interactions", "live", "openai"]
 SigningAlgorithm = Literal["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"]
 """How an identity provider may sign: always with a key of its own that it alone has."""
 _THIS_MACHINE = frozenset({"localhost", "127.0.0.1", "::1"})
@@ -230,7 +231,20 @@ class Settings(_Environment):
         2, gt=0, le=60, description="How often the usage ledger is written; a crash loses at most what came since."
     )
     ledger_days: int = Field(400, ge=1, le=36_500, description="How many days a call stays in the usage ledger.")
-    allow_https_urls: bool = Field(False, description="Whether /chat may name https URLs for Gemini to fetch.")
+    allow_https_urls: bool = Field(False, description="Whether calls may name https URLs for Gemini to fetch.")
+    native_resources: Annotated[frozenset[NativeResource], NoDecode] = Field(
+        frozenset(get_args(NativeResource)),
+        description="What of Google's own paths is served (comma-separated): `models`, `files`, `cachedContents`, "
+        "`batches`, `interactions`, `live`, `openai`; `none` closes all.",
+    )
+    allow_deferred_costs: bool = Field(
+        False,
+        description="Whether clients with limits in tokens or money may use what costs later: batches, caches, "
+        "background interactions, Live.",
+    )
+    max_native_body_bytes: int = Field(
+        105_000_000, ge=1_000_000, le=1_000_000_000, description="Largest JSON body on Google's own paths, in bytes."
+    )
     models_cache_s: float = Field(600, ge=0, description="How long the list of models is kept.")
     shutdown_grace_s: int = Field(30, ge=0, description="How long running calls may go on after SIGTERM.")
 
@@ -239,6 +253,14 @@ class Settings(_Environment):
     def _split(cls, value: object) -> object:
         if isinstance(value, str):
             return tuple(item for item in (piece.strip().rstrip("/") for piece in value.split(",")) if item)
+        return value
+
+    @field_validator("native_resources", mode="before")
+    @classmethod
+    def _split_resources(cls, value: object) -> object:
+        if isinstance(value, str):
+            names = frozenset(item for item in (piece.strip() for piece in value.split(",")) if item)
+            return frozenset() if names == {"none"} else names
         return value
 
     @field_validator("client_auth", mode="before")

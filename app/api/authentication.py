@@ -6,13 +6,14 @@ A path that is not known here needs a credential too, so that what is added late
 """
 
 from collections.abc import Callable
+from urllib.parse import parse_qsl
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app.clients.authenticator import Authenticator, Presented, require
 from app.clients.identity import Scope as Permission
 from app.edge.reply import reply
-from app.errors import GatewayError
+from app.errors import GatewayError, Surface, surface_of
 
 PUBLIC = frozenset({"/", "/docs", "/openapi.json", "/healthz", "/readyz"})
 PUBLIC_BELOW = ("/docs/", "/problems/")
@@ -29,7 +30,7 @@ NEEDED = (
     ("/v1beta/openai/audio/", Permission.TASKS),
     ("/v1alpha/openai/audio/", Permission.TASKS),
 )
-"""What the paths that begin so need; any other path needs a credential and no scope."""
+"""What the paths that begin so need; Google's other paths need `native`, any other path a credential and no scope."""
 API_KEY_HEADERS = frozenset({b"x-api-key", b"x-goog-api-key"})
 _READ = API_KEY_HEADERS | {b"authorization", b"origin", b"x-firebase-appcheck"}
 
@@ -44,8 +45,12 @@ class Authentication:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Find the client, then pass on; or refuse."""
         if scope["type"] in {"http", "websocket"} and not is_public(scope["path"]):
+            found = presented(scope)
+            if has_own_credential(scope, found):
+                await self._app(scope, receive, send)
+                return
             try:
-                client = await self._authenticator().authenticate(presented(scope))
+                client = await self._authenticator().authenticate(found)
                 permission = needed(scope["path"])
                 if permission is not None:
                     require(client, permission)
@@ -63,7 +68,15 @@ def is_public(path: str) -> bool:
 
 def needed(path: str) -> Permission | None:
     """Give the scope that a path needs, None when any client will do."""
-    return next((scope for prefix, scope in NEEDED if path.startswith(prefix)), None)
+    found = next((scope for prefix, scope in NEEDED if path.startswith(prefix)), None)
+    return Permission.NATIVE if found is None and surface_of(path) is not Surface.REST else found
+
+
+def has_own_credential(scope: Scope, presented: Presented) -> bool:
+    """Whether a request goes to an upload's own address, which is its credential (whoever serves it checks that)."""
+    if presented.bearer or any(presented.api_keys) or not scope["path"].startswith("/upload/"):
+        return False
+    return b"upload_id=" in scope["query_string"]
 
 
 def presented(scope: Scope) -> Presented:
@@ -84,5 +97,8 @@ def presented(scope: Scope) -> Presented:
             app_check = text
         else:
             api_keys.append(text)
+    if scope["query_string"] and surface_of(scope["path"]) is Surface.GOOGLE:
+        # Where curl and the JavaScript SDK's Live put it. Our own surface takes no secret in an address.
+        api_keys += [value for name, value in parse_qsl(scope["query_string"].decode("latin-1")) if name == "key"]
     # A second Authorization is one credential too many: it is judged as any other.
     return Presented(bearers[0] if bearers else None, (*api_keys, *bearers[1:]), origin, app_check)

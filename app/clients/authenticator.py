@@ -18,7 +18,7 @@ from typing import Generic, TypeVar
 from app.clients.identity import LOCAL, Client, Scope
 from app.clients.jwks import Fetch
 from app.clients.jwt import JwtVerifier
-from app.clients.keys import Keys
+from app.clients.keys import CLIENT_ID_PREFIX, Keys
 from app.clients.tokens import TOKEN_PREFIX, Claims, Tokens
 from app.errors import ForbiddenError, UnauthenticatedError
 from app.settings import Settings
@@ -107,6 +107,7 @@ class Authenticator:
             self._app_check = JwtVerifier((settings.app_check,), fetch, variable="APP_CHECK", monotonic=monotonic)
         self._known: _Memory[_Known] = _Memory(monotonic)
         self._checked_apps: _Memory[float] = _Memory(monotonic)
+        self._live: _Memory[bool] = _Memory(monotonic)
 
     async def authenticate(self, presented: Presented) -> Client:
         """Find the client that a call is from, before its body is asked for.
@@ -131,6 +132,22 @@ class Authenticator:
             error.headers.setdefault("WWW-Authenticate", 'Bearer error="invalid_token"' if was_sent else "Bearer")
             raise
         return known.client
+
+    async def is_owner_live(self, owner: str) -> bool:
+        """Whether a client, by its id, still has a good key; the answer is ten seconds old at most.
+
+        Users of an identity provider have no key here, and are always live.
+        """
+        client_id = owner.partition("/")[0]
+        if self.is_open or not client_id.startswith(CLIENT_ID_PREFIX):
+            return True
+        digest = _digest(client_id)
+        known = self._live.get(digest)
+        if known is None:
+            looked_at = self._monotonic()
+            known = await self.keys.is_live(client_id, now=self._clock())
+            self._live.put(digest, known, looked_at=looked_at)
+        return known
 
     async def forget_expired_tokens(self) -> None:
         """Forget the counts of tokens that have expired; to be done now and then."""

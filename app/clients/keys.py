@@ -19,6 +19,7 @@ from app.errors import UnauthenticatedError
 from app.store.clients import ClientRecord, ClientStore, HeldKeys, KeyRecord
 
 KEY_PATTERN = re.compile(r"gg_([a-z0-9]{12})_([A-Za-z0-9_-]{43})")
+CLIENT_ID_PREFIX = "cli_"
 NAME_PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 DEFAULT_NAME = "default"
 DEFAULT_SCOPES = frozenset(Scope) - {Scope.METRICS}
@@ -127,7 +128,7 @@ class Keys:
         if not NAME_PATTERN.fullmatch(name):
             raise KeyManagementError("a name has 1 to 64 letters, digits, dots, dashes and underscores")
         record = ClientRecord(
-            id=f"cli_{secrets.token_hex(10)}",
+            id=f"{CLIENT_ID_PREFIX}{secrets.token_hex(10)}",
             name=name,
             scopes=tuple(sorted(scopes)),
             models=None if models is None else tuple(sorted(models)),
@@ -190,6 +191,10 @@ class Keys:
         if found is None:
             raise UnauthenticatedError("The key that this token was made with does not exist any more.")
         return _living(*found, now)
+
+    async def is_live(self, client_id: str, *, now: float) -> bool:
+        """Whether a client, by its id, has a key that is good; raises StoreUnavailableError."""
+        return await self._store.has_live_key(client_id, now=now)
 
 
 def _living(key: KeyRecord, record: ClientRecord, now: float) -> FoundKey:

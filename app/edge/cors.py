@@ -24,6 +24,13 @@ _EXPOSED = (
     "Tus-Extension",
     "Tus-Max-Size",
     "Idempotency-Replayed",
+    # What Google's SDK reads of an upload.
+    "X-Goog-Upload-Status",
+    "X-Goog-Upload-URL",
+    "X-Goog-Upload-Control-URL",
+    "X-Goog-Upload-Chunk-Granularity",
+    "X-Goog-Upload-Size-Received",
+    "Server-Timing",
 )
 _PREFLIGHT_LASTS_S = 86_400
 

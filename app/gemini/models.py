@@ -24,6 +24,8 @@ Medium = Literal["image", "audio", "video", "pdf"]
 MEDIA: tuple[Medium, ...] = ("image", "audio", "video", "pdf")
 Dollars = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 PER_MILLION = 1_000_000
+LONGEST_PROMPT_TOKENS = 1_048_576
+"""What the models of today take at most."""
 LONG_PROMPT_TOKENS = 200_000
 DAY_S = 86_400
 EPOCH = date(1970, 1, 1)

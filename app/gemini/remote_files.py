@@ -27,6 +27,10 @@ class RemoteFile:
     expires_at: float | None
     duration: float | None
     error: str | None
+    document: str | None = None
+    """The resource as it stands in Gemini's answer to finalize, where that was read."""
+    body: bytes = b""
+    """That answer, whole."""
 
 
 def _time(value: object) -> float | None:
@@ -66,7 +70,21 @@ def read_file(body: bytes) -> RemoteFile:
         expires_at=_time(file.get("expirationTime")),
         duration=_duration(file.get("videoMetadata")),
         error=_error(file.get("error")),
+        document=_as_it_stands(body, file),
+        body=body,
     )
+
+
+def _as_it_stands(body: bytes, file: dict[str, object]) -> str:
+    start = body.find(b"{", body.find(b"{") + 1)
+    inner = body[start : body.rfind(b"}", 0, body.rfind(b"}")) + 1]
+    try:
+        if orjson.loads(inner) == file:
+            return inner.decode()
+    except orjson.JSONDecodeError:
+        pass
+    # Something else stands beside the file.
+    return orjson.dumps(file).decode()
 
 
 def _from_sdk(name: str, file: sdk.File) -> RemoteFile:

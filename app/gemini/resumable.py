@@ -27,7 +27,7 @@ from app.errors import (
 )
 from app.gemini.refusals import error_of, read_refusal
 from app.gemini.remote_files import RemoteFile, read_file
-from app.gemini.upstream import API_VERSION, Body, Upstream
+from app.gemini.upstream import API_VERSION, Upstream
 
 GRANULARITY = 262_144
 MAX_FAILURES = 3
@@ -37,11 +37,11 @@ TRANSIENT = (UpstreamFailedError, UpstreamTimeoutError, UpstreamUnavailableError
 
 
 @dataclass(frozen=True, slots=True)
-class _Said:
+class Said:
     """What an answer says of the session: HTTP status, upload status ("" when it says none), bytes received, body."""
 
-    status: int
-    upload_status: str
+    http_status: int
+    status: str
     received: int | None
     body: bytes
 
@@ -87,7 +87,7 @@ class ResumableSession:
         while position < end:
             said = await self._command("upload", offset=position, data=chunk[position - offset :])
             received: int | None = end
-            if said is None or said.status != 200 or said.upload_status != "active":
+            if said is None or said.http_status != 200 or said.status != "active":
                 received = await self._received(said)
             elif said.received is not None:
                 received = said.received
@@ -107,9 +107,9 @@ class ResumableSession:
         position, failures = offset, 0
         while True:
             said = await self._command("upload, finalize", offset=position, data=tail[position - offset :])
-            if said is None or not (said.status == 200 and said.upload_status == "final"):
+            if said is None or not (said.http_status == 200 and said.status == "final"):
                 said = await self._command("query") or said
-            if said is not None and said.upload_status == "final":
+            if said is not None and said.status == "final":
                 if said.body:
                     return read_file(said.body)
                 raise UploadFailedError("Gemini finished the upload without naming the file; send the request again.")
@@ -123,32 +123,50 @@ class ResumableSession:
         """Cancel the session; that it is already gone is as good."""
         await self._command("cancel")
 
-    async def _received(self, said: _Said | None) -> int | None:
+    async def _received(self, said: Said | None) -> int | None:
         self._raise_if_dead(said)
         answer = await self._command("query")
         self._raise_if_dead(answer)
         return None if answer is None else answer.received
 
-    def _raise_if_dead(self, said: _Said | None) -> None:
+    def _raise_if_dead(self, said: Said | None) -> None:
         if said is None:
             return
-        if said.status in {404, 410} or said.upload_status in {"cancelled", "final"}:
+        if said.http_status in {404, 410} or said.status in {"cancelled", "final"}:
             raise UploadFailedError("Gemini has dropped the upload; send the request again.")
-        if said.status in {401, 403, 429}:
-            raise error_of(read_refusal(said.status, said.body))
+        if said.http_status in {401, 403, 429}:
+            raise error_of(read_refusal(said.http_status, said.body))
 
     async def _pause_or_give_up(self, failures: int) -> None:
         if failures >= MAX_FAILURES:
             raise UploadFailedError("The upload to Gemini made no progress in three tries; send the request again.")
         await asyncio.sleep(0.2 * 2**failures)
 
-    async def _command(
-        self, command: str, *, offset: int | None = None, data: memoryview | None = None
-    ) -> _Said | None:
-        headers = {"X-Goog-Upload-Command": command, "Content-Length": str(0 if data is None else len(data))}
+    async def query(self) -> Said:
+        """Ask what Gemini has. Raises UpstreamFailedError when no answer comes that says so."""
+        said = await self._command("query")
+        if said is None or (said.http_status >= 500 and not said.status):
+            raise UpstreamFailedError("Gemini did not say what it has of the upload; try again.")
+        return said
+
+    async def _command(self, command: str, *, offset: int | None = None, data: memoryview | None = None) -> Said | None:
+        body = _slices(data) if data else None
+        return await self.command(command, offset=offset, body=body, length=0 if data is None else len(data))
+
+    async def command(
+        self,
+        command: str,
+        *,
+        offset: int | None = None,
+        body: AsyncIterator[memoryview] | None = None,
+        length: int | None = 0,
+    ) -> Said | None:
+        """Send one command with `length` bytes (None: as many as come); None when no answer came."""
+        headers = {"X-Goog-Upload-Command": command}
+        if length is not None:
+            headers["Content-Length"] = str(length)
         if offset is not None:
             headers["X-Goog-Upload-Offset"] = str(offset)
-        body: Body = _slices(data) if data else None
         url = URL(self.url, encoded=True)
         try:
             async with self._upstream.request(
@@ -159,9 +177,9 @@ class ResumableSession:
             return None
 
 
-async def _said(answer: ClientResponse) -> _Said:
+async def _said(answer: ClientResponse) -> Said:
     received = answer.headers.get("X-Goog-Upload-Size-Received", "")
-    return _Said(
+    return Said(
         answer.status,
         answer.headers.get("X-Goog-Upload-Status", "").lower(),
         int(received) if received.isdecimal() else None,
@@ -180,7 +198,9 @@ class ResumableUploads:
         self._timeout_s = chunk_timeout_s
         self.unknown_lengths = unknown_lengths
 
-    async def start(self, *, name: str, mime_type: str, size_bytes: int | None) -> ResumableSession:
+    async def start(
+        self, *, name: str, mime_type: str, size_bytes: int | None, display_name: str | None = None
+    ) -> ResumableSession:
         """Open a session for the file `name` (without `files/`); `size_bytes` None means that it is not known.
 
         Raises LengthRequiredError when Gemini takes no unknown length, FileQuotaError, and what Gemini's refusal means.
@@ -194,6 +214,8 @@ class ResumableUploads:
             "X-Goog-Upload-Header-Content-Type": mime_type,
             "Content-Type": "application/json",
         }
+        if display_name is not None:
+            resource["displayName"] = display_name
         if size_bytes is not None:
             resource["sizeBytes"] = str(size_bytes)
             headers["X-Goog-Upload-Header-Content-Length"] = str(size_bytes)

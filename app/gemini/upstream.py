@@ -25,6 +25,7 @@ from app.settings import Settings
 
 API_VERSION = "v1beta"
 CLOCK_TOLERANCE_S = 5.0
+HEARTBEAT_S = 30.0
 CONTROL_SHARE = 4
 """Connections of the pool that large transfers leave to the control calls."""
 
@@ -99,6 +100,30 @@ class Upstream:
             raise UpstreamUnavailableError("Gemini could not be reached.", retry_after_s=2) from error
         except (aiohttp.ClientError, ConnectionError) as error:
             raise UpstreamFailedError("The connection to Gemini broke before its answer was whole.") from error
+
+    @asynccontextmanager
+    async def websocket(self, path: str, *, max_message_bytes: int) -> AsyncIterator[aiohttp.ClientWebSocketResponse]:
+        """Open a WebSocket at an API path, with the key.
+
+        Raises UpstreamUnavailableError when Gemini cannot be reached, UpstreamFailedError when it refuses.
+        """
+        scheme = "wss" if self.base.scheme == "https" else "ws"
+        url = URL(f"{scheme}{str(self.base).removeprefix(self.base.scheme)}{path}", encoded=True)
+        headers = {"x-goog-api-key": self._key.current()}
+        opening = self._relay.ws_connect(
+            url, headers=headers, max_msg_size=max_message_bytes, autoping=True, compress=0, heartbeat=HEARTBEAT_S
+        )
+        try:
+            async with self._slots, opening as socket:
+                self.is_reached = True
+                yield socket
+        except aiohttp.WSServerHandshakeError as error:
+            raise UpstreamFailedError(f"Gemini refused the connection with status {error.status}.") from error
+        except aiohttp.ClientConnectorError as error:
+            self.is_reached = False
+            raise UpstreamUnavailableError("Gemini could not be reached.", retry_after_s=2) from error
+        except (aiohttp.ClientError, ConnectionError) as error:
+            raise UpstreamFailedError("The connection to Gemini broke.") from error
 
 
 def _with_current(key: ApiKey) -> aiohttp.ClientMiddlewareType:

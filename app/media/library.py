@@ -6,6 +6,7 @@ until an id stands for it. Every access by a client goes through `resolve`. It k
 
 import asyncio
 import secrets
+from collections.abc import Collection
 from dataclasses import replace
 
 from cryptography.fernet import InvalidToken
@@ -17,6 +18,7 @@ from app.errors import (
     FileQuotaError,
     GatewayError,
     StoredBytesError,
+    UploadFailedError,
 )
 from app.gemini.remote_files import RemoteFile, RemoteFiles
 from app.gemini.request import NAME_CHARS
@@ -102,8 +104,19 @@ class FileLibrary:
         expires_at = await self._registry.next_expiry(now=now)
         return 60.0 if expires_at is None else max(1.0, expires_at - now)
 
-    async def start(self, owner: str, *, mime_type: str, size_bytes: int | None) -> ResumableSession:
-        """Write an upload down and open its session; the caller owns it until `complete` or `abandon`."""
+    async def start(
+        self,
+        owner: str,
+        *,
+        mime_type: str,
+        size_bytes: int | None,
+        alias: str | None = None,
+        display_name: str | None = None,
+    ) -> ResumableSession:
+        """Write an upload down and open its session; the caller owns it until `complete`, `abandon` or `put_down`.
+
+        `alias` is the owner's own name for the file; raises NameTakenError when another of theirs has it.
+        """
         name = new_name()
         now = self.now()
         self._carried.add(name)
@@ -116,8 +129,11 @@ class FileLibrary:
                 now=now,
                 expires_at=now + LIFETIME_S,
                 lease_until=now + LEASE_S,
+                alias=alias,
             )
-            session = await self._uploads.start(name=name, mime_type=mime_type, size_bytes=size_bytes)
+            session = await self._uploads.start(
+                name=name, mime_type=mime_type, size_bytes=size_bytes, display_name=display_name
+            )
             await self._registry.set_session(name, self._vault.seal(session.url))
         except GatewayError:
             self._carried.discard(name)
@@ -129,8 +145,29 @@ class FileLibrary:
             raise
         return session
 
-    async def complete(self, file: RemoteFile, *, size_bytes: int, sha256: str, facts: Facts) -> None:
-        """Record a finalized upload."""
+    async def put_down(self, name: str, *, for_s: float) -> None:
+        """Leave an open session to whichever process its client's next command comes to, at most `for_s` from now."""
+        self._carried.discard(name)
+        await self._registry.set_leases({name}, lease_until=self.now() + for_s)
+
+    def pick_up_sealed(self, name: str, sealed: bytes | None) -> ResumableSession:
+        """Take up a session that was put down. Raises UploadFailedError when it is gone or unreadable."""
+        try:
+            url = self._vault.unseal(sealed or b"")
+        except InvalidToken:
+            raise UploadFailedError("The upload's session is not there any more; start the upload again.") from None
+        return self._uploads.resume(url, name=name)
+
+    async def complete(
+        self,
+        file: RemoteFile,
+        *,
+        size_bytes: int,
+        sha256: str,
+        facts: Facts,
+        named: str | None = None,
+    ) -> None:
+        """Record a finalized upload; `named` is what the lines of a batch's file name (JSON list)."""
         await self._registry.complete(
             file.name,
             state=_state(file),
@@ -140,6 +177,8 @@ class FileLibrary:
             facts=facts if file.duration is None else replace(facts, duration=file.duration),
             expires_at=file.expires_at or self.now() + LIFETIME_S,
             error=file.error,
+            document=file.document,
+            named=named,
         )
 
     async def add(
@@ -172,6 +211,24 @@ class FileLibrary:
                 f"There is no file {file_id[:80]!r} (any more). Files live 48 hours: upload it again, use its new id."
             )
         return found
+
+    async def named(self, owner: str, names: Collection[str]) -> dict[str, StoredFile]:
+        """Find files of the owner's by their names at Gemini or the owner's own; what is not there is missing.
+
+        Like `resolve`, it decides about access.
+        """
+        return await self._registry.find_named(owner, names, now=self.now())
+
+    async def page_of_uploads(self, owner: str, *, limit: int, after: str | None) -> tuple[tuple[Upload, ...], bool]:
+        """List what lies at Gemini of the owner's, newest first, and tell whether there is more."""
+        return await self._registry.page_of_uploads(owner, now=self.now(), limit=limit, after=after)
+
+    async def take_state(self, upload: Upload, state: str, document: str) -> None:
+        """Keep what Gemini says of a file now: its state, in Google's word, and its description as JSON."""
+        await self._registry.set_document(upload.name, document)
+        now = _STATES.get(state, UploadState.ACTIVE)
+        if now is not upload.state:
+            await self._registry.set_state(upload.name, now, error=upload.error, duration=None)
 
     async def page(
         self,
@@ -314,7 +371,9 @@ class FileLibrary:
         await self._uploads.resume(url, name=name).cancel()
 
 
+_STATES = {"FAILED": UploadState.FAILED, "PROCESSING": UploadState.PROCESSING}
+"""Google's words; any other means that the file can be used."""
+
+
 def _state(file: RemoteFile) -> UploadState:
-    if file.state == "FAILED":
-        return UploadState.FAILED
-    return UploadState.PROCESSING if file.state == "PROCESSING" else UploadState.ACTIVE
+    return _STATES.get(file.state, UploadState.ACTIVE)

@@ -56,6 +56,12 @@ class Document:
     body: bytes
     is_gzip: bool
 
+    @classmethod
+    def of_json(cls, body: bytes) -> "Document":
+        """Make an answer of the gateway's own, in JSON."""
+        headers = [(b"content-type", b"application/json; charset=UTF-8"), (b"content-length", b"%d" % len(body))]
+        return cls(200, headers, body, is_gzip=False)
+
     @property
     def text(self) -> bytes:
         """The body without its compression."""

@@ -79,6 +79,7 @@ _VERBS: Mapping[str, Operation] = {
     for verb in (*GENERATING, *COUNTING, *EMBEDDING, *BATCHING)
 }
 _LIVE = r"/+ws/google\.ai\.generativelanguage\.(?P<version>v1|v1beta|v1alpha)\.GenerativeService\.BidiGenerateContent"
+UPLOAD = _operation("upload", "/upload/{version}/files", Resource.FILES)
 LIVE = _operation("live", "/ws/BidiGenerateContent", Resource.LIVE)
 _OPENAI = "/{version}/openai"
 
@@ -92,7 +93,7 @@ _TABLE: tuple[tuple[re.Pattern[str], _Methods], ...] = tuple(
     for pattern, methods in (
         (rf"/{_VERSION}/models", _collection("models", Resource.MODELS, ("GET", "list"))),
         (rf"/{_VERSION}/models/{_NAME}", _item("models", Resource.MODELS, ("GET", "get"))),
-        (rf"/upload/{_VERSION}/files", _collection("upload", Resource.FILES, ("POST", "files"), ("PUT", "files"))),
+        (rf"/upload/{_VERSION}/files", {"POST": UPLOAD, "PUT": UPLOAD}),
         (rf"/{_VERSION}/files", _collection("files", Resource.FILES, ("GET", "list"))),
         (rf"/{_VERSION}/files/{_NAME}", _item("files", Resource.FILES, ("GET", "get"), ("DELETE", "delete"))),
         (

@@ -8,9 +8,10 @@ from collections.abc import Collection
 from dataclasses import asdict
 
 from sqlalchemy import ColumnElement, and_, delete, exists, func, or_, select, update
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.errors import UploadFailedError
+from app.errors import NameTakenError, UploadFailedError
 from app.store.database import Database
 from app.store.records import Facts, Origin, Page, StoredFile, Upload, UploadState
 from app.store.schema import FileRow, UploadRow
@@ -31,6 +32,9 @@ def _upload(row: UploadRow) -> Upload:
         created_at=row.created_at,
         expires_at=row.expires_at,
         lease_until=row.lease_until,
+        alias=row.alias,
+        document=row.document,
+        named=row.named,
     )
 
 
@@ -58,9 +62,35 @@ class FileRegistry:
         now: float,
         expires_at: float,
         lease_until: float,
+        alias: str | None = None,
     ) -> None:
-        """Write an upload down before it starts; `size_bytes` is the declared size, or 0 when unknown."""
+        """Write an upload down before it starts; `size_bytes` is the declared size, or 0 when unknown.
+
+        Raises NameTakenError when the owner has a live file that is called `alias`.
+        """
+        try:
+            await self._begin(
+                name, owner, mime_type, size_bytes, now=now, expires_at=expires_at, lease_until=lease_until, alias=alias
+            )
+        except IntegrityError:
+            raise NameTakenError(f"Resource files/{alias} already exists.") from None
+
+    async def _begin(
+        self,
+        name: str,
+        owner: str,
+        mime_type: str,
+        size_bytes: int,
+        *,
+        now: float,
+        expires_at: float,
+        lease_until: float,
+        alias: str | None,
+    ) -> None:
         async with self._database.transaction() as session:
+            if alias is not None:
+                gone = update(UploadRow).where(UploadRow.owner == owner, UploadRow.alias == alias)
+                await session.execute(gone.where(UploadRow.expires_at <= now).values(alias=None))
             session.add(
                 UploadRow(
                     name=name,
@@ -72,6 +102,7 @@ class FileRegistry:
                     used_at=now,
                     expires_at=expires_at,
                     lease_until=lease_until,
+                    alias=alias,
                 )
             )
 
@@ -98,6 +129,8 @@ class FileRegistry:
         facts: Facts,
         expires_at: float,
         error: str | None,
+        document: str | None = None,
+        named: str | None = None,
     ) -> None:
         """Record a finalized upload. Its lease stays until an id stands for it."""
         await self._update(
@@ -109,6 +142,8 @@ class FileRegistry:
             session=None,
             expires_at=expires_at,
             error=error,
+            document=document,
+            named=named,
             **asdict(facts),
         )
 
@@ -173,6 +208,41 @@ class FileRegistry:
                 UploadRow.state.in_((UploadState.ACTIVE, UploadState.PROCESSING)),
                 _is_live(after),
             )
+
+    async def find_named(self, owner: str, names: Collection[str], *, now: float) -> dict[str, StoredFile]:
+        """Find live files of the owner's by their names at Gemini, or by the owner's own names for them."""
+        wanted = tuple(names)
+        is_named = or_(UploadRow.name.in_(wanted), UploadRow.alias.in_(wanted))
+        query = select(FileRow, UploadRow).join(UploadRow, FileRow.upload_name == UploadRow.name)
+        query = query.where(FileRow.owner == owner, is_named, UploadRow.size_bytes > 0, _is_live(now))
+        async with self._database.transaction() as session:
+            rows = (await session.execute(query.order_by(FileRow.created_at))).all()
+        found = [_file(row[0], row[1]) for row in rows]
+        return {name: file for file in found for name in (file.upload.name, file.upload.alias) if name is not None}
+
+    async def page_of_uploads(
+        self, owner: str, *, now: float, limit: int, after: str | None
+    ) -> tuple[tuple[Upload, ...], bool]:
+        """List what lies at Gemini of an owner's, newest first, each once; `after` is the name of the last one seen."""
+        is_held = exists().where(
+            FileRow.upload_name == UploadRow.name, FileRow.owner == owner, FileRow.deleted_at.is_(None)
+        )
+        where = [UploadRow.owner == owner, UploadRow.expires_at > now, UploadRow.size_bytes > 0, is_held]
+        async with self._database.transaction() as session:
+            if after is not None:
+                last = await session.get(UploadRow, after)
+                if last is None or last.owner != owner:
+                    return (), False
+                older = and_(UploadRow.created_at == last.created_at, UploadRow.name < last.name)
+                where.append(or_(UploadRow.created_at < last.created_at, older))
+            query = select(UploadRow).where(*where)
+            query = query.order_by(UploadRow.created_at.desc(), UploadRow.name.desc()).limit(limit + 1)
+            rows = (await session.scalars(query)).all()
+        return tuple(_upload(row) for row in rows[:limit]), len(rows) > limit
+
+    async def set_document(self, name: str, document: str) -> None:
+        """Keep Gemini's description of a file."""
+        await self._update(name, document=document)
 
     async def _one(self, session: AsyncSession, *where: ColumnElement[bool]) -> StoredFile | None:
         query = select(FileRow, UploadRow).join(UploadRow, FileRow.upload_name == UploadRow.name).where(*where)
@@ -242,7 +312,13 @@ class FileRegistry:
             await session.execute(delete(FileRow).where(FileRow.upload_name == name, FileRow.deleted_at.is_(None)))
             left = await session.scalar(select(func.count()).where(FileRow.upload_name == name))
             if left:
-                gone = {"state": UploadState.FAILED, "size_bytes": 0, "session": None, "lease_until": None}
+                gone = {
+                    "state": UploadState.FAILED,
+                    "size_bytes": 0,
+                    "session": None,
+                    "lease_until": None,
+                    "alias": None,
+                }
                 await session.execute(update(UploadRow).where(UploadRow.name == name).values(**gone))
             else:
                 await session.execute(delete(UploadRow).where(UploadRow.name == name))
@@ -266,7 +342,7 @@ class FileRegistry:
 
     async def least_used_kept(self, *, now: float) -> StoredFile | None:
         """Find the file kept from a call that was used longest ago: the one that makes room first."""
-        sent = select(FileRow.upload_name).where(FileRow.origin == Origin.SENT, FileRow.deleted_at.is_(None))
+        sent = select(FileRow.upload_name).where(FileRow.origin != Origin.KEPT, FileRow.deleted_at.is_(None))
         query = select(FileRow, UploadRow).join(UploadRow, FileRow.upload_name == UploadRow.name)
         query = query.where(_is_live(now), FileRow.origin == Origin.KEPT, UploadRow.name.not_in(sent))
         async with self._database.transaction() as session:

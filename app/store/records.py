@@ -14,10 +14,11 @@ class UploadState(StrEnum):
 
 
 class Origin(StrEnum):
-    """How a file came: by itself to `/files`, or kept from a call that carried it."""
+    """How a file came: by itself to `/files`, kept from a call that carried it, or by Gemini's own protocol."""
 
     SENT = "sent"
     KEPT = "kept"
+    NATIVE = "native"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +37,11 @@ class Facts:
 
 @dataclass(frozen=True, slots=True)
 class Upload:
-    """One file upstream. `name` is its id there, without `files/`; times are seconds of Gemini's clock."""
+    """One file upstream. `name` is its id there, without `files/`; times are seconds of Gemini's clock.
+
+    `alias` is a client's own name for it, `document` Gemini's description as JSON, `named` the resources that the lines
+    of a batch's file name (JSON list; None when that is not known).
+    """
 
     name: str
     owner: str
@@ -51,6 +56,9 @@ class Upload:
     created_at: float
     expires_at: float
     lease_until: float | None
+    alias: str | None = None
+    document: str | None = None
+    named: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,6 +28,7 @@ class UploadRow(Base):
         Index("uploads_by_digest", "owner", "sha256"),
         Index("uploads_by_lease", "lease_until"),
         Index("uploads_by_expiry", "expires_at"),
+        Index("uploads_by_alias", "owner", "alias", unique=True),
     )
 
     name: Mapped[str] = mapped_column(String(40), primary_key=True)
@@ -48,6 +49,31 @@ class UploadRow(Base):
     expires_at: Mapped[float] = mapped_column(Float)
     used_at: Mapped[float] = mapped_column(Float)
     lease_until: Mapped[float | None] = mapped_column(Float)
+    # What only Google's own paths need: a client's own name for it, Gemini's description, what a batch's lines name.
+    alias: Mapped[str | None] = mapped_column(String(40))
+    document: Mapped[str | None] = mapped_column(Text)
+    named: Mapped[str | None] = mapped_column(Text)
+
+
+class UploadSessionRow(Base):
+    """The session of a client that speaks Gemini's own upload protocol; it lives and goes with its upload's row.
+
+    Of its address only the SHA-256 is kept. `fence` numbers its writers: only the newest may write, until
+    `writing_until`. `received` is what Gemini is known to have; `is_unsure` says that a command may have changed that.
+    """
+
+    __tablename__ = "upload_sessions"
+    __table_args__ = (Index("upload_sessions_by_upload", "upload_name"),)
+
+    token_hash: Mapped[str] = mapped_column(String(64), primary_key=True)
+    upload_name: Mapped[str] = mapped_column(String(40), ForeignKey("uploads.name", ondelete="CASCADE"))
+    declared_bytes: Mapped[int | None] = mapped_column(BigInteger)
+    granularity: Mapped[int] = mapped_column(Integer)
+    received: Mapped[int] = mapped_column(BigInteger)
+    is_unsure: Mapped[bool] = mapped_column(Boolean)
+    fence: Mapped[int] = mapped_column(Integer)
+    writing_until: Mapped[float] = mapped_column(Float)
+    scan: Mapped[bytes | None] = mapped_column(LargeBinary)
 
 
 class FileRow(Base):

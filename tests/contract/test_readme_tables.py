@@ -29,10 +29,10 @@ def shown_default(value: object) -> str:
     match value:
         case None | () | BaseModel():
             return ""
-        case dict() if not value:
-            return ""
         case dict():
-            return "below"
+            return "below" if value else ""
+        case frozenset():
+            return "all"
         case bool():
             return f"`{str(value).lower()}`"
         case float():

@@ -18,6 +18,7 @@ from app.errors import (
     MethodNotAllowedError,
     RateLimitedError,
     Rendered,
+    ResourceNotFoundError,
     Surface,
     UnauthenticatedError,
     UpstreamSaid,
@@ -60,6 +61,7 @@ def test_the_list_of_codes_is_closed() -> None:
         "body-too-large",
         "busy",
         "bytes-needed",
+        "cache-not-found",
         "client-gone",
         "empty-file",
         "fields-too-large",
@@ -78,9 +80,12 @@ def test_the_list_of_codes_is_closed() -> None:
         "length-required",
         "malformed-request",
         "method-not-allowed",
+        "name-taken",
         "not-found",
+        "offset-conflict",
         "rate-limited",
         "rejected-by-model",
+        "resource-not-found",
         "slow-body",
         "store-unavailable",
         "stored-bytes",
@@ -164,8 +169,8 @@ def test_on_the_google_surface_every_error_has_googles_shape(code: str, kind: ty
     error = shown(kind(f"About {code}."), Surface.GOOGLE)
 
     assert list(error) == ["error"]
-    assert list(error["error"]) == ["code", "message", "status", "details"]
-    assert (error["error"]["code"], error["error"]["message"]) == (kind.status, f"About {code}.")
+    assert list(error["error"]) == ["code", "message", "status"]
+    assert (error["error"]["code"], error["error"]["message"]) == (kind.google_status or kind.status, f"About {code}.")
     assert re.fullmatch("[A-Z]+(_[A-Z]+)*", error["error"]["status"])
 
 
@@ -176,7 +181,8 @@ def test_on_the_google_surface_every_error_has_googles_shape(code: str, kind: ty
         (UnauthenticatedError("."), "UNAUTHENTICATED"),
         (ForbiddenError("."), "PERMISSION_DENIED"),
         (ForbiddenOriginError("."), "PERMISSION_DENIED"),
-        (FileNotFoundProblemError("."), "NOT_FOUND"),
+        (FileNotFoundProblemError("."), "PERMISSION_DENIED"),
+        (ResourceNotFoundError("."), "NOT_FOUND"),
         (RateLimitedError("."), "RESOURCE_EXHAUSTED"),
         (ClientGoneError("."), "CANCELLED"),
         (InternalError("."), "INTERNAL"),

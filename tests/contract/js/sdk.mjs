@@ -3,8 +3,8 @@
 import { readFileSync } from "node:fs";
 import { GoogleGenAI, createPartFromUri, createUserContent } from "@google/genai";
 
-const [baseUrl, apiVersion, media] = process.argv.slice(2);
-const ai = new GoogleGenAI({ apiKey: "a-key", httpOptions: { baseUrl, apiVersion } });
+const [baseUrl, apiVersion, media, apiKey] = process.argv.slice(2);
+const ai = new GoogleGenAI({ apiKey, httpOptions: { baseUrl, apiVersion } });
 const model = "gemini-3.5-flash";
 const seen = {};
 
@@ -71,7 +71,7 @@ async function failure(call) {
   }
 }
 seen.errors = {
-  model: await failure(() => ai.models.generateContent({ model: "gemini-2.0-flash", contents: "x" })),
+  model: await failure(() => ai.models.generateContent({ model: "gemini-0.1-none", contents: "x" })),
   file: await failure(() => ai.files.get({ name: "files/nope" })),
   stream: await failure(async () => {
     for await (const _ of await ai.models.generateContentStream({ model: "nope", contents: "x" })) {

@@ -24,6 +24,12 @@ EXPOSED = {
     "Tus-Extension",
     "Tus-Max-Size",
     "Idempotency-Replayed",
+    "X-Goog-Upload-Status",
+    "X-Goog-Upload-URL",
+    "X-Goog-Upload-Control-URL",
+    "X-Goog-Upload-Chunk-Granularity",
+    "X-Goog-Upload-Size-Received",
+    "Server-Timing",
 }
 
 

@@ -1,0 +1,108 @@
+"""Caches: `cachedContents`, each recorded with its owner when it is made."""
+
+from datetime import datetime
+
+import orjson
+from starlette.types import Receive, Scope, Send
+
+from app.native.bodies import Body, Policies, take
+from app.native.deferred import check_deferred
+from app.native.heads import PAGING, encoded, query_of, upstream_headers
+from app.native.listing import list_owned
+from app.native.owning import owned
+from app.native.relay import Document, Outgoing, fetch, send_document
+from app.native.services import Call
+from app.native.used import count, mapping, text
+from app.store.resources import Resource, ResourceKind
+
+_JSON = {"alt", "$alt", "prettyPrint", "$prettyPrint"}
+_LIST_TAKES = PAGING | _JSON
+_PATCH_TAKES = frozenset(_JSON | {"updateMask", "update_mask"})
+
+
+async def create(scope: Scope, receive: Receive, send: Send, call: Call) -> None:
+    """Serve `POST {version}/cachedContents`. Keeping a cache costs by the hour, so it is closed to budgeted clients."""
+    check_deferred(call, "Caches")
+    query = query_of(scope)
+    async with take(scope, receive, call, Policies.GENERATE) as body:
+        document = await _ask(scope, call, "POST", f"cachedContents{encoded(query)}", body)
+    if document.status == 200:
+        await _record(call, document)
+    await send_document(send, document)
+
+
+async def list_(scope: Scope, receive: Receive, send: Send, call: Call) -> None:
+    """Serve `GET {version}/cachedContents`: the client's own."""
+    query = query_of(scope, _LIST_TAKES)
+    page = await list_owned(
+        scope, call, query, kind=ResourceKind.CACHE, collection="cachedContents", items="cachedContents"
+    )
+    await send_document(send, Document.of_json(page))
+
+
+async def get(scope: Scope, receive: Receive, send: Send, call: Call) -> None:
+    """Serve `GET {version}/cachedContents/ID`."""
+    await owned(call, ResourceKind.CACHE)
+    query = query_of(scope)
+    await send_document(send, await _ask(scope, call, "GET", f"cachedContents/{call.route.name}{encoded(query)}"))
+
+
+async def patch(scope: Scope, receive: Receive, send: Send, call: Call) -> None:
+    """Serve `PATCH {version}/cachedContents/ID`: a cache lives longer, or shorter."""
+    cache = await owned(call, ResourceKind.CACHE)
+    query = query_of(scope, _PATCH_TAKES)
+    async with take(scope, receive, call, Policies.GENERATE) as body:
+        document = await _ask(scope, call, "PATCH", f"cachedContents/{cache.name}{encoded(query)}", body)
+    if document.status == 200 and (expires_at := _expiry(document)) is not None:
+        await call.services.resources.set_expiry(cache.key, expires_at)
+    await send_document(send, document)
+
+
+async def delete(scope: Scope, receive: Receive, send: Send, call: Call) -> None:
+    """Serve `DELETE {version}/cachedContents/ID`."""
+    cache = await owned(call, ResourceKind.CACHE)
+    document = await _ask(scope, call, "DELETE", f"cachedContents/{cache.name}{encoded(query_of(scope))}")
+    if document.status in {200, 403, 404}:
+        await call.services.resources.remove(cache.key)
+    await send_document(send, document)
+
+
+async def _ask(scope: Scope, call: Call, method: str, path: str, body: Body | None = None) -> Document:
+    upstream = call.services.upstream
+    headers = upstream_headers(scope)
+    if body is not None:
+        headers["Content-Length"] = str(body.length)
+    url = upstream.url(f"/{call.route.version}/{path}")
+    return await fetch(upstream, Outgoing(method, url, headers, None if body is None else body.content))
+
+
+async def _record(call: Call, document: Document) -> None:
+    cache = mapping(orjson.loads(document.text))
+    name = text(cache.get("name"))
+    if name is None:
+        return
+    now = call.services.upstream.now()
+    tokens = count(mapping(cache.get("usageMetadata")).get("totalTokenCount"))
+    await call.services.resources.add(
+        Resource(
+            ResourceKind.CACHE,
+            name.removeprefix("cachedContents/"),
+            call.client.id,
+            created_at=now,
+            expires_at=_expiry(document) or now + 3600,
+            model=(text(cache.get("model")) or "").removeprefix("models/") or None,
+            tokens=tokens,
+        )
+    )
+
+
+def _expiry(document: Document) -> float | None:
+    written = text(mapping(orjson.loads(document.text)).get("expireTime"))
+    if written is None:
+        return None
+    try:
+        # Nanoseconds are more than Python reads.
+        seconds, _, rest = written.removesuffix("Z").partition(".")
+        return datetime.fromisoformat(f"{seconds}+00:00").timestamp() + float(f"0.{rest or 0}")
+    except ValueError:
+        return None

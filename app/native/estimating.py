@@ -1,0 +1,30 @@
+"""What a relayed request may use, before a model is asked: from what the scanner saw, and what the registry knows."""
+
+from app.accounting.estimating import CHARS_PER_TOKEN, media_tokens
+from app.gemini.models import LONGEST_PROMPT_TOKENS
+from app.media.types import kind_of
+from app.native.metered import Estimated
+from app.native.scanning import Facts
+from app.store.records import Facts as MediaFacts
+from app.store.records import StoredFile
+
+LEAST_TOKENS = 16
+
+
+def estimate_of(facts: Facts, files: list[StoredFile], cached_tokens: int) -> Estimated:
+    """Estimate a request that was scanned whole, with the files that it names and the tokens of its cache."""
+    tokens = LEAST_TOKENS + facts.text_bytes // CHARS_PER_TOKEN + cached_tokens
+    for mime_type, count in facts.media_count.items():
+        # Base64 has four characters for three bytes; of several media of a type, each has its share.
+        size_bytes = facts.media_bytes[mime_type] * 3 // 4 // count
+        tokens += count * media_tokens(kind_of(mime_type), size_bytes, MediaFacts())
+    for file in files:
+        upload = file.upload
+        tokens += media_tokens(kind_of(upload.mime_type), upload.size_bytes, upload.facts)
+    most = facts.max_output_tokens
+    return Estimated(tokens, None if most is None else most * facts.candidates, facts.service_tier or "standard")
+
+
+def estimate_of_length(length: int) -> Estimated:
+    """Estimate a request of which only its length in bytes is known: all text, as far as a model takes that much."""
+    return Estimated(min(length // CHARS_PER_TOKEN, LONGEST_PROMPT_TOKENS))

@@ -1,0 +1,109 @@
+"""Files on Gemini's own paths: the client's own alone, by Gemini's names or by the names that it chose itself."""
+
+import orjson
+from starlette.types import Receive, Scope, Send
+
+from app.errors import MalformedRequestError
+from app.native.heads import PAGING, encoded, query_of, upstream_headers
+from app.native.listing import page_of, page_size, page_token
+from app.native.owning import missing_file
+from app.native.relay import Document, Outgoing, Watch, fetch, relay, send_document
+from app.native.services import Call
+from app.native.uploads.document import shown
+from app.store.records import StoredFile, Upload, UploadState
+from app.store.resources import ResourceKind
+
+_LIST_TAKES = PAGING | {"alt", "$alt", "prettyPrint", "$prettyPrint"}
+
+
+async def get(scope: Scope, receive: Receive, send: Send, call: Call) -> None:
+    """Serve `GET {version}/files/ID`."""
+    query = query_of(scope)
+    stored = await _stored(call)
+    name = call.route.name if stored is None else stored.upload.name
+    document = await _ask(scope, call, "GET", f"files/{name}{encoded(query)}")
+    alias = None if stored is None else stored.upload.alias
+    if document.status in {403, 404} and stored is not None:
+        await call.services.library.close(name)
+        raise missing_file(call.route.name)
+    if document.status == 200 and stored is not None:
+        await _take_note(call, stored.upload, document.text)
+    body = None if alias is None or document.status != 200 else shown(document.text, name, alias)
+    await send_document(send, document, body)
+
+
+async def list_(scope: Scope, receive: Receive, send: Send, call: Call) -> None:
+    """Serve `GET {version}/files`: the client's own, newest first."""
+    query = query_of(scope, _LIST_TAKES)
+    uploads, has_more = await call.services.library.page_of_uploads(
+        call.client.id, limit=page_size(query), after=page_token(query)
+    )
+    documents = []
+    for upload in uploads:
+        document = await _described(scope, call, upload)
+        if document is not None:
+            documents.append(shown(document, upload.name, upload.alias))
+    page = page_of("files", documents, uploads[-1].name if has_more else None)
+    await send_document(send, Document.of_json(page))
+
+
+async def delete(scope: Scope, receive: Receive, send: Send, call: Call) -> None:
+    """Serve `DELETE {version}/files/ID`: for all of the owner's ids of it."""
+    query = query_of(scope)
+    stored = await _stored(call)
+    if stored is None:
+        document = await _ask(scope, call, "DELETE", f"files/{call.route.name}{encoded(query)}")
+        if document.status == 200:
+            await call.services.resources.remove((ResourceKind.OUTPUT, call.route.name))
+    else:
+        document = await _ask(scope, call, "DELETE", f"files/{stored.upload.name}{encoded(query)}")
+        if document.status in {200, 403, 404}:
+            await call.services.library.close(stored.upload.name)
+    await send_document(send, document)
+
+
+async def download(scope: Scope, receive: Receive, send: Send, call: Call) -> None:
+    """Serve `GET {version}/files/ID:download?alt=media`, of what Gemini made for the client."""
+    query = query_of(scope, frozenset({"alt", "$alt"}))
+    if query.get("alt", query.get("$alt")) != "media":
+        raise MalformedRequestError("A download is asked for with alt=media.")
+    stored = await _stored(call)
+    name = call.route.name if stored is None else stored.upload.name
+    upstream = call.services.upstream
+    url = upstream.url(f"/{call.route.version}/files/{name}:download?alt=media")
+    await relay(upstream, send, Outgoing("GET", url, upstream_headers(scope)), reading=None, watch=Watch())
+
+
+async def _stored(call: Call) -> StoredFile | None:
+    """Find the uploaded file that the path names; None for one that Gemini made. Raises FileNotFoundProblemError."""
+    name, services = call.route.name, call.services
+    found = (await services.library.named(call.client.id, [name])).get(name)
+    if found is None:
+        key = (ResourceKind.OUTPUT, name)
+        if key not in await services.resources.owned(call.client.id, [key], now=services.upstream.now()):
+            raise missing_file(name)
+    return found
+
+
+async def _ask(scope: Scope, call: Call, method: str, path: str) -> Document:
+    upstream = call.services.upstream
+    url = upstream.url(f"/{call.route.version}/{path}")
+    return await fetch(upstream, Outgoing(method, url, upstream_headers(scope)))
+
+
+async def _described(scope: Scope, call: Call, upload: Upload) -> bytes | None:
+    """Give a file's description: as it was kept, or as Gemini has it now while it may change."""
+    if upload.document is not None and upload.state is not UploadState.PROCESSING:
+        return upload.document.encode()
+    document = await _ask(scope, call, "GET", f"files/{upload.name}")
+    if document.status != 200:
+        return None
+    await _take_note(call, upload, document.text)
+    return document.text.strip()
+
+
+async def _take_note(call: Call, upload: Upload, document: bytes) -> None:
+    """Keep what Gemini says of a file whose state has changed since."""
+    state = orjson.loads(document).get("state")
+    if upload.document is None or upload.state is UploadState.PROCESSING:
+        await call.services.library.take_state(upload, str(state), document.decode())

@@ -1,0 +1,57 @@
+"""The model calls: generateContent, streamGenerateContent, countTokens and the embeddings, relayed.
+
+The model stands in the path; a body that may be long goes up while it is scanned, and its last byte only when the whole
+of it has been.
+"""
+
+from starlette.types import Receive, Scope, Send
+
+from app.native.bodies import Body, Policies, take
+from app.native.heads import alt_of, check_content, encoded, query_of, upstream_headers
+from app.native.metered import Metered
+from app.native.reading import read_generation
+from app.native.relay import Outgoing, Reading, Watch, relay
+from app.native.services import Call
+
+READING = Reading(read_generation, b"usageMetadata")
+
+
+async def generate(scope: Scope, receive: Receive, send: Send, call: Call) -> None:
+    """Serve `POST {version}/models/M:generateContent` and `:streamGenerateContent`."""
+    check_content(scope)
+    query = query_of(scope)
+    alt_of(query, is_stream=call.route.operation.verb == "streamGenerateContent")
+    model = call.model(call.route.name)
+    async with take(scope, receive, call, Policies.GENERATE, may_stream=True) as body:
+        outgoing = _outgoing(scope, call, model, query, body)
+        async with Metered(call, model, body.estimate).watched() as watch, body.checked():
+            await relay(call.services.upstream, send, outgoing, reading=READING, watch=watch)
+
+
+async def embed(scope: Scope, receive: Receive, send: Send, call: Call) -> None:
+    """Serve `POST {version}/models/M:batchEmbedContents` and `:embedContent`, whose answers tell no usage."""
+    check_content(scope)
+    query = query_of(scope)
+    alt_of(query, is_stream=False)
+    model = call.model(call.route.name)
+    async with take(scope, receive, call, Policies.GENERATE) as body:
+        outgoing = _outgoing(scope, call, model, query, body)
+        async with Metered(call, model, body.estimate_of_input).watched() as watch:
+            await relay(call.services.upstream, send, outgoing, reading=READING, watch=watch)
+
+
+async def count_tokens(scope: Scope, receive: Receive, send: Send, call: Call) -> None:
+    """Serve `POST {version}/models/M:countTokens`, which costs nothing."""
+    check_content(scope)
+    query = query_of(scope)
+    alt_of(query, is_stream=False)
+    model = call.model(call.route.name)
+    async with take(scope, receive, call, Policies.GENERATE) as body:
+        outgoing = _outgoing(scope, call, model, query, body)
+        await relay(call.services.upstream, send, outgoing, reading=None, watch=Watch())
+
+
+def _outgoing(scope: Scope, call: Call, model: str, query: dict[str, str], body: Body) -> Outgoing:
+    upstream = call.services.upstream
+    url = upstream.url(f"/{call.route.version}/models/{model}:{call.route.operation.verb}{encoded(query)}")
+    return Outgoing("POST", url, {**upstream_headers(scope), "Content-Length": str(body.length)}, body.content)

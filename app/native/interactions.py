@@ -1,0 +1,168 @@
+"""Interactions: the model stands in the JSON, and what is stored at Gemini is recorded with its owner.
+
+    create ──> scan, splice the model's name ──> Gemini ──> id is written down ──> the answer goes to the client
+
+No byte that tells an interaction's id leaves before the id has been written down: a client may use it at once.
+"""
+
+import orjson
+from starlette.types import Message, Receive, Scope, Send
+
+from app.errors import UpstreamFailedError
+from app.native.bodies import Body, Policies, take
+from app.native.deferred import check_deferred
+from app.native.heads import check_content, encoded, query_of, upstream_headers
+from app.native.metered import Metered, answered, settle
+from app.native.owning import owned
+from app.native.reading import read_interaction
+from app.native.relay import Outgoing, Reading, Watch, fetch, relay, send_document
+from app.native.services import Call
+from app.native.used import mapping, text
+from app.store.resources import Resource, ResourceKind
+
+LIFETIME_S = 60 * 86_400.0
+"""How long an interaction is remembered: longer than Gemini has it."""
+MAX_HELD_BYTES = 64 << 20
+READING = Reading(read_interaction, b"usage")
+_GET_TAKES = frozenset({"stream", "include_input", "last_event_id", "alt", "$alt"})
+_RUNNING = frozenset({"in_progress", "queued"})
+
+
+async def create(scope: Scope, receive: Receive, send: Send, call: Call) -> None:
+    """Serve `POST {version}/interactions`."""
+    check_content(scope)
+    query = query_of(scope)
+    async with take(scope, receive, call, Policies.INTERACTIONS) as body:
+        if body.facts.is_background:
+            check_deferred(call, "Background interactions")
+        model = body.model or call.services.models.default
+        outgoing = _outgoing(scope, call, f"interactions{encoded(query)}", body)
+        creating = _Creating(call, model, send)
+        # What is not stored has an id that means nothing afterwards.
+        creating.is_done = body.facts.store is False
+        async with Metered(call, model, body.estimate).admitted() as asked:
+            creating.reservation = asked.call if body.facts.is_background else None
+            asked.is_deferred = body.facts.is_background
+            watch = Watch()
+            try:
+                await relay(call.services.upstream, creating.send, outgoing, reading=READING, watch=watch)
+            finally:
+                asked.is_deferred = asked.is_deferred and watch.status < 400
+                settle(asked, watch)
+
+
+async def get(scope: Scope, receive: Receive, send: Send, call: Call) -> None:
+    """Serve `GET {version}/interactions/ID`, whole or as a stream that goes on after an event."""
+    interaction = await owned(call, ResourceKind.INTERACTION)
+    path = f"interactions/{interaction.name}{encoded(query_of(scope, _GET_TAKES))}"
+    watch = Watch()
+    upstream = call.services.upstream
+    url = upstream.url(f"/{call.route.version}/{path}")
+    await relay(upstream, send, Outgoing("GET", url, upstream_headers(scope)), reading=READING, watch=watch)
+    said = watch.said
+    if interaction.call is not None and said.usage is not None and said.finish_reason not in _RUNNING:
+        reservation = await call.services.resources.take_call(interaction.key)
+        if reservation is not None:
+            answer = answered(said.usage, said.finish_reason or "completed")
+            call.services.metering.settle_later(call.meter, reservation, interaction.model or "", answer)
+
+
+async def cancel(scope: Scope, receive: Receive, send: Send, call: Call) -> None:
+    """Serve `POST {version}/interactions/ID/cancel`."""
+    interaction = await owned(call, ResourceKind.INTERACTION)
+    upstream = call.services.upstream
+    url = upstream.url(f"/{call.route.version}/interactions/{interaction.name}/cancel{encoded(query_of(scope))}")
+    headers = {**upstream_headers(scope), "Content-Length": "0"}
+    await relay(upstream, send, Outgoing("POST", url, headers), reading=None, watch=Watch())
+
+
+async def delete(scope: Scope, receive: Receive, send: Send, call: Call) -> None:
+    """Serve `DELETE {version}/interactions/ID`."""
+    interaction = await owned(call, ResourceKind.INTERACTION)
+    upstream = call.services.upstream
+    url = upstream.url(f"/{call.route.version}/interactions/{interaction.name}{encoded(query_of(scope))}")
+    document = await fetch(upstream, Outgoing("DELETE", url, upstream_headers(scope)))
+    if document.status in {200, 403, 404}:
+        await call.services.resources.remove(interaction.key)
+    await send_document(send, document)
+
+
+def _outgoing(scope: Scope, call: Call, path: str, body: Body) -> Outgoing:
+    upstream = call.services.upstream
+    # The id is read before the answer goes on, so it is not asked for compressed.
+    headers = {**upstream_headers(scope), "Accept-Encoding": "identity", "Content-Length": str(body.length)}
+    return Outgoing("POST", upstream.url(f"/{call.route.version}/{path}"), headers, body.content)
+
+
+class _Creating:
+    """Holds an answer back until the interaction that it tells of has been written down."""
+
+    def __init__(self, call: Call, model: str, send: Send) -> None:
+        self._call = call
+        self._model = model
+        self._send = send
+        self._held: list[Message] = []
+        self._text = bytearray()
+        self._is_stream = False
+        self.is_done = False
+        self.reservation: str | None = None
+
+    async def send(self, message: Message) -> None:
+        """Pass a message on, now or as soon as the id has been written down."""
+        if not self.is_done:
+            self._held.append(message)
+            if not await self._is_settled(message):
+                return
+            self.is_done = True
+            for held in self._held[:-1]:
+                await self._send(held)
+            self._held.clear()
+        await self._send(message)
+
+    async def _is_settled(self, message: Message) -> bool:
+        if message["type"] == "http.response.start":
+            kinds = [value for name, value in message["headers"] if name == b"content-type"]
+            self._is_stream = bool(kinds) and kinds[0].startswith(b"text/event-stream")
+            return bool(message["status"] != 200)
+        self._text += message.get("body", b"")
+        if len(self._text) > MAX_HELD_BYTES:
+            raise UpstreamFailedError(f"Gemini's answer is larger than {MAX_HELD_BYTES} bytes.")
+        is_last = not message.get("more_body", False)
+        name = _first_id(self._text) if self._is_stream else _id(bytes(self._text)) if is_last else None
+        if name is not None:
+            await self._record(name)
+        return name is not None or is_last
+
+    async def _record(self, name: str) -> None:
+        now = self._call.services.upstream.now()
+        await self._call.services.resources.add(
+            Resource(
+                ResourceKind.INTERACTION,
+                name,
+                self._call.client.id,
+                created_at=now,
+                expires_at=now + LIFETIME_S,
+                model=self._model,
+                call=self.reservation,
+            )
+        )
+
+
+def _first_id(stream: bytearray) -> str | None:
+    """Find the id in the whole lines of a stream that have come."""
+    for line in bytes(stream[: stream.rfind(b"\n") + 1]).splitlines():
+        if line.startswith(b"data:") and (name := _id(line[5:].strip())) is not None:
+            return name
+    return None
+
+
+def _id(document: bytes) -> str | None:
+    try:
+        message = mapping(orjson.loads(document))
+    except orjson.JSONDecodeError:
+        return None
+    return (
+        text(mapping(message.get("interaction")).get("id"))
+        or text(message.get("interaction_id"))
+        or text(message.get("id"))
+    )

@@ -1,0 +1,87 @@
+"""Lists of what a client made: its own names from the registry, page by page, each object as Gemini gives it now.
+
+    registry page ──> GET each, some at a time ──> {"<collection>": [object, object, ...], "nextPageToken"?}
+
+Gemini's own lists show everybody's, and filtering their pages would tell how many others there are. What Gemini does
+not have any more is forgotten on the way.
+"""
+
+import asyncio
+from collections.abc import Mapping
+
+import orjson
+from starlette.types import Scope
+
+from app.errors import GatewayError, MalformedRequestError
+from app.native.heads import upstream_headers
+from app.native.relay import Document, Outgoing, fetch
+from app.native.services import Call
+from app.store.resources import Resource, ResourceKind, ResourcePage
+
+DEFAULT_PAGE = 10
+LARGEST_PAGE = 100
+AT_ONCE = 8
+_GONE = frozenset({403, 404})
+
+
+def page_size(query: Mapping[str, str], *, default: int = DEFAULT_PAGE, largest: int = LARGEST_PAGE) -> int:
+    """Read `pageSize`; zero is the default, what is too large becomes the largest. Raises MalformedRequestError."""
+    text = query.get("pageSize", query.get("page_size", ""))
+    if not text:
+        return default
+    if not text.isdecimal() or len(text) > 9:
+        raise MalformedRequestError(f"pageSize={text[:20]!r} is not a whole number from 0.")
+    return min(int(text), largest) or default
+
+
+def page_token(query: Mapping[str, str]) -> str | None:
+    """Read `pageToken`; none is the first page."""
+    return query.get("pageToken", query.get("page_token", "")) or None
+
+
+async def list_owned(
+    scope: Scope, call: Call, query: Mapping[str, str], *, kind: ResourceKind, collection: str, items: str
+) -> bytes:
+    """Give one page of the client's resources of a kind, as Gemini would list them.
+
+    `collection` is theirs in the path, `items` is their name in the answer. Raises what `fetch` raises.
+    """
+    services = call.services
+    page: ResourcePage = await services.resources.page(
+        call.client.id, kind, limit=page_size(query), after=page_token(query), now=services.upstream.now()
+    )
+    headers = {**upstream_headers(scope), "Accept-Encoding": "identity"}
+    slots = asyncio.Semaphore(AT_ONCE)
+
+    async def get(resource: Resource) -> Document:
+        async with slots:
+            url = services.upstream.url(f"/{call.route.version}/{collection}/{resource.name}")
+            return await fetch(services.upstream, Outgoing("GET", url, headers))
+
+    failure: GatewayError | None = None
+    fetching: list[tuple[Resource, asyncio.Task[Document]]] = []
+    try:
+        async with asyncio.TaskGroup() as group:
+            fetching += [(resource, group.create_task(get(resource))) for resource in page.resources]
+    except* GatewayError as failed:
+        failure = next(error for error in failed.exceptions if isinstance(error, GatewayError))
+    if failure is not None:
+        raise failure
+    found = []
+    for resource, task in fetching:
+        document = task.result()
+        if document.status == 200:
+            found.append(document.text.strip())
+        elif document.status in _GONE:
+            await services.resources.remove(resource.key)
+    return page_of(items, found, page.resources[-1].name if page.has_more else None)
+
+
+def page_of(items: str, found: list[bytes], token: str | None) -> bytes:
+    """Write a page as Gemini does: empty members are left out."""
+    members = []
+    if found:
+        members.append(b'"%b": [%b]' % (items.encode(), b",".join(found)))
+    if token is not None:
+        members.append(b'"nextPageToken": %b' % orjson.dumps(token))
+    return b"{%b}" % b",".join(members)

@@ -1,0 +1,44 @@
+"""Google's OpenAI-compatible path: the model stands in the JSON, whose name alone is spliced; the rest is relayed."""
+
+from starlette.types import Receive, Scope, Send
+
+from app.native.bodies import Policies, take
+from app.native.heads import check_content, query_of, upstream_headers
+from app.native.metered import Metered
+from app.native.reading import read_openai
+from app.native.relay import Outgoing, Reading, Watch, relay
+from app.native.services import Call
+
+READING = Reading(read_openai, b"usage")
+_NOTHING: frozenset[str] = frozenset()
+
+
+async def ask(scope: Scope, receive: Receive, send: Send, call: Call) -> None:
+    """Serve `POST {version}/openai/chat/completions` and `/embeddings`."""
+    check_content(scope)
+    query_of(scope, _NOTHING)
+    async with take(scope, receive, call, Policies.OPENAI) as body:
+        path = call.route.operation.path.replace("{version}", call.route.version)
+        headers = {**upstream_headers(scope), "Content-Length": str(body.length)}
+        upstream = call.services.upstream
+        outgoing = Outgoing("POST", upstream.url(path), headers, body.content)
+        model = body.model or call.services.models.default
+        async with Metered(call, model, body.estimate).watched() as watch:
+            await relay(upstream, send, outgoing, reading=READING, watch=watch)
+
+
+async def list_models(scope: Scope, receive: Receive, send: Send, call: Call) -> None:
+    """Serve `GET {version}/openai/models`."""
+    await _relay(scope, send, call, "models")
+
+
+async def get_model(scope: Scope, receive: Receive, send: Send, call: Call) -> None:
+    """Serve `GET {version}/openai/models/M`; an alias gives the model that it stands for."""
+    await _relay(scope, send, call, f"models/{call.services.models.resolve(call.route.name)}")
+
+
+async def _relay(scope: Scope, send: Send, call: Call, path: str) -> None:
+    query_of(scope, _NOTHING)
+    upstream = call.services.upstream
+    url = upstream.url(f"/{call.route.version}/openai/{path}")
+    await relay(upstream, send, Outgoing("GET", url, upstream_headers(scope)), reading=None, watch=Watch())

@@ -1,0 +1,447 @@
+"""A strict scanner of one JSON document that comes in pieces: bytes go through, strings that may refer are held.
+
+    feed(piece) ──> [bytes, Found, bytes, ...]      in order; with the Founds' own bytes in place, it is the input
+
+Strict as RFC 8259 is, since the parser behind may be lenient: what two parsers could read differently is refused.
+Memory is flat: of free text and media nothing is held, of any other string at most 8 KiB.
+"""
+
+import codecs
+import re
+from dataclasses import dataclass, field
+from enum import IntEnum
+
+import orjson
+
+from app.errors import ForbiddenError, MalformedRequestError
+from app.native.scanning.policy import POLICIES, Policy, Role, fold
+from app.native.scanning.references import LONGEST, Meaning, Unusable, Url, UrlKind, classify
+
+MAX_DEPTH = 100
+"""As many levels as Google's parser takes."""
+MAX_KEY_BYTES = 1_024
+MAX_SCALAR_BYTES = 400
+MAX_NAMES = 10_000
+LONG_RUN = 2_048
+
+
+@dataclass(frozen=True, slots=True)
+class ModelName:
+    """A model's name, as the client gives it."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Handle:
+    """Something stored that an opaque string stands for."""
+
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A string to be resolved before it goes on: its bytes with their quotes, its text, what it means, its name."""
+
+    raw: bytes
+    text: str
+    what: Meaning | ModelName | Handle
+    key: str
+
+
+Segment = bytes | Found
+
+
+@dataclass(slots=True)
+class Facts:
+    """What was seen on the way: how much text and media, and what bears on cost. Lengths are bytes as written."""
+
+    text_bytes: int = 0
+    media_bytes: dict[str, int] = field(default_factory=dict)
+    """Base64 of inline media, by MIME type in lower case ("" where none was given)."""
+    media_count: dict[str, int] = field(default_factory=dict)
+    max_output_tokens: int | None = None
+    candidates: int = 1
+    service_tier: str | None = None
+    stream: bool | None = None
+    store: bool | None = None
+    is_background: bool = False
+
+
+class _At(IntEnum):
+    VALUE = 0
+    FIRST_VALUE = 1
+    KEY = 2
+    FIRST_KEY = 3
+    AFTER = 4
+    TEXT = 5
+    END = 6
+
+
+@dataclass(slots=True)
+class _Frame:
+    """An open object or array; `role` is that of the value that comes next, `names` those that an object has had."""
+
+    is_object: bool
+    is_free: bool
+    names: set[str] | None
+    role: Role = Role.SCANNED
+    key: str = ""
+    mime_type: str = ""
+    media_bytes: int = 0
+
+
+_STRING = re.compile(rb'"([^"\\\x00-\x1f]*(?:\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4})[^"\\\x00-\x1f]*)*)"')
+_KEY = re.compile(rb'[ \t\n\r]*"([^"\\\x00-\x1f]*(?:\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4})[^"\\\x00-\x1f]*)*)"[ \t\n\r]*:')
+_UNENDED = re.compile(
+    rb'"[^"\\\x00-\x1f]*(?:\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4})[^"\\\x00-\x1f]*)*(?:\\u?[0-9a-fA-F]{0,3})?\Z'
+)
+_UNENDED_KEY = re.compile(
+    rb'[ \t\n\r]*(?:"[^"\\\x00-\x1f]*(?:\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4})[^"\\\x00-\x1f]*)*'
+    rb'(?:(?:\\u?[0-9a-fA-F]{0,3})?|"[ \t\n\r]*))?\Z'
+)
+_SCALAR = re.compile(rb"(?:-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?|true|false|null)(?=[ \t\n\r,\]}])")
+_LAST_SCALAR = re.compile(rb"(?:-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?|true|false|null)\Z")
+_UNENDED_SCALAR = re.compile(rb"[-+.0-9a-zA-Z]*\Z")
+_SPACE = re.compile(rb"[ \t\n\r]*")
+_RUN = re.compile(rb'[^"\\\x00-\x1f]*(?:\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4})[^"\\\x00-\x1f]*)*')
+_UNENDED_ESCAPE = re.compile(rb"\\(?:u[0-9a-fA-F]{0,3})?\Z")
+_CONTROL = bytes(1 if code < 32 else 0 for code in range(256))
+_FREE = frozenset({Role.TEXT, Role.TEXTS, Role.DATA, Role.TREE})
+_INHERITED = frozenset({Role.TREE, Role.TEXTS, Role.MODEL, Role.HANDLE, Role.WORD})
+"""What stands in a list is what the list is, in these roles."""
+_TOLD = frozenset({Role.NUMBER, Role.FLAG})
+_QUOTE, _BRACE, _BRACKET, _END_BRACE, _END_BRACKET, _COMMA, _SPACE_CODE = b'"{[}], '
+_OPENING = frozenset({_BRACE, _BRACKET})
+_VALUE, _FIRST_VALUE, _KEY_NEXT, _FIRST_KEY, _AFTER, _TEXT, _END = _At
+"""Bound once: a look-up for every token would cost more than the comparison."""
+
+
+class JsonScanner:
+    """Scans one document. `bases` are the gateway's own addresses. After an error it is of no use any more."""
+
+    def __init__(self, policy: Policy, bases: tuple[str, ...] = ()) -> None:
+        self.facts = Facts()
+        self._policy = policy
+        self._bases = bases
+        self._keys: dict[bytes, tuple[str, Role]] = {}
+        self._stack: list[_Frame] = []
+        self._at = _VALUE
+        self._held = b""
+        self._text_bytes = 0
+        self._is_data = False
+        self._offset = 0
+        self._decoder = codecs.getincrementaldecoder("utf-8")("strict")
+        self._is_ascii = True
+
+    # What comes and goes
+
+    def feed(self, piece: bytes) -> list[Segment]:
+        """Take a piece in; gives what may go on.
+
+        Raises MalformedRequestError, and ForbiddenError for what is closed.
+        """
+        self._check_utf8(piece)
+        data = self._held + piece if self._held else piece
+        segments: list[Segment] = []
+        sent = position = 0
+        size = len(data)
+        while position < size:
+            if self._at == _TEXT:
+                position, is_whole = self._text(data, position)
+                if not is_whole:
+                    break
+                continue
+            start = position
+            if data[start] <= _SPACE_CODE:
+                start = _SPACE.match(data, start).end()  # type: ignore[union-attr]  # it matches always
+                if start == size:
+                    position = start
+                    break
+            after = self._step(data, start)
+            if isinstance(after, Found):
+                if sent < start:
+                    segments.append(data[sent:start])
+                segments.append(after)
+                sent = position = start + len(after.raw)
+            elif after is None:
+                position = start
+                break
+            else:
+                position = after
+        if sent < position:
+            segments.append(data if sent == 0 and position == size else data[sent:position])
+        self._held = data[position:]
+        self._offset += position
+        return segments
+
+    def end(self) -> list[Segment]:
+        """Say that nothing more comes; gives what was held. Raises MalformedRequestError when it is not whole."""
+        self._decode(b"", is_last=True)
+        held = self._held
+        if self._at == _VALUE and not self._stack and held and _LAST_SCALAR.fullmatch(held):
+            self._at = _END
+            return [held]
+        if self._at != _END or held:
+            raise self._wrong("it ends before it is whole", 0)
+        return []
+
+    def _check_utf8(self, piece: bytes) -> None:
+        if self._is_ascii and piece.isascii():
+            return
+        self._is_ascii = False
+        self._decode(piece)
+        self._is_ascii = not self._decoder.getstate()[0]
+
+    def _decode(self, piece: bytes, *, is_last: bool = False) -> None:
+        try:
+            decoded = self._decoder.decode(piece, is_last)
+        except UnicodeDecodeError:
+            raise MalformedRequestError("The JSON is not valid UTF-8.") from None
+        if self._offset == 0 and not self._held and decoded.startswith("\ufeff"):
+            raise MalformedRequestError("The JSON begins with a byte order mark; leave it out.")
+
+    # One token
+
+    def _step(self, data: bytes, start: int) -> "int | Found | None":
+        """Take the token at `start`; gives where it ends, what was found, or None when it is not whole yet."""
+        at, first = self._at, data[start]
+        if at == _AFTER:
+            return self._after(start, first)
+        if at == _KEY_NEXT or (at == _FIRST_KEY and first != _END_BRACE):
+            return self._key(data, start)
+        if first == _QUOTE and at != _END:
+            return self._string(data, start)
+        return self._other(data, start, first)
+
+    def _other(self, data: bytes, start: int, first: int) -> int | None:
+        at = self._at
+        if at == _END:
+            raise self._wrong("something follows the document", start)
+        if at == _FIRST_KEY or (at == _FIRST_VALUE and first == _END_BRACKET):
+            return self._close(start)
+        if first in _OPENING:
+            return self._open(start, is_object=first == _BRACE)
+        return self._scalar(data, start)
+
+    def _after(self, start: int, first: int) -> int:
+        frame = self._stack[-1]
+        if first == _COMMA:
+            self._at = _KEY_NEXT if frame.is_object else _VALUE
+            return start + 1
+        if first == (_END_BRACE if frame.is_object else _END_BRACKET):
+            return self._close(start)
+        raise self._wrong("a comma or an end is missing", start)
+
+    def _open(self, start: int, *, is_object: bool) -> int:
+        if len(self._stack) >= MAX_DEPTH:
+            raise self._wrong(f"it has more than {MAX_DEPTH} levels", start)
+        parent = self._stack[-1] if self._stack else None
+        role = parent.role if parent is not None else Role.SCANNED
+        is_free = parent is not None and (parent.is_free or role is Role.TREE)
+        if role is Role.CLOSED:
+            raise self._closed(parent)
+        frame = _Frame(is_object, is_free, set() if is_object and not is_free else None)
+        if not is_object and parent is not None:
+            # What stands in a list has the list's name.
+            frame.key = parent.key
+            frame.role = role if role in _INHERITED else Role.SCANNED
+        self._stack.append(frame)
+        self._at = _FIRST_KEY if is_object else _FIRST_VALUE
+        return start + 1
+
+    def _close(self, start: int) -> int:
+        frame = self._stack.pop()
+        if frame.media_bytes:
+            facts, kind = self.facts, frame.mime_type
+            facts.media_bytes[kind] = facts.media_bytes.get(kind, 0) + frame.media_bytes
+            facts.media_count[kind] = facts.media_count.get(kind, 0) + 1
+        self._at = _AFTER if self._stack else _END
+        return start + 1
+
+    def _key(self, data: bytes, start: int) -> int | None:
+        match = _KEY.match(data, start)
+        if match is None or match.end() - start > MAX_KEY_BYTES:
+            if match is None and len(data) - start <= MAX_KEY_BYTES and _UNENDED_KEY.match(data, start):
+                return None
+            raise self._wrong("a name in quotes and a colon are missing, or the name is too long", start)
+        frame = self._stack[-1]
+        frame.key, frame.role = self._known(match[1], start)
+        if frame.names is not None:
+            if frame.key in frame.names:
+                raise self._wrong(f"the name {frame.key[:60]!r} stands twice in one object", start)
+            frame.names.add(frame.key)
+            if len(frame.names) > MAX_NAMES:
+                raise self._wrong(f"an object has more than {MAX_NAMES} names", start)
+        self._at = _VALUE
+        return match.end()
+
+    def _known(self, written: bytes, start: int) -> tuple[str, Role]:
+        known = self._keys.get(written)
+        if known is None:
+            name = fold(self._unescaped(written, start))
+            known = name, self._policy.roles.get(name, Role.SCANNED)
+            if len(self._keys) < MAX_NAMES:
+                self._keys[written] = known
+        return known
+
+    def _unescaped(self, written: bytes, start: int) -> str:
+        if b"\\" not in written:
+            return written.decode()
+        try:
+            return str(orjson.loads(b'"%b"' % written))
+        except orjson.JSONDecodeError:
+            raise self._wrong("half of a surrogate pair stands alone", start) from None
+
+    def _string(self, data: bytes, start: int) -> "int | Found | None":
+        frame = self._stack[-1] if self._stack else None
+        role = Role.SCANNED if frame is None else frame.role
+        if frame is not None and (frame.is_free or role in _FREE):
+            self._at = _TEXT
+            self._text_bytes, self._is_data = 0, role is Role.DATA and not frame.is_free
+            return start + 1
+        match = _STRING.match(data, start)
+        if match is None or match.end() - start > LONGEST:
+            return self._long_string(data, start, is_whole=match is not None)
+        self._at = _AFTER if self._stack else _END
+        text = self._unescaped(match[1], start)
+        what = self._meaning(text, role, frame)
+        return match.end() if what is None else Found(match[0], text, what, frame.key if frame else "")
+
+    def _long_string(self, data: bytes, start: int, *, is_whole: bool) -> int | None:
+        held = data[start : start + LONGEST]
+        if not is_whole and not _UNENDED.match(data, start):
+            raise self._wrong("a string is broken", start)
+        if not is_whole and len(data) - start <= LONGEST:
+            return None
+        # Media in a data: URL may be as long as it likes; whatever else is so long names nothing that exists.
+        meaning = classify(_beginning(held), self._bases)
+        if isinstance(meaning, Unusable) or (isinstance(meaning, Url) and meaning.kind is not UrlKind.DATA):
+            raise self._wrong("a name or address is longer than any there is", start)
+        self._at = _TEXT
+        self._text_bytes, self._is_data = 0, True
+        return start + 1
+
+    def _meaning(self, text: str, role: Role, frame: _Frame | None) -> "Meaning | ModelName | Handle | None":
+        if role is Role.SCANNED:
+            return classify(text, self._bases)
+        if role is Role.MODEL:
+            return ModelName(text)
+        if role is Role.HANDLE:
+            return Handle(text)
+        if role is Role.MIME_TYPE and frame is not None:
+            frame.mime_type = text[:100].lower()
+        elif role is Role.WORD:
+            self._take_word(text, frame)
+        elif role is Role.CLOSED:
+            raise self._closed(frame)
+        return classify(text, self._bases)
+
+    def _take_word(self, text: str, frame: _Frame | None) -> None:
+        if frame is None:
+            return
+        if frame.key == "servicetier":
+            self.facts.service_tier = text[:40].lower()
+        elif text in self._policy.closed_types:
+            raise self._closed(frame)
+
+    def _scalar(self, data: bytes, start: int) -> int | None:
+        match = _SCALAR.match(data, start)
+        if match is None or match.end() - start > MAX_SCALAR_BYTES:
+            if match is None and len(data) - start <= MAX_SCALAR_BYTES and _UNENDED_SCALAR.match(data, start):
+                return None
+            raise self._wrong("a value is missing, or is none that JSON knows", start)
+        self._at = _AFTER if self._stack else _END
+        if self._stack and self._stack[-1].role in _TOLD:
+            self._take_scalar(self._stack[-1].key, match[0])
+        return match.end()
+
+    def _take_scalar(self, key: str, written: bytes) -> None:
+        facts, value = self.facts, orjson.loads(written)
+        if isinstance(value, bool):
+            if key == "stream":
+                facts.stream = value
+            elif key == "store":
+                facts.store = value
+            elif key == "background":
+                facts.is_background = value
+        elif isinstance(value, int) and value >= 0:
+            if key in {"candidatecount", "n"}:
+                facts.candidates = max(facts.candidates, value)
+            else:
+                facts.max_output_tokens = max(facts.max_output_tokens or 0, value)
+
+    # Free text
+
+    def _text(self, data: bytes, position: int) -> tuple[int, bool]:
+        """Go on in a string that is free; gives how far, and whether it has ended."""
+        end = self._run(data, position)
+        self._text_bytes += end - position
+        if end == len(data):
+            return end, False
+        if data[end] == _QUOTE:
+            self._end_text()
+            return end + 1, True
+        if _UNENDED_ESCAPE.match(data, end):
+            return end, False
+        raise self._wrong("a string has a control character or an escape that JSON does not know", end)
+
+    def _run(self, data: bytes, position: int) -> int:
+        """Give where text ends: at a quote, at what may not stand in it, or at the end of the data."""
+        if len(data) - position > LONG_RUN:
+            end = data.find(b'"', position)
+            end = len(data) if end < 0 else end
+            # Over long runs without escapes, searching is several times as fast as matching.
+            if end - position > LONG_RUN and data.find(b"\\", position, end) < 0:
+                control = data[position:end].translate(_CONTROL).find(1)
+                return end if control < 0 else position + control
+        return _RUN.match(data, position).end()  # type: ignore[union-attr]  # it matches always
+
+    def _end_text(self) -> None:
+        if self._is_data:
+            self._stack[-1].media_bytes += self._text_bytes
+        else:
+            self.facts.text_bytes += self._text_bytes
+        self._at = _AFTER
+
+    # Errors, and what is kept
+
+    def _wrong(self, what: str, position: int) -> MalformedRequestError:
+        names = ".".join(frame.key for frame in self._stack[:-1] if frame.is_object)[:200]
+        where = f" (below {names})" if names else ""
+        return MalformedRequestError(f"Invalid JSON payload: {what}, at byte {self._offset + position}{where}.")
+
+    def _closed(self, frame: _Frame | None) -> ForbiddenError:
+        name = frame.key if frame else ""
+        return ForbiddenError(f"{name[:60]!r} is closed on this gateway: it would reach past it.")
+
+    def save(self) -> bytes:
+        """Write down where the scanner stands, between two pieces, for `restore`."""
+        frames = [
+            [f.is_object, f.is_free, None if f.names is None else sorted(f.names), f.role.value, f.key, f.mime_type]
+            for f in self._stack
+        ]
+        decoder = self._decoder.getstate()[0].hex()
+        return orjson.dumps(
+            [1, self._policy.name, frames, int(self._at), self._held.hex(), decoder, self._is_data, self._offset]
+        )
+
+    @classmethod
+    def restore(cls, saved: bytes, bases: tuple[str, ...] = ()) -> "JsonScanner":
+        """Make a scanner that goes on where another stood; of its facts nothing is kept."""
+        _, policy, frames, at, held, decoder, is_data, offset = orjson.loads(saved)
+        scanner = cls(POLICIES[policy], bases)
+        scanner._stack = [
+            _Frame(is_object, is_free, None if names is None else set(names), Role(role), key, mime_type)
+            for is_object, is_free, names, role, key, mime_type in frames
+        ]
+        scanner._at, scanner._held, scanner._is_data, scanner._offset = _At(at), bytes.fromhex(held), is_data, offset
+        scanner._decoder.setstate((bytes.fromhex(decoder), 0))
+        scanner._is_ascii = not decoder
+        return scanner
+
+
+def _beginning(written: bytes) -> str:
+    """Unescape the beginning of a string as far as it can be."""
+    text = written[1:].decode("utf-8", "ignore")
+    return re.sub(r"\\u([0-9a-fA-F]{4})|\\(.)", lambda match: chr(int(match[1], 16)) if match[1] else match[2], text)

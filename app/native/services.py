@@ -1,0 +1,59 @@
+"""What the relayed surfaces work with: built once by `create_app`, owned by the lifespan."""
+
+from dataclasses import dataclass, field
+
+from starlette.types import Scope
+
+from app.accounting.metering import Meter, Metering
+from app.clients.authenticator import Authenticator, require_model
+from app.clients.identity import LOCAL, Client
+from app.gemini.models import Models
+from app.gemini.upstream import Upstream
+from app.media.buffers import HeldBytes
+from app.media.library import FileLibrary
+from app.native.routes import Route
+from app.native.writers import Writers
+from app.settings import Settings
+from app.store.resources import ResourceRegistry
+from app.store.upload_sessions import UploadSessions
+
+
+@dataclass(frozen=True, slots=True)
+class NativeServices:
+    """The parts of one gateway that relay."""
+
+    settings: Settings
+    upstream: Upstream
+    models: Models
+    library: FileLibrary
+    resources: ResourceRegistry
+    upload_sessions: UploadSessions
+    writers: Writers
+    held_bytes: HeldBytes
+    authenticator: Authenticator
+    metering: Metering
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One request that has been matched, and whose it is."""
+
+    services: NativeServices
+    route: Route
+    client: Client = LOCAL
+    meter: Meter = field(default_factory=Meter)
+
+    def model(self, requested: str) -> str:
+        """Give the model that a client's name for it means; raises ForbiddenError when it is not for this client."""
+        model = self.services.models.resolve(requested)
+        require_model(self.client, model)
+        return model
+
+
+def call_of(services: NativeServices, route: Route, scope: Scope) -> Call:
+    """Make the call of a request, with its client and its meter."""
+    client: Client = scope.get("gateway.client", LOCAL)
+    if not services.metering.is_on:
+        return Call(services, route, client)
+    meter: Meter = scope.setdefault("gateway.meter", Meter(client))
+    return Call(services, route, client, meter)

@@ -1,0 +1,30 @@
+"""A file as Gemini describes it, and as its owner sees it: the same bytes, but for a name of the owner's own."""
+
+import base64
+from collections.abc import Mapping
+
+from app.gemini.remote_files import URI_PREFIX
+
+
+def shown(document: bytes, name: str, alias: str | None) -> bytes:
+    """Give a description of the file `name` with its owner's own name in the places of Gemini's, if it has one."""
+    if alias is None:
+        return document
+    for said in (URI_PREFIX + name, f"files/{name}"):
+        document = document.replace(b'"%b"' % said.encode(), b'"%b"' % said.replace(name, alias).encode())
+    return document
+
+
+def sha256_of(file: Mapping[str, object]) -> str | None:
+    """Read `sha256Hash` as hex: base64 of the digest, or of its hex (Files API reference, section 2)."""
+    written = file.get("sha256Hash")
+    if not isinstance(written, str):
+        return None
+    try:
+        decoded = base64.b64decode(written, validate=True)
+    except ValueError:
+        return None
+    if len(decoded) == 32:
+        return decoded.hex()
+    text = decoded.decode("ascii", "replace").lower()
+    return text if len(text) == 64 and not set(text) - set("0123456789abcdef") else None

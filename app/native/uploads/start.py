@@ -1,0 +1,96 @@
+"""The start of a resumable upload: limits judged, a name of the gateway's, a session at Gemini, an address of ours."""
+
+from collections.abc import Mapping
+
+from starlette.types import Receive, Scope, Send
+
+from app.edge.body import body_of
+from app.errors import EmptyFileError, FileTooLargeError, GatewayError, MalformedRequestError
+from app.gemini.resumable import ResumableSession
+from app.native.scanning import JsonLinesScanner
+from app.native.services import Call
+from app.native.uploads.address import address, digest, new_token
+from app.native.uploads.metadata import MAX_METADATA_BYTES, Metadata, read_metadata
+
+SESSION_LIFETIME_S = 24 * 3600.0
+"""How long a session waits for its client's next command."""
+_LINES = ("jsonl", "application/json", "application/jsonl", "application/x-ndjson", "text/plain")
+"""Types that a batch's file comes with: what its lines name is taken down while they pass."""
+
+
+async def start(scope: Scope, receive: Receive, send: Send, call: Call, *, headers: Mapping[bytes, bytes]) -> None:
+    """Serve `X-Goog-Upload-Command: start`."""
+    if headers.get(b"x-goog-upload-command", b"").strip().lower() != b"start":
+        raise MalformedRequestError("X-Goog-Upload-Command must be start, where the address has no upload_id.")
+    metadata = read_metadata(await _small_body(scope, receive, call), headers)
+    session = await open_session(call, metadata)
+    token = new_token()
+    services = call.services
+    try:
+        await services.upload_sessions.add(
+            digest(token),
+            upload_name=session.name,
+            declared_bytes=metadata.size_bytes,
+            granularity=session.granularity,
+            scan=JsonLinesScanner().save() if is_lines(metadata.mime_type) else None,
+        )
+        await services.library.put_down(session.name, for_s=SESSION_LIFETIME_S)
+    except GatewayError:
+        services.library.abandon(session)
+        raise
+    url = address(scope, call.route.version, token).encode()
+    answer = [
+        (b"x-goog-upload-status", b"active"),
+        (b"x-goog-upload-url", url),
+        (b"x-goog-upload-control-url", url),
+        (b"x-goog-upload-chunk-granularity", b"%d" % session.granularity),
+        (b"content-length", b"0"),
+    ]
+    await send({"type": "http.response.start", "status": 200, "headers": answer})
+    await send({"type": "http.response.body", "body": b""})
+
+
+async def open_session(call: Call, metadata: Metadata) -> ResumableSession:
+    """Judge a file by what is said of it, count it, and open its session.
+
+    Raises EmptyFileError, FileTooLargeError, RateLimitedError, StoredBytesError, NameTakenError, what Gemini refuses.
+    """
+    services, client, size = call.services, call.client, metadata.size_bytes
+    check_size(call, size)
+    await services.metering.admission.take_bytes(client, size or 0)
+    await services.library.room_for(client.id, size or 0, at_most=client.limits.stored_bytes)
+    return await services.library.start(
+        client.id,
+        mime_type=metadata.mime_type,
+        size_bytes=size,
+        alias=metadata.alias,
+        display_name=metadata.display_name,
+    )
+
+
+def check_size(call: Call, size_bytes: int | None) -> None:
+    """Raise EmptyFileError or FileTooLargeError for a file of a size that is not taken."""
+    if size_bytes == 0:
+        raise EmptyFileError("The file has no bytes.")
+    most = call.services.settings.max_file_bytes
+    if size_bytes is not None and size_bytes > most:
+        raise FileTooLargeError(f"The file has {size_bytes} bytes; at most {most} are allowed.")
+    if size_bytes is not None:
+        call.services.metering.admission.check_file(call.client, size_bytes)
+
+
+def is_lines(mime_type: str) -> bool:
+    """Whether a file of this type may be a batch's."""
+    return mime_type.partition(";")[0].strip().lower() in _LINES
+
+
+async def _small_body(scope: Scope, receive: Receive, call: Call) -> bytes:
+    settings = call.services.settings
+    body = bytearray()
+    async for piece in body_of(
+        scope, receive, idle_timeout_s=settings.idle_timeout_s, min_body_rate=settings.min_body_rate
+    ):
+        body += piece
+        if len(body) > MAX_METADATA_BYTES:
+            raise MalformedRequestError(f"What is said of a file has at most {MAX_METADATA_BYTES} bytes.")
+    return bytes(body)
