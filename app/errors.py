@@ -9,7 +9,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
-from typing import ClassVar
+from typing import ClassVar, cast
 
 import orjson
 
@@ -519,6 +519,7 @@ class Surface(Enum):
 
     REST = "rest"
     GOOGLE = "google"
+    INTERACTIONS = "interactions"
     OPENAI = "openai"
 
 
@@ -526,7 +527,8 @@ def surface_of(path: str) -> Surface:
     """Tell the surface from a request's path (Google's own paths begin with its API versions, `upload` and `ws`)."""
     first, _, rest = path.lstrip("/").partition("/")
     if first in {"v1", "v1beta", "v1alpha"}:
-        return Surface.OPENAI if rest == "openai" or rest.startswith("openai/") else Surface.GOOGLE
+        name = rest.partition("/")[0]
+        return {"openai": Surface.OPENAI, "interactions": Surface.INTERACTIONS}.get(name, Surface.GOOGLE)
     return Surface.GOOGLE if first in {"upload", "ws"} else Surface.REST
 
 
@@ -596,6 +598,12 @@ def _google_of(error: GatewayError) -> dict[str, object]:
     return {"error": shown}
 
 
+def _interactions_of(error: GatewayError) -> dict[str, object]:
+    shown = cast("dict[str, str]", _google_of(error)["error"])
+    code = "invalid_request" if shown["status"] == "INVALID_ARGUMENT" else shown["status"].lower()
+    return {"error": {"code": code, "message": error.detail}}
+
+
 _OPENAI_STATUS: Mapping[int, int] = {411: 400, 415: 400, 422: 400}
 """OpenAI calls all of these a bad request, and its clients have no other name for them."""
 _OPENAI_TYPE: Mapping[int, str] = {401: "authentication_error", 403: "permission_error", 429: "rate_limit_error"}
@@ -622,12 +630,12 @@ def render(
     if surface is Surface.REST:
         content_type = "application/problem+json"
         body = problem_of(error, request_id=request_id, base_url=base_url, instance=instance)
-    elif surface is Surface.GOOGLE:
-        body = _google_of(error)
-        status = error.google_status or status
-    else:
+    elif surface is Surface.OPENAI:
         body = _openai_of(error)
         status = _OPENAI_STATUS.get(status, status)
+    else:
+        body = _google_of(error) if surface is Surface.GOOGLE else _interactions_of(error)
+        status = error.google_status or status
     headers = [("content-type", content_type), ("cache-control", "no-store")]
     if error.retry_after_s is not None:
         headers.append(("retry-after", str(max(1, math.ceil(error.retry_after_s)))))

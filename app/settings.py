@@ -366,6 +366,8 @@ class EmulatorSettings(_Environment):
 
     processing_delay_s: float = Field(0.5, ge=0, description="How long an uploaded video is PROCESSING.")
     stream_chunk_delay_s: float = Field(0, ge=0, description="Pause between the chunks of a streamed answer.")
+    batch_delay_s: float = Field(0.5, ge=0, description="How long a batch takes to be done.")
+    background_delay_s: float = Field(0.5, ge=0, description="How long a background interaction takes to be done.")
     project_quota_bytes: int = Field(20_000_000_000, ge=0, description="Stored bytes before uploads are refused.")
     refuse_unknown_length: bool = Field(False, description="Refuse uploads that declare no length.")
     requests_per_minute: int | None = Field(None, ge=1, description="Model calls a minute before 429.")

@@ -34,7 +34,12 @@ from app.gemini.answer import Answer, Usage
 from app.gemini.models import STANDARD, Models
 from app.store.ledger import Surface as LedgerSurface
 
-SURFACES: Mapping[Surface, LedgerSurface] = {Surface.REST: "rest", Surface.GOOGLE: "native", Surface.OPENAI: "openai"}
+SURFACES: Mapping[Surface, LedgerSurface] = {
+    Surface.REST: "rest",
+    Surface.GOOGLE: "native",
+    Surface.INTERACTIONS: "native",
+    Surface.OPENAI: "openai",
+}
 """How the ledger names them."""
 FREE = (
     FileNotReadyError,

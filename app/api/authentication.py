@@ -97,7 +97,7 @@ def presented(scope: Scope) -> Presented:
             app_check = text
         else:
             api_keys.append(text)
-    if scope["query_string"] and surface_of(scope["path"]) is Surface.GOOGLE:
+    if scope["query_string"] and surface_of(scope["path"]) in {Surface.GOOGLE, Surface.INTERACTIONS}:
         # Where curl and the JavaScript SDK's Live put it. Our own surface takes no secret in an address.
         api_keys += [value for name, value in parse_qsl(scope["query_string"].decode("latin-1")) if name == "key"]
     # A second Authorization is one credential too many: it is judged as any other.

@@ -27,6 +27,7 @@ from app.emulator.inspection import Inspection
 from app.emulator.journal import Journal
 from app.emulator.rate import Rate
 from app.emulator.routing import MODEL_METHODS, Route, route_of
+from app.emulator.stored import Stored
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Receive, Scope, Send
@@ -47,6 +48,11 @@ _PARAMETERS = frozenset(
         "page_size",
         "pageToken",
         "page_token",
+        "updateMask",
+        "update_mask",
+        "stream",
+        "include_input",
+        "last_event_id",
         "uploadType",
         "upload_id",
         "upload_protocol",
@@ -63,10 +69,14 @@ def create_emulator(config: EmulatorConfig) -> "ASGIApp":
     plan, journal = FaultPlan(), Journal()
     resumable = ResumableUploads(config, clock, shelf, sessions)
     ranged = RangedUploads(config, clock, shelf, sessions, resumable)
-    inspection = Inspection(clock=clock, shelf=shelf, sessions=sessions, plan=plan, journal=journal, rate=rate)
+    stored = Stored(config, clock, shelf)
+    inspection = Inspection(
+        clock=clock, shelf=shelf, sessions=sessions, plan=plan, journal=journal, rate=rate, stored=stored
+    )
     handlers = {
-        **_file_handlers(FileCalls(clock, shelf), SingleUploads(clock, shelf), resumable, ranged),
-        **_model_handlers(GenerationCalls(config, clock, shelf, rate), EmbeddingCalls(config, rate)),
+        **_file_handlers(FileCalls(clock, shelf, stored.desk), SingleUploads(clock, shelf), resumable, ranged),
+        **_model_handlers(GenerationCalls(config, stored.respondent, rate), EmbeddingCalls(config, rate)),
+        **stored.handlers(rate),
     }
     return _Emulator(config, clock, handlers, inspection, plan, journal)
 
@@ -174,7 +184,13 @@ class _Emulator:
         planned = exchange.faults.get(FaultKind.STATUS)
         if planned is not None:
             # What is refused has come all the same, and is to be seen among the requests.
-            takes_json = route.operation in {*MODEL_METHODS, "files.start"}
+            takes_json = route.operation in {
+                *MODEL_METHODS,
+                "files.start",
+                "caches.create",
+                "caches.patch",
+                "interactions.create",
+            }
             await (exchange.document(self._config.request_limit_bytes) if takes_json else exchange.drain())
             raise planned.failure()
         await self._handlers[route.operation](exchange, route)

@@ -73,6 +73,15 @@ def model_for(route: Route) -> Model:
     return model
 
 
+def find_model(name: str, version: str, method: str) -> Model:
+    """Find a model that a body names, with or without `models/`; raises ApiFailureError (404) as `model_for` does."""
+    bare = name.removeprefix("models/")
+    model = _BY_NAME.get(bare)
+    if model is None or method not in model.methods:
+        raise unknown_model(bare, version, method)
+    return model
+
+
 async def get_model(exchange: Exchange, route: Route) -> None:
     """Answer with a model."""
     model = _BY_NAME.get(route.name)

@@ -17,6 +17,8 @@ class EmulatorConfig:
         kept_bytes: how much of each file is kept to look at; its SHA-256 is always of the whole.
         kept_total_bytes: how much is kept of all files and sessions together; beyond it, less is kept of each.
         stream_chunk_delay_s: pause between the chunks of a streamed answer.
+        batch_delay_s: how long a batch is PENDING, then RUNNING, together.
+        background_delay_s: how long a background interaction is queued, then in progress, together.
         request_limit_bytes: the largest JSON body; above it, a 413.
         requests_per_minute: model calls a minute before a 429; None for no limit.
 
@@ -31,5 +33,7 @@ class EmulatorConfig:
     kept_bytes: int = 64 * 1024 * 1024
     kept_total_bytes: int = 1024 * 1024 * 1024
     stream_chunk_delay_s: float = 0.0
+    batch_delay_s: float = 0.5
+    background_delay_s: float = 0.5
     request_limit_bytes: int = 100_000_000
     requests_per_minute: int | None = None

@@ -29,14 +29,14 @@ class EmbeddingCalls:
     async def embed(self, exchange: Exchange, route: Route) -> None:
         """Answer with one vector."""
         request = Fields(parse(EMBED_CONTENT, await self._document(exchange, route)))
-        await exchange.answer_json({"embedding": {"values": _vector(request)}})
+        await exchange.answer_json({"embedding": {"values": vector_of(request)}})
 
     async def embed_batch(self, exchange: Exchange, route: Route) -> None:
         """Answer with one vector a request, in order."""
         requests = Fields(parse(BATCH_EMBED_CONTENTS, await self._document(exchange, route))).many("requests")
         if not requests or len(requests) > _MAX_REQUESTS:
             raise invalid(f"* BatchEmbedContentsRequest.requests: must be 1 to {_MAX_REQUESTS}.\n")
-        await exchange.answer_json({"embeddings": [{"values": _vector(request)} for request in requests]})
+        await exchange.answer_json({"embeddings": [{"values": vector_of(request)} for request in requests]})
 
     async def _document(self, exchange: Exchange, route: Route) -> object:
         document = await exchange.document(self._config.request_limit_bytes)
@@ -44,8 +44,8 @@ class EmbeddingCalls:
         return document
 
 
-def _vector(request: Fields) -> list[float]:
-    """Spread the hash of a content over a vector of unit length."""
+def vector_of(request: Fields) -> list[float]:
+    """Spread the hash of a content over a vector of unit length; raises ApiFailureError for what is no request."""
     dimensions = request.integer("outputDimensionality")
     if dimensions is None:
         dimensions = _DIMENSIONS

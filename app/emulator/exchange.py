@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 Headers = Sequence[tuple[bytes, bytes]]
 JSON_TYPE = b"application/json; charset=UTF-8"
+_PACKED_TYPES = frozenset({JSON_TYPE, b"text/event-stream"})
 _INLINE_WORK_BYTES = 65_536
 _CLOSE_TIMEOUT_S = 5.0
 _FIXED_HEADERS = (
@@ -71,6 +72,7 @@ class Exchange:
         self._is_watched = False
         self._bytes_left: int | None = None
         self._chunks_left: int | None = None
+        self._packer: zlib._Compress | None = None
         self.method: str = scope["method"]
         self.scheme: str = scope["scheme"]
         raw_path: bytes = scope.get("raw_path") or scope["path"].encode()
@@ -87,6 +89,10 @@ class Exchange:
         if written.isdecimal():
             return int(written)
         return None if "transfer-encoding" in self.headers else 0
+
+    @property
+    def _takes_gzip(self) -> bool:
+        return "gzip" in self.headers.get("accept-encoding", "")
 
     @property
     def is_body_read(self) -> bool:
@@ -112,10 +118,11 @@ class Exchange:
         async for _ in self.pieces():
             pass
 
-    async def document(self, limit_bytes: int) -> object:
+    async def document(self, limit_bytes: int, *, has_contents: bool = False) -> object:
         """Read the body as JSON, its media decoded; an empty one is an empty object.
 
-        Raises ApiFailureError above the limit and for what is not JSON.
+        `has_contents` is for interactions, as in `lift`. Raises ApiFailureError above the limit and for what is not
+        JSON.
         """
         if (self.declared_bytes or 0) > limit_bytes:
             raise too_large(limit_bytes)
@@ -125,10 +132,10 @@ class Exchange:
                 raise too_large(limit_bytes)
             held.append(piece)
         if self.record.body_bytes < _INLINE_WORK_BYTES:
-            return self._read_document(held)
-        return await asyncio.to_thread(self._read_document, held)
+            return self._read_document(held, has_contents=has_contents)
+        return await asyncio.to_thread(self._read_document, held, has_contents=has_contents)
 
-    def _read_document(self, held: list[bytes]) -> object:
+    def _read_document(self, held: list[bytes], *, has_contents: bool) -> object:
         body = held[0] if len(held) == 1 else b"".join(held)
         held.clear()
         self.record.body_sha256 = hashlib.sha256(body).hexdigest()
@@ -138,7 +145,7 @@ class Exchange:
             tree: object = orjson.loads(body)
         except orjson.JSONDecodeError as error:
             raise invalid(f"Invalid JSON payload received. {error}") from error
-        lifted = lift(tree)
+        lifted = lift(tree, has_contents=has_contents)
         if len(body) - lifted < _INLINE_WORK_BYTES:
             self.record.document = without_media(tree)
         return tree
@@ -154,9 +161,9 @@ class Exchange:
     async def answer(
         self, body: bytes = b"", *, status: int = 200, content_type: bytes = JSON_TYPE, headers: Headers = ()
     ) -> None:
-        """Answer in one piece, compressed when it is JSON and the client takes it."""
+        """Answer in one piece, compressed when it is JSON or a stream's error and the client takes it."""
         extra = list(headers)
-        if body and content_type == JSON_TYPE and "gzip" in self.headers.get("accept-encoding", ""):
+        if body and content_type in _PACKED_TYPES and self._takes_gzip:
             is_large = len(body) > _INLINE_WORK_BYTES
             body = await asyncio.to_thread(_gzip, body) if is_large else _gzip(body)
             extra.append((b"content-encoding", b"gzip"))
@@ -169,6 +176,9 @@ class Exchange:
     async def begin(self, *, content_type: bytes, headers: Headers = ()) -> None:
         """Begin an answer whose length is not known."""
         self._plan_cut(chunk_bytes=None)
+        if content_type in _PACKED_TYPES and self._takes_gzip:
+            self._packer = _new_packer()
+            headers = [*headers, (b"content-encoding", b"gzip")]
         await self._begin(200, content_type, headers)
 
     async def write(self, chunk: bytes) -> None:
@@ -177,16 +187,22 @@ class Exchange:
             if self._chunks_left == 0:
                 await self.cut()
             self._chunks_left -= 1
+        if self._packer is not None:
+            # Every chunk is to arrive by itself.
+            chunk = self._packer.compress(chunk) + self._packer.flush(zlib.Z_SYNC_FLUSH)
         await self._write(chunk, is_last=False)
 
     async def end(self) -> None:
         """End an answer that was begun."""
         if self._chunks_left is not None or self._bytes_left is not None:
             await self.cut()
-        await self._write(b"", is_last=True)
+        await self._write(self._packer.flush() if self._packer is not None else b"", is_last=True)
 
     async def fail(self, failure: ApiFailureError, *, headers: Headers = ()) -> None:
         """Answer with an error, in the clothes that the call asked for."""
+        if self.record.operation.startswith("interactions."):
+            await self.answer_json(failure.interaction_body(), status=failure.code, headers=headers)
+            return
         is_stream = self.record.operation == "streamGenerateContent"
         is_sse = is_stream and self.query.get("alt") == "sse"
         value: object = failure.body() if is_sse or not is_stream else [failure.body()]
@@ -281,8 +297,12 @@ class Exchange:
         await self._send({"type": "http.response.body", "body": chunk, "more_body": not is_last})
 
 
+def _new_packer() -> "zlib._Compress":
+    return zlib.compressobj(level=1, wbits=31)
+
+
 def _gzip(body: bytes) -> bytes:
-    packer = zlib.compressobj(level=1, wbits=31)
+    packer = _new_packer()
     return packer.compress(body) + packer.flush()
 
 

@@ -52,6 +52,12 @@ class ApiFailureError(Exception):
             error["details"] = list(self.details)
         return {"error": error}
 
+    def interaction_body(self) -> dict[str, object]:
+        """Render the envelope of the Interactions API, whose codes are words."""
+        status = self.status or STATUS_OF_CODE.get(self.code, "UNKNOWN")
+        code = "invalid_request" if status == "INVALID_ARGUMENT" else status.lower()
+        return {"error": {"code": code, "message": self.message}}
+
 
 def invalid(message: str) -> ApiFailureError:
     """Refuse what is not acceptable as it is."""

@@ -13,6 +13,7 @@ from app.emulator.proto.fields import Fields
 from app.emulator.proto.kinds import Scalar, message
 from app.emulator.proto.parser import parse
 from app.emulator.rate import Rate
+from app.emulator.stored import Stored
 
 _LIMIT_BYTES = 16 * 1024 * 1024
 _ADVANCE = message("Advance", {"advanceS": Scalar.FLOAT})
@@ -22,7 +23,15 @@ class Inspection:
     """Handlers of the calls under `/emulator/`."""
 
     def __init__(
-        self, *, clock: Clock, shelf: Shelf, sessions: Sessions, plan: FaultPlan, journal: Journal, rate: Rate
+        self,
+        *,
+        clock: Clock,
+        shelf: Shelf,
+        sessions: Sessions,
+        plan: FaultPlan,
+        journal: Journal,
+        rate: Rate,
+        stored: Stored,
     ) -> None:
         self._clock = clock
         self._shelf = shelf
@@ -30,6 +39,7 @@ class Inspection:
         self._plan = plan
         self._journal = journal
         self._rate = rate
+        self._stored = stored
 
     async def serve(self, exchange: Exchange) -> None:
         """Answer a call; raises ApiFailureError for one that does not exist or says nonsense."""
@@ -61,6 +71,7 @@ class Inspection:
     def _reset(self) -> None:
         self._sessions.clear()
         self._shelf.clear()
+        self._stored.clear()
         self._plan.clear()
         self._journal.reset()
         self._rate.reset()
@@ -71,5 +82,6 @@ class Inspection:
         return {
             "files": [{**file.resource(now), "sha256": file.sha256.hex()} for file in self._shelf.everything()],
             "sessions": [session.resource() for session in self._sessions.everything()],
+            **self._stored.state(),
             **self._journal.summary(),
         }

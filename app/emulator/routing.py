@@ -1,6 +1,7 @@
 """Which operation a call is: from its method, its path, and for uploads its query and headers.
 
     /{v}/models[/M[:method]]   /{v}/files[/ID[:download]]   /upload/{v}/files
+    /{v}/cachedContents[/ID]    /{v}/batches[/ID[:cancel]]   /{v}/interactions[/ID[/cancel]]
 
 Paths are matched as they came, undecoded. It reads heads, never a body.
 """
@@ -12,24 +13,54 @@ from dataclasses import dataclass
 from app.emulator.failures import ApiFailureError, invalid
 
 MODEL_METHODS = frozenset(
-    {"generateContent", "streamGenerateContent", "countTokens", "embedContent", "batchEmbedContents"}
+    {
+        "generateContent",
+        "streamGenerateContent",
+        "countTokens",
+        "embedContent",
+        "batchEmbedContents",
+        "batchGenerateContent",
+        "asyncBatchEmbedContent",
+    }
 )
-OPERATIONS = MODEL_METHODS | {
-    "models.list",
-    "models.get",
-    "tunedModels.list",
-    "files.start",
-    "files.upload",
-    "files.finalize",
-    "files.query",
-    "files.cancel",
-    "files.create",
-    "files.get",
-    "files.list",
-    "files.delete",
-    "files.download",
-    "files.register",
-}
+STORED_OPERATIONS = frozenset(
+    {
+        "caches.create",
+        "caches.get",
+        "caches.list",
+        "caches.patch",
+        "caches.delete",
+        "batches.get",
+        "batches.list",
+        "batches.cancel",
+        "batches.delete",
+        "interactions.create",
+        "interactions.get",
+        "interactions.cancel",
+        "interactions.delete",
+        "operations.get",
+    }
+)
+OPERATIONS = (
+    MODEL_METHODS
+    | STORED_OPERATIONS
+    | {
+        "models.list",
+        "models.get",
+        "tunedModels.list",
+        "files.start",
+        "files.upload",
+        "files.finalize",
+        "files.query",
+        "files.cancel",
+        "files.create",
+        "files.get",
+        "files.list",
+        "files.delete",
+        "files.download",
+        "files.register",
+    }
+)
 UNKNOWN = "unknown"
 _VERSION = r"(?P<version>v1|v1beta|v1alpha)"
 _PATHS = (
@@ -41,6 +72,22 @@ _PATHS = (
     (re.compile(rf"/{_VERSION}/files:register"), {"POST": "files.register"}),
     (re.compile(rf"/{_VERSION}/files/(?P<name>[^/:%]+)"), {"GET": "files.get", "DELETE": "files.delete"}),
     (re.compile(rf"/{_VERSION}/files/(?P<name>[^/:%]+):download"), {"GET": "files.download"}),
+    (re.compile(rf"/{_VERSION}/models/[\w.-]+/operations/(?P<name>[^/:]+)"), {"GET": "operations.get"}),
+    (re.compile(rf"/{_VERSION}/operations/(?P<name>[^/:]+)"), {"GET": "operations.get"}),
+    (re.compile(rf"/{_VERSION}/cachedContents"), {"GET": "caches.list", "POST": "caches.create"}),
+    (
+        re.compile(rf"/{_VERSION}/cachedContents/(?P<name>[^/:%]+)"),
+        {"GET": "caches.get", "PATCH": "caches.patch", "DELETE": "caches.delete"},
+    ),
+    (re.compile(rf"/{_VERSION}/batches"), {"GET": "batches.list"}),
+    (re.compile(rf"/{_VERSION}/batches/(?P<name>[^/:%]+)"), {"GET": "batches.get", "DELETE": "batches.delete"}),
+    (re.compile(rf"/{_VERSION}/batches/(?P<name>[^/:%]+):cancel"), {"POST": "batches.cancel"}),
+    (re.compile(rf"/{_VERSION}/interactions"), {"POST": "interactions.create"}),
+    (
+        re.compile(rf"/{_VERSION}/interactions/(?P<name>[^/:%]+)"),
+        {"GET": "interactions.get", "DELETE": "interactions.delete"},
+    ),
+    (re.compile(rf"/{_VERSION}/interactions/(?P<name>[^/:%]+)/cancel"), {"POST": "interactions.cancel"}),
     (re.compile(rf"/upload/{_VERSION}/files"), {"POST": "upload", "PUT": "upload"}),
 )
 _UNFINISHED_RANGE = re.compile(r"bytes (\d+)-(\d+)/(?:\*|\d+)")

@@ -20,7 +20,7 @@ Handler = Callable[[Scope, Receive, Send, Call], Awaitable[None]]
 class NativeRoutes:
     """ASGI: serves Google's own paths, and passes everything else on to the application.
 
-    `services` gives what the lifespan has opened; `handlers` are found by an operation's verb. `elsewhere` are paths,
+    `services` gives what the lifespan has opened; `handlers` are found by an operation's id. `elsewhere` are paths,
     by how they go on behind the version, that look like Google's and are the application's own.
     """
 
@@ -47,7 +47,7 @@ class NativeRoutes:
         path = scope.get("raw_path") or scope["path"].encode()
         route = route_of(method, path.decode("latin-1"), services.settings.native_resources)
         scope["route"] = route.operation
-        handler = self._handlers[route.operation.verb]
+        handler = self._handlers[route.operation.operation_id]
         async with until_hangup(scope):
             await handler(scope, receive, send, call_of(services, route, scope))
 

@@ -25,6 +25,8 @@ def missing(kind: ResourceKind, name: str) -> GatewayError:
         return missing_cache()
     if kind is ResourceKind.OUTPUT:
         return missing_file(name)
+    if kind is ResourceKind.INTERACTION:
+        return ResourceNotFoundError(f"Interaction {name} was not found.")
     return ResourceNotFoundError("Requested entity was not found.")
 
 
@@ -34,5 +36,7 @@ async def owned(call: Call, kind: ResourceKind) -> Resource:
     services = call.services
     found = await services.resources.owned(call.client.id, [key], now=services.upstream.now())
     if key not in found:
-        raise missing(kind, call.route.name)
+        # Asked for by its path, a cache is not found; named in a request, it is not the client's to use.
+        is_cache = kind is ResourceKind.CACHE
+        raise ResourceNotFoundError(missing_cache().detail) if is_cache else missing(kind, call.route.name)
     return found[key]

@@ -152,4 +152,5 @@ def _missing(kind: Kind | None, text: str) -> GatewayError:
 
 
 def _missing_handle(key: Key | None) -> GatewayError:
-    return missing(ResourceKind.INTERACTION if key is None else key[0], "")
+    kind, name = key or (ResourceKind.INTERACTION, "")
+    return missing(kind, name)

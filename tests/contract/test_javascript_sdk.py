@@ -51,6 +51,16 @@ def test_every_documented_call_works_through_the_sdk(name: str, version: str) ->
     assert "models/gemini-3.8-flash" in seen["models"]
     assert seen["model"] == "models/gemini-3.5-flash"
     assert seen["left"] == 0
+    assert "prompt: Why?" in seen["cached"]["text"]
+    assert seen["cached"]["usage"]["cachedContentTokenCount"] == 2
+    assert seen["batch"]["state"] == "JOB_STATE_SUCCEEDED"
+    assert seen["batch"]["text"].endswith("prompt: One")
+    assert seen["call"]["name"] == "weather"
+    assert seen["interaction"]["first"] == "completed"
+    assert seen["interaction"]["text"].endswith("earlier turns: 2\nprompt: Two")
+    assert seen["interaction"]["events"][0] == "interaction.created"
+    assert seen["interaction"]["events"][-1] == "interaction.completed"
+    assert seen["interaction"]["gone"]["status"] == 404
     assert seen["errors"]["model"]["status"] == 404
     assert seen["errors"]["file"]["status"] == 403
     assert seen["errors"]["stream"]["status"] == 404

@@ -1,5 +1,6 @@
 """Get, list, delete, download: what is done with files that are there (Files API reference, section 2)."""
 
+from app.emulator.batches.desk import Desk
 from app.emulator.clock import Clock
 from app.emulator.exchange import Exchange
 from app.emulator.failures import ApiFailureError, invalid
@@ -14,7 +15,8 @@ _LARGEST_PAGE = 100
 class FileCalls:
     """Handlers of the calls on `/{v}/files`."""
 
-    def __init__(self, clock: Clock, shelf: Shelf) -> None:
+    def __init__(self, clock: Clock, shelf: Shelf, desk: Desk) -> None:
+        self._desk = desk
         self._clock = clock
         self._shelf = shelf
 
@@ -37,8 +39,12 @@ class FileCalls:
             answer["nextPageToken"] = next_token
         await exchange.answer_json(answer)
 
-    async def download(self, _: Exchange, route: Route) -> None:
-        """Refuse: only what Gemini generated can be downloaded, and the emulator generates no files."""
+    async def download(self, exchange: Exchange, route: Route) -> None:
+        """Answer with the results of a batch; what was uploaded can't be downloaded."""
+        results = self._desk.results_file(route.name)
+        if results is not None:
+            await exchange.answer(results, content_type=b"application/octet-stream")
+            return
         self._shelf.get(route.name)
         raise invalid(f"The File {route.name} was uploaded, and only generated files can be downloaded.")
 

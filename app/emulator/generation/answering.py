@@ -4,6 +4,7 @@
     system instruction: <text>                                                     (when there is one)
     earlier turns: <number>                                                        (when there are any)
     prompt: <texts of the last turn, one below the other>                          (when there are any)
+    function <name> returned: <JSON>                                               (for each function response)
     part <n>: <type> <size> bytes sha256=<hex> <inline or files/ID>[ <options>]: <what is seen>
     part <n>: <type> <https uri>[ <options>]: not seen, the emulator fetches nothing
 
@@ -12,9 +13,10 @@ that were given, separated by spaces. Media lines are the last lines, in the ord
 100,000 characters is repeated up to there.
 
 A response schema gets a value that satisfies it: the true one when it is that of a task, else one made up.
+A function that is to be called is called instead of all that.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import orjson
 
@@ -22,6 +24,7 @@ from app.emulator.conforming import UnsupportedSchemaError, conforming_value, js
 from app.emulator.failures import invalid
 from app.emulator.faults import FaultKind, Faults
 from app.emulator.generation.eyes import Seen
+from app.emulator.generation.functions import FunctionCall
 from app.emulator.generation.prompt import Prompt
 from app.emulator.generation.tasks.performing import perform
 from app.emulator.tokens import text_tokens
@@ -34,16 +37,19 @@ _CHARS_PER_TOKEN = 4
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """An answer's text, the thoughts before it ("" for none), and how it ended in Google's words."""
+    """An answer's text, the thoughts before it ("" for none), how it ended in Google's words, and what it calls."""
 
     text: str
     thoughts: str = ""
     finish_reason: str = "STOP"
     finish_message: str = ""
+    call: FunctionCall | None = None
 
     @property
     def text_tokens(self) -> int:
-        """How many tokens the text has."""
+        """How many tokens the text or the call has."""
+        if self.call is not None:
+            return text_tokens(self.text) + text_tokens(self.call.name + orjson.dumps(self.call.args).decode())
         return text_tokens(self.text)
 
     @property
@@ -59,15 +65,19 @@ def compose(prompt: Prompt, seen: list[Seen], faults: Faults) -> Answer:
     schema cannot be met.
     """
     told = faults.get(FaultKind.ANSWER)
-    answer = Answer(told.text) if told else _limit(_text_of(prompt, seen), prompt)
+    call = None if told or prompt.results else prompt.functions.choose("\n".join(prompt.texts))
+    if call is not None:
+        answer = Answer("", call=call)
+    else:
+        answer = Answer(told.text) if told else _limit(_text_of(prompt, seen), prompt)
     if prompt.options.includes_thoughts:
         wondered = " ".join(prompt.texts)[:_MAX_THOUGHT_CHARS]
         thoughts = f"The emulator does not think; it was asked: {wondered}"
-        answer = Answer(answer.text, thoughts, answer.finish_reason)
+        answer = replace(answer, thoughts=thoughts)
     finish = faults.get(FaultKind.FINISH)
     if finish is not None:
         text = answer.text if finish.chars is None else answer.text[: finish.chars]
-        answer = Answer(text, answer.thoughts, finish.reason, finish.message)
+        answer = replace(answer, text=text, finish_reason=finish.reason, finish_message=finish.message)
     return answer
 
 
@@ -95,6 +105,7 @@ def _plain_text(prompt: Prompt, seen: list[Seen]) -> str:
         lines.append(f"earlier turns: {prompt.earlier_turns}")
     if prompt.texts:
         lines.append("prompt: " + _shortened("\n".join(prompt.texts)))
+    lines += [f"function {name} returned: {_shortened(result)}" for name, result in prompt.results]
     lines += map(media_line, seen)
     return "\n".join(lines)
 

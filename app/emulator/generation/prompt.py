@@ -7,8 +7,11 @@ It decodes no media. What Gemini would refuse is refused here.
 
 from dataclasses import dataclass
 
+import orjson
+
 from app.emulator.catalogue import Model
-from app.emulator.failures import ApiFailureError, invalid
+from app.emulator.failures import invalid
+from app.emulator.generation.functions import Functions, read_functions
 from app.emulator.generation.media import MediaPart, MediaReader
 from app.emulator.generation.options import Options, read_options
 from app.emulator.proto.fields import Fields
@@ -35,7 +38,8 @@ class Prompt:
     """A request that has been understood.
 
     `texts` are those of the last turn, `other_texts` all others, the system instruction included; `media` are those of
-    all turns, in order. `said` is the text of the model's last turn before the last, thoughts left out.
+    all turns, in order. `said` is the text of the model's last turn before the last, thoughts left out. `results` are
+    the function responses of the last turn, as pairs of name and JSON.
     """
 
     texts: tuple[str, ...]
@@ -45,13 +49,13 @@ class Prompt:
     said: str
     media: tuple[MediaPart, ...]
     options: Options
+    functions: Functions
+    results: tuple[tuple[str, str], ...] = ()
 
 
 def read_prompt(request: Fields, model: Model, reader: MediaReader) -> Prompt:
     """Understand a request; raises ApiFailureError for what Gemini refuses."""
     options = read_options(request.fields("generationConfig"), model)
-    if "cachedContent" in request:
-        raise ApiFailureError(403, "CachedContent not found (or permission denied)")
     turns = request.many("contents")
     _check_turns(turns, model)
     system = [part.text("text") for part in request.fields("systemInstruction").many("parts")]
@@ -67,13 +71,28 @@ def read_prompt(request: Fields, model: Model, reader: MediaReader) -> Prompt:
     earlier = tuple(text for turn_texts in texts[:-1] for text in turn_texts)
     return Prompt(
         texts=texts[-1],
-        other_texts=(*system, *earlier),
+        other_texts=(*system, *earlier, *_exchanged(turns)),
         system="\n".join(system),
         earlier_turns=len(turns) - 1,
         said=_said(turns[:-1]),
         media=tuple(media),
         options=options,
+        functions=read_functions(request),
+        results=_results(turns[-1]),
     )
+
+
+def _results(turn: Fields) -> tuple[tuple[str, str], ...]:
+    responses = [part.fields("functionResponse") for part in turn.many("parts") if "functionResponse" in part]
+    return tuple((one.text("name"), orjson.dumps(one.mapping("response") or {}).decode()) for one in responses)
+
+
+def _exchanged(turns: list[Fields]) -> list[str]:
+    """Write the calls of functions and their results as the text that they are to a model."""
+    parts = [part for turn in turns for part in turn.many("parts")]
+    calls = [part.fields("functionCall") for part in parts if "functionCall" in part]
+    written = [call.text("name") + orjson.dumps(call.mapping("args") or {}).decode() for call in calls]
+    return written + [name + result for turn in turns for name, result in _results(turn)]
 
 
 def _said(turns: list[Fields]) -> str:

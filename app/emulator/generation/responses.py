@@ -1,8 +1,9 @@
 """GenerateContentResponse: whole, blocked, or in the chunks of a stream, with usage that grows."""
 
+import base64
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from app.emulator.faults import Fault
 from app.emulator.generation.answering import Answer
@@ -12,15 +13,17 @@ from app.emulator.tokens import text_tokens
 
 _MIN_CHUNK_CHARS = 40
 _MAX_CHUNKS = 200
+_SIGNATURE = base64.b64encode(b"the emulator does not think").decode()
 
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """What every chunk of one answer repeats, and the prompt's tokens by modality."""
+    """What every chunk of one answer repeats, and the prompt's tokens by modality, the cached ones among them."""
 
     model: str
     response_id: str
     prompt_tokens: Mapping[str, int]
+    cached_tokens: Mapping[str, int] = field(default_factory=dict)
 
 
 def prompt_tokens(prompt: Prompt, seen: list[Seen]) -> Mapping[str, int]:
@@ -43,6 +46,7 @@ def whole(answer: Answer, identity: Identity) -> dict[str, object]:
         parts.append({"text": answer.thoughts, "thought": True})
     if answer.text:
         parts.append({"text": answer.text})
+    parts += _calls(answer)
     usage = _usage(identity, answer.text_tokens, answer.thought_tokens)
     return _response(identity, [_candidate(parts, answer)], usage)
 
@@ -64,8 +68,17 @@ def chunks(answer: Answer, identity: Identity) -> Iterator[dict[str, object]]:
         text = answer.text[start : start + size]
         is_last = start + size >= len(answer.text)
         counted = answer.text_tokens if is_last else text_tokens(answer.text[: start + size])
-        candidate = _candidate([{"text": text}] if text else [], answer if is_last else None)
+        parts = [{"text": text}] if text else []
+        candidate = _candidate([*parts, *_calls(answer)] if is_last else parts, answer if is_last else None)
         yield _response(identity, [candidate], _usage(identity, counted, answer.thought_tokens))
+
+
+def _calls(answer: Answer) -> list[dict[str, object]]:
+    call = answer.call
+    if call is None:
+        return []
+    shown = {"id": call.call_id, "name": call.name, "args": call.args}
+    return [{"functionCall": shown, "thoughtSignature": _SIGNATURE}]
 
 
 def _response(identity: Identity, candidates: list[dict[str, object]], usage: dict[str, object]) -> dict[str, object]:
@@ -74,6 +87,8 @@ def _response(identity: Identity, candidates: list[dict[str, object]], usage: di
         "usageMetadata": usage,
         "modelVersion": identity.model,
         "responseId": identity.response_id,
+        # Real answers carry what no SDK knows.
+        "turnToken": f"turn-{identity.response_id}",
     }
 
 
@@ -95,6 +110,9 @@ def _usage(identity: Identity, text: int, thoughts: int) -> dict[str, object]:
         "totalTokenCount": prompt + text + thoughts,
         "promptTokensDetails": details(identity.prompt_tokens),
     }
+    if identity.cached_tokens:
+        usage["cachedContentTokenCount"] = sum(identity.cached_tokens.values())
+        usage["cacheTokensDetails"] = details(identity.cached_tokens)
     if text:
         usage["candidatesTokenCount"] = text
     if thoughts:

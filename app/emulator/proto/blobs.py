@@ -1,6 +1,7 @@
 """Media inside JSON: decoded once, hashed once, and left out where a request is remembered.
 
-Synchronous and slow on large bodies: the caller runs it in a thread. Knows no message but the one field `inlineData`.
+Synchronous and slow on large bodies: the caller runs it in a thread. It knows `inlineData`
+and the contents of interactions, no other message.
 """
 
 import binascii
@@ -11,6 +12,7 @@ import orjson
 import pybase64
 
 _SHOWN_BYTES = 65_536
+_CONTENT_TYPES = ("image", "audio", "video", "document")
 
 
 class Blob:
@@ -35,8 +37,11 @@ def decode_base64(text: str) -> bytes | None:
         return None
 
 
-def lift(tree: object) -> int:
-    """Decode the media of a request in place: what is decodable becomes a Blob; gives the characters it took up."""
+def lift(tree: object, *, has_contents: bool = False) -> int:
+    """Decode the media of a request in place: what is decodable becomes a Blob; gives the characters it took up.
+
+    `has_contents` for a request of the Interactions API, whose media are objects with a `type`.
+    """
     lifted = 0
     pending = [tree]
     while pending:
@@ -44,6 +49,8 @@ def lift(tree: object) -> int:
         if isinstance(value, list):
             pending.extend(value)
         elif isinstance(value, dict):
+            if has_contents and value.get("type") in _CONTENT_TYPES:
+                lifted += _lift_data(value)
             for name, item in value.items():
                 if name in {"inlineData", "inline_data"} and isinstance(item, dict):
                     lifted += _lift_data(item)
@@ -70,6 +77,15 @@ def without_media(tree: object) -> bytes | None:
     except orjson.JSONEncodeError:
         return None
     return text if len(text) < _SHOWN_BYTES else None
+
+
+def as_base64(tree: object) -> object:
+    """Give a lifted tree as it came, its media in base64 again."""
+    if isinstance(tree, Blob):
+        return pybase64.b64encode(tree.data).decode()
+    if isinstance(tree, list):
+        return [as_base64(item) for item in tree]
+    return {name: as_base64(item) for name, item in tree.items()} if isinstance(tree, dict) else tree
 
 
 def _describe(value: object) -> object:

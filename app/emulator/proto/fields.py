@@ -19,6 +19,18 @@ class Fields:
     def __iter__(self) -> Iterator[str]:
         return iter(self._values)
 
+    def behind(self, earlier: Mapping[str, object]) -> "Fields":
+        """Give this message with another before it: its lists go on those of the other, else its own fields count."""
+        merged = dict(earlier)
+        for name, value in self._values.items():
+            before = earlier.get(name)
+            merged[name] = [*before, *value] if isinstance(before, list) and isinstance(value, list) else value
+        return Fields(merged)
+
+    def value(self, name: str) -> object:
+        """Read a value of any kind."""
+        return self._values.get(name)
+
     def text(self, name: str) -> str:
         """Read a string or the name of an enumeration."""
         value = self._values.get(name)

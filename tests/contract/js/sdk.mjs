@@ -70,6 +70,41 @@ async function failure(call) {
     return { name: error.name, status: error.status, message: String(error.message) };
   }
 }
+
+const cache = await ai.caches.create({ model, config: { contents: "A story", ttl: "60s" } });
+const cached = await ai.models.generateContent({ model, contents: "Why?", config: { cachedContent: cache.name } });
+seen.cached = { text: cached.text, usage: cached.usageMetadata };
+await ai.caches.update({ name: cache.name, config: { ttl: "90s" } });
+await ai.caches.delete({ name: cache.name });
+
+let batch = await ai.batches.create({ model, src: [{ contents: [{ role: "user", parts: [{ text: "One" }] }] }] });
+while (!batch.done && !String(batch.state).endsWith("SUCCEEDED")) batch = await ai.batches.get({ name: batch.name });
+const [result] = batch.dest.inlinedResponses;
+seen.batch = { state: batch.state, text: result.response.candidates[0].content.parts[0].text };
+await ai.batches.delete({ name: batch.name });
+
+const weather = { name: "weather", parametersJsonSchema: { type: "object", properties: { city: { type: "string" } } } };
+const called = await ai.models.generateContent({
+  model,
+  contents: "The weather?",
+  config: { tools: [{ functionDeclarations: [weather] }] },
+});
+seen.call = called.functionCalls[0];
+
+const first = await ai.interactions.create({ model, input: "One" });
+const second = await ai.interactions.create({ model, input: "Two", previous_interaction_id: first.id });
+const events = [];
+for await (const event of await ai.interactions.create({ model, input: [{ type: "text", text: "Hi" }], stream: true })) {
+  events.push(event.event_type);
+}
+await ai.interactions.delete(first.id);
+seen.interaction = {
+  first: first.status,
+  text: second.steps.at(-1).content[0].text,
+  events,
+  gone: await failure(() => ai.interactions.get(first.id)),
+};
+
 seen.errors = {
   model: await failure(() => ai.models.generateContent({ model: "gemini-0.1-none", contents: "x" })),
   file: await failure(() => ai.files.get({ name: "files/nope" })),

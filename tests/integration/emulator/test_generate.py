@@ -31,7 +31,7 @@ def test_the_answer_has_the_shape_of_the_reference(emulator: Emulator) -> None:
     answer = emulator.generate("Hi").json()
 
     text = f"{FIRST_LINE}\nprompt: Hi"
-    assert answer.pop("responseId")
+    assert answer.pop("turnToken") == f"turn-{answer.pop('responseId')}"
     assert answer == {
         "candidates": [{"content": {"parts": [{"text": text}], "role": "model"}, "finishReason": "STOP", "index": 0}],
         "usageMetadata": {

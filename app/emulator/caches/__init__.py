@@ -1,0 +1,1 @@
+"""Cached contents: prompts that are kept, and put before others."""

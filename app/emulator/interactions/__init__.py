@@ -1,0 +1,1 @@
+"""The Interactions API: turns that are stored, and continued by their id."""
