@@ -3,8 +3,6 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator, Iterable, Iterator
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,14 +10,12 @@ import pytest
 from starlette.routing import BaseRoute, Mount, Route
 
 from app.clients.identity import Limits, Scope
-from app.clients.keys import Keys
 from app.gemini.credentials import ApiKey
 from app.main import create_api
 from app.settings import Settings
-from app.store.clients import ClientStore
-from app.store.database import open_database
+from tests.closed_gateway import Closed, closed_gateway
 from tests.emulator_process import Emulator
-from tests.gateway import Gateway, media, running_gateway
+from tests.gateway import Gateway, media
 
 PUBLIC = None
 ANY = "any"
@@ -54,35 +50,6 @@ ROUTES: dict[tuple[str, str], Scope | str | None] = {
 CLOSED = [(method, path) for (method, path), needed in ROUTES.items() if needed is not PUBLIC]
 SCOPED = [(method, path, needed) for (method, path), needed in ROUTES.items() if isinstance(needed, Scope)]
 PICTURE = ("file", media("shapes.png"))
-
-
-@dataclass(frozen=True, slots=True)
-class Closed:
-    """A gateway that asks for keys, and its keys."""
-
-    gateway: Gateway
-    keys: Keys
-
-    async def key(self, name: str, **more: Any) -> str:
-        """Make a client and give its key."""
-        return (await self.keys.create(name, now=time.time(), **more)).text
-
-    async def call(self, method: str, path: str, key: str | None, **more: Any) -> Any:
-        """Call a route, its parameters filled in with what is not there."""
-        headers = {} if key is None else {"authorization": f"Bearer {key}"}
-        for name in ("{file_id}", "{filename}", "{model_id:path}", "{code}"):
-            path = path.replace(name, "nothing")
-        return await self.gateway.client.request(method, path, headers=headers | more.pop("headers", {}), **more)
-
-
-@asynccontextmanager
-async def closed_gateway(emulator: Emulator, folder: Path, **settings: Any) -> AsyncIterator[Closed]:
-    """Run a gateway that asks for keys."""
-    async with (
-        running_gateway(emulator.url, folder, client_auth="keys", **settings) as gateway,
-        open_database(f"sqlite+aiosqlite:///{folder}/gateway.db") as database,
-    ):
-        yield Closed(gateway, Keys(ClientStore(database)))
 
 
 @pytest.fixture

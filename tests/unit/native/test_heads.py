@@ -1,0 +1,106 @@
+"""What of heads is passed on, either way."""
+
+from typing import Any
+
+import pytest
+
+from app.errors import MalformedRequestError, UnsupportedMediaTypeError
+from app.native.heads import accepts_gzip, alt_of, check_content, client_headers, encoded, query_of, upstream_headers
+
+
+def scope(*headers: tuple[bytes, bytes], query: bytes = b"") -> dict[str, Any]:
+    return {"headers": list(headers), "query_string": query}
+
+
+def test_of_the_clients_headers_those_on_the_list_go_up() -> None:
+    sent = upstream_headers(
+        scope(
+            (b"content-type", b"application/json"),
+            (b"x-goog-api-client", b"google-genai-sdk/3.4"),
+            (b"x-server-timeout", b"60"),
+            (b"x-goog-api-key", b"gg_secret"),
+            (b"authorization", b"Bearer gg_secret"),
+            (b"cookie", b"a=b"),
+            (b"x-goog-user-project", b"other"),
+            (b"x-http-method-override", b"DELETE"),
+            (b"x-goog-fieldmask", b"*"),
+            (b"x-emulator-fault", b"{}"),
+            (b"accept-encoding", b"br, gzip, zstd"),
+        )
+    )
+
+    assert sent == {
+        "content-type": "application/json",
+        "x-goog-api-client": "google-genai-sdk/3.4",
+        "x-server-timeout": "60",
+        "Accept-Encoding": "gzip",
+    }
+
+
+@pytest.mark.parametrize(
+    ("value", "accepted"),
+    [(b"gzip", True), (b"GZIP;q=0.5", True), (b"*", True), (b"gzip;q=0", False), (b"br", False), (b"", False)],
+)
+def test_gzip_is_asked_for_where_it_is_taken(value: bytes, accepted: bool) -> None:
+    assert accepts_gzip(value) is accepted
+
+
+def test_of_geminis_headers_all_come_down_but_those_of_one_connection_or_of_googles_host() -> None:
+    passed = client_headers(
+        [
+            ("Content-Type", "application/json; charset=UTF-8"),
+            ("Content-Encoding", "gzip"),
+            ("Content-Length", "7"),
+            ("Vary", "Origin"),
+            ("Server-Timing", "gfet4t7; dur=9"),
+            ("X-Never-Heard-Of", "yes"),
+            ("Connection", "close, X-Named"),
+            ("X-Named", "no"),
+            ("Keep-Alive", "5"),
+            ("Transfer-Encoding", "chunked"),
+            ("Set-Cookie", "NID=1"),
+            ("Alt-Svc", "h3"),
+            ("Access-Control-Allow-Origin", "*"),
+            ("X-Gateway-Emulator", "1"),
+        ]
+    )
+
+    assert [name for name, _ in passed] == [
+        b"content-type",
+        b"content-encoding",
+        b"content-length",
+        b"vary",
+        b"server-timing",
+        b"x-never-heard-of",
+    ]
+
+
+def test_credentials_leave_the_query() -> None:
+    assert query_of(scope(query=b"alt=sse&key=gg_secret")) == {"alt": "sse"}
+
+
+@pytest.mark.parametrize("query", [b"fields=x", b"alt=json&alt=sse", b"callback=f", b"alt", b"%24fields=x", b"\xff=1"])
+def test_other_parameters_are_refused(query: bytes) -> None:
+    with pytest.raises(MalformedRequestError):
+        query_of(scope(query=query))
+
+
+@pytest.mark.parametrize(
+    ("query", "is_stream"), [({"alt": "proto"}, True), ({"alt": "media"}, False), ({"alt": "sse"}, False)]
+)
+def test_answers_are_framed_only_as_they_belong(query: dict[str, str], is_stream: bool) -> None:
+    with pytest.raises(MalformedRequestError):
+        alt_of(query, is_stream=is_stream)
+
+
+def test_a_query_is_written_anew() -> None:
+    assert (encoded({"pageToken": "a b&c=d"}), encoded({})) == ("?pageToken=a+b%26c%3Dd", "")
+
+
+@pytest.mark.parametrize(
+    "header",
+    [(b"content-type", b"text/plain"), (b"content-type", b"multipart/form-data"), (b"content-encoding", b"gzip")],
+)
+def test_a_body_that_cannot_be_scanned_is_refused(header: tuple[bytes, bytes]) -> None:
+    with pytest.raises(UnsupportedMediaTypeError):
+        check_content(scope(header))
