@@ -90,6 +90,7 @@ async def take(
     try:
         raw = await holding.gather(pieces, length)
         content = await _scanned(raw, resolver)
+        await resolver.check_lines()
         # The bytes as they came are not needed any more.
         del raw
         estimate = estimate_of(resolver.facts, [*resolver.files.values()], resolver.cached_tokens)

@@ -24,6 +24,7 @@ from app.native.scanning import (
     Unusable,
     Url,
     UrlKind,
+    classify,
 )
 from app.native.services import Call
 from app.store.records import StoredFile
@@ -31,6 +32,8 @@ from app.store.resources import Key, Resource, ResourceKind
 
 _KINDS = {Kind.CACHE: ResourceKind.CACHE, Kind.BATCH: ResourceKind.BATCH, Kind.INTERACTION: ResourceKind.INTERACTION}
 MAX_REFERENCES = 5_000
+LINES_KEY = "filename"
+"""The name, folded, by which a batch names the file of its requests."""
 
 
 class Resolver:
@@ -42,6 +45,8 @@ class Resolver:
         self.model: str | None = None
         self.files: dict[str, StoredFile] = {}
         self.cached_tokens = 0
+        self.line_files: list[StoredFile] = []
+        """Files whose lines are requests of their own: what those name is to be checked as well."""
         self._count = 0
 
     @property
@@ -97,6 +102,28 @@ class Resolver:
                 pass
         return found.raw
 
+    async def check_lines(self) -> None:
+        """Check what the lines of a batch's files name, as it was taken down while they passed.
+
+        Raises as `resolve` does, and MalformedRequestError for a file of which that is not known.
+        """
+        for file in self.line_files:
+            if file.upload.named is None:
+                raise MalformedRequestError(
+                    "What the lines of the batch's file name is not known: upload it again by Gemini's own protocol, "
+                    "as JSON Lines (mimeType jsonl), in one go."
+                )
+            named = [classify(name) or Url(UrlKind.HTTPS) for name in orjson.loads(file.upload.named)]
+            await self.resolve([Found(b"", "", what, "") for what in named])
+            for what in named:
+                if isinstance(what, Reference) and what.name in self.files:
+                    self._check_own_name(what.name)
+
+    def _check_own_name(self, name: str) -> None:
+        # Lines go to Gemini as they are: a name of the client's own would be another's file there, or none.
+        if self.files[name].upload.name != name:
+            raise missing_file(name)
+
     def _model(self, found: Found, name: str) -> bytes:
         model = self._call.model(name)
         self.model = model
@@ -118,6 +145,8 @@ class Resolver:
             if (ResourceKind.OUTPUT, reference.name) in resources:
                 return found.raw
             raise missing_file(reference.name)
+        if found.key == LINES_KEY:
+            self.line_files.append(file)
         name = file.upload.name
         if reference.is_uri:
             return found.raw if found.text == URI_PREFIX + name else orjson.dumps(f"files/{name}")
