@@ -275,6 +275,7 @@ class InvalidFieldError(GatewayError):
     code = "invalid-field"
     title = "A field is not valid"
     advice = "See errors: each names the field, what came and what is allowed."
+    google_status = 400
 
 
 class EmptyFileError(GatewayError):
@@ -284,6 +285,7 @@ class EmptyFileError(GatewayError):
     code = "empty-file"
     title = "The file is empty"
     advice = "Send a file that has bytes, or leave the part out."
+    google_status = 400
 
 
 class UnknownModelError(GatewayError):
@@ -293,6 +295,7 @@ class UnknownModelError(GatewayError):
     code = "unknown-model"
     title = "There is no such model"
     advice = "GET /api/v1/models lists the models."
+    google_status = 404
 
 
 class RejectedByModelError(GatewayError):
