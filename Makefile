@@ -46,7 +46,7 @@ audit: setup ## Audit the dependencies; fails when one could not be audited
 bench: setup ## Measure, beside what the plain service does in the same run
 	@$(BIN)/python -m tests.benchmarks $(BENCH)
 
-test-browser: setup ## Run the tests that need a browser (chromium and chromium-driver)
+test-browser: setup node_modules/.ready ## Run the tests that need a browser (chromium and chromium-driver)
 	@$(BIN)/pytest tests/browser
 
 format: setup ## Format and mend what the linter can mend

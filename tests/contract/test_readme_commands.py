@@ -128,14 +128,17 @@ def test_every_command_that_is_not_run_stands_in_the_readme() -> None:
 def test_the_python_of_the_readme_runs(dev: DevProcess, folder: Path) -> None:
     programs = [block.text for block in blocks("python") if "gemini_gateway_client" not in block.text]
 
-    with_httpx, with_openai = (run([sys.executable, "-c", dev.here(program)], folder) for program in programs)
+    with_httpx, with_google, with_openai = (
+        run([sys.executable, "-c", dev.here(program)], folder) for program in programs
+    )
 
     assert "What is said?" in with_httpx
+    assert "prompt: Who speaks?" in with_google
     assert "loud" in with_openai
 
 
 def test_the_javascript_of_the_readme_streams_an_answer(dev: DevProcess, folder: Path) -> None:
-    [function] = [block.text for block in blocks("js")]
+    function, _ = (block.text for block in blocks("js"))
     program = (
         'import { readFileSync } from "node:fs";\n'
         'const photo = new File([readFileSync("photo.jpg")], "photo.jpg", { type: "image/jpeg" });\n'
@@ -149,6 +152,14 @@ def test_the_javascript_of_the_readme_streams_an_answer(dev: DevProcess, folder:
     assert "What is this?" in shown["text"]
     assert shown["text"] == shown["response"]["text"]
     assert shown["response"]["files"][0]["filename"] == "photo.jpg"
+
+
+def test_googles_javascript_sdk_is_used_as_the_readme_says(dev: DevProcess) -> None:
+    _, program = (block.text for block in blocks("js"))
+    call = 'console.log((await ai.models.generateContent({ model: "gemini-2.0-flash", contents: "Hello" })).text);'
+    text = f'const apiKey = "none";\n{dev.here(program)}\n{call}'
+
+    assert "prompt: Hello" in run([node(), "--input-type=module", "-e", text], ROOT)
 
 
 def node() -> str:

@@ -228,6 +228,11 @@ def test_on_the_openai_surface_every_error_has_openais_shape(error: GatewayError
     }
 
 
+def test_interactions_have_codes_in_words() -> None:
+    assert shown(INVALID, Surface.INTERACTIONS) == {"error": {"code": "invalid_request", "message": INVALID.detail}}
+    assert shown(ResourceNotFoundError("No."), Surface.INTERACTIONS)["error"]["code"] == "not_found"
+
+
 def headers(rendered: Rendered) -> dict[str, str]:
     assert len(dict(rendered.headers)) == len(rendered.headers)
     return dict(rendered.headers)
@@ -237,7 +242,8 @@ def headers(rendered: Rendered) -> dict[str, str]:
     ("surface", "status", "content_type"),
     [
         (Surface.REST, 422, "application/problem+json"),
-        (Surface.GOOGLE, 422, "application/json; charset=utf-8"),
+        (Surface.GOOGLE, 400, "application/json; charset=utf-8"),
+        (Surface.INTERACTIONS, 400, "application/json; charset=utf-8"),
         (Surface.OPENAI, 400, "application/json; charset=utf-8"),
     ],
 )
