@@ -635,7 +635,7 @@ def render(
         body = problem_of(error, request_id=request_id, base_url=base_url, instance=instance)
     elif surface is Surface.OPENAI:
         body = _openai_of(error)
-        status = _OPENAI_STATUS.get(status, status)
+        status = _OPENAI_STATUS.get(status) or error.google_status or status
     else:
         body = _google_of(error) if surface is Surface.GOOGLE else _interactions_of(error)
         status = error.google_status or status

@@ -25,6 +25,7 @@ from app.emulator.files.single import SingleUploads
 from app.emulator.generation.calls import GenerationCalls
 from app.emulator.inspection import Inspection
 from app.emulator.journal import Journal
+from app.emulator.openai.calls import OpenAiCalls
 from app.emulator.rate import Rate
 from app.emulator.routing import MODEL_METHODS, Route, route_of
 from app.emulator.stored import Stored
@@ -77,6 +78,7 @@ def create_emulator(config: EmulatorConfig) -> "ASGIApp":
         **_file_handlers(FileCalls(clock, shelf, stored.desk), SingleUploads(clock, shelf), resumable, ranged),
         **_model_handlers(GenerationCalls(config, stored.respondent, rate), EmbeddingCalls(config, rate)),
         **stored.handlers(rate),
+        **_openai_handlers(OpenAiCalls(config, stored.respondent, rate)),
     }
     return _Emulator(config, clock, handlers, inspection, plan, journal)
 
@@ -117,6 +119,15 @@ def _model_handlers(generation: GenerationCalls, embeddings: EmbeddingCalls) -> 
         "models.list": list_models,
         "models.get": get_model,
         "tunedModels.list": list_tuned_models,
+    }
+
+
+def _openai_handlers(calls: OpenAiCalls) -> dict[str, Handler]:
+    return {
+        "openai.chat": calls.chat,
+        "openai.embeddings": calls.embed,
+        "openai.models.list": calls.list_models,
+        "openai.models.get": calls.get_model,
     }
 
 
@@ -190,6 +201,8 @@ class _Emulator:
                 "caches.create",
                 "caches.patch",
                 "interactions.create",
+                "openai.chat",
+                "openai.embeddings",
             }
             await (exchange.document(self._config.request_limit_bytes) if takes_json else exchange.drain())
             raise planned.failure()
@@ -197,7 +210,8 @@ class _Emulator:
 
 
 def _check_key(exchange: Exchange) -> None:
-    key = exchange.headers.get("x-goog-api-key") or exchange.query.get("key", "")
+    bearer = exchange.headers.get("authorization", "").removeprefix("Bearer ")
+    key = exchange.headers.get("x-goog-api-key") or exchange.query.get("key", "") or bearer
     exchange.record.key_seen = bool(key)
     if "upload_id" in exchange.query:
         # The address of a session is its credential.

@@ -73,13 +73,21 @@ def model_for(route: Route) -> Model:
     return model
 
 
-def find_model(name: str, version: str, method: str) -> Model:
-    """Find a model that a body names, with or without `models/`; raises ApiFailureError (404) as `model_for` does."""
+def find_model(name: str, version: str, method: str | None) -> Model:
+    """Find a model that a body names, with or without `models/`; raises ApiFailureError (404) as `model_for` does.
+
+    With None as the method it may do whatever it does.
+    """
     bare = name.removeprefix("models/")
     model = _BY_NAME.get(bare)
-    if model is None or method not in model.methods:
-        raise unknown_model(bare, version, method)
+    if model is None or (method is not None and method not in model.methods):
+        raise unknown_model(bare, version, method or "getModel")
     return model
+
+
+def listed_models() -> tuple[Model, ...]:
+    """Give all models."""
+    return _MODELS
 
 
 async def get_model(exchange: Exchange, route: Route) -> None:

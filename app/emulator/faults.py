@@ -19,8 +19,8 @@ from app.emulator.proto.kinds import Enumeration, Kind, Repeated, Scalar, messag
 from app.emulator.proto.parser import parse
 from app.emulator.routing import OPERATIONS
 
-_GENERATION = frozenset({"generateContent", "streamGenerateContent", "interactions.create"})
-_STREAM = frozenset({"streamGenerateContent", "interactions.create", "interactions.get"})
+_GENERATION = frozenset({"generateContent", "streamGenerateContent", "interactions.create", "openai.chat"})
+_STREAM = frozenset({"streamGenerateContent", "interactions.create", "interactions.get", "openai.chat"})
 _CHUNK = frozenset({"files.upload", "files.finalize"})
 _SESSION = _CHUNK | {"files.query", "files.cancel"}
 _CREATION = frozenset({"files.start", "files.finalize", "files.create"})

@@ -41,9 +41,11 @@ STORED_OPERATIONS = frozenset(
         "operations.get",
     }
 )
+OPENAI_OPERATIONS = frozenset({"openai.chat", "openai.embeddings", "openai.models.list", "openai.models.get"})
 OPERATIONS = (
     MODEL_METHODS
     | STORED_OPERATIONS
+    | OPENAI_OPERATIONS
     | {
         "models.list",
         "models.get",
@@ -82,6 +84,10 @@ _PATHS = (
     (re.compile(rf"/{_VERSION}/batches"), {"GET": "batches.list"}),
     (re.compile(rf"/{_VERSION}/batches/(?P<name>[^/:%]+)"), {"GET": "batches.get", "DELETE": "batches.delete"}),
     (re.compile(rf"/{_VERSION}/batches/(?P<name>[^/:%]+):cancel"), {"POST": "batches.cancel"}),
+    (re.compile(rf"/{_VERSION}/openai/chat/completions"), {"POST": "openai.chat"}),
+    (re.compile(rf"/{_VERSION}/openai/embeddings"), {"POST": "openai.embeddings"}),
+    (re.compile(rf"/{_VERSION}/openai/models"), {"GET": "openai.models.list"}),
+    (re.compile(rf"/{_VERSION}/openai/models/(?:models/)?(?P<name>[\w.-]+)"), {"GET": "openai.models.get"}),
     (re.compile(rf"/{_VERSION}/interactions"), {"POST": "interactions.create"}),
     (
         re.compile(rf"/{_VERSION}/interactions/(?P<name>[^/:%]+)"),

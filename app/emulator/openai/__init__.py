@@ -1,0 +1,1 @@
+"""OpenAI's shapes in front of the same answers."""
