@@ -25,6 +25,7 @@ from app.emulator.files.single import SingleUploads
 from app.emulator.generation.calls import GenerationCalls
 from app.emulator.inspection import Inspection
 from app.emulator.journal import Journal
+from app.emulator.live.socket import LiveSocket
 from app.emulator.openai.calls import OpenAiCalls
 from app.emulator.rate import Rate
 from app.emulator.routing import MODEL_METHODS, Route, route_of
@@ -71,6 +72,7 @@ def create_emulator(config: EmulatorConfig) -> "ASGIApp":
     resumable = ResumableUploads(config, clock, shelf, sessions)
     ranged = RangedUploads(config, clock, shelf, sessions, resumable)
     stored = Stored(config, clock, shelf)
+    live = LiveSocket(stored.respondent, plan, journal)
     inspection = Inspection(
         clock=clock, shelf=shelf, sessions=sessions, plan=plan, journal=journal, rate=rate, stored=stored
     )
@@ -80,7 +82,7 @@ def create_emulator(config: EmulatorConfig) -> "ASGIApp":
         **stored.handlers(rate),
         **_openai_handlers(OpenAiCalls(config, stored.respondent, rate)),
     }
-    return _Emulator(config, clock, handlers, inspection, plan, journal)
+    return _Emulator(config, clock, handlers, inspection, plan, journal, live)
 
 
 def _file_handlers(
@@ -142,7 +144,9 @@ class _Emulator:
         inspection: Inspection,
         plan: FaultPlan,
         journal: Journal,
+        live: LiveSocket,
     ) -> None:
+        self._live = live
         self._config = config
         self._clock = clock
         self._handlers = handlers
@@ -154,8 +158,7 @@ class _Emulator:
         if scope["type"] == "lifespan":
             await _live(receive, send)
         elif scope["type"] == "websocket":
-            await receive()
-            await send({"type": "websocket.close", "code": 1008, "reason": "The emulator has no Live API."})
+            await self._live.serve(scope, receive, send)
         else:
             await self._serve(Exchange(scope, receive, send, clock=self._clock))
 

@@ -20,7 +20,7 @@ from app.emulator.proto.parser import parse
 from app.emulator.routing import OPERATIONS
 
 _GENERATION = frozenset({"generateContent", "streamGenerateContent", "interactions.create", "openai.chat"})
-_STREAM = frozenset({"streamGenerateContent", "interactions.create", "interactions.get", "openai.chat"})
+_STREAM = frozenset({"streamGenerateContent", "interactions.create", "interactions.get", "openai.chat", "live"})
 _CHUNK = frozenset({"files.upload", "files.finalize"})
 _SESSION = _CHUNK | {"files.query", "files.cancel"}
 _CREATION = frozenset({"files.start", "files.finalize", "files.create"})
@@ -43,6 +43,7 @@ class FaultKind(StrEnum):
     ANSWER = "answer"
     STREAM_ERROR = "stream_error"
     PROCESSING = "processing"
+    CLOSE = "close"
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +68,7 @@ _USES: Mapping[FaultKind, _Use] = {
     FaultKind.ANSWER: _Use(_GENERATION, ("text",)),
     FaultKind.STREAM_ERROR: _Use(_STREAM, ("code",)),
     FaultKind.PROCESSING: _Use(_CREATION, ("delayS",)),
+    FaultKind.CLOSE: _Use(frozenset({"live"}), ("code", "reason")),
 }
 _ALTERING = frozenset({FaultKind.SLOW, FaultKind.DRIP, FaultKind.FINISH, FaultKind.ANSWER, FaultKind.PROCESSING})
 
@@ -228,8 +230,9 @@ def _fault_of(values: Mapping[str, object]) -> Fault:
     if missing:
         raise invalid(f"{kind} needs {', '.join(map(snake_case, missing))}.")
     code = _value(values, "code", 503)
-    if not 400 <= code <= 599:
-        raise invalid("code must be 400 to 599.")
+    lowest, highest = (1000, 4999) if kind is FaultKind.CLOSE else (400, 599)
+    if not lowest <= code <= highest:
+        raise invalid(f"code must be {lowest} to {highest}.")
     return Fault(
         kind=kind,
         code=code,

@@ -46,6 +46,7 @@ OPERATIONS = (
     MODEL_METHODS
     | STORED_OPERATIONS
     | OPENAI_OPERATIONS
+    | {"live"}
     | {
         "models.list",
         "models.get",

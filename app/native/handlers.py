@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from app.native import batches, caches, files, generation, interactions, models, openai
+from app.native import batches, caches, files, generation, interactions, live, models, openai
 from app.native.app import Handler
 from app.native.routes import BATCHING, COUNTING, EMBEDDING, GENERATING
 from app.native.uploads.upload import upload
@@ -37,6 +37,7 @@ HANDLERS: Mapping[str, Handler] = {
     "native.interactions.get": interactions.get,
     "native.interactions.cancel": interactions.cancel,
     "native.interactions.delete": interactions.delete,
+    "native.live": live.live,
     "openai.chat.completions": openai.ask,
     "openai.embeddings": openai.ask,
     "openai.models.list": openai.list_models,

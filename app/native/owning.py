@@ -25,6 +25,8 @@ def missing(kind: ResourceKind, name: str) -> GatewayError:
         return missing_cache()
     if kind is ResourceKind.OUTPUT:
         return missing_file(name)
+    if kind is ResourceKind.HANDLE:
+        return ResourceNotFoundError("BidiGenerateContent session not found")
     if kind is ResourceKind.INTERACTION:
         return ResourceNotFoundError(f"Interaction {name} was not found.")
     return ResourceNotFoundError("Requested entity was not found.")

@@ -32,6 +32,8 @@ from app.store.resources import Key, Resource, ResourceKind
 
 _KINDS = {Kind.CACHE: ResourceKind.CACHE, Kind.BATCH: ResourceKind.BATCH, Kind.INTERACTION: ResourceKind.INTERACTION}
 MAX_REFERENCES = 5_000
+RESUMPTION_KEY = "handle"
+"""The name, folded, by which a Live session says which one it resumes."""
 LINES_KEY = "filename"
 """The name, folded, by which a batch names the file of its requests."""
 
@@ -76,7 +78,7 @@ class Resolver:
     async def _look_up(self, found: Sequence[Found]) -> dict[Key, Resource]:
         keys: set[Key] = set()
         for each in found:
-            key = _key(each.what)
+            key = _key(each)
             if key is not None:
                 keys.add(key)
         if not keys:
@@ -96,7 +98,7 @@ class Resolver:
                 raise _missing(kind, found.text)
             case Reference(kind=Kind.FILE) as reference:
                 return self._file(found, reference, resources)
-            case what if (key := _key(what)) not in resources:
+            case what if (key := _key(found)) not in resources:
                 raise _missing(what.kind, found.text) if isinstance(what, Reference) else _missing_handle(key)
             case _:
                 pass
@@ -153,10 +155,12 @@ class Resolver:
         return found.raw if name == reference.name else orjson.dumps(f"files/{name}")
 
 
-def _key(what: object) -> Key | None:
-    if isinstance(what, Handle):
-        # An interaction's id comes bare; what resumes a Live session is long and opaque.
+def _key(found: Found) -> Key | None:
+    what = found.what
+    if isinstance(what, Handle) and found.key == RESUMPTION_KEY:
         return handle_key(what.value)
+    if isinstance(what, Handle):
+        return ResourceKind.INTERACTION, what.value.removeprefix("interactions/")[:255]
     if isinstance(what, Reference):
         if what.kind is Kind.FILE:
             return ResourceKind.OUTPUT, what.name
@@ -166,9 +170,8 @@ def _key(what: object) -> Key | None:
 
 
 def handle_key(value: str) -> Key:
-    """Give the key of what an opaque string stands for."""
-    name = value.removeprefix("interactions/")
-    return ResourceKind.INTERACTION, name if len(name) <= 255 else hashlib.sha256(name.encode()).hexdigest()
+    """Give the key of the Live session that a handle resumes: it is long and opaque, so its digest is kept."""
+    return ResourceKind.HANDLE, hashlib.sha256(value.encode()).hexdigest()
 
 
 def _missing(kind: Kind | None, text: str) -> GatewayError:

@@ -51,6 +51,8 @@ def test_every_documented_call_works_through_the_sdk(name: str, version: str) ->
     assert "models/gemini-3.8-flash" in seen["models"]
     assert seen["model"] == "models/gemini-3.5-flash"
     assert seen["left"] == 0
+    assert "prompt: Hello live" in seen["live"]["text"]
+    assert seen["live"]["tokens"] > 0
     assert "prompt: Why?" in seen["cached"]["text"]
     assert seen["cached"]["usage"]["cachedContentTokenCount"] == 2
     assert seen["batch"]["state"] == "JOB_STATE_SUCCEEDED"

@@ -115,4 +115,26 @@ seen.errors = {
   }),
 };
 
+const heard = [];
+let resolve;
+const turn = new Promise((done) => { resolve = done; });
+const live = await ai.live.connect({
+  model,
+  config: { responseModalities: ["TEXT"] },
+  callbacks: {
+    onmessage: (message) => {
+      heard.push(message);
+      if (message.serverContent?.turnComplete) resolve();
+    },
+    onerror: (error) => heard.push({ error: String(error) }),
+  },
+});
+live.sendClientContent({ turns: "Hello live", turnComplete: true });
+await turn;
+live.close();
+seen.live = {
+  text: heard.map((message) => message.text ?? "").join(""),
+  tokens: heard.find((message) => message.usageMetadata)?.usageMetadata.totalTokenCount,
+};
+
 console.log(JSON.stringify(seen));

@@ -94,8 +94,9 @@ def test_what_is_not_served_is_an_error_in_googles_shape(emulator: Emulator, met
     assert error_of(emulator.http.request(method, path))[0] == code
 
 
-def test_there_is_no_live_api(emulator: Emulator) -> None:
+def test_live_is_for_those_with_a_key(emulator: Emulator) -> None:
     headers = {
+        "x-goog-api-key": "invalid",
         "Connection": "Upgrade",
         "Upgrade": "websocket",
         "Sec-WebSocket-Version": "13",
