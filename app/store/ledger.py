@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from enum import StrEnum
 from functools import lru_cache
-from itertools import chain
 from typing import Literal, cast
 
+import orjson
 from sqlalchemy import Connection, CursorResult, RowMapping, Table, delete, func, select, tuple_
 
 from app.store.database import Database
@@ -171,29 +171,17 @@ _NAMES = tuple(column.name for column in _TABLE.columns)
 """In the order of `_values`, which is the table's."""
 
 
-ROWS_AT_ONCE = 50
+def _insert(source: str) -> str:
+    # Written by hand, of names of our own, and given to the driver as it is: what SQLAlchemy does for each row costs
+    # more than the row.
+    return f"INSERT INTO ledger ({', '.join(_NAMES)}) {source} ON CONFLICT DO NOTHING"
 
 
-def _insert(*rows: str) -> str:
-    # Written by hand, and given to the driver as it is: what SQLAlchemy does for each row costs more than the row.
-    return f"INSERT INTO ledger ({', '.join(_NAMES)}) VALUES {', '.join(rows)} ON CONFLICT DO NOTHING"  # noqa: S608
-
-
-_MARKS = f"({', '.join('?' * len(_NAMES))})"
-_INSERT_MANY = _insert(*[_MARKS] * ROWS_AT_ONCE)
-_INSERT_ONE = _insert(_MARKS)
-_INSERT_POSTGRESQL = _insert(f"({', '.join(f'${number}' for number in range(1, len(_NAMES) + 1))})")
-
-
-def _insert_sqlite(connection: Connection, rows: Sequence[tuple[object, ...]]) -> None:
-    # Many rows in one statement: between two of them the driver would hand the interpreter to the event loop and wait
-    # for it again, which costs both of them more than the row. A date goes in as text.
-    written = [(*row[:3], str(row[3]), *row[4:]) for row in rows]
-    whole = len(written) - len(written) % ROWS_AT_ONCE
-    for start in range(0, whole, ROWS_AT_ONCE):
-        connection.exec_driver_sql(_INSERT_MANY, tuple(chain.from_iterable(written[start : start + ROWS_AT_ONCE])))
-    if written[whole:]:
-        connection.exec_driver_sql(_INSERT_ONE, written[whole:])
+_INSERT_POSTGRESQL = _insert(f"VALUES ({', '.join(f'${number}' for number in range(1, len(_NAMES) + 1))})")
+_TAKEN_OUT = ", ".join(f"value->>{number}" for number in range(len(_NAMES)))
+_INSERT_SQLITE = _insert(f"SELECT {_TAKEN_OUT} FROM json_each(?) WHERE true")  # noqa: S608
+"""All rows in one statement, as one JSON text: between two rows, or two values, the driver would hand the interpreter
+over to the event loop and wait for it again, which costs both of them more than the row."""
 
 
 class LedgerTable:
@@ -207,11 +195,12 @@ class LedgerTable:
 
         Raises StoreUnavailableError when the database is away.
         """
+        rows = [_values(writer, number, entry) for number, entry in numbered]
+        text = orjson.dumps(rows).decode()
 
         def work(connection: Connection) -> None:
-            rows = [_values(writer, number, entry) for number, entry in numbered]
             if connection.dialect.name == "sqlite":
-                _insert_sqlite(connection, rows)
+                connection.exec_driver_sql(_INSERT_SQLITE, (text,))
             else:
                 connection.exec_driver_sql(_INSERT_POSTGRESQL, rows)
 

@@ -4,7 +4,7 @@ Names are folded as Google's JSON folds them: `fileUri`, `file_uri` and any othe
 A name that is not here is scanned: deny by default.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import IntEnum
 
 
@@ -75,11 +75,15 @@ _EVERYWHERE = {
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """How a surface's bodies are read. `closed_types` are values of `type` that no client may use."""
+    """How a surface's bodies are read. `closed_types` are values of `type` that no client may use.
+
+    `known` remembers names as they were written: mostly they are the same few.
+    """
 
     name: str
     roles: dict[str, Role]
     closed_types: frozenset[str] = frozenset({"mcp_server"})
+    known: dict[bytes, tuple[str, Role]] = field(default_factory=dict, compare=False, repr=False)
 
 
 GENERATE = Policy("generate", _EVERYWHERE)

@@ -22,6 +22,8 @@ MAX_DEPTH = 100
 MAX_KEY_BYTES = 1_024
 MAX_SCALAR_BYTES = 400
 MAX_NAMES = 10_000
+MAX_KNOWN = 2_000
+"""How many names are remembered, whatever clients send."""
 LONG_RUN = 2_048
 
 
@@ -124,7 +126,6 @@ class JsonScanner:
         self.facts = Facts()
         self._policy = policy
         self._bases = bases
-        self._keys: dict[bytes, tuple[str, Role]] = {}
         self._stack: list[_Frame] = []
         self._at = _VALUE
         self._held = b""
@@ -277,12 +278,13 @@ class JsonScanner:
         return match.end()
 
     def _known(self, written: bytes, start: int) -> tuple[str, Role]:
-        known = self._keys.get(written)
+        policy = self._policy
+        known = policy.known.get(written)
         if known is None:
             name = fold(self._unescaped(written, start))
-            known = name, self._policy.roles.get(name, Role.SCANNED)
-            if len(self._keys) < MAX_NAMES:
-                self._keys[written] = known
+            known = name, policy.roles.get(name, Role.SCANNED)
+            if len(policy.known) < MAX_KNOWN:
+                policy.known[written] = known
         return known
 
     def _unescaped(self, written: bytes, start: int) -> str:
