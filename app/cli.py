@@ -22,6 +22,7 @@ from pydantic import SecretStr
 
 from app.ask.command import ask
 from app.cli_keys import keys_cli, make_first_key
+from app.cli_keys_update import update
 from app.edge.guard import Guard
 from app.edge.hosts import LOOPBACK, is_loopback
 from app.edge.server import make_server
@@ -41,6 +42,7 @@ Port = Annotated[int, typer.Option(help="The port to listen on; 0 takes a free o
 cli = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 cli.command("ask")(ask)
 keys_cli.command("usage")(usage)
+keys_cli.command("update")(update)
 cli.add_typer(keys_cli, name="keys")
 
 

@@ -38,18 +38,20 @@ def _seconds(duration: str, option: str) -> float:
     return float(seconds)
 
 
-def _words(text: str | None) -> frozenset[str] | None:
+def words_of(text: str | None) -> frozenset[str] | None:
     """Split at commas; None, and nothing between the commas, is all."""
     return frozenset(word for word in (piece.strip() for piece in (text or "").split(",")) if word) or None
 
 
-def _models(text: str | None) -> frozenset[str] | None:
-    words = _words(text)
+def models_of(text: str | None) -> frozenset[str] | None:
+    """Read models as `words_of` does, with or without `models/`."""
+    words = words_of(text)
     return None if words is None else frozenset(word.removeprefix("models/") for word in words)
 
 
-def _origins(text: str | None) -> frozenset[str] | None:
-    words = _words(text)
+def origins_of(text: str | None) -> frozenset[str] | None:
+    """Read origins as `words_of` does; raises typer.BadParameter for what is none."""
+    words = words_of(text)
     # As browsers write them: in lower case, and without a path.
     origins = None if words is None else frozenset(word.lower().removesuffix("/") for word in words)
     for origin in origins or ():
@@ -109,17 +111,17 @@ def create(
         "stored_bytes": stored_bytes,
     }
     try:
-        chosen = scopes_of(_words(scopes) or ())
+        chosen = scopes_of(words_of(scopes) or ())
         limits = limits_of({limit: value for limit, value in named.items() if value is not None})
     except ValueError as error:
         raise typer.BadParameter(str(error)) from None
-    made = _managing(
+    made = managing(
         lambda keys: keys.create(
             name,
             now=time.time(),
             scopes=chosen,
-            models=_models(models),
-            origins=_origins(origins),
+            models=models_of(models),
+            origins=origins_of(origins),
             limits=limits,
             expires_in_s=None if expires is None else _seconds(expires, "--expires"),
         )
@@ -131,14 +133,14 @@ def create(
 def list_keys(*, as_json: AsJson = False) -> None:
     """List all clients and their keys, oldest first; of a secret, nothing is kept that could be shown."""
     now = time.time()
-    clients = _managing(lambda keys: keys.page())
+    clients = managing(lambda keys: keys.page())
     if as_json:
-        _print_json([_as_json(held, now) for held in clients])
+        print_json([_as_json(held, now) for held in clients])
         return
     rows = [_COLUMNS, *(_row(held.client, key, now) for held in clients for key in held.keys)]
     widths = [max(len(row[column]) for row in rows) for column in range(len(_COLUMNS))]
     for row in rows:
-        _print_line("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+        print_line("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
 
 
 @keys_cli.command()
@@ -147,7 +149,7 @@ def rotate(name: Name, overlap: Overlap = "24h", expires: Expires = None, *, as_
     now = time.time()
     overlap_s = _seconds(overlap, "--overlap")
     expires_in_s = None if expires is None else _seconds(expires, "--expires")
-    made = _managing(lambda keys: keys.rotate(name, now=now, overlap_s=overlap_s, expires_in_s=expires_in_s))
+    made = managing(lambda keys: keys.rotate(name, now=now, overlap_s=overlap_s, expires_in_s=expires_in_s))
     _show_new(made, as_json=as_json)
     _note(f"The keys it had are good until {_date(now + overlap_s)} at the latest.")
 
@@ -156,19 +158,20 @@ def rotate(name: Name, overlap: Overlap = "24h", expires: Expires = None, *, as_
 def revoke(name: Name, *, as_json: AsJson = False) -> None:
     """End a client for good, with all its keys and tokens, within 10 seconds."""
     now = time.time()
-    _managing(lambda keys: keys.revoke(name, now=now))
+    managing(lambda keys: keys.revoke(name, now=now))
     if as_json:
-        _print_json({"name": name, "revoked_at": _date(now)})
+        print_json({"name": name, "revoked_at": _date(now)})
     else:
-        _print_line(f"{name} is revoked.")
+        print_line(f"{name} is revoked.")
 
 
 def make_first_key(settings: Settings) -> NewKey | None:
     """Make the key named `default` if the store has never had a client; None if it has."""
-    return _managing(lambda keys: keys.create_first(now=time.time()), settings)
+    return managing(lambda keys: keys.create_first(now=time.time()), settings)
 
 
-def _managing(work: Callable[[Keys], Awaitable[T]], settings: Settings | None = None) -> T:
+def managing(work: Callable[[Keys], Awaitable[T]], settings: Settings | None = None) -> T:
+    """Do some work on the store's keys; what goes wrong ends the command with a line that says so."""
     url = (settings or read(Settings)).database_url
 
     async def run() -> T:
@@ -185,7 +188,8 @@ def _managing(work: Callable[[Keys], Awaitable[T]], settings: Settings | None = 
         raise SettingsError("DATABASE_URL: the database cannot be opened, or did not answer") from None
 
 
-def _print_line(line: str) -> None:
+def print_line(line: str) -> None:
+    """Print a line to stdout."""
     sys.stdout.write(f"{line}\n")
     sys.stdout.flush()
 
@@ -194,8 +198,9 @@ def _note(line: str) -> None:
     sys.stderr.write(f"{line}\n")
 
 
-def _print_json(value: object) -> None:
-    _print_line(orjson.dumps(value, option=orjson.OPT_INDENT_2).decode())
+def print_json(value: object) -> None:
+    """Print a value as JSON to stdout."""
+    print_line(orjson.dumps(value, option=orjson.OPT_INDENT_2).decode())
 
 
 def _date(seconds: float | None) -> str | None:
@@ -208,7 +213,7 @@ def _date(seconds: float | None) -> str | None:
 def _show_new(made: NewKey, *, as_json: bool) -> None:
     client = made.client
     if as_json:
-        _print_json(
+        print_json(
             {
                 "id": client.id,
                 "name": client.name,
@@ -224,7 +229,7 @@ def _show_new(made: NewKey, *, as_json: bool) -> None:
     _note(
         f"The key of {client.name}, good {_until(made.expires_at)}. It is shown this once, and only its hash is kept:"
     )
-    _print_line(made.text)
+    print_line(made.text)
 
 
 def _until(expires_at: float | None) -> str:

@@ -197,11 +197,12 @@ class GeminiModelList(Answer):
 
 
 class UsageRow(Answer):
-    """What the calls of one day, model or operation used together; the other two are null."""
+    """What the calls of one day, model, operation or user used together; the other three are null."""
 
     day: date | None = Field(description="UTC's.")
     model: str | None = Field(description="Null by model: calls that asked none, such as uploads.")
     operation: str | None
+    user: str | None = Field(description="Null by user: calls of the key itself.")
     calls: Int
     failed_calls: Int = Field(description="Those answered with a problem.")
     unpriced_calls: Int = Field(description="Those with tokens whose price is not known; the cost lacks them.")

@@ -9,6 +9,7 @@ from app.api.accept import named
 from app.api.document import answers
 from app.api.schemas import UsageReport, UsageRow
 from app.api.services import services_of
+from app.clients.keys import KeyedClient
 from app.clients.usage_report import as_csv, record_of
 from app.errors import FieldError, InvalidFieldError
 from app.store.ledger import UsageBy
@@ -17,8 +18,9 @@ router = APIRouter(prefix="/api/v1/usage")
 
 DEFAULT_PERIOD_S = 30 * 86_400.0
 _LATEST = datetime(9999, 12, 31, tzinfo=UTC).timestamp()
-_NO_KEYS = {"day": None, "model": None, "operation": None}
+_NO_KEYS = {"day": None, "model": None, "operation": None, "user": None}
 _SINCE = "RFC 3339, or a date; calls that came then or later. 30 days before until by default."
+_BY = "What calls are summed by; `user` is whose short-lived tokens they came with, null for the key itself."
 _UNTIL = "RFC 3339, or a date; calls that came before. Now by default."
 
 
@@ -34,9 +36,12 @@ async def get_usage(
     *,
     since: Annotated[datetime | None, Query(description=_SINCE)] = None,
     until: Annotated[datetime | None, Query(description=_UNTIL)] = None,
-    by: Annotated[Literal["day", "model", "operation"], Query(description="What calls are summed by.")] = "day",
+    by: Annotated[Literal["day", "model", "operation", "user"], Query(description=_BY)] = "day",
 ) -> Response:
-    """Sum the client's own calls; times and days without an offset are UTC's. `Accept: text/csv` gives CSV."""
+    """Sum the client's own calls, and those of its users.
+
+    Times and days without an offset are UTC's. `Accept: text/csv` gives CSV.
+    """
     services = services_of(request)
     end = services.upstream.now() if until is None else _seconds(until)
     start = end - DEFAULT_PERIOD_S if since is None else _seconds(since)
@@ -45,7 +50,10 @@ async def get_usage(
         error = FieldError("since", message, received=_told(start).isoformat(), allowed=f"before {_told(end)}")
         raise InvalidFieldError(f"since: {message}.", errors=(error,))
     key = UsageBy(by)
-    report = await services.ledger.usage(client_id=services.client.id, since=start, until=end, by=key)
+    client = services.client
+    # Only who came with a key has users; an id of an identity provider's may have a slash in it.
+    has_users = isinstance(client, KeyedClient)
+    report = await services.ledger.usage(client_id=client.id, since=start, until=end, by=key, has_users=has_users)
     if "text/csv" in named(request) and "application/json" not in named(request):
         return Response(as_csv(report, key), media_type="text/csv; charset=utf-8")
     answer = UsageReport(

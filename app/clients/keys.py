@@ -16,7 +16,7 @@ from hashlib import sha256
 
 from app.clients.identity import Client, Limits, Scope
 from app.errors import UnauthenticatedError
-from app.store.clients import ClientRecord, ClientStore, HeldKeys, KeyRecord
+from app.store.clients import KEEP, ClientRecord, ClientStore, HeldKeys, Keep, KeyRecord
 
 KEY_PATTERN = re.compile(r"gg_([a-z0-9]{12})_([A-Za-z0-9_-]{43})")
 CLIENT_ID_PREFIX = "cli_"
@@ -163,6 +163,35 @@ class Keys:
         if record is None:
             raise KeyManagementError(f"there is no client named {name} that is not revoked")
         return NewKey(client_of(record, key.id), text, key.expires_at)
+
+    async def update(
+        self,
+        name: str,
+        *,
+        scopes: Collection[Scope] | None = None,
+        models: Collection[str] | Keep | None = KEEP,
+        origins: Collection[str] | Keep | None = KEEP,
+        limits: Mapping[str, float | None] | None = None,
+    ) -> ClientRecord:
+        """Change what a client may do; its keys stay. None as `models` or `origins` is all, as a limit it is none.
+
+        It is in force everywhere within ten seconds. Raises KeyManagementError when there is no such client, and
+        ValueError for a limit that does not exist.
+        """
+        limits_of({limit: value for limit, value in (limits or {}).items() if value is not None})
+        unknown = sorted(set(limits or {}) - _LIMITS)
+        if unknown:
+            raise ValueError(f"{unknown[0]} is not a limit; there are {', '.join(sorted(_LIMITS))}")
+        record = await self._store.update(
+            name,
+            scopes=None if scopes is None else tuple(sorted(scopes)),
+            models=models if models is None or isinstance(models, Keep) else tuple(sorted(models)),
+            origins=origins if origins is None or isinstance(origins, Keep) else tuple(sorted(origins)),
+            limits=limits or {},
+        )
+        if record is None:
+            raise KeyManagementError(f"there is no client named {name}, or it is revoked")
+        return record
 
     async def revoke(self, name: str, *, now: float) -> None:
         """End a client, with all its keys and tokens; raises KeyManagementError when there is none to end."""

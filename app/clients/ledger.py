@@ -78,15 +78,17 @@ class Ledger:
         if len(self._waiting) >= DUE_AT and self._failure is None:
             self._is_due.set()
 
-    async def usage(self, *, client_id: str | None, since: float, until: float, by: UsageBy) -> UsageSums:
+    async def usage(
+        self, *, client_id: str | None, since: float, until: float, by: UsageBy, has_users: bool = False
+    ) -> UsageSums:
         """Sum the calls that came from `since` until before `until` (seconds since the epoch), of one client or of all.
 
-        Calls of this process are in it at once, those of others within their flush interval. Raises
-        StoreUnavailableError when the database is away.
+        With `has_users`, those of the users of its short-lived tokens too. Calls of this process are in it at once,
+        those of others within their flush interval. Raises StoreUnavailableError when the database is away.
         """
         if self._failure is None:
             await self.flush()
-        return await self._table.usage(client_id=client_id, since=since, until=until, by=by)
+        return await self._table.usage(client_id=client_id, since=since, until=until, by=by, has_users=has_users)
 
     async def sweep(self) -> None:
         """Delete calls older than `keep_days`. Raises StoreUnavailableError when the database is away."""

@@ -14,7 +14,9 @@ _MODALITIES = "input_by_modality"
 def record_of(found: UsageSum, by: UsageBy) -> dict[str, object]:
     """Give a sum as a record: its key under the name of what it was summed by, a client's name beside its id."""
     record = asdict(found)
-    own = {str(by): record.pop("key")}
+    key = record.pop("key")
+    # A user's id stands behind the client's; the client itself is no user of its own.
+    own = {str(by): key.partition("/")[2] or None if by is UsageBy.USER else key}
     name = record.pop("name")
     return own | ({"client_name": name} if by is UsageBy.CLIENT else {}) | record
 

@@ -5,6 +5,7 @@ It knows neither what a key looks like nor what a scope or a limit means, and ha
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import Enum
 
 from sqlalchemy import delete, exists, select, update
 from sqlalchemy.dialects import postgresql, sqlite
@@ -50,6 +51,16 @@ class HeldKeys:
 
     client: ClientRecord
     keys: tuple[KeyRecord, ...]
+
+
+class Keep(Enum):
+    """Says of a value that it stays as it is, where None means something else."""
+
+    KEEP = "keep"
+
+
+KEEP = Keep.KEEP
+Change = tuple[str, ...] | None | Keep
 
 
 def _listed(values: tuple[str, ...] | None) -> list[str] | None:
@@ -168,6 +179,33 @@ class ClientStore:
             ending = update(ClientKeyRow).where(ClientKeyRow.client_id == row.id, longer)
             await session.execute(ending.values(expires_at=old_until))
             session.add(_key_row(row.id, key))
+            return _client(row)
+
+    async def update(
+        self,
+        name: str,
+        *,
+        scopes: tuple[str, ...] | None,
+        models: Change,
+        origins: Change,
+        limits: Mapping[str, float | None],
+    ) -> ClientRecord | None:
+        """Change what a client may do: what is None or KEEP stays, a limit of None is taken away.
+
+        Gives the client, or None when there is none of this name, or it is revoked.
+        """
+        async with self._database.transaction() as session:
+            row = await session.scalar(select(ClientRow).where(ClientRow.name == name).with_for_update())
+            if row is None or row.revoked_at is not None:
+                return None
+            if scopes is not None:
+                row.scopes = list(scopes)
+            if not isinstance(models, Keep):
+                row.models = _listed(models)
+            if not isinstance(origins, Keep):
+                row.origins = _listed(origins)
+            changed = dict(row.limits) | dict(limits)
+            row.limits = {limit: value for limit, value in changed.items() if value is not None}
             return _client(row)
 
     async def revoke(self, name: str, *, now: float) -> bool:

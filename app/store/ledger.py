@@ -64,6 +64,7 @@ class UsageBy(StrEnum):
     DAY = "day"
     MODEL = "model"
     CLIENT = "client"
+    USER = "user"
     OPERATION = "operation"
 
 
@@ -103,6 +104,7 @@ _KEYS = {
     UsageBy.DAY: _TABLE.c.day,
     UsageBy.MODEL: _TABLE.c.model,
     UsageBy.CLIENT: _TABLE.c.client_id,
+    UsageBy.USER: _TABLE.c.client_id,
     UsageBy.OPERATION: _TABLE.c.operation,
 }
 _MODALITY_COLUMNS = {name: f"input_{name}" for name in MODALITIES}
@@ -206,8 +208,13 @@ class LedgerTable:
 
         await self._database.run(work)
 
-    async def usage(self, *, client_id: str | None, since: float, until: float, by: UsageBy) -> UsageSums:
-        """Sum the calls that came from `since` until before `until`, of one client or of all (None)."""
+    async def usage(
+        self, *, client_id: str | None, since: float, until: float, by: UsageBy, has_users: bool = False
+    ) -> UsageSums:
+        """Sum the calls that came from `since` until before `until`, of one client or of all (None).
+
+        With `has_users` those of its users too, whose ids are the client's, a slash and their own.
+        """
         columns = _TABLE.c
         key = _KEYS[by]
         has_no_price = columns.cost_usd.is_(None) & (_TOKENS > 0)
@@ -221,7 +228,10 @@ class LedgerTable:
             *(func.sum(columns[name]).label(name) for name in (*_COUNTS, *_MODALITY_COLUMNS.values())),
         ).where(columns.at >= since, columns.at < until)
         if client_id is not None:
-            query = query.where(columns.client_id == client_id)
+            own = columns.client_id == client_id
+            prefix = f"{client_id}/"
+            users = func.substr(columns.client_id, 1, len(prefix)) == prefix
+            query = query.where(own | users if has_users else own)
         order = (key.desc(),) if by is UsageBy.DAY else (func.sum(_TOKENS).desc(), func.count().desc(), key)
         async with self._database.transaction() as session:
             rows = (await session.execute(query.group_by(key).order_by(*order).limit(MAX_SUMS + 1))).mappings().all()

@@ -273,3 +273,58 @@ def test_where_keys_are_not_asked_for_none_is_made(
 
     assert serve() == ""
     assert listed(run) == []
+
+
+def test_what_a_client_may_do_is_changed_without_a_new_key(run: Run) -> None:
+    run("create", "--name", "web", "--models", "m", "--requests-per-minute", "60", "--cost-per-day", "1")
+
+    code, out, _ = run(
+        *("update", "web", "--scopes", "generate", "--models", "all", "--origins", "https://app.example"),
+        *(
+            "--limit",
+            "requests_per_minute=120",
+            "--limit",
+            "cost-per-day=none",
+            "--limit",
+            "tokens_per_day=5",
+            "--json",
+        ),
+    )
+
+    [client] = listed(run)
+    assert code == 0
+    assert json.loads(out)["limits"] == {"requests_per_minute": 120, "tokens_per_day": 5}
+    assert (client["scopes"], client["models"], client["origins"]) == (["generate"], None, ["https://app.example"])
+    assert client["limits"]["requests_per_minute"] == 120
+    assert client["limits"]["cost_per_day"] is None
+    assert len(client["keys"]) == 1
+
+
+def test_what_is_not_named_stays(run: Run) -> None:
+    run("create", "--name", "web", "--models", "m", "--scopes", "files", "--tokens-per-day", "7")
+
+    run("update", "web", "--limit", "requests_per_minute=1")
+
+    [client] = listed(run)
+    assert (client["scopes"], client["models"], client["limits"]["tokens_per_day"]) == (["files"], ["m"], 7)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("nobody",),
+        ("web", "--limit", "x=1"),
+        ("web", "--limit", "tokens_per_day"),
+        ("web", "--limit", "tokens_per_day=-1"),
+        ("web", "--scopes", "all-of-it"),
+        ("web", "--origins", "no origin"),
+    ],
+)
+def test_a_change_that_makes_no_sense_is_refused_with_a_line(run: Run, arguments: tuple[str, ...]) -> None:
+    run("create", "--name", "web")
+
+    code, out, err = run("update", *arguments)
+
+    assert code in {1, 2}
+    assert out == ""
+    assert err.strip()

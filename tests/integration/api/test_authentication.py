@@ -313,3 +313,26 @@ async def test_every_client_sees_its_own_usage(emulator: Emulator, tmp_path: Pat
     assert (row["operation"], row["calls"], row["failed_calls"]) == ("captionImage", 2, 1)
     assert row["input_tokens"] == called["usage"]["input_tokens"]
     assert row["bytes_in"] > 2 * 1_000
+
+
+async def test_the_owner_of_a_key_sees_what_its_tokens_used_and_a_token_its_own(
+    emulator: Emulator, tmp_path: Path
+) -> None:
+    async with closed_gateway(emulator, tmp_path, ledger_flush_s=0.05) as closed:
+        key, other = await closed.key("app"), await closed.key("other")
+        by_user = {user: (await token(closed, key, user=user)).json()["token"] for user in ("u_1", "u_2")}
+        form = [("prompt", (None, "Hello"))]
+        for credential in (key, by_user["u_1"], by_user["u_1"], by_user["u_2"], other):
+            await closed.call("POST", "/api/v1/generate", credential, files=form)
+        await asyncio.sleep(0.2)
+
+        seen = {
+            name: (await closed.call("GET", "/api/v1/usage?by=user", credential)).json()["data"]
+            for name, credential in {"key": key, "u_1": by_user["u_1"], "other": other}.items()
+        }
+
+    calls = {name: {row["user"]: row["calls"] for row in rows} for name, rows in seen.items()}
+    # The tokens themselves were made by calls of the key.
+    assert calls["key"] == {None: 3, "u_1": 2, "u_2": 1}
+    assert calls["u_1"] == {"u_1": 2}
+    assert calls["other"] == {None: 1}

@@ -66,6 +66,7 @@ async def test_a_day_has_the_sums_of_the_clients_own_calls(used: Gateway) -> Non
         "day": "2026-11-20",
         "model": None,
         "operation": None,
+        "user": None,
         "calls": 1,
         "failed_calls": 0,
         "unpriced_calls": 0,
