@@ -17,6 +17,7 @@ from app.api.authentication import Authentication
 from app.api.direct import DirectRoutes
 from app.api.docs import add_docs
 from app.api.document import document
+from app.api.entrance import RestEntrance
 from app.api.openai import audio as openai_audio
 from app.api.services import Services
 from app.api.tasks import audio, documents, images, videos
@@ -24,6 +25,7 @@ from app.clients.admission import open_admission
 from app.clients.authenticator import Authenticator, open_authenticator
 from app.clients.fetching import fetcher
 from app.clients.ledger import Ledger
+from app.clients.rate_headers import rate_headers
 from app.edge.access_log import AccessLog
 from app.edge.cors import origin_rule, with_cors
 from app.edge.guard import Guard
@@ -190,7 +192,8 @@ def create_app(settings: Settings, key: ApiKey, *, bind_host: str = "127.0.0.1",
     """
     api = create_api(settings, key)
     direct = DirectRoutes(api, generate.router, chat.router)
-    native = NativeRoutes(direct, lambda: api.state.native, HANDLERS, elsewhere=("openai/audio/",))
+    rest: ASGIApp = RestEntrance(direct, lambda: api.state.services.metering) if _is_metered(settings) else direct
+    native = NativeRoutes(rest, lambda: api.state.native, HANDLERS, elsewhere=("openai/audio/",))
     app: ASGIApp = _Marked(api, native)
     if not settings.is_open or settings.app_check is not None:
         app = Authentication(app, lambda: api.state.services.authenticator)
@@ -221,8 +224,9 @@ class _Marked:
         async def mark(message: Message) -> None:
             if message["type"] == "http.response.start":
                 meter: Meter | None = scope.get("gateway.meter")
-                if meter is not None and meter.headers:
-                    left = [(name.lower().encode(), value.encode()) for name, value in meter.headers.items()]
+                if meter is not None and meter.quotas:
+                    told = rate_headers(meter.quotas)
+                    left = [(name.lower().encode(), value.encode()) for name, value in told.items()]
                     message["headers"] = [*message["headers"], *left]
                 if self._api.state.services.upstream.is_emulated:
                     message["headers"] = [*message["headers"], (b"x-gateway-emulator", b"1")]

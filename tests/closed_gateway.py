@@ -12,6 +12,7 @@ from app.store.clients import ClientStore
 from app.store.database import open_database
 from tests.emulator_process import Emulator
 from tests.gateway import Gateway, running_gateway
+from tests.stores import database_url
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +39,6 @@ async def closed_gateway(emulator: Emulator, folder: Path, **settings: Any) -> A
     """Run a gateway that asks for keys."""
     async with (
         running_gateway(emulator.url, folder, client_auth="keys", **settings) as gateway,
-        open_database(f"sqlite+aiosqlite:///{folder}/gateway.db") as database,
+        open_database(database_url(folder)) as database,
     ):
         yield Closed(gateway, Keys(ClientStore(database)))

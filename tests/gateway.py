@@ -15,6 +15,7 @@ from app.edge.server import make_server
 from app.gemini.credentials import ApiKey
 from app.main import create_app
 from app.settings import Settings
+from tests.stores import store_settings
 
 KEY = "the-secret-key"
 MEDIA = Path(__file__).parent / "media"
@@ -86,7 +87,7 @@ async def running_gateway(
             "_env_file": None,
             "gemini_base_url": upstream,
             "client_auth": "none",
-            "database_url": f"sqlite+aiosqlite:///{folder}/gateway.db",
+            **store_settings(folder),
             "shutdown_grace_s": 1,
             **settings,
         }

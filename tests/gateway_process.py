@@ -13,6 +13,8 @@ from pathlib import Path
 
 import httpx
 
+from tests.stores import store_environment
+
 UPSTREAM_KEY = "the-upstream-key-which-nobody-sees"
 START_S = 30.0
 ROOT = Path(__file__).parents[1]
@@ -45,7 +47,7 @@ def make_key(environment: dict[str, str], name: str, *options: str) -> str:
 def gateway_process(upstream: str, *limits: str, **environment: str) -> Iterator[GatewayProcess]:
     """Run a gateway that asks for keys until the block ends; `limits` are options of its client's key."""
     with tempfile.TemporaryDirectory(prefix="gateway-") as folder:
-        database = {"DATABASE_URL": f"sqlite+aiosqlite:///{folder}/gateway.db", **environment}
+        database = {**store_environment(Path(folder)), **environment}
         key = make_key(database, "tests", *limits)
         port = free_port()
         settings = {"GEMINI_API_KEY": UPSTREAM_KEY, "GEMINI_BASE_URL": upstream, "SHUTDOWN_GRACE_S": "1", **database}
@@ -58,14 +60,15 @@ def gateway_process(upstream: str, *limits: str, **environment: str) -> Iterator
         )
         try:
             url = f"http://127.0.0.1:{port}"
-            _wait_for(url)
+            wait_for(url)
             yield GatewayProcess(url, key, database)
         finally:
             process.terminate()
             process.wait(20)
 
 
-def _wait_for(url: str) -> None:
+def wait_for(url: str) -> None:
+    """Wait until a gateway listens."""
     deadline = time.monotonic() + START_S
     while time.monotonic() < deadline:
         try:

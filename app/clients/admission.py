@@ -1,6 +1,7 @@
-"""Admission: whether a call may run, judged by every limit that holds for it, and what becomes of that when it ends.
+"""Admission: whether a request and its model calls may run, by every limit that holds, and what becomes of that.
 
-    admit ──> rates and slots (limits.py) ──> budgets (budgets.py) ──> Reservation ──> settle or release
+    enter, before the body is read ──> rates of requests, slots (limits.py) ──> Entrance ──> leave
+    admit, before the model is asked ──> rates of tokens (limits.py), budgets (budgets.py) ──> Reservation ──> settle
 
 A client without limits, at a gateway without limits, meets no counter and no store. It knows no HTTP but the names of
 the RateLimit fields.
@@ -19,7 +20,7 @@ from app.clients.budgets import Budgets, bounded, budgets_of, nanodollars, quota
 from app.clients.counters import open_counters
 from app.clients.estimate import Estimate, Used, without_usage
 from app.clients.identity import Client
-from app.clients.limits import Counters, Taken
+from app.clients.limits import Counters
 from app.clients.parties import Parties, Party, Whose
 from app.clients.plan import Plan, Terms
 from app.clients.rate_headers import Quota, rate_headers
@@ -35,10 +36,26 @@ MAX_KNOWN = 10_000
 """For how many clients the terms are remembered."""
 
 
-class Reservation:
-    """What an admitted call holds, until it is settled. `call` is its id."""
+class Entrance:
+    """What a request holds from its head to its end. `quotas` tell how the client's own limits stood as it came in."""
 
-    __slots__ = ("_leave", "_quotas", "_settle", "call", "estimate")
+    __slots__ = ("_leave", "quotas")
+
+    def __init__(self, quotas: tuple[Quota, ...] = (), leave: Callable[[], None] | None = None) -> None:
+        self.quotas = quotas
+        self._leave = leave
+
+    def leave(self) -> None:
+        """Give slots back; it neither waits nor fails, and only the first counts."""
+        leave, self._leave = self._leave, None
+        if leave is not None:
+            leave()
+
+
+class Reservation:
+    """What an admitted model call holds, until it is settled. `call` is its id, `quotas` how the limits stood then."""
+
+    __slots__ = ("_leave", "_settle", "call", "estimate", "quotas")
 
     def __init__(
         self,
@@ -50,7 +67,7 @@ class Reservation:
     ) -> None:
         self.call = call
         self.estimate = estimate
-        self._quotas = quotas
+        self.quotas = quotas
         self._settle = settle
         self._leave = leave
 
@@ -65,7 +82,7 @@ class Reservation:
             settle(without_usage(self.estimate, streamed_tokens) if usage is None else usage)
 
     def leave(self) -> None:
-        """Give slots back, and leave what is held of budgets: `Admission.settle_later` books what the call has cost.
+        """Leave what is held of budgets: `Admission.settle_later` books what the call has cost.
 
         Until then its estimate counts, also when that is never told.
         """
@@ -74,27 +91,27 @@ class Reservation:
         if leave is not None:
             leave()
 
-    def headers(self) -> dict[str, str]:
-        """Give RateLimit and RateLimit-Policy, as the client's own limits stood when the call was admitted."""
-        return rate_headers(self._quotas)
-
 
 @dataclass(frozen=True, slots=True)
 class _Running:
-    """A call that runs: what it drew, and whether it holds something of a budget."""
+    """A model call that runs: what it drew, if anything, and whether it holds something of a budget."""
 
-    plan: Plan
+    plan: Plan | None
     has_budgets: bool
 
 
+NO_ENTRANCE = Entrance()
+
+
 class Admission:
-    """Admits calls, for one process; what it counts and books is shared as far as its counters and budgets are."""
+    """Admits requests and calls, for one process; what it counts and books is shared as far as the stores are."""
 
     def __init__(self, parties: Parties, counters: Counters, budgets: Budgets, clock: Callable[[], float]) -> None:
         self._parties = parties
         self._counters = counters
         self._budgets = budgets
         self._clock = clock
+        self._inside: dict[str, Plan] = {}
         self._running: dict[str, _Running] = {}
         self._process = token_hex(8)
         self._calls = count()
@@ -105,23 +122,45 @@ class Admission:
         """Say for `/readyz` how counting is: `ok`, or `away` while LIMITS_ON_OUTAGE decides."""
         return self._counters.state
 
-    async def admit(self, client: Client, estimate: Estimate) -> Reservation:
-        """Admit a call, or raise RateLimitedError with the limit that refuses it, when to come again, and headers.
+    def _new_id(self) -> str:
+        return f"{self._process}-{next(self._calls):x}"
+
+    async def enter(self, client: Client) -> Entrance:
+        """Let a request in, or raise RateLimitedError with the limit that refuses it, when to come again, and headers.
+
+        It counts from here, whatever becomes of it. Raises StoreUnavailableError.
+        """
+        terms = self._terms_of(client)
+        plan = terms.of_request(request=self._new_id(), now=self._clock()) if terms.parties else None
+        if plan is None:
+            return NO_ENTRANCE
+        quotas = await self._take(plan, [])
+        if plan.draw.slots:
+            self._inside[plan.draw.id] = plan
+        return Entrance(tuple(quotas), lambda: self._go(plan))
+
+    def _go(self, plan: Plan) -> None:
+        if self._inside.pop(plan.draw.id, None) is not None:
+            self._counters.close(plan.draw, plan.ending(), now=self._clock())
+
+    async def admit(self, client: Client, estimate: Estimate, entrance: Entrance = NO_ENTRANCE) -> Reservation:
+        """Admit a model call of a request that came in by `entrance`; raises RateLimitedError as `enter` does.
 
         Raises InvalidFieldError when a limit is in money and the model has no price, and StoreUnavailableError.
         """
         terms = self._terms_of(client)
-        if not terms.parties:
-            return Reservation("", estimate)
+        if not terms.has_allowance:
+            return Reservation("", estimate, entrance.quotas)
         now = self._clock()
-        call = f"{self._process}-{next(self._calls):x}"
-        plan = terms.plan(estimate, call=call, now=now)
+        call = self._new_id()
         budgets = terms.budgets(now)
         _check_price(budgets, estimate)
-        taken = await self._take(plan)
-        quotas = plan.quotas(taken)
+        quotas = [*entrance.quotas]
+        plan = terms.of_call(estimate, call=call, now=now)
+        if plan is not None:
+            quotas += await self._take(plan, quotas)
         if budgets:
-            quotas += await self._reserve(plan, budgets, estimate, quotas)
+            quotas += await self._reserve(call, plan, budgets, estimate, quotas)
         self._running[call] = _Running(plan, has_budgets=bool(budgets))
         return Reservation(
             call,
@@ -131,9 +170,7 @@ class Admission:
             lambda: self._leave(call, estimate),
         )
 
-    async def _take(self, plan: Plan) -> Taken:
-        if not plan.sources:
-            return Taken(())
+    async def _take(self, plan: Plan, known: list[Quota]) -> list[Quota]:
         try:
             taken = await self._counters.take(plan.draw)
         except asyncio.CancelledError:
@@ -141,21 +178,26 @@ class Admission:
             self._undo(plan)
             raise
         if taken.refused is not None:
-            raise counter_refusal(plan, taken, taken.refused, rate_headers(plan.quotas(taken)))
-        return taken
+            raise counter_refusal(plan, taken, taken.refused, rate_headers([*known, *plan.quotas(taken)]))
+        return plan.quotas(taken)
 
-    def _undo(self, plan: Plan) -> None:
-        if plan.sources:
+    def _undo(self, plan: Plan | None) -> None:
+        if plan is not None:
             self._counters.close(plan.draw, plan.undoing(), now=self._clock())
 
     async def _reserve(
-        self, plan: Plan, budgets: tuple[tuple[Party, Budget], ...], estimate: Estimate, quotas: list[Quota]
+        self,
+        call: str,
+        plan: Plan | None,
+        budgets: tuple[tuple[Party, Budget], ...],
+        estimate: Estimate,
+        quotas: list[Quota],
     ) -> list[Quota]:
-        now = plan.draw.taken_at
-        amounts = Amounts(estimate.tokens, nanodollars(estimate.cost or 0.0), estimate.upload_bytes)
+        now = self._clock()
+        amounts = Amounts(estimate.tokens, nanodollars(estimate.cost or 0.0))
         lines = [budget for _, budget in budgets]
         try:
-            held = await self._budgets.reserve(plan.draw.id, lines, amounts)
+            held = await self._budgets.reserve(call, lines, amounts)
         except BaseException:
             self._undo(plan)
             raise
@@ -180,7 +222,7 @@ class Admission:
 
     def _end(self, call: str, tokens: int) -> bool:
         running = self._running.pop(call)
-        if running.plan.sources:
+        if running.plan is not None:
             self._counters.close(running.plan.draw, running.plan.settling(bounded(tokens)), now=self._clock())
         return running.has_budgets
 
@@ -223,10 +265,8 @@ class Admission:
 
     async def sweep(self) -> None:
         """Prolong what runs here, and book the calls of processes that died; to be run every minute."""
-        running = tuple(self._running.items())
-        draws = [each.plan.draw for _, each in running if each.plan.draw.slots]
-        await self._counters.renew(draws, now=self._clock())
-        booked = await self._budgets.sweep([call for call, each in running if each.has_budgets])
+        await self._counters.renew([plan.draw for plan in self._inside.values()], now=self._clock())
+        booked = await self._budgets.sweep([call for call, each in self._running.items() if each.has_budgets])
         if booked:
             log.warning("%d calls ended without a word; booked at their estimates", booked)
 

@@ -8,13 +8,12 @@ class Estimate:
     """What a call may use at most, as far as it is known beforehand.
 
     `output_tokens` is the cap that the client set, else RESERVED_OUTPUT_TOKENS. `cost` is US dollars for both, None
-    when the model has no price. `upload_bytes` are counted for good when the call is admitted.
+    when the model has no price.
     """
 
     input_tokens: int
     output_tokens: int
     cost: float | None = None
-    upload_bytes: int = 0
 
     @property
     def tokens(self) -> int:

@@ -25,6 +25,26 @@ RETRY_S = 1.0
 FAILURES = (RedisError, OSError, TimeoutError)
 
 
+@asynccontextmanager
+async def _asking() -> AsyncIterator[None]:
+    """Run a block that asks Redis, for at most TIMEOUT_S; a cancellation that its client takes for itself is kept.
+
+    While it connects, redis-py may swallow one: whoever was to end would go on.
+    """
+    task = asyncio.current_task()
+    if task is None:
+        raise RuntimeError("Redis is asked only inside a task")
+    before = task.cancelling()
+    try:
+        async with asyncio.timeout(TIMEOUT_S):
+            yield
+    except FAILURES:
+        if task.cancelling() <= before:
+            raise
+    if task.cancelling() > before:
+        raise asyncio.CancelledError
+
+
 class SharedCounters:
     """Redis' counters while they answer, and what `on_outage` says while they do not."""
 
@@ -66,7 +86,7 @@ class SharedCounters:
             # What ended here a moment ago must not be in the way of what follows it.
             await self.closing.drained()
         try:
-            async with asyncio.timeout(TIMEOUT_S):
+            async with _asking():
                 taken = await self._shared.take(draw)
         except FAILURES as error:
             self._went(now, error)
@@ -99,7 +119,7 @@ class SharedCounters:
         if self._is_away(now):
             return
         try:
-            async with asyncio.timeout(TIMEOUT_S):
+            async with _asking():
                 await self._shared.close(closed)
         except FAILURES as error:
             # Not tried again: counts end with their minute, and slots with their lease.
@@ -113,7 +133,7 @@ class SharedCounters:
         """Prolong the leases of calls that still run, and see whether Redis answers."""
         await self._local.renew([draw for draw in draws if draw.id in self._taken_here], now=now)
         try:
-            async with asyncio.timeout(TIMEOUT_S):
+            async with _asking():
                 await self._shared.renew([draw for draw in draws if draw.id not in self._taken_here], now=now)
         except FAILURES as error:
             self._went(now, error)

@@ -1,4 +1,8 @@
-"""What one call takes: rates and slots of every party whose limits hold for it, and the budgets that it is held to."""
+"""What a request takes as it comes in, and what each model call of it takes, of every party whose limits hold for it.
+
+A request takes of the rate of requests, and a slot; a model call, whose size is known only when the body has been read,
+takes of the rate of tokens and of budgets.
+"""
 
 from dataclasses import dataclass
 
@@ -33,12 +37,15 @@ class Plan:
 
     def settling(self, tokens: int) -> tuple[int, ...]:
         """Say by how much each window changes when the call has used so many tokens."""
-        takes = zip(self.draw.windows, self.sources, strict=False)
-        return tuple(tokens - take.amount if kind is TOKENS else 0 for take, (_, kind) in takes)
+        return tuple(tokens - take.amount for take in self.draw.windows)
 
     def undoing(self) -> tuple[int, ...]:
-        """Say by how much each window changes when the call is not admitted after all."""
+        """Say by how much each window changes when what was taken is not used after all."""
         return tuple(-take.amount for take in self.draw.windows)
+
+    def ending(self) -> tuple[int, ...]:
+        """Say by how much each window changes when a request ends: not at all."""
+        return (0,) * len(self.draw.windows)
 
     def quotas(self, taken: Taken) -> list[Quota]:
         """Tell how the client's own limits stand."""
@@ -57,37 +64,56 @@ class Plan:
 class Terms:
     """What parties' limits ask of every call of theirs, worked out once: it is the same for the next call."""
 
-    __slots__ = ("_budgets", "_day", "_slots", "_sources", "_windows", "has_allowance", "parties")
+    __slots__ = (
+        "_budgets",
+        "_day",
+        "_requests",
+        "_slots",
+        "_sources",
+        "_tokens",
+        "_tokens_of",
+        "has_allowance",
+        "parties",
+    )
 
     def __init__(self, parties: tuple[Party, ...]) -> None:
         self.parties = parties
-        windows: list[tuple[str, int, bool]] = []
+        requests: list[Take] = []
         slots: list[Take] = []
-        of_windows: list[tuple[Party, Kind]] = []
+        tokens: list[tuple[str, int]] = []
+        of_requests: list[tuple[Party, Kind]] = []
         of_slots: list[tuple[Party, Kind]] = []
+        of_tokens: list[tuple[Party, Kind]] = []
         for party in parties:
             limits = party.limits
             if limits.requests_per_minute is not None:
-                windows.append((f"{party.key}:requests", limits.requests_per_minute, False))
-                of_windows.append((party, REQUESTS))
-            if limits.tokens_per_minute is not None:
-                windows.append((f"{party.key}:tokens", limits.tokens_per_minute, True))
-                of_windows.append((party, TOKENS))
+                requests.append(Take(f"{party.key}:requests", 1, limits.requests_per_minute))
+                of_requests.append((party, REQUESTS))
             if limits.concurrent_requests is not None:
                 slots.append(Take(f"{party.key}:slots", 1, limits.concurrent_requests))
                 of_slots.append((party, SLOTS))
-        self._windows = tuple(windows)
+            if limits.tokens_per_minute is not None:
+                tokens.append((f"{party.key}:tokens", limits.tokens_per_minute))
+                of_tokens.append((party, TOKENS))
+        self._requests = tuple(requests)
         self._slots = tuple(slots)
-        self._sources = (*of_windows, *of_slots)
+        self._sources = (*of_requests, *of_slots)
+        self._tokens = tuple(tokens)
+        self._tokens_of = tuple(of_tokens)
         self._day = -1
         self._budgets: tuple[tuple[Party, Budget], ...] = ()
         self.has_allowance = any(map(_has_allowance, parties))
 
-    def plan(self, estimate: Estimate, *, call: str, now: float) -> Plan:
-        """Plan what a call takes from counters; `call` is its id."""
-        tokens = estimate.tokens
-        windows = tuple([Take(key, tokens if is_tokens else 1, quota) for key, quota, is_tokens in self._windows])
-        return Plan(Draw(call, now, windows, self._slots), self._sources)
+    def of_request(self, *, request: str, now: float) -> Plan | None:
+        """Plan what a request takes as it comes in, None for nothing; `request` is its id."""
+        return Plan(Draw(request, now, self._requests, self._slots), self._sources) if self._sources else None
+
+    def of_call(self, estimate: Estimate, *, call: str, now: float) -> Plan | None:
+        """Plan what a model call takes from counters, None for nothing; `call` is its id."""
+        if not self._tokens:
+            return None
+        windows = tuple([Take(key, estimate.tokens, quota) for key, quota in self._tokens])
+        return Plan(Draw(call, now, windows, ()), self._tokens_of)
 
     def budgets(self, now: float) -> tuple[tuple[Party, Budget], ...]:
         """Give the budgets that hold for a call now and whose they are, in the order in which their rows are locked."""

@@ -48,8 +48,14 @@ class NativeRoutes:
         route = route_of(method, path.decode("latin-1"), services.settings.native_resources)
         scope["route"] = route.operation
         handler = self._handlers[route.operation.operation_id]
+        call = call_of(services, route, scope)
         async with until_hangup(scope):
-            await handler(scope, receive, send, call_of(services, route, scope))
+            if services.metering.is_on and route.operation.may_ask:
+                # Before the body is asked for: who is refused need not send it.
+                async with services.metering.entered(call.meter):
+                    await handler(scope, receive, send, call)
+            else:
+                await handler(scope, receive, send, call)
 
     def _is_native(self, path: str) -> bool:
         if surface_of(path) is Surface.REST:

@@ -40,6 +40,11 @@ class Operation:
         """The operation's name without its surface."""
         return self.operation_id.partition(".")[2]
 
+    @property
+    def may_ask(self) -> bool:
+        """Whether a model may be asked for it."""
+        return self.operation_id in _ASKING
+
 
 @dataclass(frozen=True, slots=True)
 class Route:
@@ -132,6 +137,16 @@ _TABLE: tuple[tuple[re.Pattern[str], _Methods], ...] = tuple(
         (rf"/{_VERSION}/openai/models/(?:models/)?{_NAME}", {"GET": _openai("models/{name}", "models.get")}),
         (_LIVE, {"WEBSOCKET": LIVE}),
     )
+)
+_ASKING = frozenset(
+    {
+        *(operation.operation_id for operation in _VERBS.values()),
+        "native.cachedContents.create",
+        "native.interactions.create",
+        "native.live",
+        "openai.chat.completions",
+        "openai.embeddings",
+    }
 )
 _MODEL_CALL = re.compile(rf"/{_VERSION}/models/{_NAME}:(?P<verb>[A-Za-z]+)", re.ASCII)
 

@@ -1,35 +1,57 @@
 """The writers of this process's uploads: a client that comes again ends its own request that still hangs."""
 
 import asyncio
+from dataclasses import dataclass
+from itertools import count
+
+from app.errors import ClientGoneError
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Writer:
+    """A request that writes to an upload, numbered in the order in which requests came."""
+
+    number: int
+    task: "asyncio.Task[object]"
 
 
 class Writers:
-    """The writers of this process, by their sessions: a new one ends the one before it."""
+    """The writers of this process, by their sessions: the one that came last is the one."""
 
     def __init__(self) -> None:
-        self._tasks: dict[str, asyncio.Task[object]] = {}
+        self._numbers = count()
+        self._writers: dict[str, Writer] = {}
         self._ended: set[asyncio.Task[object]] = set()
 
-    async def take(self, token_hash: str) -> bool:
-        """End the writer that there is, and wait until it has stopped; gives whether there was one."""
-        task = self._tasks.get(token_hash)
+    def arrive(self) -> Writer:
+        """Give the request of this task its number; to be called before it first waits for anything."""
+        task = asyncio.current_task()
         if task is None:
-            return False
-        self._ended.add(task)
-        task.cancel()
-        await asyncio.wait((task,))
-        self._ended.discard(task)
-        return True
+            raise RuntimeError("a session is written to only inside a task")
+        return Writer(next(self._numbers), task)
 
-    def was_ended(self, task: "asyncio.Task[object]") -> bool:
-        """Whether a task is being ended because another writer came."""
-        return task in self._ended
+    async def take(self, token_hash: str, writer: Writer) -> bool:
+        """Become the writer, once the one that there was has stopped; gives whether there was one.
 
-    def enter(self, token_hash: str, task: "asyncio.Task[object]") -> None:
-        """Take note of a writer."""
-        self._tasks[token_hash] = task
+        Raises ClientGoneError when a request that came later writes already.
+        """
+        evicts = False
+        while (other := self._writers.get(token_hash)) is not None:
+            if other.number > writer.number:
+                raise ClientGoneError("Another request goes on with this upload.")
+            self._ended.add(other.task)
+            other.task.cancel()
+            await asyncio.wait((other.task,))
+            self._ended.discard(other.task)
+            evicts = True
+        self._writers[token_hash] = writer
+        return evicts
 
-    def leave(self, token_hash: str, task: "asyncio.Task[object]") -> None:
+    def was_ended(self, writer: Writer) -> bool:
+        """Whether a writer is being ended because another one came."""
+        return writer.task in self._ended
+
+    def leave(self, token_hash: str, writer: Writer) -> None:
         """Forget a writer."""
-        if self._tasks.get(token_hash) is task:
-            del self._tasks[token_hash]
+        if self._writers.get(token_hash) is writer:
+            del self._writers[token_hash]

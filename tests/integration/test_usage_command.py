@@ -14,6 +14,7 @@ from typer.testing import CliRunner, Result
 from app.cli import cli
 from app.store.database import open_database
 from app.store.ledger import Entry, LedgerTable
+from tests.stores import database_url, store_environment
 
 NOW = datetime.now(UTC).timestamp()
 DAY = 86_400.0
@@ -43,9 +44,9 @@ Run = Callable[..., Result]
 @pytest.fixture
 async def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     monkeypatch.chdir(tmp_path)
-    url = f"sqlite+aiosqlite:///{tmp_path}/gateway.db"
-    monkeypatch.setenv("DATABASE_URL", url)
-    async with open_database(url) as database:
+    for name, value in store_environment(tmp_path).items():
+        monkeypatch.setenv(name, value)
+    async with open_database(database_url(tmp_path)) as database:
         await LedgerTable(database).add("test", list(enumerate(CALLS)))
     return lambda *arguments: CliRunner().invoke(cli, ["keys", "usage", *arguments])
 

@@ -26,6 +26,7 @@ from app.native.uploads.finishing import answer_final, record
 from app.native.uploads.passing import Passing
 from app.native.uploads.start import SESSION_LIFETIME_S, check_size
 from app.native.uploads.writing import Writing, writing
+from app.native.writers import Writer
 from app.store.upload_sessions import UploadSession
 
 CANCELLED = {"X-Goog-Upload-Status": "cancelled"}
@@ -36,6 +37,8 @@ async def command(
     scope: Scope, receive: Receive, send: Send, call: Call, *, token: str, headers: Mapping[bytes, bytes]
 ) -> None:
     """Serve one command of a session."""
+    # A client that comes again is known to have, however long the database lets either request wait.
+    writer = call.services.writers.arrive()
     session = await _session(call, token, has_client="gateway.client" in scope)
     words = headers.get(b"x-goog-upload-command", b"").decode("latin-1").replace(" ", "").lower().split(",")
     match words:
@@ -45,7 +48,9 @@ async def command(
             await _cancel(send, call, session)
         case ["upload"] | ["upload", "finalize"] | ["finalize"]:
             offset = _offset(headers) if "upload" in words else None
-            await _upload(scope, receive, send, call, session, offset=offset, is_final="finalize" in words)
+            await _upload(
+                scope, receive, send, call, session, writer=writer, offset=offset, is_final="finalize" in words
+            )
         case _:
             raise MalformedRequestError("X-Goog-Upload-Command is one of upload, finalize, query and cancel.")
 
@@ -114,6 +119,7 @@ async def _upload(
     call: Call,
     session: UploadSession,
     *,
+    writer: Writer,
     offset: int | None,
     is_final: bool,
 ) -> None:
@@ -125,7 +131,7 @@ async def _upload(
     _check_fit(call, session, offset, length)
     upstream = _upstream(call, session)
     await call.services.library.put_down(session.upload_name, for_s=SESSION_LIFETIME_S)
-    async with writing(call, session) as own:
+    async with writing(call, session, writer) as own:
         received = await _received(own, upstream)
         start = received if offset is None else offset  # finalize alone comes without one
         if start > received:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from app.errors import BusyError, ClientGoneError
 from app.native.scanning import JsonLinesScanner
 from app.native.services import Call
+from app.native.writers import Writer
 from app.store.upload_sessions import UploadSession
 
 LEASE_S = 15.0
@@ -49,40 +50,60 @@ class Writing:
 
 
 @asynccontextmanager
-async def writing(call: Call, session: UploadSession) -> AsyncIterator[Writing]:
+async def writing(call: Call, session: UploadSession, writer: Writer) -> AsyncIterator[Writing]:
     """Run a block as the session's writer. Raises BusyError, which is worth repeating, while another process writes.
 
-    How far it came is written down at its end, whatever way it ends.
+    `writer` is this request, numbered as it arrived. How far it came is written down at its end, whatever way it ends.
     """
-    services = call.services
-    writers, sessions, token_hash = services.writers, services.upload_sessions, session.token_hash
-    evicts = await writers.take(token_hash)
-    if evicts:
-        session = await sessions.get(token_hash) or session
-    now = time.time()
-    is_mine = await sessions.begin_writing(token_hash, fence=session.fence, now=now, until=now + LEASE_S, evicts=evicts)
-    if not is_mine:
-        raise BusyError("Another request goes on with this upload; try again in a moment.", retry_after_s=2)
-    lines = None if session.scan is None else JsonLinesScanner.restore(session.scan)
-    own = Writing(call, session, session.fence + 1, session.received, session.is_unsure, lines)
-    own.renewed_at = time.monotonic()
-    task = asyncio.current_task()
-    if task is None:
-        raise RuntimeError("a session is written to only inside a task")
-    writers.enter(token_hash, task)
+    writers, sessions, token_hash = call.services.writers, call.services.upload_sessions, session.token_hash
+    evicts = await writers.take(token_hash, writer)
+    own: Writing | None = None
     try:
+        if evicts:
+            session = await sessions.get(token_hash) or session
+        own = await _begin(call, session, evicts=evicts)
         yield own
     except asyncio.CancelledError:
-        if not writers.was_ended(task):
+        if not writers.was_ended(writer):
             raise
-        task.uncancel()
+        writer.task.uncancel()
         raise ClientGoneError("Another request goes on with this upload.") from None
     finally:
-        writers.leave(token_hash, task)
-        scan = None if own.lines is None else own.lines.save()
-        # Also when this request is being cancelled: whoever comes next is to know.
-        await asyncio.shield(
-            sessions.end_writing(
-                token_hash, fence=own.fence, received=own.received, is_unsure=not own.is_sure, scan=scan
-            )
+        try:
+            if own is not None:
+                # Also when this request is being cancelled: whoever comes next is to know.
+                await asyncio.shield(_end(own))
+        finally:
+            writers.leave(token_hash, writer)
+
+
+async def _begin(call: Call, session: UploadSession, *, evicts: bool) -> Writing:
+    lines = None if session.scan is None else JsonLinesScanner.restore(session.scan)
+    own = Writing(call, session, session.fence + 1, session.received, session.is_unsure, lines)
+    now = time.time()
+    begun = asyncio.ensure_future(
+        call.services.upload_sessions.begin_writing(
+            session.token_hash, fence=session.fence, now=now, until=now + LEASE_S, evicts=evicts
         )
+    )
+    try:
+        is_mine = await asyncio.shield(begun)
+    except asyncio.CancelledError:
+        # What may have been begun is ended: nobody is to wait for its lease.
+        if await begun:
+            await _end(own)
+        raise
+    if not is_mine:
+        raise BusyError("Another request goes on with this upload; try again in a moment.", retry_after_s=2)
+    own.renewed_at = time.monotonic()
+    return own
+
+
+async def _end(own: Writing) -> None:
+    await own.call.services.upload_sessions.end_writing(
+        own.session.token_hash,
+        fence=own.fence,
+        received=own.received,
+        is_unsure=not own.is_sure,
+        scan=None if own.lines is None else own.lines.save(),
+    )

@@ -1,7 +1,6 @@
 """Files by themselves: upload, find, list, wait, delete."""
 
 import hashlib
-import sqlite3
 from pathlib import Path
 
 import pytest
@@ -9,6 +8,7 @@ import pytest
 from tests.emulator_process import Emulator
 from tests.gateway import Gateway, media, running_gateway
 from tests.raw_http import chunked, connection
+from tests.stores import change
 
 PDF = media("report.pdf")[1]
 
@@ -172,10 +172,7 @@ async def test_known_bytes_get_a_new_id_over_the_same_upstream_file(gateway: Gat
 
 async def test_another_owners_file_does_not_exist(gateway: Gateway, emulator: Emulator, tmp_path: Path) -> None:
     file = (await gateway.post_form("/api/v1/files", ("file", ("a.pdf", PDF)))).json()
-    with sqlite3.connect(tmp_path / "gateway.db") as registry:
-        registry.execute("UPDATE files SET owner = 'somebody else'")
-        registry.execute("UPDATE uploads SET owner = 'somebody else'")
-    registry.close()
+    await change(tmp_path, "UPDATE files SET owner = 'somebody else'", "UPDATE uploads SET owner = 'somebody else'")
     path = f"/api/v1/files/{file['id']}"
 
     answers = [

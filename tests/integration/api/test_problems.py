@@ -1,7 +1,5 @@
 """What bad input and a failing Gemini get: a clear problem that says what to do, and nothing left upstream."""
 
-import asyncio
-import sqlite3
 from pathlib import Path
 
 import httpx
@@ -12,6 +10,7 @@ from app.errors import PROBLEMS
 from app.gemini.credentials import ApiKey
 from tests.emulator_process import Emulator, emulator_process
 from tests.gateway import KEY, MEDIA, Gateway, media, running_gateway
+from tests.stores import database_away
 from tests.waiting import eventually
 
 PNG = ("file", media("shapes.png"))
@@ -236,21 +235,10 @@ async def test_what_is_found_bad_late_leaves_nothing_upstream(small_gateway: Gat
     assert emulator.files == []
 
 
-def rename_table(database: Path, before: str, after: str) -> None:
-    registry = sqlite3.connect(database, isolation_level=None)
-    # It waits for its turn: the gateway writes to the database too.
-    registry.execute("BEGIN IMMEDIATE")
-    registry.execute(f"ALTER TABLE {before} RENAME TO {after}")
-    registry.execute("COMMIT")
-    registry.close()
-
-
 async def test_the_database_away_is_503_for_what_needs_it(gateway: Gateway, emulator: Emulator, tmp_path: Path) -> None:
-    # In a thread: the gateway shares this loop, and must be able to end what it is writing.
-    await asyncio.to_thread(rename_table, tmp_path / "gateway.db", "files", "hidden")
-    answer = await gateway.client.get("/api/v1/files")
-    ready = await gateway.client.get("/readyz")
-    await asyncio.to_thread(rename_table, tmp_path / "gateway.db", "hidden", "files")
+    async with database_away(tmp_path):
+        answer = await gateway.client.get("/api/v1/files")
+        ready = await gateway.client.get("/readyz")
     recovered = await gateway.client.get("/api/v1/files")
 
     check(answer, 503, "store-unavailable")

@@ -2,7 +2,6 @@
 
 import hashlib
 import os
-import sqlite3
 from pathlib import Path
 
 import pytest
@@ -12,6 +11,7 @@ from app.settings import Settings
 from tests.emulator_process import Emulator, emulator_process
 from tests.gateway import Gateway, media, running_gateway
 from tests.integration.api.test_inline_or_upload import sound
+from tests.stores import change
 from tests.waiting import eventually
 
 CHUNK = 262_144
@@ -252,11 +252,8 @@ async def test_one_client_cannot_fill_the_storage_for_all(emulator: Emulator, tm
 async def test_what_a_dead_process_left_behind_is_swept(emulator: Emulator, tmp_path: Path) -> None:
     async with running_gateway(emulator.url, tmp_path) as gateway:
         await gateway.post_form("/api/v1/files", ("file", ("a.wav", DATA)))
-    with sqlite3.connect(tmp_path / "gateway.db") as registry:
-        # As if the process had died between the upload and giving it an id.
-        registry.execute("DELETE FROM files")
-        registry.execute("UPDATE uploads SET lease_until = 1, state = 'uploading'")
-    registry.close()
+    # As if the process had died between the upload and giving it an id.
+    await change(tmp_path, "DELETE FROM files", "UPDATE uploads SET lease_until = 1, state = 'uploading'")
 
     async with running_gateway(emulator.url, tmp_path):
         await eventually(lambda: not emulator.files)

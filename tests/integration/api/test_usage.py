@@ -15,6 +15,7 @@ from app.store.database import open_database
 from app.store.ledger import Entry, LedgerTable, UsageBy
 from tests.emulator_process import Emulator
 from tests.gateway import KEY, Gateway
+from tests.stores import database_url, store_settings
 
 USAGE = "/api/v1/usage"
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC).timestamp()
@@ -47,7 +48,7 @@ CALLS = (
 
 @pytest.fixture
 async def used(gateway: Gateway, tmp_path: Path) -> AsyncIterator[Gateway]:
-    async with open_database(f"sqlite+aiosqlite:///{tmp_path}/gateway.db") as database:
+    async with open_database(database_url(tmp_path)) as database:
         await LedgerTable(database).add("test", list(enumerate(CALLS)))
         yield gateway
 
@@ -118,13 +119,13 @@ async def test_csv_is_given_to_who_asks_for_it(used: Gateway) -> None:
 
 
 async def test_what_was_taken_down_is_written_when_the_gateway_stops(emulator: Emulator, tmp_path: Path) -> None:
-    url = f"sqlite+aiosqlite:///{tmp_path}/gateway.db"
-    settings = Settings(_env_file=None, gemini_base_url=emulator.url, database_url=url, ledger_flush_s=60)
+    stores: dict[str, Any] = {**store_settings(tmp_path)}
+    settings = Settings(_env_file=None, gemini_base_url=emulator.url, ledger_flush_s=60, **stores)
     api = create_api(settings, ApiKey(KEY))
     async with api.router.lifespan_context(api):
         api.state.services.ledger.record(CALL)
 
-    async with open_database(url) as database:
+    async with open_database(settings.database_url) as database:
         report = await LedgerTable(database).usage(client_id="local", since=0, until=9e9, by=UsageBy.DAY)
 
     assert [(found.key, found.calls) for found in report.sums] == [("2026-11-20", 1)]

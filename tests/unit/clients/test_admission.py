@@ -1,17 +1,19 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
 
 import pytest
 
 from app.clients import budget_writer
-from app.clients.admission import Admission
+from app.clients.admission import Admission, Entrance, Reservation
 from app.clients.budgets import MOST_AT_ONCE, Budgets
 from app.clients.counters import open_counters
 from app.clients.estimate import NOTHING, Estimate, Used
 from app.clients.identity import LOCAL, Client, Limits
 from app.clients.limits import LEASE_S, WINDOW_S
 from app.clients.parties import Parties
+from app.clients.rate_headers import rate_headers
 from app.errors import FileTooLargeError, InvalidFieldError, RateLimitedError, StoreUnavailableError
 from app.store.budget_records import Amounts, Standing
 from app.store.budgets import BudgetBook
@@ -48,9 +50,34 @@ async def admission(database: Database, redis_url: str | None, clock: Clock) -> 
         yield admission
 
 
+@dataclass(frozen=True, slots=True)
+class Running:
+    """A request that came in, and its one model call that was admitted."""
+
+    entrance: Entrance
+    reservation: Reservation
+
+    def headers(self) -> dict[str, str]:
+        return rate_headers(self.reservation.quotas)
+
+    def settle(self, used: Used | None, *, streamed_tokens: int = 0) -> None:
+        self.reservation.settle(used, streamed_tokens=streamed_tokens)
+        self.entrance.leave()
+
+
+async def begin(admission: Admission, caller: Client, estimate: Estimate = SMALL) -> Running:
+    """Let a request in and admit its model call, as the gateway does."""
+    entrance = await admission.enter(caller)
+    try:
+        return Running(entrance, await admission.admit(caller, estimate, entrance))
+    except BaseException:
+        entrance.leave()
+        raise
+
+
 async def refusal(admission: Admission, caller: Client, estimate: Estimate = SMALL) -> RateLimitedError:
     with pytest.raises(RateLimitedError) as caught:
-        await admission.admit(caller, estimate)
+        await begin(admission, caller, estimate)
     return caught.value
 
 
@@ -60,7 +87,7 @@ async def used(database: Database, admission: Admission, subject: str = "client:
 
 
 async def test_a_client_without_limits_meets_no_counter_and_has_no_headers(admission: Admission) -> None:
-    reservation = await admission.admit(LOCAL, SMALL)
+    reservation = await begin(admission, LOCAL)
     reservation.settle(None)
 
     assert reservation.headers() == {}
@@ -71,7 +98,7 @@ async def test_a_minutes_requests_are_admitted_and_the_next_is_told_when_to_come
 ) -> None:
     web = client(requests_per_minute=2)
     clock.now += 18
-    headers = [(await admission.admit(web, SMALL)).headers() for _ in range(2)]
+    headers = [(await begin(admission, web)).headers() for _ in range(2)]
 
     error = await refusal(admission, web)
 
@@ -81,7 +108,7 @@ async def test_a_minutes_requests_are_admitted_and_the_next_is_told_when_to_come
     assert error.retry_after_s == 42
     assert error.headers == headers[1]
     clock.now += 42
-    await admission.admit(web, SMALL)
+    await begin(admission, web)
 
 
 async def test_the_headers_tell_of_every_limit_of_the_clients_own(admission: Admission) -> None:
@@ -94,33 +121,33 @@ async def test_the_headers_tell_of_every_limit_of_the_clients_own(admission: Adm
         bytes_per_day=700,
     )
 
-    headers = (await admission.admit(web, SMALL)).headers()
+    headers = (await begin(admission, web)).headers()
 
     assert headers == {
-        "RateLimit-Policy": '"requests";q=60;w=60, "tokens";q=1000;qu="tokens";w=60, '
-        '"concurrent-requests";q=4;qu="concurrent-requests", "cost-month";q=2500000;qu="micro-usd";w=2592000, '
+        "RateLimit-Policy": '"requests";q=60;w=60, "concurrent-requests";q=4;qu="concurrent-requests", '
+        '"tokens";q=1000;qu="tokens";w=60, "cost-month";q=2500000;qu="micro-usd";w=2592000, '
         '"tokens-day";q=5000;qu="tokens";w=86400, "bytes-day";q=700;qu="content-bytes";w=86400',
-        "RateLimit": '"requests";r=59;t=60, "tokens";r=900;t=60, "concurrent-requests";r=3, '
+        "RateLimit": '"requests";r=59;t=60, "concurrent-requests";r=3, "tokens";r=900;t=60, '
         '"cost-month";r=2490000;t=475200, "tokens-day";r=4900;t=43200, "bytes-day";r=700;t=43200',
     }
 
 
 async def test_a_slot_is_free_again_when_the_call_has_ended(admission: Admission) -> None:
     web = client(concurrent_requests=1)
-    first = await admission.admit(web, SMALL)
+    first = await begin(admission, web)
     error = await refusal(admission, web)
     first.settle(Used(1, 1))
 
     assert error.detail == "Your limit of 1 concurrent requests is reached; wait until one has ended."
     assert error.retry_after_s == 1
-    await admission.admit(web, SMALL)
+    await begin(admission, web)
 
 
 async def test_a_call_that_runs_longer_than_a_lease_keeps_its_slot_and_its_reservation(
     admission: Admission, clock: Clock, database: Database
 ) -> None:
     web = client(concurrent_requests=1, tokens_per_day=1_000)
-    await admission.admit(web, SMALL)
+    await begin(admission, web)
     for _ in range(6):
         clock.now += 60
         await admission.sweep()
@@ -144,7 +171,7 @@ async def test_a_call_that_runs_longer_than_a_lease_keeps_its_slot_and_its_reser
 async def test_a_call_is_settled_to_what_it_has_used(
     admission: Admission, database: Database, usage: Used | None, streamed: int, expected: Amounts
 ) -> None:
-    reservation = await admission.admit(client(tokens_per_day=1_000, tokens_per_minute=1_000), SMALL)
+    reservation = await begin(admission, client(tokens_per_day=1_000, tokens_per_minute=1_000))
     held = await BudgetBook(database).standing("client:web", TODAY)
     reservation.settle(usage, streamed_tokens=streamed)
     reservation.settle(Used(9, 9, 9.0))
@@ -155,10 +182,10 @@ async def test_a_call_is_settled_to_what_it_has_used(
 
 async def test_tokens_of_a_minute_are_corrected_too(admission: Admission) -> None:
     web = client(tokens_per_minute=150)
-    (await admission.admit(web, SMALL)).settle(Used(20, 30))
+    (await begin(admission, web)).settle(Used(20, 30))
     await admission.drained()
 
-    (await admission.admit(web, SMALL)).settle(Used(50, 60))
+    (await begin(admission, web)).settle(Used(50, 60))
     await admission.drained()
     error = await refusal(admission, web)
 
@@ -167,7 +194,7 @@ async def test_tokens_of_a_minute_are_corrected_too(admission: Admission) -> Non
 
 async def test_a_days_budget_is_refused_until_the_day_ends(admission: Admission, clock: Clock) -> None:
     web = client(tokens_per_day=150)
-    (await admission.admit(web, SMALL)).settle(Used(60, 40, 0.0))
+    (await begin(admission, web)).settle(Used(60, 40, 0.0))
     await admission.drained()
 
     error = await refusal(admission, web)
@@ -176,12 +203,12 @@ async def test_a_days_budget_is_refused_until_the_day_ends(admission: Admission,
     assert error.retry_after_s == 12 * 3600
     assert error.headers["RateLimit"] == '"tokens-day";r=50;t=43200'
     clock.now += 12 * 3600
-    await admission.admit(web, SMALL)
+    await begin(admission, web)
 
 
 async def test_where_only_running_calls_are_in_the_way_the_wait_is_short(admission: Admission) -> None:
     web = client(tokens_per_day=150)
-    await admission.admit(web, SMALL)
+    await begin(admission, web)
 
     assert (await refusal(admission, web)).retry_after_s == 5
 
@@ -196,20 +223,30 @@ async def test_what_can_never_fit_is_told_that_waiting_does_not_help(admission: 
     assert "waiting does not help" in error.detail
 
 
-async def test_what_a_budget_refuses_has_taken_no_rate_and_no_slot(admission: Admission) -> None:
-    web = client(requests_per_minute=1, tokens_per_minute=100, concurrent_requests=1, tokens_per_day=100)
-    greedy = Estimate(1, 50, 0.0, upload_bytes=0)
-    await refusal(admission, web, Estimate(1, 100))
-    full = client("full", requests_per_minute=1, concurrent_requests=1, tokens_per_day=10)
-    await refusal(admission, full, greedy)
+async def test_what_a_budget_refuses_has_taken_a_request_but_no_tokens_and_no_slot(admission: Admission) -> None:
+    web = client(requests_per_minute=2, tokens_per_minute=250, concurrent_requests=1, tokens_per_day=190)
+    await refusal(admission, web, Estimate(10, 190))
 
-    await admission.admit(web, SMALL)
-    await admission.admit(client("full", requests_per_minute=1, concurrent_requests=1), SMALL)
+    (await begin(admission, web)).settle(NOTHING)
+    assert (await refusal(admission, web)).detail == "Your limit of 2 requests a minute is reached."
+
+
+async def test_a_request_holds_its_slot_from_its_head_to_its_end_whatever_it_asks(admission: Admission) -> None:
+    web = client(concurrent_requests=1, tokens_per_day=10_000)
+    entrance = await admission.enter(web)
+    for _ in range(2):
+        (await admission.admit(web, SMALL, entrance)).settle(Used(1, 1))
+    with pytest.raises(RateLimitedError):
+        await admission.enter(web)
+    entrance.leave()
+    entrance.leave()
+
+    await admission.enter(web)
 
 
 async def test_a_limit_in_money_refuses_a_model_without_a_price(admission: Admission) -> None:
     with pytest.raises(InvalidFieldError) as caught:
-        await admission.admit(client(cost_per_day=1), Estimate(1, 1, cost=None))
+        await begin(admission, client(cost_per_day=1), Estimate(1, 1, cost=None))
 
     assert caught.value.errors[0].field == "model"
 
@@ -219,10 +256,10 @@ async def test_limits_of_the_issuer_and_of_the_gateway_hold_for_all_their_client
 ) -> None:
     parties = Parties(Limits(tokens_per_day=350), {"app": Limits(requests_per_minute=2)})
     async with opened(database, redis_url, clock, parties) as admission:
-        await admission.admit(client("one", issuer="app"), SMALL)
-        reservation = await admission.admit(client("two", issuer="app"), SMALL)
+        await begin(admission, client("one", issuer="app"))
+        reservation = await begin(admission, client("two", issuer="app"))
         of_issuer = await refusal(admission, client("three", issuer="app"))
-        await admission.admit(client("four"), SMALL)
+        await begin(admission, client("four"))
         of_gateway = await refusal(admission, client("five"))
 
     assert of_issuer.detail == "Your group's limit of 2 requests a minute is reached."
@@ -234,7 +271,7 @@ async def test_limits_of_the_issuer_and_of_the_gateway_hold_for_all_their_client
 async def test_bytes_are_counted_as_they_are_uploaded(admission: Admission) -> None:
     web = client(bytes_per_day=1_000)
     await admission.take_bytes(web, 600)
-    await admission.admit(web, Estimate(1, 1, 0.0, upload_bytes=300))
+    await admission.take_bytes(web, 300)
     with pytest.raises(RateLimitedError) as caught:
         await admission.take_bytes(web, 101)
     await admission.take_bytes(web, 100)
@@ -272,7 +309,7 @@ async def test_of_concurrent_callers_on_three_replicas_exactly_the_limit_is_admi
 
         async def attempt(number: int) -> bool:
             try:
-                await replicas[number % 3].admit(web, SMALL)
+                await begin(replicas[number % 3], web)
             except RateLimitedError:
                 return False
             return True
@@ -291,14 +328,14 @@ async def test_the_calls_of_a_replica_that_died_are_booked_once_at_their_estimat
     web = client(concurrent_requests=2, tokens_per_day=1_000)
     async with open_database(database_url) as one, open_database(database_url) as two:
         async with opened(one, valkey.url, clock) as dead, opened(two, valkey.url, clock) as alive:
-            lost = [await dead.admit(web, SMALL) for _ in range(2)]
+            lost = [await begin(dead, web) for _ in range(2)]
             await refusal(alive, web)
             clock.now += LEASE_S + 1
             await asyncio.gather(alive.sweep(), alive.sweep())
             booked = await used(two, alive)
 
             assert booked == Standing(Amounts(200, 20_000_000), Amounts())
-            await alive.admit(web, SMALL)
+            await begin(alive, web)
         assert lost
 
 
@@ -306,7 +343,7 @@ async def test_a_call_that_is_cancelled_while_it_is_admitted_holds_nothing(
     admission: Admission, database: Database
 ) -> None:
     web = client(requests_per_minute=50, concurrent_requests=20, tokens_per_day=100_000)
-    tasks = [asyncio.ensure_future(admission.admit(web, SMALL)) for _ in range(20)]
+    tasks = [asyncio.ensure_future(begin(admission, web)) for _ in range(20)]
     for number, task in enumerate(tasks):
         await asyncio.sleep(0)
         if number % 2:
@@ -320,13 +357,13 @@ async def test_a_call_that_is_cancelled_while_it_is_admitted_holds_nothing(
     assert standing.used == Amounts()
     for each in left:
         each.settle(NOTHING)
-    more = [await admission.admit(web, SMALL) for _ in range(20)]
+    more = [await begin(admission, web) for _ in range(20)]
     assert len(more) == 20
 
 
 async def test_everything_that_ended_is_written_before_the_end(database: Database, clock: Clock) -> None:
     async with opened(database, None, clock) as admission:
-        calls = [await admission.admit(client(tokens_per_day=10_000), SMALL) for _ in range(20)]
+        calls = [await begin(admission, client(tokens_per_day=10_000)) for _ in range(20)]
         for call in calls:
             call.settle(Used(1, 1, 0.0))
 
@@ -337,20 +374,20 @@ async def test_while_the_database_is_away_limited_calls_are_refused_and_nothing_
     postgres: PostgresServer, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(budget_writer, "RETRY_S", 0.05)
-    web = client(requests_per_minute=3, tokens_per_day=1_000)
+    web = client(requests_per_minute=7, tokens_per_day=1_000)
     async with open_database(postgres.new_database()) as database, opened(database, None, clock) as admission:
-        running = await admission.admit(web, SMALL)
+        running = await begin(admission, web)
         postgres.stop()
         try:
             running.settle(Used(1, 2, 0.0))
             for _ in range(4):
                 with pytest.raises(StoreUnavailableError):
-                    await admission.admit(web, SMALL)
-            await admission.admit(client("free", requests_per_minute=1), SMALL)
+                    await begin(admission, web)
+            await begin(admission, client("free", requests_per_minute=1))
         finally:
             postgres.start()
 
-        await admission.admit(web, SMALL)
+        await begin(admission, web)
         assert await used(database, admission) == Standing(Amounts(3), Amounts(100, 10_000_000))
 
 
@@ -358,7 +395,7 @@ async def test_while_the_database_is_away_limited_calls_are_refused_and_nothing_
 async def test_a_usage_beyond_all_bounds_is_booked_within_them(
     admission: Admission, database: Database, usage: Used
 ) -> None:
-    (await admission.admit(client(tokens_per_day=1_000, tokens_per_minute=1_000), SMALL)).settle(usage)
+    (await begin(admission, client(tokens_per_day=1_000, tokens_per_minute=1_000))).settle(usage)
 
     standing = await used(database, admission)
 

@@ -1,3 +1,4 @@
+import asyncio
 import logging
 from collections.abc import AsyncIterator
 
@@ -111,3 +112,19 @@ async def test_giving_back_while_redis_is_away_fails_nobody(valkey: ValkeyServer
         valkey.stop()
         counters.close(one, (0,), now=NOON)
     valkey.start()
+
+
+@pytest.mark.parametrize("turns", range(0, 60, 2))
+async def test_who_is_cancelled_while_redis_is_asked_ends(valkey: ValkeyServer, turns: int) -> None:
+    async with open_counters(valkey.url, "refuse") as counters:
+
+        async def go_on() -> None:
+            await counters.renew([], now=NOON)
+            await asyncio.Event().wait()
+
+        task = asyncio.create_task(go_on())
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        task.cancel()
+
+        assert await asyncio.wait((task,), timeout=10) == ({task}, set())

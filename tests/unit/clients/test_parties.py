@@ -4,7 +4,6 @@ from pathlib import Path
 import pytest
 
 from app.clients.admission import open_admission
-from app.clients.estimate import Estimate
 from app.clients.identity import LOCAL, Client, Limits
 from app.clients.parties import GATEWAY_KEY, Parties
 from app.errors import RateLimitedError
@@ -79,8 +78,8 @@ async def test_the_settings_are_all_that_admission_needs(tmp_path: Path) -> None
     url = f"sqlite+aiosqlite:///{tmp_path}/gateway.db"
     settings = Settings(database_url=url, gateway_limits=LimitValues(requests_per_minute=1))
     async with open_database(url) as database, open_admission(settings, database) as admission:
-        await admission.admit(LOCAL, Estimate(1, 1))
+        await admission.enter(LOCAL)
         with pytest.raises(RateLimitedError):
-            await admission.admit(LOCAL, Estimate(1, 1))
+            await admission.enter(LOCAL)
 
         assert admission.state == "ok"

@@ -1,0 +1,47 @@
+"""PostgreSQL, Valkey and an emulator for all tests of replicas, and three of those that share them."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.emulator_process import Emulator, emulator_process
+from tests.replicas import Cluster, cluster
+from tests.servers import PostgresServer, ValkeyServer, postgres_server, valkey_server
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[PostgresServer]:
+    with postgres_server() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def _valkey() -> Iterator[ValkeyServer]:
+    with valkey_server() as server:
+        yield server
+
+
+@pytest.fixture
+def valkey(_valkey: ValkeyServer) -> ValkeyServer:
+    _valkey.clear()
+    return _valkey
+
+
+@pytest.fixture(scope="session")
+def _emulator() -> Iterator[Emulator]:
+    with emulator_process() as emulator:
+        yield emulator
+
+
+@pytest.fixture
+def emulator(_emulator: Emulator) -> Emulator:
+    _emulator.reset()
+    return _emulator
+
+
+@pytest.fixture
+def shared(emulator: Emulator, postgres: PostgresServer, valkey: ValkeyServer, tmp_path: Path) -> Iterator[Cluster]:
+    """What replicas share; none is started yet."""
+    with cluster(emulator.url, postgres, valkey, tmp_path) as shared:
+        yield shared
