@@ -30,6 +30,10 @@ NOT_RUN = {
     """-d '{"user": "u_123", "ttl_s": 900, "max_requests": 50}' http://127.0.0.1:8000/api/v1/auth/tokens""": "the same",
     "docker compose up demo": "needs Docker",
     "docker compose up": "needs Docker",
+    'echo "POSTGRES_PASSWORD=$(openssl rand -hex 32)" >> .env': "prints nothing; for the next line",
+    'echo "SECRET_KEY=$(openssl rand -hex 32)" >> .env': "the same",
+    "docker compose --profile scale up lb": "needs Docker",
+    "docker compose --profile scale run --rm replica keys create --name web": "the same",
     ".venv/bin/gemini-gateway emulator --port 8001": "serves until it is interrupted, on a fixed port",
     "GEMINI_BASE_URL=http://127.0.0.1:8001 GEMINI_API_KEY=anything .venv/bin/gemini-gateway dev --real": "the same",
 }

@@ -62,8 +62,10 @@ def test_the_table_of_settings_has_every_setting_with_its_default_and_no_other()
 def test_every_setting_that_the_text_names_exists() -> None:
     named = {re.split(r"[=:]", word)[0] for word in code_words(README) if re.match(r"[A-Z]+(_[A-Z]+)+(=|$)", word)}
 
-    assert named - declared_settings().keys() == {"GATEWAY_PORT", "GOOGLE_GEMINI_BASE_URL"}
-    assert "${GATEWAY_PORT:-8000}" in (ROOT / "docker-compose.yml").read_text()
+    assert named - declared_settings().keys() == {"GATEWAY_PORT", "GOOGLE_GEMINI_BASE_URL", "POSTGRES_PASSWORD"}
+    compose = (ROOT / "docker-compose.yml").read_text()
+    assert "${GATEWAY_PORT:-8000}" in compose
+    assert "${POSTGRES_PASSWORD:-}" in compose
 
 
 def test_every_alias_that_is_shipped_is_named() -> None:

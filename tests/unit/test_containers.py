@@ -4,6 +4,7 @@ import re
 import tomllib
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 import typer
@@ -11,8 +12,10 @@ from packaging.requirements import Requirement
 from packaging.version import Version
 from ruamel.yaml import YAML
 
+from app.api.authentication import PUBLIC
 from app.cli import cli
-from app.settings import Settings
+from app.edge.connection import EdgeLimits
+from app.settings import Settings, SettingsError, read
 
 ROOT = Path(__file__).parents[2]
 DOCKERFILE = re.sub(r"\\\n\s*", "", (ROOT / "Dockerfile").read_text())
@@ -20,6 +23,11 @@ COMPOSE: dict[str, Any] = YAML(typ="safe").load(ROOT / "docker-compose.yml")
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
 PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text())
 COMMANDS = typer.main.get_group(cli).commands
+OURS = {name: service for name, service in SERVICES.items() if "build" in service}
+OTHERS = {name: service for name, service in SERVICES.items() if name not in OURS}
+GIVEN = {"POSTGRES_PASSWORD": "f00d" * 16, "SECRET_KEY": "cafe" * 16}
+"""What .env has to say for replicas, besides the key."""
+UNITS_S = {"ms": 0.001, "s": 1, "m": 60, "h": 3_600}
 
 
 def steps(keyword: str) -> list[str]:
@@ -38,33 +46,157 @@ def normal(name: str) -> str:
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
+def balancing() -> dict[str, list[str]]:
+    """Give the load balancer's configuration: the lines of each section, by the section's first line."""
+    sections: dict[str, list[str]] = {}
+    for line in COMPOSE["configs"]["lb"]["content"].splitlines():
+        text = line.partition("#")[0].strip()
+        if text and not line.startswith(" "):
+            sections[text] = []
+        elif text:
+            list(sections.values())[-1].append(text)
+    return sections
+
+
+def filled_in(value: str) -> str:
+    """Put in for the variables what GIVEN says, or else their defaults, as Compose does."""
+    return re.sub(r"\$\{(\w+):-(\w*)\}", lambda match: GIVEN.get(match[1], match[2]), value)
+
+
 @pytest.mark.parametrize("service", SERVICES.values(), ids=SERVICES)
-def test_a_service_is_published_on_loopback_only(service: dict[str, Any]) -> None:
-    assert service["ports"] == ["127.0.0.1:${GATEWAY_PORT:-8000}:8000"]
+def test_what_is_published_is_published_on_loopback_only(service: dict[str, Any]) -> None:
+    assert service.get("ports") in (None, ["127.0.0.1:${GATEWAY_PORT:-8000}:8000"])
     assert "network_mode" not in service
+
+
+def test_replicas_and_what_they_keep_their_state_in_are_not_published() -> None:
+    assert {name for name, service in SERVICES.items() if "ports" in service} == {"gateway", "demo", "lb"}
 
 
 @pytest.mark.parametrize("service", SERVICES.values(), ids=SERVICES)
 def test_a_service_has_no_privileges_and_writes_only_to_its_volume(service: dict[str, Any]) -> None:
-    assert service["read_only"] is True
+    # An inline configuration is copied into the container, which a read-only one refuses.
+    assert service.get("read_only", False) is ("configs" not in service)
     assert service["cap_drop"] == ["ALL"]
     assert service["security_opt"] == ["no-new-privileges:true"]
-    assert not {"privileged", "user", "cap_add", "devices"} & service.keys()
-    [volume] = service["volumes"]
-    name, _, target = volume.partition(":")
-    assert name in COMPOSE["volumes"]
-    assert target in steps("VOLUME")
+    assert not {"privileged", "cap_add", "devices"} & service.keys()
+    assert service.get("user") not in {"root", "0"}
+    assert {volume.partition(":")[0] for volume in service.get("volumes", ())} <= COMPOSE["volumes"].keys()
+
+
+@pytest.mark.parametrize("service", OURS.values(), ids=OURS)
+def test_the_volume_of_our_image_is_a_named_one_or_kept_in_memory(service: dict[str, Any]) -> None:
+    mounted = [volume.partition(":")[2] for volume in service.get("volumes", ())] + service["tmpfs"]
+
+    assert set(steps("VOLUME")) <= set(mounted)
+    assert "user" not in service
 
 
 def test_the_services_keep_their_state_apart() -> None:
-    volumes = [service["volumes"][0] for service in SERVICES.values()]
+    volumes = [volume.partition(":")[0] for service in SERVICES.values() for volume in service.get("volumes", ())]
 
-    assert len(set(volumes)) == len(volumes)
+    assert sorted(volumes) == sorted(COMPOSE["volumes"])
 
 
-def test_up_starts_the_gateway_alone_and_the_demo_is_asked_for_by_name() -> None:
-    assert "profiles" not in SERVICES["gateway"]
-    assert SERVICES["demo"]["profiles"] == ["demo"]
+def test_up_starts_the_gateway_alone_and_the_rest_is_asked_for_by_name() -> None:
+    profiles = {name: service.get("profiles", []) for name, service in SERVICES.items()}
+
+    assert profiles.pop("gateway") == []
+    assert profiles.pop("demo") == ["demo"]
+    assert profiles == {name: ["scale"] for name in ("lb", "replica", "postgres", "redis")}
+
+
+def test_a_variable_that_only_one_service_needs_is_not_asked_of_the_others() -> None:
+    assert not re.search(r"\$\{\w+:?\?", re.sub(r"#.*", "", (ROOT / "docker-compose.yml").read_text()))
+
+
+@pytest.mark.parametrize("service", OTHERS.values(), ids=OTHERS)
+def test_an_image_of_others_is_pinned_by_its_version(service: dict[str, Any]) -> None:
+    assert re.fullmatch(r"[a-z/]+:[0-9]+(\.[0-9]+)*(-[a-z]+)?", service["image"])
+
+
+@pytest.mark.parametrize("service", SERVICES.values(), ids=SERVICES)
+def test_a_service_waits_for_what_exists_is_started_with_it_and_tells_its_health(service: dict[str, Any]) -> None:
+    for name, how in service.get("depends_on", {}).items():
+        assert SERVICES[name]["profiles"] == service["profiles"]
+        assert how == {"condition": "service_healthy"}
+        assert name in OURS or "healthcheck" in SERVICES[name]
+
+
+def test_three_replicas_share_one_database_one_redis_and_one_secret() -> None:
+    replica = SERVICES["replica"]
+    environment = {name: filled_in(value) for name, value in replica["environment"].items()}
+    database, redis = urlsplit(environment["DATABASE_URL"]), urlsplit(environment["REDIS_URL"])
+    postgres = {name: filled_in(value) for name, value in SERVICES["postgres"]["environment"].items()}
+
+    assert replica["deploy"]["replicas"] == 3
+    assert replica["depends_on"].keys() == {database.hostname, redis.hostname} == {"postgres", "redis"}
+    assert (database.username, database.password) == (postgres["POSTGRES_USER"], postgres["POSTGRES_PASSWORD"])
+    # PostgreSQL's image names the database after its user.
+    assert database.path == f"/{postgres['POSTGRES_USER']}"
+    assert environment["SECRET_KEY"] == GIVEN["SECRET_KEY"]
+
+
+def test_a_replica_is_told_all_that_the_gateway_is_told() -> None:
+    assert SERVICES["gateway"]["environment"].items() <= SERVICES["replica"]["environment"].items()
+
+
+def test_what_holds_the_state_is_reached_by_replicas_alone() -> None:
+    networks = {name: service.get("networks", ["default"]) for name, service in SERVICES.items()}
+
+    assert networks.pop("replica") == ["default", "state"]
+    assert {name for name, joined in networks.items() if "state" in joined} == {"postgres", "redis"}
+    assert networks["postgres"] == networks["redis"] == ["state"]
+    assert COMPOSE["networks"] == {"state": {"internal": True}}
+
+
+def test_the_balancer_reads_the_configuration_and_sends_to_all_replicas_and_to_nothing_else() -> None:
+    lb, sections = SERVICES["lb"], balancing()
+    assert lb["configs"] == [{"source": "lb", "target": "/usr/local/etc/haproxy/haproxy.cfg"}]
+    assert sections["frontend gateway"] == ["bind :8000", "default_backend replicas"]
+
+    [servers] = [line.split() for lines in sections.values() for line in lines if line.startswith("server")]
+
+    assert servers[0] == "server-template"
+    assert int(servers[2]) >= SERVICES["replica"]["deploy"]["replicas"]
+    name, _, port = servers[3].partition(":")
+    assert lb["depends_on"].keys() == {name}
+    assert [port] == steps("EXPOSE")
+    assert "$" not in COMPOSE["configs"]["lb"]["content"]
+
+
+def test_the_balancer_holds_nothing_back_knows_no_client_and_logs_no_request() -> None:
+    lines = [line for section in balancing().values() for line in section]
+    words = {word for line in lines for word in line.split()}
+
+    assert {"option http-no-delay", "option abortonclose", "balance leastconn"} <= set(lines)
+    assert not {"http-buffer-request", "wait-for-body", "compression", "filter", "cache-use"} & words
+    assert not {"cookie", "stick", "stick-table", "appsession", "source", "hash-type"} & words
+    assert not {"log", "httplog", "forwardfor", "forwarded"} & words
+
+
+def test_the_balancer_asks_again_only_where_nothing_was_asked() -> None:
+    sections = balancing()
+
+    assert [line for lines in sections.values() for line in lines if "retry-on" in line] == ["retry-on conn-failure"]
+    assert "option httpchk" in sections["backend replicas"]
+    assert any(f" uri {path} " in line for line in sections["backend replicas"] for path in PUBLIC)
+    assert any(line.startswith("default-server check ") for line in sections["backend replicas"])
+
+
+def test_the_balancer_takes_what_the_gateway_takes_and_waits_for_as_long() -> None:
+    sections, limits = balancing(), EdgeLimits(header_timeout_s=1)
+    tuned = dict(line.rsplit(" ", 1) for line in sections["global"])
+    waits = dict(line.split()[1:] for line in sections["defaults"] if line.startswith("timeout "))
+    seconds = {name: int(wait.rstrip("smh")) * UNITS_S[wait.lstrip("0123456789")] for name, wait in waits.items()}
+    defaults = {name: field.default for name, field in Settings.model_fields.items() if name.endswith("timeout_s")}
+
+    assert int(tuned["tune.bufsize"]) > limits.max_header_bytes
+    assert int(tuned["tune.http.maxhdr"]) > limits.max_headers
+    assert min(seconds["client"], seconds["server"], seconds["tunnel"]) > max(defaults.values())
+    assert seconds["http-request"] >= defaults["header_timeout_s"]
+    assert Settings.model_fields["shutdown_grace_s"].default < int(tuned["hard-stop-after"].removesuffix("s"))
+    assert int(tuned["hard-stop-after"].removesuffix("s")) < int(SERVICES["lb"]["stop_grace_period"].removesuffix("s"))
 
 
 def test_the_demo_has_no_key() -> None:
@@ -72,20 +204,22 @@ def test_the_demo_has_no_key() -> None:
     assert SERVICES["demo"]["command"][0] == "dev"
 
 
-def test_a_shutdown_has_time_for_the_calls_that_run() -> None:
-    seconds = int(SERVICES["gateway"]["stop_grace_period"].removesuffix("s"))
+@pytest.mark.parametrize("name", ["gateway", "replica"])
+def test_a_shutdown_has_time_for_the_calls_that_run(name: str) -> None:
+    seconds = int(SERVICES[name]["stop_grace_period"].removesuffix("s"))
 
     assert seconds > Settings.model_fields["shutdown_grace_s"].default
 
 
-@pytest.mark.parametrize("service", SERVICES.values(), ids=SERVICES)
+@pytest.mark.parametrize("service", OURS.values(), ids=OURS)
 def test_every_variable_that_is_passed_is_a_setting(service: dict[str, Any]) -> None:
     assert {name.lower() for name in service["environment"]} <= Settings.model_fields.keys()
 
 
-def test_the_services_start_with_the_environment_that_is_passed(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, value in SERVICES["gateway"]["environment"].items():
-        monkeypatch.setenv(name, re.sub(r"\$\{\w+:-(\w*)\}", r"\1", value))
+@pytest.mark.parametrize("service", ["gateway", "replica"])
+def test_the_services_start_with_the_environment_that_is_passed(service: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in SERVICES[service]["environment"].items():
+        monkeypatch.setenv(name, filled_in(value))
 
     settings = Settings(_env_file=None)
 
@@ -94,9 +228,18 @@ def test_the_services_start_with_the_environment_that_is_passed(monkeypatch: pyt
     assert settings.allow_open_access is False
 
 
+def test_a_replica_without_a_secret_does_not_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(GIVEN, "SECRET_KEY", "")
+    for name, value in SERVICES["replica"]["environment"].items():
+        monkeypatch.setenv(name, filled_in(value))
+
+    with pytest.raises(SettingsError, match="SECRET_KEY: is required"):
+        read(Settings, _env_file=None)
+
+
 @pytest.mark.parametrize(
     "command",
-    [*(service["command"] for service in SERVICES.values() if "command" in service), ["serve", "--host", "0.0.0.0"]],
+    [*(service["command"] for service in OURS.values() if "command" in service), ["serve", "--host", "0.0.0.0"]],
     ids=" ".join,
 )
 def test_what_a_container_runs_is_a_command_of_ours(command: list[str]) -> None:
