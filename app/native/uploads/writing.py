@@ -57,24 +57,23 @@ async def writing(call: Call, session: UploadSession, writer: Writer) -> AsyncIt
     """
     writers, sessions, token_hash = call.services.writers, call.services.upload_sessions, session.token_hash
     evicts = await writers.take(token_hash, writer)
-    own: Writing | None = None
     try:
-        if evicts:
-            session = await sessions.get(token_hash) or session
-        own = await _begin(call, session, evicts=evicts)
-        yield own
+        try:
+            if evicts:
+                session = await sessions.get(token_hash) or session
+            own = await _begin(call, session, evicts=evicts)
+            try:
+                yield own
+            finally:
+                # Also when this request is being cancelled: whoever comes next is to know.
+                await asyncio.shield(_end(own))
+        finally:
+            writers.leave(token_hash, writer)
     except asyncio.CancelledError:
         if not writers.was_ended(writer):
             raise
         writer.task.uncancel()
         raise ClientGoneError("Another request goes on with this upload.") from None
-    finally:
-        try:
-            if own is not None:
-                # Also when this request is being cancelled: whoever comes next is to know.
-                await asyncio.shield(_end(own))
-        finally:
-            writers.leave(token_hash, writer)
 
 
 async def _begin(call: Call, session: UploadSession, *, evicts: bool) -> Writing:
