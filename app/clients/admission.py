@@ -234,6 +234,11 @@ class Admission:
         """Whether any limit in tokens or money holds for a client."""
         return self._terms_of(client).has_allowance
 
+    def has_byte_limits(self, client: Client) -> bool:
+        """Whether any limit on what is uploaded holds for a client."""
+        limits = [party.limits for party in self._parties.of(client)]
+        return any(each.bytes_per_day or each.max_file_bytes or each.stored_bytes for each in limits)
+
     def _terms_of(self, client: Client) -> Terms:
         known = self._terms.get(id(client))
         if known is not None and known[0] is client:

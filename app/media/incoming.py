@@ -57,6 +57,8 @@ class Incoming:
     sha256: str | None = None
     facts: Facts | None = None
     _text: TextCheck | None = None
+    counted_bytes: int = 0
+    """How many of its bytes have been counted against the owner's limits."""
     _hasher: "hashlib._Hash" = field(default_factory=hashlib.sha256)
 
     @property

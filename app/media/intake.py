@@ -152,7 +152,7 @@ class Intake:
                 f"{file.where}: the file {file.filename!r} has no bytes.",
                 errors=(FieldError(file.where, "Send a file that has bytes.", received="0 bytes"),),
             )
-        await self._take_bytes(file.size_bytes)
+        await self._count(file, file.size_bytes)
         await self._end(file)
         return file
 
@@ -161,10 +161,22 @@ class Intake:
             file.hash(piece)
         elif file.transfer is not None:
             file.look(piece)
+            if file.size_bytes - file.counted_bytes >= self._settings.chunk_bytes:
+                await self._grow(file, file.transfer)
             await file.transfer.write(piece)
         else:
             for part in slice_of(piece, len(file.open_slice)):
                 await self._hold(file, part)
+
+    async def _count(self, file: Incoming, size_bytes: int) -> None:
+        if size_bytes > file.counted_bytes:
+            await self._take_bytes(size_bytes - file.counted_bytes)
+            file.counted_bytes = size_bytes
+
+    async def _grow(self, file: Incoming, transfer: Transfer) -> None:
+        # Nobody said how long it is: it is counted as it comes, a chunk's worth at a time.
+        await self._count(file, file.size_bytes)
+        await self._library.grow(self._owner, transfer.session.name, file.size_bytes, at_most=self._stored_bytes)
 
     async def _hold(self, file: Incoming, part: memoryview) -> None:
         if not file.is_held:
@@ -279,12 +291,14 @@ class Intake:
 
     async def _begin(self, file: Incoming) -> None:
         size = file.size_bytes if file.is_ended else file.claim.size_bytes
-        left = await self._library.room_for(self._owner, size or 0, at_most=self._stored_bytes)
-        file.max_bytes = min(file.max_bytes, left)
+        await self._library.room_for(self._owner, size or 0, at_most=self._stored_bytes)
         self._held_bytes.begin_upload()
         self._uploads += 1
         try:
-            session = await self._library.start(self._owner, mime_type=file.type.mime_type, size_bytes=size)
+            await self._count(file, size or 0)
+            session = await self._library.start(
+                self._owner, mime_type=file.type.mime_type, size_bytes=size, at_most=self._stored_bytes
+            )
             try:
                 file.transfer = Transfer(session, mime_type=file.type.mime_type, chunk_bytes=self._settings.chunk_bytes)
             except OSError:

@@ -27,7 +27,7 @@ from app.gemini.upstream import Upstream
 from app.media.janitor import Janitor
 from app.settings import Settings
 from app.store.files import FileRegistry
-from app.store.records import Facts, Origin, Page, StoredFile, Upload, UploadState
+from app.store.records import Facts, NoRoomError, Origin, Page, StoredFile, Upload, UploadState
 from app.store.secrets import Vault
 
 LIFETIME_S = 48 * 3600.0
@@ -76,20 +76,17 @@ class FileLibrary:
         """Tell Gemini's time in seconds since the epoch."""
         return self._upstream.now()
 
-    async def room_for(self, owner: str, size_bytes: int, *, at_most: int | None = None) -> int:
-        """Make room for `size_bytes` (0 when unknown); gives how many bytes the owner may still store.
+    async def room_for(self, owner: str, size_bytes: int, *, at_most: int | None = None) -> None:
+        """Make room for `size_bytes` (0 when unknown).
 
         `at_most` is how many bytes the owner may store altogether, None for as many as any.
         Raises StoredBytesError when the owner has no room, FileQuotaError when the project has none.
         """
         now = self.now()
-        limit = self._per_owner if at_most is None else min(at_most, self._per_owner)
+        limit = self._limit(at_most)
         left = limit - await self._registry.stored_bytes(now=now, owner=owner)
         if left < max(1, size_bytes):
-            raise StoredBytesError(
-                f"Your stored files may take {limit} bytes; {max(0, left)} are left. Delete files first.",
-                retry_after_s=await self._until_expiry(now),
-            )
+            raise await self._full(owner, limit)
         while await self._registry.stored_bytes(now=now) + size_bytes > self._high_water:
             victim = await self._registry.least_used_kept(now=now)
             if victim is None:
@@ -98,7 +95,17 @@ class FileLibrary:
                     retry_after_s=await self._until_expiry(now),
                 )
             await self.delete(victim.owner, victim.id)
-        return left
+
+    def _limit(self, at_most: int | None) -> int:
+        return self._per_owner if at_most is None else min(at_most, self._per_owner)
+
+    async def _full(self, owner: str, limit: int) -> StoredBytesError:
+        now = self.now()
+        left = max(0, limit - await self._registry.stored_bytes(now=now, owner=owner))
+        return StoredBytesError(
+            f"Your stored files may take {limit} bytes; {left} are left. Delete files first.",
+            retry_after_s=await self._until_expiry(now),
+        )
 
     async def _until_expiry(self, now: float) -> float:
         expires_at = await self._registry.next_expiry(now=now)
@@ -112,10 +119,12 @@ class FileLibrary:
         size_bytes: int | None,
         alias: str | None = None,
         display_name: str | None = None,
+        at_most: int | None = None,
     ) -> ResumableSession:
         """Write an upload down and open its session; the caller owns it until `complete`, `abandon` or `put_down`.
 
-        `alias` is the owner's own name for the file; raises NameTakenError when another of theirs has it.
+        `alias` is the owner's own name for the file; raises NameTakenError when another of theirs has it, and
+        StoredBytesError as `room_for` does: what it found free may have been taken since.
         """
         name = new_name()
         now = self.now()
@@ -130,11 +139,15 @@ class FileLibrary:
                 expires_at=now + LIFETIME_S,
                 lease_until=now + LEASE_S,
                 alias=alias,
+                most_bytes=self._limit(at_most),
             )
             session = await self._uploads.start(
                 name=name, mime_type=mime_type, size_bytes=size_bytes, display_name=display_name
             )
             await self._registry.set_session(name, self._vault.seal(session.url))
+        except NoRoomError:
+            self._carried.discard(name)
+            raise await self._full(owner, self._limit(at_most)) from None
         except GatewayError:
             self._carried.discard(name)
             self._janitor.submit(self._registry.forget(name))
@@ -144,6 +157,17 @@ class FileLibrary:
             self.discard(name)
             raise
         return session
+
+    async def grow(self, owner: str, name: str, size_bytes: int, *, at_most: int | None = None) -> None:
+        """Count what an upload of unknown size has by now; raises StoredBytesError when its owner has no room for it.
+
+        `at_most` is as for `room_for`.
+        """
+        limit = self._limit(at_most)
+        try:
+            await self._registry.grow(name, owner, size_bytes=size_bytes, now=self.now(), most_bytes=limit)
+        except NoRoomError:
+            raise await self._full(owner, limit) from None
 
     async def put_down(self, name: str, *, for_s: float) -> None:
         """Leave an open session to whichever process its client's next command comes to, at most `for_s` from now."""

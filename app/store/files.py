@@ -7,13 +7,13 @@ Who may see what is decided by the owner in each query; it knows no HTTP, no Gem
 from collections.abc import Collection
 from dataclasses import asdict
 
-from sqlalchemy import ColumnElement, and_, delete, exists, func, or_, select, update
+from sqlalchemy import ColumnElement, Select, and_, delete, exists, func, or_, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.errors import NameTakenError, UploadFailedError
 from app.store.database import Database
-from app.store.records import Facts, Origin, Page, StoredFile, Upload, UploadState
+from app.store.records import Facts, NoRoomError, Origin, Page, StoredFile, Upload, UploadState
 from app.store.schema import FileRow, UploadRow
 
 
@@ -46,6 +46,24 @@ def _is_live(now: float) -> ColumnElement[bool]:
     return and_(FileRow.deleted_at.is_(None), UploadRow.expires_at > now)
 
 
+def _stored(now: float, owner: str | None) -> Select[int]:
+    query = select(func.coalesce(func.sum(UploadRow.size_bytes), 0)).where(UploadRow.expires_at > now)
+    return query if owner is None else query.where(UploadRow.owner == owner)
+
+
+async def _take_turn(session: AsyncSession, owner: str) -> None:
+    """Wait until no other transaction counts what an owner has; with SQLite, the first write does that."""
+    if session.get_bind().dialect.name == "postgresql":
+        await session.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(owner, 0))))
+
+
+async def _check_room(session: AsyncSession, owner: str, *, now: float, most_bytes: int) -> None:
+    """Raise NoRoomError when an owner has more than it may with what this transaction has written."""
+    await session.flush()
+    if int(await session.scalar(_stored(now, owner)) or 0) > most_bytes:
+        raise NoRoomError
+
+
 class FileRegistry:
     """Files and uploads, by owner."""
 
@@ -63,14 +81,24 @@ class FileRegistry:
         expires_at: float,
         lease_until: float,
         alias: str | None = None,
+        most_bytes: int | None = None,
     ) -> None:
         """Write an upload down before it starts; `size_bytes` is the declared size, or 0 when unknown.
 
-        Raises NameTakenError when the owner has a live file that is called `alias`.
+        Raises NameTakenError when the owner has a live file that is called `alias`, and NoRoomError when all that the
+        owner has would be more than `most_bytes`: of several uploads at once, no two take the same room.
         """
         try:
             await self._begin(
-                name, owner, mime_type, size_bytes, now=now, expires_at=expires_at, lease_until=lease_until, alias=alias
+                name,
+                owner,
+                mime_type,
+                size_bytes,
+                now=now,
+                expires_at=expires_at,
+                lease_until=lease_until,
+                alias=alias,
+                most_bytes=most_bytes,
             )
         except IntegrityError:
             raise NameTakenError(f"Resource files/{alias} already exists.") from None
@@ -86,8 +114,11 @@ class FileRegistry:
         expires_at: float,
         lease_until: float,
         alias: str | None,
+        most_bytes: int | None,
     ) -> None:
         async with self._database.transaction() as session:
+            if most_bytes is not None:
+                await _take_turn(session, owner)
             if alias is not None:
                 gone = update(UploadRow).where(UploadRow.owner == owner, UploadRow.alias == alias)
                 await session.execute(gone.where(UploadRow.expires_at <= now).values(alias=None))
@@ -105,6 +136,15 @@ class FileRegistry:
                     alias=alias,
                 )
             )
+            if most_bytes is not None:
+                await _check_room(session, owner, now=now, most_bytes=most_bytes)
+
+    async def grow(self, name: str, owner: str, *, size_bytes: int, now: float, most_bytes: int) -> None:
+        """Take note that an upload of unknown size has so many bytes by now; raises NoRoomError as `begin` does."""
+        async with self._database.transaction() as session:
+            await _take_turn(session, owner)
+            await session.execute(update(UploadRow).where(UploadRow.name == name).values(size_bytes=size_bytes))
+            await _check_room(session, owner, now=now, most_bytes=most_bytes)
 
     async def set_session(self, name: str, sealed: bytes) -> None:
         """Remember an upload's sealed session URL."""
@@ -329,11 +369,8 @@ class FileRegistry:
 
     async def stored_bytes(self, *, now: float, owner: str | None = None) -> int:
         """Sum what lies upstream now, of one owner or of all."""
-        query = select(func.coalesce(func.sum(UploadRow.size_bytes), 0)).where(UploadRow.expires_at > now)
-        if owner is not None:
-            query = query.where(UploadRow.owner == owner)
         async with self._database.transaction() as session:
-            return int(await session.scalar(query) or 0)
+            return int(await session.scalar(_stored(now, owner)) or 0)
 
     async def next_expiry(self, *, now: float) -> float | None:
         """Tell when the next upload expires."""

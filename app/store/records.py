@@ -4,6 +4,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 
+class NoRoomError(Exception):
+    """An owner would have more than it may."""
+
+
 class UploadState(StrEnum):
     """Where an upload stands: on its way, at Gemini (three states of its own), or gone."""
 

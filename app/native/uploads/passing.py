@@ -29,6 +29,7 @@ class Passing:
         self._most = settings.max_file_bytes
         self._failure: GatewayError | None = None
         self._passed = 0
+        self._counted = own.received
         if skip and own.lines is not None:
             # What was passed on before may have been other bytes: nobody can say any more what the file names.
             own.lines.is_readable = False
@@ -81,6 +82,13 @@ class Passing:
         async for _ in self._pieces:
             pass
 
+    async def _count(self, size_bytes: int) -> None:
+        # A length that nobody declared is counted as it comes.
+        session, services = self._own.session, self._own.call.services
+        if session.declared_bytes is None and size_bytes - self._counted >= services.settings.chunk_bytes:
+            await services.library.grow(session.owner, session.upload_name, size_bytes)
+            self._counted = size_bytes
+
     async def _content(self) -> AsyncIterator[memoryview]:
         own, skip = self._own, self._skip
         try:
@@ -93,6 +101,7 @@ class Passing:
                     self._passed += len(part)
                     if own.received + self._passed > self._most:
                         raise FileTooLargeError(f"The file has more than {self._most} bytes.")
+                    await self._count(own.received + self._passed)
                     if own.lines is not None:
                         own.lines.feed(bytes(part))
                     yield part

@@ -19,7 +19,7 @@ from app.native.scanning import JsonLinesScanner
 from app.native.services import Call
 from app.native.uploads.finishing import answer_final, record
 from app.native.uploads.metadata import DEFAULT_TYPE, MAX_METADATA_BYTES, Metadata, read_metadata
-from app.native.uploads.start import is_lines, open_session
+from app.native.uploads.start import check_size, is_lines, open_session
 
 _BOUNDARY = re.compile(r'boundary="?([^";]{1,70})"?')
 
@@ -55,20 +55,33 @@ async def _carry(pieces: AsyncIterator[bytes], send: Send, call: Call, metadata:
     session = await open_session(call, metadata)
     lines = JsonLinesScanner() if is_lines(metadata.mime_type) else None
     transfer = Transfer(session, mime_type=metadata.mime_type, chunk_bytes=services.settings.chunk_bytes)
+    counted = metadata.size_bytes or 0
+
+    async def count(size_bytes: int) -> None:
+        # A length that nobody said is counted as it comes.
+        nonlocal counted
+        if size_bytes > counted:
+            check_size(call, size_bytes)
+            await services.metering.admission.take_bytes(call.client, size_bytes - counted)
+            at_most = call.client.limits.stored_bytes
+            await services.library.grow(call.client.id, session.name, size_bytes, at_most=at_most)
+            counted = size_bytes
+
     is_done = False
     try:
         async for piece in pieces:
             await transfer.write(piece)
             if transfer.size_bytes > most:
                 raise FileTooLargeError(f"The file has more than {most} bytes.")
+            if transfer.size_bytes - counted >= services.settings.chunk_bytes:
+                await count(transfer.size_bytes)
             if lines is not None:
                 lines.feed(piece)
         if not transfer.size_bytes:
             raise EmptyFileError("The file has no bytes.")
         await transfer.end()
         await transfer.settled()
-        if metadata.size_bytes is None:
-            await services.metering.admission.take_bytes(call.client, transfer.size_bytes)
+        await count(transfer.size_bytes)
         file = await transfer.finalize()
         await record(
             call,

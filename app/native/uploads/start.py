@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from starlette.types import Receive, Scope, Send
 
 from app.edge.body import body_of
-from app.errors import EmptyFileError, FileTooLargeError, GatewayError, MalformedRequestError
+from app.errors import EmptyFileError, FileTooLargeError, GatewayError, LengthRequiredError, MalformedRequestError
 from app.gemini.resumable import ResumableSession
 from app.native.scanning import JsonLinesScanner
 from app.native.services import Call
@@ -23,6 +23,11 @@ async def start(scope: Scope, receive: Receive, send: Send, call: Call, *, heade
     if headers.get(b"x-goog-upload-command", b"").strip().lower() != b"start":
         raise MalformedRequestError("X-Goog-Upload-Command must be start, where the address has no upload_id.")
     metadata = read_metadata(await _small_body(scope, receive, call), headers)
+    if metadata.size_bytes is None and call.services.metering.admission.has_byte_limits(call.client):
+        # The chunks that follow come without the client's credential, and so without its limits.
+        raise LengthRequiredError(
+            "X-Goog-Upload-Header-Content-Length, the file's bytes, is needed: your limits are in bytes."
+        )
     session = await open_session(call, metadata)
     token = new_token()
     services = call.services
@@ -65,6 +70,7 @@ async def open_session(call: Call, metadata: Metadata) -> ResumableSession:
         size_bytes=size,
         alias=metadata.alias,
         display_name=metadata.display_name,
+        at_most=client.limits.stored_bytes,
     )
 
 

@@ -1,8 +1,11 @@
 """Uploads through to Gemini: their lengths, their failures, and what is left behind."""
 
+import asyncio
 import hashlib
 import os
+from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -11,6 +14,7 @@ from app.settings import Settings
 from tests.emulator_process import Emulator, emulator_process
 from tests.gateway import Gateway, media, running_gateway
 from tests.integration.api.test_inline_or_upload import sound
+from tests.raw_http import chunked, connection, head, part
 from tests.stores import change
 from tests.waiting import eventually
 
@@ -247,6 +251,42 @@ async def test_one_client_cannot_fill_the_storage_for_all(emulator: Emulator, tm
 
     assert first.status_code == 201
     assert (second.status_code, second.json()["code"]) == (429, "stored-bytes")
+
+
+async def test_uploads_that_come_at_once_share_what_their_client_may_store(emulator: Emulator, tmp_path: Path) -> None:
+    async with running_gateway(emulator.url, tmp_path, stored_bytes_per_client=2 * len(DATA)) as gateway:
+        answers = await asyncio.gather(
+            *(
+                gateway.post_form("/api/v1/files", ("file", (f"{seed}.wav", sound(len(DATA), seed=seed))))
+                for seed in range(6)
+            )
+        )
+
+    assert Counter(answer.status_code for answer in answers) == {201: 2, 429: 4}
+    assert len(emulator.files) == 2
+
+
+@pytest.mark.parametrize(
+    ("limits", "code"),
+    [
+        ({"gateway_limits": {"bytes_per_day": 1_000_000}}, "rate-limited"),
+        ({"stored_bytes_per_client": 1_000_000}, "stored-bytes"),
+    ],
+)
+async def test_a_file_of_unknown_length_is_counted_as_it_comes(
+    emulator: Emulator, tmp_path: Path, limits: dict[str, Any], code: str
+) -> None:
+    beginning = part("file", DATA, "a.wav").removesuffix(b"\r\n")
+    async with (
+        running_gateway(emulator.url, tmp_path, inline_limit_bytes=1_000, chunk_bytes=CHUNK, **limits) as gateway,
+        connection(gateway.port) as line,
+    ):
+        await line.send(head("/api/v1/files") + chunked([beginning, DATA]).removesuffix(b"0\r\n\r\n"))
+        answer = await line.answer()
+        await eventually(lambda: not emulator.open_sessions())
+
+    assert answer.json["code"] == code
+    assert emulator.files == []
 
 
 async def test_what_a_dead_process_left_behind_is_swept(emulator: Emulator, tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ import pytest
 from app.clients.identity import Limits
 from tests.closed_gateway import Closed, closed_gateway
 from tests.emulator_process import Emulator
+from tests.raw_http import chunked, connection
 from tests.waiting import eventually
 
 GRANULE = 262_144
@@ -107,6 +108,43 @@ async def test_limits_are_judged_before_a_byte_is_sent(closed: Closed, emulator:
 
     assert [answer.status_code for answer in (large, days, stored)] == [413, 429, 429]
     assert emulator.requests("files.start") == []
+
+
+@pytest.mark.parametrize("limit", ["max_file_bytes", "bytes_per_day", "stored_bytes"])
+async def test_where_limits_are_in_bytes_a_session_needs_the_files_length(closed: Closed, limit: str) -> None:
+    answer = await start(closed, await closed.key("web", limits=Limits(**{limit: 10_000_000})), size=None)
+
+    assert answer.status_code == 411
+    assert "X-Goog-Upload-Header-Content-Length" in answer.json()["error"]["message"]
+
+
+@pytest.mark.parametrize(("limit", "status"), [("max_file_bytes", 413), ("bytes_per_day", 429), ("stored_bytes", 429)])
+async def test_a_length_that_nobody_said_is_judged_as_it_comes(
+    emulator: Emulator, tmp_path: Path, limit: str, status: int
+) -> None:
+    async with closed_gateway(emulator, tmp_path, chunk_bytes=GRANULE) as closed:
+        key = await closed.key("web", limits=Limits(**{limit: 4 * GRANULE}))
+        lines = ("POST /upload/v1beta/files HTTP/1.1", "Host: 127.0.0.1", "Transfer-Encoding: chunked")
+        fields = (f"x-goog-api-key: {key}", "x-goog-upload-protocol: raw", "content-type: audio/wav")
+        async with connection(closed.gateway.port) as line:
+            await line.send("\r\n".join([*lines, *fields, "", ""]).encode())
+            # No end of it is sent.
+            await line.send(chunked([CHUNK] * 7).removesuffix(b"0\r\n\r\n"))
+            answer = await line.answer()
+        await eventually(lambda: not emulator.open_sessions())
+
+    assert answer.status == status
+    assert emulator.files == []
+
+
+async def test_a_session_of_unknown_length_takes_no_more_than_its_client_may_store(
+    emulator: Emulator, tmp_path: Path
+) -> None:
+    async with closed_gateway(emulator, tmp_path, chunk_bytes=GRANULE, stored_bytes_per_client=4 * GRANULE) as closed:
+        url = await opened(closed, size=None)
+        answers = [await command(closed, url, "upload", at * 2 * GRANULE, CHUNK * 2) for at in range(3)]
+
+    assert [answer.status_code for answer in answers] == [200, 200, 429]
 
 
 # upload

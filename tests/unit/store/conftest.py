@@ -5,11 +5,12 @@ import pytest
 
 from app.store.database import Database, open_database
 from app.store.files import FileRegistry
+from tests.stores import database_url
 
 
 @pytest.fixture
 def url(tmp_path: Path) -> str:
-    return f"sqlite+aiosqlite:///{tmp_path}/gateway.db"
+    return database_url(tmp_path)
 
 
 @pytest.fixture

@@ -16,6 +16,13 @@ from app.store.files import FileRegistry
 from app.store.schema import Base, FileRow
 from tests.unit.store.uploading import NOW, begun, held, ids, page, uploaded
 
+
+@pytest.fixture
+def url(tmp_path: Path) -> str:
+    """SQLite's, whatever the other tests run on: this is about its file."""
+    return f"sqlite+aiosqlite:///{tmp_path}/gateway.db"
+
+
 ROOT = Path(__file__).parents[3]
 
 

@@ -1,7 +1,11 @@
 """What makes room: leases that end, bytes that are counted, files that go first, expiry."""
 
+import asyncio
+
+import pytest
+
 from app.store.files import FileRegistry
-from app.store.records import Origin
+from app.store.records import NoRoomError, Origin
 from tests.unit.store.uploading import ME, NOW, begun, held, ids, page, uploaded
 
 
@@ -94,3 +98,34 @@ async def test_what_has_expired_is_dropped_and_the_rest_stays(registry: FileRegi
     assert await registry.get("old") is None
     assert ids(await page(registry, now=0)) == ["here"]
     assert await registry.get("new") is not None
+
+
+async def test_of_uploads_that_begin_at_once_as_many_are_taken_as_there_is_room_for(registry: FileRegistry) -> None:
+    await begun(registry, "another's", owner="you", size=10_000)
+
+    ended = await asyncio.gather(
+        *(begun(registry, f"u{number}", size=300, most=1_000) for number in range(10)), return_exceptions=True
+    )
+
+    assert sum(isinstance(each, str) for each in ended) == 3
+    assert sum(isinstance(each, NoRoomError) for each in ended) == 7
+    assert await registry.stored_bytes(now=NOW, owner=ME) == 900
+
+
+async def test_uploads_of_unknown_size_share_the_room_as_they_grow(registry: FileRegistry) -> None:
+    names = [await begun(registry, f"u{number}", most=1_000) for number in range(4)]
+
+    async def grow(name: str, size: int) -> bool:
+        try:
+            await registry.grow(name, ME, size_bytes=size, now=NOW, most_bytes=1_000)
+        except NoRoomError:
+            return False
+        return True
+
+    first = await asyncio.gather(*(grow(name, 250) for name in names))
+    second = await asyncio.gather(*(grow(name, 300) for name in names))
+
+    assert (first, second) == ([True] * 4, [False] * 4)
+    assert await registry.stored_bytes(now=NOW, owner=ME) == 1_000
+    with pytest.raises(NoRoomError):
+        await begun(registry, "one more", size=1, most=1_000)

@@ -10,7 +10,13 @@ FACTS = Facts(width=640, height=480, orientation=6, duration=12.5, pages=3)
 
 
 async def begun(
-    registry: FileRegistry, name: str, *, owner: str = ME, size: int = 0, lease_until: float = 1_300.0
+    registry: FileRegistry,
+    name: str,
+    *,
+    owner: str = ME,
+    size: int = 0,
+    lease_until: float = 1_300.0,
+    most: int | None = None,
 ) -> str:
     """Write an upload down that is on its way."""
     await registry.begin(
@@ -21,6 +27,7 @@ async def begun(
         now=NOW,
         expires_at=EXPIRES,
         lease_until=lease_until,
+        most_bytes=most,
     )
     return name
 
