@@ -212,6 +212,11 @@ async def test_a_replica_that_is_killed_loses_and_doubles_nothing_that_was_ackno
         path = await start_upload(dying)
         acknowledged = await chunk(dying, path, "upload", 0, FILE[:GRANULE])
 
+        async def is_settled() -> bool:
+            return not (await tokens_of(shared)).reserved
+
+        await eventually_is(is_settled)
+
         # It dies while a model works for it, while a file comes in, and while a further chunk does.
         emulator.fault("generateContent", "slow", delayS=60)
         form = part("file", sound(700_000), "lost.wav")
@@ -231,11 +236,11 @@ async def test_a_replica_that_is_killed_loses_and_doubles_nothing_that_was_ackno
         doomed.kill()
         died.set()
         await asyncio.gather(*running)
+        held = (await tokens_of(shared)).reserved
 
         # What it acknowledged goes on elsewhere.
         file = await client.get(f"/api/v1/files/{kept.json()['id']}")
         used = await client.post(GENERATE, files=[("prompt", (None, "What?")), ("file_id", (None, file.json()["id"]))])
-        held = (await tokens_of(shared)).reserved
         shared.advance(WRITING_LEASE_S + 1)
         offset = await received(other, path)
         whole = await chunk(other, path, "upload, finalize", offset, FILE[offset:])
