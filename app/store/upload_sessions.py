@@ -7,17 +7,16 @@ It knows no HTTP and no clock of its own: `now` is given by the caller.
 
 from dataclasses import dataclass
 
-from sqlalchemy import select, update
+from sqlalchemy import Connection, text
 
 from app.store.database import Database
-from app.store.schema import UploadRow, UploadSessionRow
 
 
 @dataclass(frozen=True, slots=True)
 class UploadSession:
     """One session: its upload, whose it is, what Gemini is known to have of it, and the writer that this was read for.
 
-    `sealed` is the sealed address at Gemini, None when the upload is complete.
+    `sealed` is the sealed address at Gemini, None when the upload is complete. The fields are in the query's order.
     """
 
     token_hash: str
@@ -36,8 +35,33 @@ class UploadSession:
     document: str | None
 
 
+_GET = text(
+    "SELECT s.token_hash, s.upload_name, u.owner, u.mime_type, s.declared_bytes, s.granularity, s.received, "
+    "s.is_unsure, s.fence, s.writing_until, s.scan, u.session, u.alias, u.document "
+    "FROM upload_sessions s JOIN uploads u ON u.name = s.upload_name WHERE s.token_hash = :token_hash"
+)
+_ADD = text(
+    "INSERT INTO upload_sessions (token_hash, upload_name, declared_bytes, granularity, received, is_unsure, fence, "
+    "writing_until, scan) VALUES (:token_hash, :upload_name, :declared_bytes, :granularity, 0, false, 0, 0, :scan)"
+)
+_BEGIN = text(
+    "UPDATE upload_sessions SET fence = fence + 1, writing_until = :until, is_unsure = true "
+    "WHERE token_hash = :token_hash AND fence = :fence AND (writing_until <= :now OR CAST(:evicts AS BOOLEAN)) "
+    "RETURNING upload_name"
+)
+_PROLONG = text("UPDATE uploads SET lease_until = :until WHERE name = :name AND lease_until IS NOT NULL")
+_RENEW = text(
+    "UPDATE upload_sessions SET writing_until = :until WHERE token_hash = :token_hash AND fence = :fence "
+    "RETURNING fence"
+)
+_END = text(
+    "UPDATE upload_sessions SET writing_until = 0, received = :received, is_unsure = :is_unsure, scan = :scan "
+    "WHERE token_hash = :token_hash AND fence = :fence RETURNING fence"
+)
+
+
 class UploadSessions:
-    """The sessions of all clients."""
+    """The sessions of all clients. A chunk costs three short transactions: each is one trip to the database."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -52,77 +76,55 @@ class UploadSessions:
         scan: bytes | None,
     ) -> None:
         """Write a session down."""
-        async with self._database.transaction() as session:
-            session.add(
-                UploadSessionRow(
-                    token_hash=token_hash,
-                    upload_name=upload_name,
-                    declared_bytes=declared_bytes,
-                    granularity=granularity,
-                    received=0,
-                    is_unsure=False,
-                    fence=0,
-                    writing_until=0.0,
-                    scan=scan,
-                )
-            )
+        values = {
+            "token_hash": token_hash,
+            "upload_name": upload_name,
+            "declared_bytes": declared_bytes,
+            "granularity": granularity,
+            "scan": scan,
+        }
+        await self._database.run(lambda connection: connection.execute(_ADD, values))
 
     async def get(self, token_hash: str) -> UploadSession | None:
         """Get a session."""
-        query = select(UploadSessionRow, UploadRow).join(UploadRow, UploadSessionRow.upload_name == UploadRow.name)
-        async with self._database.transaction() as session:
-            row = (await session.execute(query.where(UploadSessionRow.token_hash == token_hash))).first()
-        return None if row is None else _session(row[0], row[1])
 
-    async def begin_writing(self, token_hash: str, *, fence: int, now: float, until: float, evicts: bool) -> bool:
+        def work(connection: Connection) -> UploadSession | None:
+            row = connection.execute(_GET, {"token_hash": token_hash}).first()
+            return None if row is None else UploadSession(*row)
+
+        return await self._database.run(work)
+
+    async def begin_writing(
+        self, token_hash: str, *, fence: int, now: float, until: float, evicts: bool, lease_until: float
+    ) -> bool:
         """Become the session's writer after the one numbered `fence`; False when another has, or still writes.
 
-        `evicts` says that the writer until now is known to have stopped.
+        `evicts` says that the writer until now is known to have stopped. The upload itself is kept until `lease_until`.
         """
-        mine = update(UploadSessionRow).where(
-            UploadSessionRow.token_hash == token_hash, UploadSessionRow.fence == fence
-        )
-        if not evicts:
-            mine = mine.where(UploadSessionRow.writing_until <= now)
-        async with self._database.transaction() as session:
-            taken = mine.values(fence=fence + 1, writing_until=until, is_unsure=True).returning(UploadSessionRow.fence)
-            return (await session.execute(taken)).first() is not None
+        values = {"token_hash": token_hash, "fence": fence, "now": now, "until": until, "evicts": evicts}
+
+        def work(connection: Connection) -> bool:
+            row = connection.execute(_BEGIN, values).first()
+            if row is not None:
+                connection.execute(_PROLONG, {"name": row.upload_name, "until": lease_until})
+            return row is not None
+
+        return await self._database.run(work)
 
     async def renew(self, token_hash: str, *, fence: int, until: float) -> bool:
         """Say that the writer goes on; False when it is not the writer any more."""
-        return await self._change(token_hash, fence, writing_until=until)
+        values = {"token_hash": token_hash, "fence": fence, "until": until}
+        return await self._database.run(lambda connection: connection.execute(_RENEW, values).first() is not None)
 
     async def end_writing(
         self, token_hash: str, *, fence: int, received: int, is_unsure: bool, scan: bytes | None
     ) -> bool:
         """Say what Gemini has now, and let others write; False when another writes already."""
-        return await self._change(
-            token_hash, fence, writing_until=0.0, received=received, is_unsure=is_unsure, scan=scan
-        )
-
-    async def _change(self, token_hash: str, fence: int, **values: object) -> bool:
-        mine = update(UploadSessionRow).where(
-            UploadSessionRow.token_hash == token_hash, UploadSessionRow.fence == fence
-        )
-        async with self._database.transaction() as session:
-            changed = mine.values(**values).returning(UploadSessionRow.fence)
-            return (await session.execute(changed)).first() is not None
-
-
-def _session(row: UploadSessionRow, upload: UploadRow) -> UploadSession:
-    return UploadSession(
-        token_hash=row.token_hash,
-        upload_name=row.upload_name,
-        owner=upload.owner,
-        mime_type=upload.mime_type,
-        declared_bytes=row.declared_bytes,
-        granularity=row.granularity,
-        received=row.received,
-        is_unsure=row.is_unsure,
-        fence=row.fence,
-        writing_until=row.writing_until,
-        scan=row.scan,
-        sealed=upload.session,
-        alias=upload.alias,
-        document=upload.document,
-    )
+        values = {
+            "token_hash": token_hash,
+            "fence": fence,
+            "received": received,
+            "is_unsure": is_unsure,
+            "scan": scan,
+        }
+        return await self._database.run(lambda connection: connection.execute(_END, values).first() is not None)

@@ -12,13 +12,14 @@ from time import perf_counter
 
 import uvloop
 
-from tests.benchmarks import clients, inline_media, large_upload, native, overlap, small_calls, streaming
+from tests.benchmarks import clients, inline_media, large_upload, native, native_upload, overlap, small_calls, streaming
 from tests.benchmarks.processes import BenchmarkError
 
 BENCHMARKS = {
     "small": small_calls.run,
     "clients": clients.run,
     "native": native.run,
+    "native-upload": native_upload.run,
     "upload": large_upload.run,
     "overlap": overlap.run,
     "inline": inline_media.run,

@@ -37,7 +37,8 @@ class Cost:
 
 
 @asynccontextmanager
-async def _watched(server: Server, size_bytes: int) -> AsyncIterator[Cost]:
+async def watched(server: Server, size_bytes: int) -> AsyncIterator[Cost]:
+    """Watch what the server does while the block sends it `size_bytes`."""
     cost = Cost()
     process = server.process
 
@@ -73,7 +74,7 @@ def uploads(path: str, size_bytes: int, count: int = 1) -> list[Request]:
 
 
 async def _cost(server: Server, path: str, size_bytes: int, count: int = 1) -> Cost:
-    async with _watched(server, size_bytes * count) as cost:
+    async with watched(server, size_bytes * count) as cost:
         await send_all(server, uploads(path, size_bytes, count))
     return cost
 

@@ -24,7 +24,7 @@ from app.native.services import Call
 from app.native.uploads.address import digest
 from app.native.uploads.finishing import answer_final, record
 from app.native.uploads.passing import Passing
-from app.native.uploads.start import SESSION_LIFETIME_S, check_size
+from app.native.uploads.start import check_size
 from app.native.uploads.writing import Writing, writing
 from app.native.writers import Writer
 from app.store.upload_sessions import UploadSession
@@ -131,7 +131,6 @@ async def _upload(
     length = content_length(scope) if offset is not None else 0
     _check_fit(call, session, offset, length)
     upstream = _upstream(call, session)
-    await call.services.library.put_down(session.upload_name, for_s=SESSION_LIFETIME_S)
     async with writing(call, session, writer) as own:
         received = await _received(own, upstream)
         start = received if offset is None else offset  # finalize alone comes without one

@@ -11,9 +11,8 @@ from app.native.scanning import JsonLinesScanner
 from app.native.services import Call
 from app.native.uploads.address import address, digest, new_token
 from app.native.uploads.metadata import MAX_METADATA_BYTES, Metadata, read_metadata
+from app.native.uploads.writing import SESSION_LIFETIME_S
 
-SESSION_LIFETIME_S = 24 * 3600.0
-"""How long a session waits for its client's next command."""
 _LINES = ("jsonl", "application/json", "application/jsonl", "application/x-ndjson", "text/plain")
 """Types that a batch's file comes with: what its lines name is taken down while they pass."""
 

@@ -17,6 +17,8 @@ from app.native.writers import Writer
 from app.store.upload_sessions import UploadSession
 
 LEASE_S = 15.0
+SESSION_LIFETIME_S = 24 * 3600.0
+"""How long a session waits for its client's next command."""
 RENEW_S = 5.0
 
 
@@ -82,7 +84,12 @@ async def _begin(call: Call, session: UploadSession, *, evicts: bool) -> Writing
     now = time.time()
     begun = asyncio.ensure_future(
         call.services.upload_sessions.begin_writing(
-            session.token_hash, fence=session.fence, now=now, until=now + LEASE_S, evicts=evicts
+            session.token_hash,
+            fence=session.fence,
+            now=now,
+            until=now + LEASE_S,
+            evicts=evicts,
+            lease_until=call.services.library.now() + SESSION_LIFETIME_S,
         )
     )
     try:

@@ -4,6 +4,10 @@ from collections.abc import AsyncIterator
 
 import aiohttp
 from starlette.types import ASGIApp, Receive, Scope, Send
+from yarl import URL
+
+PASSED = (b"content-type", b"content-length", b"x-goog-upload")
+"""What of the heads goes through, by how the names begin."""
 
 
 async def _body(receive: Receive) -> AsyncIterator[bytes]:
@@ -38,12 +42,12 @@ class BareRelay:
         await send({"type": "lifespan.shutdown.complete"})
 
     async def _relay(self, session: aiohttp.ClientSession, scope: Scope, receive: Receive, send: Send) -> None:
-        length = next(value for name, value in scope["headers"] if name == b"content-length").decode()
-        headers = {"x-goog-api-key": self._key, "Content-Type": "application/json", "Content-Length": length}
-        url = f"{self._base_url}{scope['path']}"
+        headers = {name.decode(): value.decode() for name, value in scope["headers"] if name.startswith(PASSED)}
+        headers["x-goog-api-key"] = self._key
+        url = URL(f"{self._base_url}{scope['path']}?{scope['query_string'].decode()}", encoded=True)
         async with session.post(url, data=_body(receive), headers=headers) as answer:
-            kind = answer.headers["Content-Type"].encode()
-            await send({"type": "http.response.start", "status": answer.status, "headers": [(b"content-type", kind)]})
+            told = [(name.lower(), value) for name, value in answer.raw_headers if name.lower().startswith(PASSED)]
+            await send({"type": "http.response.start", "status": answer.status, "headers": told})
             async for piece in answer.content.iter_any():
                 await send({"type": "http.response.body", "body": piece, "more_body": True})
         await send({"type": "http.response.body"})

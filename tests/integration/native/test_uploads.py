@@ -284,9 +284,9 @@ async def test_a_client_that_leaves_may_come_again(closed: Closed, emulator: Emu
         with pytest.raises(ConnectionError):
             await client.post(url, content=broken(), headers=headers)
     answers = [await command(closed, url, "upload", at * GRANULE, CHUNK) for at in range(2)]
-    await finished(closed, url)
 
-    assert [answer.status_code for answer in answers] == [200, 200]
+    assert [answer.status_code for answer in answers] == [200, 200], [answer.text for answer in answers]
+    await finished(closed, url)
     assert whole(emulator)
 
 
