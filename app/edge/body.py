@@ -58,6 +58,58 @@ class _Patience:
     grace_s: float
 
 
+class _Watch:
+    """Ends a wait that lasts too long. One timer serves all waits of a body: one for each would cost more than they."""
+
+    __slots__ = ("_cancelling", "_has_fired", "_loop", "_since", "_task", "_timeout_s", "_timer")
+
+    def __init__(self, timeout_s: float) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._timeout_s = timeout_s
+        self._since: float | None = None
+        self._task: asyncio.Task[object] | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._cancelling = 0
+        self._has_fired = False
+
+    def begin(self) -> None:
+        """Take note that this task begins to wait."""
+        task = self._task = asyncio.current_task()
+        self._cancelling = 0 if task is None else task.cancelling()
+        self._since = self._loop.time()
+        if self._timer is None:
+            self._timer = self._loop.call_later(self._timeout_s, self._look)
+
+    def end(self) -> None:
+        """Take note that the wait has ended."""
+        self._since = None
+
+    def was_it(self) -> bool:
+        """Whether it is this that has cancelled the task, and nobody else; its own cancellation is taken back."""
+        if not self._has_fired or self._task is None:
+            return False
+        self._has_fired = False
+        return self._task.uncancel() <= self._cancelling
+
+    def close(self) -> None:
+        """Stop the timer."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _look(self) -> None:
+        self._timer = None
+        if self._since is None or self._task is None:
+            # Nobody waits: the next wait starts it anew.
+            return
+        left = self._since + self._timeout_s - self._loop.time()
+        if left > 0:
+            self._timer = self._loop.call_later(left, self._look)
+            return
+        self._has_fired = True
+        self._task.cancel()
+
+
 class _Body:
     """The iterator that `body_of` gives; a plain one, since an async generator costs a small body more than it is."""
 
@@ -68,6 +120,7 @@ class _Body:
         self._more_body = content_length(scope) != 0
         self._received = 0
         self._waited_s = 0.0
+        self._watch = _Watch(patience.idle_timeout_s)
 
     def __aiter__(self) -> "_Body":
         return self
@@ -83,17 +136,24 @@ class _Body:
             self._more_body = message.get("more_body", False)
             if self._more_body:
                 self._check_rate()
+            else:
+                self._watch.close()
             if piece:
                 return piece
         raise StopAsyncIteration
 
     async def _wait(self) -> "Message":
+        watch = self._watch
         began_at = monotonic()
+        watch.begin()
         try:
-            async with asyncio.timeout(self._patience.idle_timeout_s):
-                message = await self._receive()
-        except TimeoutError:
+            message = await self._receive()
+        except asyncio.CancelledError:
+            if not watch.was_it():
+                raise
             raise SlowBodyError(f"Nothing of the body came for {self._patience.idle_timeout_s:g} s.") from None
+        finally:
+            watch.end()
         self._waited_s += monotonic() - began_at
         return message
 

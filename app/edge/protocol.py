@@ -131,7 +131,13 @@ class EdgeProtocol(LimitedConnection):
         """Hold a piece of the body, and stop reading while too much is held."""
         self._gave_out = True
         cycle = self.cycle
-        cycle.body += body
+        if not cycle.body:
+            # As it is: what comes alone, as most of a large body does, is not copied twice to be given out.
+            cycle.body = body  # type: ignore[assignment]  # uvicorn gives bytes(body) out, whichever it is
+        elif isinstance(cycle.body, bytearray):
+            cycle.body += body
+        else:
+            cycle.body = bytearray(cycle.body) + body
         if len(cycle.body) > HIGH_WATER_LIMIT or cycle is not self.running:
             self.pause_reading()
         cycle.message_event.set()

@@ -1,6 +1,6 @@
 """Sessions of Gemini's own upload protocol, as they are remembered between two commands: one writer at a time.
 
-    open ──> begin_writing (fence + 1) ──> progress ... ──> end_writing      a writer whose fence is old changes nothing
+    add ──> begin_writing (fence + 1) ──> progress ... ──> end_writing      a writer whose fence is old changes nothing
 
 It knows no HTTP and no clock of its own: `now` is given by the caller.
 """
@@ -33,11 +33,12 @@ class UploadSession:
     sealed: bytes | None
     alias: str | None
     document: str | None
+    lease_until: float | None
 
 
 _GET = text(
     "SELECT s.token_hash, s.upload_name, u.owner, u.mime_type, s.declared_bytes, s.granularity, s.received, "
-    "s.is_unsure, s.fence, s.writing_until, s.scan, u.session, u.alias, u.document "
+    "s.is_unsure, s.fence, s.writing_until, s.scan, u.session, u.alias, u.document, u.lease_until "
     "FROM upload_sessions s JOIN uploads u ON u.name = s.upload_name WHERE s.token_hash = :token_hash"
 )
 _ADD = text(
@@ -45,9 +46,9 @@ _ADD = text(
     "writing_until, scan) VALUES (:token_hash, :upload_name, :declared_bytes, :granularity, 0, false, 0, 0, :scan)"
 )
 _BEGIN = text(
-    "UPDATE upload_sessions SET fence = fence + 1, writing_until = :until, is_unsure = true "
-    "WHERE token_hash = :token_hash AND fence = :fence AND (writing_until <= :now OR CAST(:evicts AS BOOLEAN)) "
-    "RETURNING upload_name"
+    # A writer that has not said how far it came leaves what Gemini has unsure.
+    "UPDATE upload_sessions SET fence = fence + 1, is_unsure = is_unsure OR writing_until > 0, writing_until = :until "
+    "WHERE token_hash = :token_hash AND (writing_until <= :now OR CAST(:evicts AS BOOLEAN)) RETURNING fence"
 )
 _PROLONG = text("UPDATE uploads SET lease_until = :until WHERE name = :name AND lease_until IS NOT NULL")
 _RENEW = text(
@@ -60,8 +61,16 @@ _END = text(
 )
 
 
+LEASE_STEP_S = 600.0
+"""An upload's lease is not written anew for less."""
+
+
+class WritingElsewhereError(Exception):
+    """Another request writes to the session."""
+
+
 class UploadSessions:
-    """The sessions of all clients. A chunk costs three short transactions: each is one trip to the database."""
+    """The sessions of all clients. A chunk costs two short transactions: each is one trip to the database."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -95,19 +104,31 @@ class UploadSessions:
         return await self._database.run(work)
 
     async def begin_writing(
-        self, token_hash: str, *, fence: int, now: float, until: float, evicts: bool, lease_until: float
-    ) -> bool:
-        """Become the session's writer after the one numbered `fence`; False when another has, or still writes.
+        self, token_hash: str, *, owner: str | None, now: float, until: float, evicts: bool, lease_until: float
+    ) -> UploadSession | None:
+        """Become a session's writer; gives it as it was found, with the writer's fence.
 
-        `evicts` says that the writer until now is known to have stopped. The upload itself is kept until `lease_until`.
+        None when there is no such session, or it is not `owner`'s (None: of whoever has its address). Raises
+        WritingElsewhereError while another writes, unless `evicts` says that the writer until now is known to have
+        stopped. The upload itself is kept until `lease_until`.
         """
-        values = {"token_hash": token_hash, "fence": fence, "now": now, "until": until, "evicts": evicts}
+        values = {"token_hash": token_hash, "now": now, "until": until, "evicts": evicts}
 
-        def work(connection: Connection) -> bool:
-            row = connection.execute(_BEGIN, values).first()
-            if row is not None:
-                connection.execute(_PROLONG, {"name": row.upload_name, "until": lease_until})
-            return row is not None
+        def work(connection: Connection) -> UploadSession | None:
+            # Written first: SQLite lets no transaction write that began by reading while another wrote.
+            is_mine = connection.execute(_BEGIN, values).first() is not None
+            row = connection.execute(_GET, {"token_hash": token_hash}).first()
+            if row is None:
+                return None
+            session = UploadSession(*row)
+            if owner not in {None, session.owner}:
+                connection.rollback()
+                return None
+            if not is_mine:
+                raise WritingElsewhereError
+            if session.lease_until is not None and session.lease_until < lease_until - LEASE_STEP_S:
+                connection.execute(_PROLONG, {"name": session.upload_name, "until": lease_until})
+            return session
 
         return await self._database.run(work)
 

@@ -13,7 +13,7 @@ from app.gemini.resumable import ResumableSession, Said
 from app.native.services import Call
 from app.native.uploads.writing import Writing
 
-SLICE_BYTES = 64 << 10
+SLICE_BYTES = 256 << 10
 
 
 class Passing:

@@ -7,14 +7,14 @@ process the old one is ended at once; another process gives way when its writer 
 import asyncio
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 
-from app.errors import BusyError, ClientGoneError
+from app.errors import BusyError, ClientGoneError, ResourceNotFoundError
 from app.native.scanning import JsonLinesScanner
 from app.native.services import Call
 from app.native.writers import Writer
-from app.store.upload_sessions import UploadSession
+from app.store.upload_sessions import UploadSession, WritingElsewhereError
 
 LEASE_S = 15.0
 SESSION_LIFETIME_S = 24 * 3600.0
@@ -22,18 +22,29 @@ SESSION_LIFETIME_S = 24 * 3600.0
 RENEW_S = 5.0
 
 
+CANCELLED = {"X-Goog-Upload-Status": "cancelled"}
+
+
+def gone() -> ResourceNotFoundError:
+    """Say that there is no such session, or none any more."""
+    return ResourceNotFoundError(
+        "The upload's session is over or was never opened; start the upload again.", headers=CANCELLED
+    )
+
+
 @dataclass(slots=True)
 class Writing:
-    """The one writer of a session. `received` is what Gemini has; `lines` scans a batch's file, None for others."""
+    """The one writer of a session. `lines` scans a batch's file, None for others.
+
+    `received` is what Gemini has, or had when that was last sure.
+    """
 
     call: Call
     session: UploadSession
-    fence: int
     received: int
-    was_unsure: bool
     lines: JsonLinesScanner | None
-    is_sure: bool = False
-    renewed_at: float = 0.0
+    is_sure: bool
+    renewed_at: float
 
     async def go_on(self) -> None:
         """Take note of progress. Raises ClientGoneError when another writes by now."""
@@ -42,7 +53,7 @@ class Writing:
             return
         self.renewed_at = now
         sessions = self.call.services.upload_sessions
-        if not await sessions.renew(self.session.token_hash, fence=self.fence, until=time.time() + LEASE_S):
+        if not await sessions.renew(self.session.token_hash, fence=self.session.fence, until=time.time() + LEASE_S):
             raise ClientGoneError("Another request goes on with this upload.")
 
     async def check(self) -> None:
@@ -52,18 +63,18 @@ class Writing:
 
 
 @asynccontextmanager
-async def writing(call: Call, session: UploadSession, writer: Writer) -> AsyncIterator[Writing]:
+async def writing(call: Call, token_hash: str, writer: Writer, *, owner: str | None) -> AsyncIterator[Writing]:
     """Run a block as the session's writer. Raises BusyError, which is worth repeating, while another process writes.
 
-    `writer` is this request, numbered as it arrived. How far it came is written down at its end, whatever way it ends.
+    `writer` is this request, numbered as it arrived; `owner` who it is from, None when its address is all that it has.
+    Raises ResourceNotFoundError when there is no such session of theirs. How far it came is written down at its end,
+    whatever way it ends.
     """
-    writers, sessions, token_hash = call.services.writers, call.services.upload_sessions, session.token_hash
+    writers = call.services.writers
     evicts = await writers.take(token_hash, writer)
     try:
         try:
-            if evicts:
-                session = await sessions.get(token_hash) or session
-            own = await _begin(call, session, evicts=evicts)
+            own = await _begin(call, token_hash, owner, evicts=evicts)
             try:
                 yield own
             finally:
@@ -78,14 +89,12 @@ async def writing(call: Call, session: UploadSession, writer: Writer) -> AsyncIt
         raise ClientGoneError("Another request goes on with this upload.") from None
 
 
-async def _begin(call: Call, session: UploadSession, *, evicts: bool) -> Writing:
-    lines = None if session.scan is None else JsonLinesScanner.restore(session.scan)
-    own = Writing(call, session, session.fence + 1, session.received, session.is_unsure, lines)
+async def _begin(call: Call, token_hash: str, owner: str | None, *, evicts: bool) -> Writing:
     now = time.time()
     begun = asyncio.ensure_future(
         call.services.upload_sessions.begin_writing(
-            session.token_hash,
-            fence=session.fence,
+            token_hash,
+            owner=owner,
             now=now,
             until=now + LEASE_S,
             evicts=evicts,
@@ -93,22 +102,30 @@ async def _begin(call: Call, session: UploadSession, *, evicts: bool) -> Writing
         )
     )
     try:
-        is_mine = await asyncio.shield(begun)
+        session = await asyncio.shield(begun)
+    except WritingElsewhereError:
+        raise BusyError("Another request goes on with this upload; try again in a moment.", retry_after_s=2) from None
     except asyncio.CancelledError:
         # What may have been begun is ended: nobody is to wait for its lease.
-        if await begun:
-            await _end(own)
+        with suppress(WritingElsewhereError):
+            session = await begun
+            if session is not None:
+                await _end(_writing(call, session))
         raise
-    if not is_mine:
-        raise BusyError("Another request goes on with this upload; try again in a moment.", retry_after_s=2)
-    own.renewed_at = time.monotonic()
-    return own
+    if session is None:
+        raise gone()
+    return _writing(call, session)
+
+
+def _writing(call: Call, session: UploadSession) -> Writing:
+    lines = None if session.scan is None else JsonLinesScanner.restore(session.scan)
+    return Writing(call, session, session.received, lines, is_sure=not session.is_unsure, renewed_at=time.monotonic())
 
 
 async def _end(own: Writing) -> None:
     await own.call.services.upload_sessions.end_writing(
         own.session.token_hash,
-        fence=own.fence,
+        fence=own.session.fence,
         received=own.received,
         is_unsure=not own.is_sure,
         scan=None if own.lines is None else own.lines.save(),
