@@ -21,7 +21,11 @@ def digest(token: str) -> str:
     return sha256(token.encode()).hexdigest()
 
 
-def address(scope: Scope, version: str, token: str) -> str:
-    """Give the address that a client gets: scheme, host and prefix by which it came, or PUBLIC_URL's."""
+def address(scope: Scope, version: str, token: str, *, is_ranged: bool = False) -> str:
+    """Give the address that a client gets: scheme, host and prefix by which it came, or PUBLIC_URL's.
+
+    `is_ranged` is for the form of the protocol whose chunks come with Content-Range.
+    """
     base = f"{scope.get('gateway.base_url', '')}{scope.get('root_path', '')}"
-    return f"{base}/upload/{version}/files?upload_id={token}&upload_protocol=resumable"
+    form = "uploadType=resumable" if is_ranged else "upload_protocol=resumable"
+    return f"{base}/upload/{version}/files?upload_id={token}&{form}"

@@ -35,18 +35,22 @@ def read_metadata(body: bytes, headers: Mapping[bytes, bytes]) -> Metadata:
     Raises MalformedRequestError and InvalidFieldError.
     """
     file = _file(body)
-    declared = headers.get(b"x-goog-upload-header-content-type", b"").decode("latin-1") or _text(file, "mimetype")
+    declared = _said(headers, b"content-type") or _text(file, "mimetype")
     if declared and not _TYPE.fullmatch(declared):
         raise _invalid("file.mimeType", "is not a media type")
-    length = headers.get(b"x-goog-upload-header-content-length", b"").decode("latin-1") or str(
-        file.get("sizebytes") or ""
-    )
+    length = _said(headers, b"content-length") or str(file.get("sizebytes") or "")
     if length and not (length.isdecimal() and len(length) <= 15):
         raise _invalid("file.sizeBytes", "is not a number of bytes")
     shown = _text(file, "displayname")
     if shown and len(shown) > MAX_DISPLAY_NAME_CHARS:
         raise _invalid("file.displayName", f"has more than {MAX_DISPLAY_NAME_CHARS} characters")
     return Metadata(_alias(_text(file, "name")), shown, declared or DEFAULT_TYPE, int(length) if length else None)
+
+
+def _said(headers: Mapping[bytes, bytes], name: bytes) -> str:
+    """Give what a start says of the content, under its name of today or the one before."""
+    found = headers.get(b"x-goog-upload-header-" + name) or headers.get(b"x-upload-" + name, b"")
+    return found.decode("latin-1")
 
 
 def _file(body: bytes) -> dict[str, object]:

@@ -17,9 +17,11 @@ _LINES = ("jsonl", "application/json", "application/jsonl", "application/x-ndjso
 """Types that a batch's file comes with: what its lines name is taken down while they pass."""
 
 
-async def start(scope: Scope, receive: Receive, send: Send, call: Call, *, headers: Mapping[bytes, bytes]) -> None:
-    """Serve `X-Goog-Upload-Command: start`."""
-    if headers.get(b"x-goog-upload-command", b"").strip().lower() != b"start":
+async def start(
+    scope: Scope, receive: Receive, send: Send, call: Call, *, headers: Mapping[bytes, bytes], is_ranged: bool
+) -> None:
+    """Serve `X-Goog-Upload-Command: start`, and the start of a session whose chunks come with Content-Range."""
+    if not is_ranged and headers.get(b"x-goog-upload-command", b"").strip().lower() != b"start":
         raise MalformedRequestError("X-Goog-Upload-Command must be start, where the address has no upload_id.")
     metadata = read_metadata(await _small_body(scope, receive, call), headers)
     if metadata.size_bytes is None and call.services.metering.admission.has_byte_limits(call.client):
@@ -42,14 +44,18 @@ async def start(scope: Scope, receive: Receive, send: Send, call: Call, *, heade
     except GatewayError:
         services.library.abandon(session)
         raise
-    url = address(scope, call.route.version, token).encode()
-    answer = [
-        (b"x-goog-upload-status", b"active"),
-        (b"x-goog-upload-url", url),
-        (b"x-goog-upload-control-url", url),
-        (b"x-goog-upload-chunk-granularity", b"%d" % session.granularity),
-        (b"content-length", b"0"),
-    ]
+    url = address(scope, call.route.version, token, is_ranged=is_ranged).encode()
+    answer = (
+        [(b"location", url), (b"content-length", b"0")]
+        if is_ranged
+        else [
+            (b"x-goog-upload-status", b"active"),
+            (b"x-goog-upload-url", url),
+            (b"x-goog-upload-control-url", url),
+            (b"x-goog-upload-chunk-granularity", b"%d" % session.granularity),
+            (b"content-length", b"0"),
+        ]
+    )
     await send({"type": "http.response.start", "status": 200, "headers": answer})
     await send({"type": "http.response.body", "body": b""})
 

@@ -4,9 +4,10 @@ from urllib.parse import parse_qsl
 
 from starlette.types import Receive, Scope, Send
 
-from app.errors import LengthRequiredError, MalformedRequestError
+from app.errors import MalformedRequestError
 from app.native.services import Call
 from app.native.uploads.commands import command
+from app.native.uploads.ranges import ranged
 from app.native.uploads.single import upload_multipart, upload_raw
 from app.native.uploads.start import start
 
@@ -15,23 +16,20 @@ async def upload(scope: Scope, receive: Receive, send: Send, call: Call) -> None
     """Serve one request of an upload."""
     query = dict(parse_qsl(scope["query_string"].decode("latin-1"), max_num_fields=20))
     headers = dict(scope["headers"])
+    is_ranged = query.get("uploadType") == "resumable"
     if "upload_id" in query:
-        await command(scope, receive, send, call, token=query["upload_id"], headers=headers)
+        await (ranged if is_ranged else command)(scope, receive, send, call, token=query["upload_id"], headers=headers)
         return
     if scope["method"] != "POST":
         raise MalformedRequestError("An upload begins with POST.")
     protocol = headers.get(b"x-goog-upload-protocol", b"").decode("latin-1").lower() or query.get("uploadType", "")
     match protocol:
-        case "resumable" if "uploadType" not in query:
-            await start(scope, receive, send, call, headers=headers)
+        case "resumable":
+            await start(scope, receive, send, call, headers=headers, is_ranged=is_ranged)
         case "raw" | "media":
             await upload_raw(scope, receive, send, call, headers=headers)
         case "multipart":
             await upload_multipart(scope, receive, send, call, headers=headers)
-        case "resumable":
-            raise LengthRequiredError(
-                "Sessions with Content-Range are not served; use X-Goog-Upload-Protocol: resumable, as the SDKs do."
-            )
         case _:
             raise MalformedRequestError(
                 "X-Goog-Upload-Protocol is one of resumable, raw and multipart; it says how the file comes."

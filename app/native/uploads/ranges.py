@@ -1,0 +1,58 @@
+"""The old Python library's form: `uploadType=resumable`, the address in `Location`, chunks by PUT with Content-Range.
+
+    308 with Range: go on behind it      308 without Range: nothing has come yet      200 with the file: done
+
+At Gemini it is a session like any other. (Files API reference, section 2.2.)
+"""
+
+import re
+from collections.abc import Mapping
+
+from starlette.types import Receive, Scope, Send
+
+from app.errors import MalformedRequestError
+from app.native.services import Call
+from app.native.uploads.chunks import Address, Chunk, Outcome, carry, query
+from app.native.uploads.finishing import answer_final
+from app.native.uploads.writing import gone
+
+_RANGE = re.compile(rb"bytes (?:(\d{1,15})-(\d{1,15})|\*)/(\d{1,15}|\*)")
+
+
+async def ranged(
+    scope: Scope, receive: Receive, send: Send, call: Call, *, token: str, headers: Mapping[bytes, bytes]
+) -> None:
+    """Serve one PUT on a session's address: a chunk, or a question for what has come."""
+    writer = call.services.writers.arrive()
+    address = Address.of(scope, call, token)
+    written = headers.get(b"content-range")
+    match = None if written is None else _RANGE.fullmatch(written.strip())
+    if written is None:
+        # Without a range the body is the whole file.
+        outcome = await carry(call, address, writer, Chunk(scope, receive, 0, is_final=True))
+    elif match is None:
+        raise MalformedRequestError("Content-Range is of the form bytes a-b/total, or bytes */total to ask.")
+    elif match[1] is None:
+        outcome = await query(call, address)
+    else:
+        first, last = int(match[1]), int(match[2])
+        length = headers.get(b"content-length")
+        if last < first or (length is not None and int(length) != last + 1 - first):
+            raise MalformedRequestError("Content-Range and Content-Length do not say the same number of bytes.")
+        is_final = match[3] != b"*" and last + 1 == int(match[3])
+        outcome = await carry(call, address, writer, Chunk(scope, receive, first, is_final=is_final))
+    await _answer(send, outcome)
+
+
+async def _answer(send: Send, outcome: Outcome) -> None:
+    if outcome.body is not None:
+        session = outcome.session
+        await answer_final(send, outcome.body, name=session.upload_name, alias=session.alias)
+        return
+    if outcome.status != "active":
+        raise gone()
+    headers = [(b"content-length", b"0")]
+    if outcome.received:
+        headers.append((b"range", b"bytes=0-%d" % (outcome.received - 1)))
+    await send({"type": "http.response.start", "status": 308, "headers": headers})
+    await send({"type": "http.response.body", "body": b""})
