@@ -12,9 +12,9 @@ import logging
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from itertools import count
 from secrets import token_hex
+from typing import NamedTuple
 
 from app.clients.budgets import Budgets, bounded, budgets_of, nanodollars, quotas_of
 from app.clients.counters import open_counters
@@ -92,8 +92,7 @@ class Reservation:
             leave()
 
 
-@dataclass(frozen=True, slots=True)
-class _Running:
+class _Running(NamedTuple):
     """A model call that runs: what it drew, if anything, and whether it holds something of a budget."""
 
     plan: Plan | None

@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from hashlib import sha256
-from typing import Generic, TypeVar
+from typing import Generic, NamedTuple, TypeVar
 
 from app.clients.identity import LOCAL, Client, Scope
 from app.clients.jwks import Fetch
@@ -35,8 +35,7 @@ APP_CHECK_HEADER = "X-Firebase-AppCheck"
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True)
-class Presented:
+class Presented(NamedTuple):
     """What a request brings to prove who it is from; empty credentials are none."""
 
     bearer: str | None = None

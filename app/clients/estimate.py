@@ -1,10 +1,9 @@
 """What a call may use, said before it runs, and what it has used, said when it ends."""
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 
-@dataclass(frozen=True, slots=True)
-class Estimate:
+class Estimate(NamedTuple):
     """What a call may use at most, as far as it is known beforehand.
 
     `output_tokens` is the cap that the client set, else RESERVED_OUTPUT_TOKENS. `cost` is US dollars for both, None
@@ -21,8 +20,7 @@ class Estimate:
         return self.input_tokens + self.output_tokens
 
 
-@dataclass(frozen=True, slots=True)
-class Used:
+class Used(NamedTuple):
     """What a call has used: tokens in and out (thoughts are output), and US dollars, None when that is not known."""
 
     input_tokens: int

@@ -8,8 +8,7 @@ It knows no HTTP and no client, only keys; times are seconds since the epoch, gi
 """
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Literal, NamedTuple, Protocol
 
 WINDOW_S = 60
 LEASE_S = 180.0
@@ -29,8 +28,7 @@ def window_left(now: float) -> float:
     return WINDOW_S - now % WINDOW_S
 
 
-@dataclass(frozen=True, slots=True)
-class Take:
+class Take(NamedTuple):
     """What is taken from one counter, which holds at most `quota`."""
 
     key: str
@@ -38,8 +36,7 @@ class Take:
     quota: int
 
 
-@dataclass(frozen=True, slots=True)
-class Draw:
+class Draw(NamedTuple):
     """What one call takes, all or nothing: amounts of this minute's, and a slot of each of `slots` (their amount is 1).
 
     `id` is the call's own, by which its slots are given back.
@@ -56,8 +53,7 @@ class Draw:
         return self.windows + self.slots
 
 
-@dataclass(frozen=True, slots=True)
-class Taken:
+class Taken(NamedTuple):
     """How the counters stand, in the order of `Draw.takes`, and which of them had no room (then nothing was taken)."""
 
     used: tuple[int, ...]
@@ -112,25 +108,36 @@ class MemoryCounters:
             self._counts = {}
 
     def _held(self, key: str, now: float) -> int:
-        leases = self._slots.get(key, {})
-        for lease in [lease for lease, until in leases.items() if until <= now]:
+        leases = self._slots.get(key)
+        if not leases:
+            return 0
+        # In the order in which they were taken or prolonged, which is that of their ends.
+        while leases:
+            lease = next(iter(leases))
+            if leases[lease] > now:
+                break
             del leases[lease]
         return len(leases)
 
     async def take(self, draw: Draw) -> Taken:
         """Take all of the draw, or nothing of it."""
-        now = draw.taken_at
-        self._turn(now)
-        used = [self._counts.get(take.key, 0) for take in draw.windows]
-        used += [self._held(take.key, now) for take in draw.slots]
-        for index, take in enumerate(draw.takes):
-            if used[index] + take.amount > take.quota:
+        now, counts = draw.taken_at, self._counts
+        if window_of(now) > self._window:
+            self._turn(now)
+            counts = self._counts
+        used = [counts.get(take.key, 0) for take in draw.windows]
+        if draw.slots:
+            used += [self._held(take.key, now) for take in draw.slots]
+        takes = draw.takes
+        after = [have + take.amount for have, take in zip(used, takes, strict=True)]
+        for index, take in enumerate(takes):
+            if after[index] > take.quota:
                 return Taken(tuple(used), refused=index)
-        for take in draw.windows:
-            self._counts[take.key] = self._counts.get(take.key, 0) + take.amount
+        for take, counted in zip(draw.windows, after, strict=False):
+            counts[take.key] = counted
         for take in draw.slots:
             self._slots.setdefault(take.key, {})[draw.id] = now + LEASE_S
-        return Taken(tuple(have + take.amount for have, take in zip(used, draw.takes, strict=True)))
+        return Taken(tuple(after))
 
     def close(self, draw: Draw, corrections: Sequence[int], *, now: float) -> None:
         """Give back the slots and correct the windows."""
@@ -148,7 +155,7 @@ class MemoryCounters:
         for draw in draws:
             for take in draw.slots:
                 leases = self._slots.get(take.key, {})
-                if draw.id in leases:
+                if leases.pop(draw.id, None) is not None:
                     leases[draw.id] = now + LEASE_S
 
     async def drained(self) -> None:

@@ -5,6 +5,7 @@ takes of the rate of tokens and of budgets.
 """
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from app.clients.budgets import DAY_S, budgets_of
 from app.clients.estimate import Estimate
@@ -28,8 +29,7 @@ TOKENS = Kind("tokens", "tokens a minute", "tokens")
 SLOTS = Kind("concurrent-requests", "concurrent requests", "concurrent-requests")
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
+class Plan(NamedTuple):
     """A draw on counters, and for each of its takes whose it is and of what kind."""
 
     draw: Draw

@@ -6,11 +6,10 @@ RateLimit: "requests";r=59;t=42, "tokens-day";r=1990000;t=3600
 
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 
-@dataclass(frozen=True, slots=True)
-class Quota:
+class Quota(NamedTuple):
     """One limit and how it stands. `unit` is None for requests; without a window, nothing but giving back helps."""
 
     name: str

@@ -1,13 +1,12 @@
 """The values that travel in and out of the book of budgets: frozen, and free of SQL. Days and months are UTC's."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 Key = tuple[str, str]
 
 
-@dataclass(frozen=True, slots=True)
-class Amounts:
+class Amounts(NamedTuple):
     """How much: tokens, billionths of a US dollar, bytes."""
 
     tokens: int = 0
@@ -34,8 +33,7 @@ def total(amounts: Iterable[Amounts]) -> Amounts:
     return found
 
 
-@dataclass(frozen=True, slots=True)
-class Budget:
+class Budget(NamedTuple):
     """One party's day or month: from when until when it runs, and its limits; None is without."""
 
     subject: str
@@ -52,8 +50,7 @@ class Budget:
         return self.subject, self.period
 
 
-@dataclass(frozen=True, slots=True)
-class Standing:
+class Standing(NamedTuple):
     """What has been used of a budget, and what calls that run hold of it. Bytes are used at once, never held."""
 
     used: Amounts = NO_AMOUNTS
@@ -75,8 +72,7 @@ class Standing:
         return Standing(self.used.minus(Amounts(bytes=amounts.bytes)), self.reserved.minus(held))
 
 
-@dataclass(frozen=True, slots=True)
-class Hold:
+class Hold(NamedTuple):
     """What one call is to hold, of all of `budgets` or of none: tokens and cost until it is settled, bytes for good.
 
     `id` is the call's own; with None, nothing is left to settle. `budgets` are in the order of their keys.
@@ -88,16 +84,14 @@ class Hold:
     lease_until: float
 
 
-@dataclass(frozen=True, slots=True)
-class Held:
+class Held(NamedTuple):
     """How each budget stood when a hold was taken; or which had no room, and how it stood."""
 
     standings: tuple[Standing, ...]
     refused: Budget | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Settlement:
+class Settlement(NamedTuple):
     """What a reservation has really used."""
 
     id: str

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from app.clients.ledger import DUE_AT
 from app.errors import StoreUnavailableError
 from app.store.database import open_database
 from app.store.ledger import LedgerTable, UsageBy
@@ -52,7 +53,7 @@ async def test_while_the_database_is_away_calls_wait_and_are_written_when_it_is_
 async def test_a_database_that_is_away_is_asked_once_an_interval_however_many_calls_come(table: RecordedTable) -> None:
     table.is_away = True
     async with ledger_on(table) as ledger:
-        record(ledger, *range(500))
+        record(ledger, *range(DUE_AT))
         await eventually(lambda: table.asked == 1)
 
         record(ledger, *range(2_000))
