@@ -15,10 +15,11 @@ from app.clients.identity import Limits, Scope
 from tests.closed_gateway import Closed, closed_gateway
 from tests.emulator_process import Emulator
 from tests.integration.native.test_isolation import uploaded
-from tests.waiting import eventually
+from tests.waiting import eventually, eventually_is
 
 MODEL = "gemini-3.8-flash"
 PATH = "/ws/google.ai.generativelanguage.v1beta.GenerativeService.BidiGenerateContent"
+HELLO = {"contents": [{"parts": [{"text": "Hello"}]}]}
 SETUP = {"setup": {"model": f"models/{MODEL}"}}
 
 
@@ -116,6 +117,25 @@ async def test_clients_with_limits_in_tokens_have_none_unless_told(emulator: Emu
                 with pytest.raises(InvalidStatus):
                     async with session(closed, key):
                         pass
+
+
+async def test_a_session_holds_a_slot_until_it_ends(closed: Closed) -> None:
+    key = await closed.key("web", limits=Limits(concurrent_requests=1))
+
+    async with session(closed, key) as socket:
+        await begun(socket)
+        with pytest.raises(InvalidStatus) as refused:
+            async with session(closed, key):
+                pass
+        asked = await closed.call("POST", f"/v1beta/models/{MODEL}:generateContent", key, json=HELLO)
+
+    async def is_free() -> bool:
+        answer = await closed.call("POST", f"/v1beta/models/{MODEL}:generateContent", key, json=HELLO)
+        return bool(answer.status_code == 200)
+
+    assert refused.value.response.status_code == 429
+    assert asked.status_code == 429
+    await eventually_is(is_free)
 
 
 async def test_a_shut_down_models_name_is_its_replacements(closed: Closed, emulator: Emulator) -> None:
