@@ -9,6 +9,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
+from functools import lru_cache
 from typing import ClassVar, cast
 
 import orjson
@@ -528,11 +529,22 @@ class Surface(Enum):
 
 def surface_of(path: str) -> Surface:
     """Tell the surface from a request's path (Google's own paths begin with its API versions, `upload` and `ws`)."""
+    # What is remembered stays small, whatever clients send.
+    return _remembered_surface_of(path) if len(path) <= _LONGEST_REMEMBERED else _surface_of(path)
+
+
+_LONGEST_REMEMBERED = 200
+
+
+def _surface_of(path: str) -> Surface:
     first, _, rest = path.lstrip("/").partition("/")
     if first in {"v1", "v1beta", "v1alpha"}:
         name = rest.partition("/")[0]
         return {"openai": Surface.OPENAI, "interactions": Surface.INTERACTIONS}.get(name, Surface.GOOGLE)
     return Surface.GOOGLE if first in {"upload", "ws"} else Surface.REST
+
+
+_remembered_surface_of = lru_cache(maxsize=1_024)(_surface_of)
 
 
 @dataclass(frozen=True, slots=True)

@@ -154,18 +154,25 @@ def _uploads(upstream: Upstream, settings: Settings) -> ResumableUploads:
     )
 
 
-def create_api(settings: Settings, key: ApiKey) -> FastAPI:
+class Api(FastAPI):
+    """The REST surface, and what its lifespan has opened."""
+
+    services: Services
+    native: NativeServices
+
+
+def create_api(settings: Settings, key: ApiKey) -> Api:
     """Build the REST surface, without the edge around it."""
 
     @asynccontextmanager
-    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
             services = await _open(stack, settings, key)
-            app.state.services = services
-            app.state.native = await _open_native(stack, services)
+            api.services = services
+            api.native = await _open_native(stack, services)
             yield
 
-    app = FastAPI(
+    api = Api(
         title="Gemini gateway",
         version="1",
         description=DESCRIPTION,
@@ -176,13 +183,13 @@ def create_api(settings: Settings, key: ApiKey) -> FastAPI:
     )
     resources = (generate, chat, files, images, audio, documents, videos, models_api, auth, usage)
     for module in (*resources, operations, openai_audio):
-        app.include_router(module.router)
-    add_docs(app)
-    app.openapi = lambda: document(app)  # type: ignore[method-assign]  # the way FastAPI documents
-    app.add_exception_handler(GatewayError, _refused)
-    app.add_exception_handler(HTTPException, _http_error)
-    app.add_exception_handler(RequestValidationError, _invalid)
-    return app
+        api.include_router(module.router)
+    add_docs(api)
+    api.openapi = lambda: document(api)  # type: ignore[method-assign]  # the way FastAPI documents
+    api.add_exception_handler(GatewayError, _refused)
+    api.add_exception_handler(HTTPException, _http_error)
+    api.add_exception_handler(RequestValidationError, _invalid)
+    return api
 
 
 def create_app(settings: Settings, key: ApiKey, *, bind_host: str = "127.0.0.1", is_dev: bool = False) -> ASGIApp:
@@ -192,11 +199,11 @@ def create_app(settings: Settings, key: ApiKey, *, bind_host: str = "127.0.0.1",
     """
     api = create_api(settings, key)
     direct = DirectRoutes(api, generate.router, chat.router)
-    rest: ASGIApp = RestEntrance(direct, lambda: api.state.services.metering) if _is_metered(settings) else direct
-    native = NativeRoutes(rest, lambda: api.state.native, HANDLERS, elsewhere=("openai/audio/",))
+    rest: ASGIApp = RestEntrance(direct, lambda: api.services.metering) if _is_metered(settings) else direct
+    native = NativeRoutes(rest, lambda: api.native, HANDLERS, elsewhere=("openai/audio/",))
     app: ASGIApp = _Marked(api, native)
     if not settings.is_open or settings.app_check is not None:
-        app = Authentication(app, lambda: api.state.services.authenticator)
+        app = Authentication(app, lambda: api.services.authenticator)
     guard = Guard(
         app,
         allowed_hosts=allowed_hosts(settings, bind_host),
@@ -206,9 +213,7 @@ def create_app(settings: Settings, key: ApiKey, *, bind_host: str = "127.0.0.1",
     logged = AccessLog(
         guard,
         public_url=settings.public_url,
-        on_end=(lambda scope, ended: record(api.state.services.ledger, scope, ended))
-        if _is_metered(settings)
-        else None,
+        on_end=(lambda scope, ended: record(api.services.ledger, scope, ended)) if _is_metered(settings) else None,
     )
     return with_cors(logged, settings.cors_origins, allow_loopback=is_dev)
 
@@ -216,7 +221,7 @@ def create_app(settings: Settings, key: ApiKey, *, bind_host: str = "127.0.0.1",
 class _Marked:
     """Says on every answer whether it is the emulator that answers, and how much of its limits the client has left."""
 
-    def __init__(self, api: FastAPI, app: ASGIApp) -> None:
+    def __init__(self, api: Api, app: ASGIApp) -> None:
         self._api = api
         self._app = app
 
@@ -225,10 +230,10 @@ class _Marked:
             if message["type"] == "http.response.start":
                 meter: Meter | None = scope.get("gateway.meter")
                 if meter is not None and meter.quotas:
-                    told = rate_headers(meter.quotas)
-                    left = [(name.lower().encode(), value.encode()) for name, value in told.items()]
-                    message["headers"] = [*message["headers"], *left]
-                if self._api.state.services.upstream.is_emulated:
+                    policy, left = rate_headers(meter.quotas).values()
+                    fields = (b"ratelimit-policy", policy.encode()), (b"ratelimit", left.encode())
+                    message["headers"] = [*message["headers"], *fields]
+                if self._api.services.upstream.is_emulated:
                     message["headers"] = [*message["headers"], (b"x-gateway-emulator", b"1")]
             await send(message)
 

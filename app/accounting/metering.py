@@ -7,7 +7,6 @@ A request has one meter, whatever number of model calls it makes. It knows no up
 
 import time
 from collections import Counter
-from collections.abc import Mapping
 from dataclasses import dataclass
 from types import TracebackType
 
@@ -18,7 +17,7 @@ from app.clients.admission import NO_ENTRANCE, Admission, Entrance
 from app.clients.estimate import NOTHING, Estimate, Used
 from app.clients.identity import LOCAL, Client
 from app.clients.ledger import Entry, Ledger
-from app.clients.rate_headers import Quota
+from app.clients.rate_headers import Quotas
 from app.edge.access_log import Exchanged
 from app.errors import (
     FileNotReadyError,
@@ -32,16 +31,9 @@ from app.errors import (
     surface_of,
 )
 from app.gemini.answer import Answer, Usage
-from app.gemini.models import STANDARD, Models
+from app.gemini.models import STANDARD, Models, Price
 from app.store.ledger import Surface as LedgerSurface
 
-SURFACES: Mapping[Surface, LedgerSurface] = {
-    Surface.REST: "rest",
-    Surface.GOOGLE: "native",
-    Surface.INTERACTIONS: "native",
-    Surface.OPENAI: "openai",
-}
-"""How the ledger names them."""
 FREE = (
     FileNotReadyError,
     RateLimitedError,
@@ -67,7 +59,7 @@ class Meter:
     usage: Usage = NO_USAGE
     cost: float | None = None
     entrance: Entrance = NO_ENTRANCE
-    quotas: tuple[Quota, ...] = ()
+    quotas: tuple[Quotas, ...] = ()
 
     def add(self, model: str, outcome: str, usage: Usage, cost: float | None) -> None:
         """Add one model call that was answered."""
@@ -117,57 +109,51 @@ class Metering:
         self._models = models
         self._reserved_output_tokens = reserved_output_tokens
 
-    def entered(self, meter: Meter) -> "Entered":
-        """Run an `async with` block that serves a request which may ask a model; its body is read within.
+    async def enter(self, meter: Meter) -> Entrance:
+        """Let a request in that may ask a model, before its body is read; whoever serves it leaves at its end.
 
-        It counts against the client's rate, and holds a slot until the block ends. Raises what `Admission.enter` does.
+        It counts against the client's rate, and holds a slot until then. Raises what `Admission.enter` does.
         """
-        return Entered(self.admission, meter)
+        entrance = meter.entrance = await self.admission.enter(meter.client)
+        meter.quotas = entrance.quotas
+        return entrance
 
     def admitted(
-        self, meter: Meter, model: str, input_tokens: int, max_output_tokens: int | None, *, tier: str = STANDARD
+        self,
+        meter: Meter,
+        model: str,
+        input_tokens: int,
+        max_output_tokens: int | None,
+        *,
+        tier: str = STANDARD,
+        is_deferrable: bool = False,
     ) -> "Admitted":
         """Run an `async with` block that asks a model for what is estimated at `input_tokens`.
 
         What it used is booked whatever way the block ends: its usage, nothing when Gemini refused it, what was reserved
         when a whole answer says nothing of it, else the estimate of its input and what was streamed.
-        `max_output_tokens` None stands for what is reserved for a call that sets none. Raises what `Admission.admit`
-        does.
+        `max_output_tokens` None stands for what is reserved for a call that sets none. A block that may set
+        `Asked.is_deferred` is deferrable, and so is one that may last for hours. Raises what `Admission.admit` does.
         """
         output = self._reserved_output_tokens if max_output_tokens is None else max_output_tokens
-        cost = self._models.cost(model, Usage(input_tokens=input_tokens, output_tokens=output), tier=tier)
-        return Admitted(self, meter, model, Estimate(input_tokens, output, cost), tier)
-
-    def book(self, meter: Meter, model: str, answer: Answer, tier: str) -> Used:
-        """Add an answer to a meter; gives what it used."""
-        usage = answer.usage
-        cost = self._models.cost(model, usage, tier=tier)
-        meter.add(model, answer.finish_reason, usage, cost)
-        return Used(usage.input_tokens, usage.output_tokens + usage.thinking_tokens, cost)
+        price = self._models.price(model, tier)
+        cost = None if price is None else price.estimate(input_tokens, output)
+        estimate = Estimate(input_tokens, output, cost)
+        return Admitted(self.admission, meter, model, estimate, price, is_deferrable=is_deferrable)
 
     def settle_later(self, meter: Meter, call: str | None, model: str, answer: Answer) -> None:
         """Book what a call used whose cost is told only now; `call` is its reservation's id, None when it had none."""
-        used = self.book(meter, model, answer, STANDARD)
+        used = _book(meter, model, answer, self._models.price(model))
         if call:
             self.admission.settle_later(call, used)
 
 
-class Entered:
-    """A block in which a request is served; `Metering.entered` makes it. A plain class for the sake of its cost."""
-
-    __slots__ = ("_admission", "_meter")
-
-    def __init__(self, admission: Admission, meter: Meter) -> None:
-        self._admission = admission
-        self._meter = meter
-
-    async def __aenter__(self) -> None:
-        meter = self._meter
-        meter.entrance = await self._admission.enter(meter.client)
-        meter.quotas = meter.entrance.quotas
-
-    async def __aexit__(self, *_: object) -> None:
-        self._meter.entrance.leave()
+def _book(meter: Meter, model: str, answer: Answer, price: Price | None) -> Used:
+    """Add an answer to a meter; gives what it used."""
+    usage = answer.usage
+    cost = None if price is None else price.cost(usage)
+    meter.add(model, answer.finish_reason, usage, cost)
+    return Used(usage.input_tokens, usage.output_tokens + usage.thinking_tokens, cost)
 
 
 class Admitted:
@@ -176,18 +162,30 @@ class Admitted:
     A plain class, since every call goes through it, and a generator would cost more than what it does.
     """
 
-    __slots__ = ("_asked", "_estimate", "_meter", "_metering", "_model", "_reservation", "_tier")
+    __slots__ = ("_admission", "_asked", "_estimate", "_is_deferrable", "_meter", "_model", "_price", "_reservation")
 
-    def __init__(self, metering: Metering, meter: Meter, model: str, estimate: Estimate, tier: str) -> None:
-        self._metering = metering
+    def __init__(
+        self,
+        admission: Admission,
+        meter: Meter,
+        model: str,
+        estimate: Estimate,
+        price: Price | None,
+        *,
+        is_deferrable: bool,
+    ) -> None:
+        self._admission = admission
         self._meter = meter
         self._model = model
         self._estimate = estimate
-        self._tier = tier
+        self._price = price
+        self._is_deferrable = is_deferrable
 
     async def __aenter__(self) -> Asked:
         meter = self._meter
-        self._reservation = await self._metering.admission.admit(meter.client, self._estimate, meter.entrance)
+        self._reservation = await self._admission.admit(
+            meter.client, self._estimate, meter.entrance, is_deferrable=self._is_deferrable
+        )
         meter.quotas = self._reservation.quotas
         self._asked = Asked(self._reservation.call)
         return self._asked
@@ -198,7 +196,7 @@ class Admitted:
         asked, estimate = self._asked, self._estimate
         used: Used | None = None
         if asked.answer is not None:
-            used = self._metering.book(self._meter, self._model, asked.answer, self._tier)
+            used = _book(self._meter, self._model, asked.answer, self._price)
         elif asked.is_refused or isinstance(error, FREE):
             used = NOTHING
         elif asked.is_unmetered:
@@ -218,26 +216,33 @@ def entry_of(scope: Scope, exchanged: Exchanged) -> Entry | None:
         return None
     meter: Meter = scope.get("gateway.meter") or Meter(scope.get("gateway.client", LOCAL))
     usage = meter.usage
+    # By position, since this is done for every call.
     return Entry(
-        at=time.time() - exchanged.total_ms / 1000,
-        client_id=meter.client.id,
-        client_name=meter.client.name,
-        surface=SURFACES[surface_of(scope["path"])],
-        operation=operation,
-        outcome=scope.get("gateway.problem") or meter.outcome or "ok",
-        status=exchanged.status,
-        total_ms=exchanged.total_ms,
-        first_byte_ms=exchanged.first_byte_ms,
-        model=meter.model,
-        input_tokens=usage.input_tokens,
-        output_tokens=usage.output_tokens,
-        thinking_tokens=usage.thinking_tokens,
-        cached_tokens=usage.cached_tokens,
-        input_by_modality={name: count for name, count in usage.input_by_modality.items() if count},
-        bytes_in=exchanged.bytes_in,
-        bytes_out=exchanged.bytes_out,
-        cost_usd=meter.cost,
+        time.time() - exchanged.total_ms / 1000,
+        meter.client.id,
+        meter.client.name,
+        _ledger_surface(surface_of(scope["path"])),
+        operation,
+        scope.get("gateway.problem") or meter.outcome or "ok",
+        exchanged.status,
+        exchanged.total_ms,
+        exchanged.first_byte_ms,
+        meter.model,
+        usage.input_tokens,
+        usage.output_tokens,
+        usage.thinking_tokens,
+        usage.cached_tokens,
+        usage.input_by_modality,
+        exchanged.bytes_in,
+        exchanged.bytes_out,
+        meter.cost,
     )
+
+
+def _ledger_surface(surface: Surface) -> LedgerSurface:
+    if surface is Surface.REST:
+        return "rest"
+    return "openai" if surface is Surface.OPENAI else "native"
 
 
 def operation_of(scope: Scope) -> str | None:

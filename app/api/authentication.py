@@ -17,7 +17,7 @@ from app.errors import GatewayError, Surface, surface_of
 
 PUBLIC = frozenset({"/", "/docs", "/openapi.json", "/healthz", "/readyz"})
 PUBLIC_BELOW = ("/docs/", "/problems/")
-NEEDED = (
+NEEDED_BELOW = (
     ("/api/v1/generate", Permission.GENERATE),
     ("/api/v1/chat", Permission.GENERATE),
     ("/api/v1/count-tokens", Permission.GENERATE),
@@ -26,11 +26,10 @@ NEEDED = (
     ("/api/v1/audio/", Permission.TASKS),
     ("/api/v1/documents/", Permission.TASKS),
     ("/api/v1/videos/", Permission.TASKS),
-    ("/v1/openai/audio/", Permission.TASKS),
-    ("/v1beta/openai/audio/", Permission.TASKS),
-    ("/v1alpha/openai/audio/", Permission.TASKS),
 )
-"""What the paths that begin so need; Google's other paths need `native`, any other path a credential and no scope."""
+"""What our own paths that begin so need; any other of them needs a credential and no scope."""
+OPENAI_AUDIO = ("/v1/openai/audio/", "/v1beta/openai/audio/", "/v1alpha/openai/audio/")
+"""Tasks of ours at OpenAI's addresses; Google's other paths need `native`."""
 API_KEY_HEADERS = frozenset({b"x-api-key", b"x-goog-api-key"})
 _READ = API_KEY_HEADERS | {b"authorization", b"origin", b"x-firebase-appcheck"}
 
@@ -44,13 +43,14 @@ class Authentication:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Find the client, then pass on; or refuse."""
-        if scope["type"] in {"http", "websocket"} and not is_public(scope["path"]):
+        if scope["type"] != "lifespan" and not is_public(scope["path"]):
             found = presented(scope)
             if has_own_credential(scope, found):
                 await self._app(scope, receive, send)
                 return
             try:
-                client = await self._authenticator().authenticate(found)
+                authenticator = self._authenticator()
+                client = authenticator.recalled(found) or await authenticator.authenticate(found)
                 permission = needed(scope["path"])
                 if permission is not None:
                     require(client, permission)
@@ -68,13 +68,17 @@ def is_public(path: str) -> bool:
 
 def needed(path: str) -> Permission | None:
     """Give the scope that a path needs, None when any client will do."""
-    found = next((scope for prefix, scope in NEEDED if path.startswith(prefix)), None)
-    return Permission.NATIVE if found is None and surface_of(path) is not Surface.REST else found
+    if surface_of(path) is not Surface.REST:
+        return Permission.TASKS if path.startswith(OPENAI_AUDIO) else Permission.NATIVE
+    for prefix, permission in NEEDED_BELOW:
+        if path.startswith(prefix):
+            return permission
+    return None
 
 
 def has_own_credential(scope: Scope, presented: Presented) -> bool:
     """Whether a request goes to an upload's own address, which is its credential (whoever serves it checks that)."""
-    if presented.bearer or any(presented.api_keys) or not scope["path"].startswith("/upload/"):
+    if not scope["path"].startswith("/upload/") or presented.bearer or any(presented.api_keys):
         return False
     return b"upload_id=" in scope["query_string"]
 

@@ -5,11 +5,12 @@ from collections.abc import Callable
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app.accounting.metering import Meter, Metering
-from app.api.authentication import needed
+from app.api.authentication import NEEDED_BELOW, OPENAI_AUDIO
 from app.clients.identity import LOCAL
 from app.clients.identity import Scope as Permission
 
-ASKING = frozenset({Permission.GENERATE, Permission.TASKS})
+_ASKING = frozenset({Permission.GENERATE, Permission.TASKS})
+ASKING_BELOW = (*(prefix for prefix, permission in NEEDED_BELOW if permission in _ASKING), *OPENAI_AUDIO)
 
 
 class RestEntrance:
@@ -20,10 +21,13 @@ class RestEntrance:
         self._metering = metering
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve within the client's limits. Raises what `Metering.entered` raises."""
-        if scope["type"] != "http" or scope["method"] != "POST" or needed(scope["path"]) not in ASKING:
+        """Serve within the client's limits. Raises what `Metering.enter` raises."""
+        if scope["type"] != "http" or scope["method"] != "POST" or not scope["path"].startswith(ASKING_BELOW):
             await self._app(scope, receive, send)
             return
         meter = scope["gateway.meter"] = Meter(scope.get("gateway.client", LOCAL))
-        async with self._metering().entered(meter):
+        entrance = await self._metering().enter(meter)
+        try:
             await self._app(scope, receive, send)
+        finally:
+            entrance.leave()

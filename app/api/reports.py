@@ -1,7 +1,7 @@
 """How inner values are told in answers: files, usage, warnings."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
 from app.api.schemas import CallWarning, FileFacts, FileReport, MediaFile, TokensByModality, TokenUsage
@@ -16,7 +16,7 @@ def when(seconds: float) -> datetime:
     return datetime.fromtimestamp(seconds, UTC)
 
 
-def modalities(counts: dict[str, int]) -> TokensByModality:
+def modalities(counts: Mapping[str, int]) -> TokensByModality:
     """Tell tokens by modality; what Gemini names beyond the five goes with text."""
     known = {name: counts.get(name, 0) for name in MODALITIES}
     known["text"] += sum(count for name, count in counts.items() if name not in MODALITIES)

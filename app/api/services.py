@@ -79,9 +79,11 @@ class Services:
 
 def services_of(request: Request) -> Services:
     """Find the services of the application that the request came to, for the client that it is of."""
-    services = cast("Services", request.app.state.services)
+    services = cast("Services", request.app.services)
     client: Client = request.scope.get("gateway.client", LOCAL)
     if not services.metering.is_on:
         return services
-    meter: Meter = request.scope.setdefault("gateway.meter", Meter(client))
+    meter: Meter | None = request.scope.get("gateway.meter")
+    if meter is None:
+        meter = request.scope["gateway.meter"] = Meter(client)
     return services.met_by(client, meter)

@@ -1,7 +1,7 @@
 """Admission: whether a request and its model calls may run, by every limit that holds, and what becomes of that.
 
     enter, before the body is read ──> rates of requests, slots (limits.py) ──> Entrance ──> leave
-    admit, before the model is asked ──> rates of tokens (limits.py), budgets (budgets.py) ──> Reservation ──> settle
+    admit, before the model is asked ──> rates of tokens (limits.py), budgets (purses.py) ──> Reservation ──> settle
 
 A client without limits, at a gateway without limits, meets no counter and no store. It knows no HTTP but the names of
 the RateLimit fields.
@@ -13,18 +13,18 @@ import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from itertools import count
-from secrets import token_hex
-from typing import NamedTuple
 
-from app.clients.budgets import Budgets, bounded, budgets_of, nanodollars, quotas_of
+from app.clients.budgets import bounded, budgets_of, nanodollars, quotas_of
 from app.clients.counters import open_counters
 from app.clients.estimate import Estimate, Used, without_usage
 from app.clients.identity import Client
-from app.clients.limits import Counters
+from app.clients.limits import Counters, Draw, Taken
 from app.clients.parties import Parties, Party, Whose
-from app.clients.plan import Plan, Terms
-from app.clients.rate_headers import Quota, rate_headers
+from app.clients.plan import Allowance, Demand, Terms
+from app.clients.purses import Allotment, Purses
+from app.clients.rate_headers import Quotas, rate_headers
 from app.clients.refusals import budget_refusal, counter_refusal
+from app.clients.reservations import Reservations
 from app.errors import FieldError, FileTooLargeError, InvalidFieldError, RateLimitedError
 from app.settings import Settings
 from app.store.budget_records import Amounts, Budget, Held
@@ -39,37 +39,48 @@ MAX_KNOWN = 10_000
 class Entrance:
     """What a request holds from its head to its end. `quotas` tell how the client's own limits stood as it came in."""
 
-    __slots__ = ("_leave", "quotas")
+    __slots__ = ("_admission", "_draw", "quotas")
 
-    def __init__(self, quotas: tuple[Quota, ...] = (), leave: Callable[[], None] | None = None) -> None:
+    def __init__(
+        self, admission: "Admission | None" = None, draw: Draw | None = None, quotas: tuple[Quotas, ...] = ()
+    ) -> None:
+        self._admission = admission
+        self._draw = draw
         self.quotas = quotas
-        self._leave = leave
 
     def leave(self) -> None:
         """Give slots back; it neither waits nor fails, and only the first counts."""
-        leave, self._leave = self._leave, None
-        if leave is not None:
-            leave()
+        admission, self._admission = self._admission, None
+        if admission is not None and self._draw is not None and self._draw.slots:
+            admission.correct(self._draw, 0)
+
+
+NO_ENTRANCE = Entrance()
 
 
 class Reservation:
-    """What an admitted model call holds, until it is settled. `call` is its id, `quotas` how the limits stood then."""
+    """What an admitted model call holds, until it is settled. `quotas` tell how the client's limits stood then."""
 
-    __slots__ = ("_leave", "_settle", "call", "estimate", "quotas")
+    __slots__ = ("_admission", "_allotment", "_draw", "estimate", "quotas")
 
     def __init__(
         self,
-        call: str,
+        admission: "Admission | None",
         estimate: Estimate,
-        quotas: tuple[Quota, ...] = (),
-        settle: Callable[[Used], None] | None = None,
-        leave: Callable[[], None] | None = None,
+        draw: Draw | None,
+        allotment: Allotment | None,
+        quotas: tuple[Quotas, ...],
     ) -> None:
-        self.call = call
+        self._admission = admission
+        self._draw = draw
+        self._allotment = allotment
         self.estimate = estimate
         self.quotas = quotas
-        self._settle = settle
-        self._leave = leave
+
+    @property
+    def call(self) -> str:
+        """The id of what it holds of budgets, by which a call that has its own is settled later; empty for nothing."""
+        return "" if self._allotment is None else self._allotment.id
 
     def settle(self, usage: Used | None, *, streamed_tokens: int = 0) -> None:
         """Book what the call has used, whatever way it ended; it neither waits nor fails, and only the first counts.
@@ -77,43 +88,37 @@ class Reservation:
         None when no usage was seen: its input is booked then, and `streamed_tokens` of output. NOTHING when the model
         was not asked.
         """
-        settle, self._settle = self._settle, None
-        if settle is not None:
-            settle(without_usage(self.estimate, streamed_tokens) if usage is None else usage)
+        admission, self._admission = self._admission, None
+        if admission is None:
+            return
+        used = without_usage(self.estimate, streamed_tokens) if usage is None else usage
+        tokens = bounded(used.input_tokens + used.output_tokens)
+        if self._draw is not None:
+            admission.correct(self._draw, tokens - self._draw.amount)
+        if self._allotment is not None:
+            # A price that is not known is not zero.
+            cost = self.estimate.cost if used.cost is None else used.cost
+            self._allotment.settle(tokens, nanodollars(cost or 0.0))
 
     def leave(self) -> None:
         """Leave what is held of budgets: `Admission.settle_later` books what the call has cost.
 
-        Until then its estimate counts, also when that is never told.
+        Until then its estimate counts, also when that is never told. It is for calls that were admitted as deferrable.
         """
-        self._settle = None
-        leave, self._leave = self._leave, None
-        if leave is not None:
-            leave()
-
-
-class _Running(NamedTuple):
-    """A model call that runs: what it drew, if anything, and whether it holds something of a budget."""
-
-    plan: Plan | None
-    has_budgets: bool
-
-
-NO_ENTRANCE = Entrance()
+        self._admission = None
+        if self._allotment is not None:
+            self._allotment.leave()
 
 
 class Admission:
     """Admits requests and calls, for one process; what it counts and books is shared as far as the stores are."""
 
-    def __init__(self, parties: Parties, counters: Counters, budgets: Budgets, clock: Callable[[], float]) -> None:
+    def __init__(self, parties: Parties, counters: Counters, purses: Purses, clock: Callable[[], float]) -> None:
         self._parties = parties
         self._counters = counters
-        self._budgets = budgets
+        self._purses = purses
         self._clock = clock
-        self._inside: dict[str, Plan] = {}
-        self._running: dict[str, _Running] = {}
-        self._process = token_hex(8)
-        self._calls = count()
+        self._numbers = count()
         self._terms: dict[int, tuple[Client, Terms]] = {}
 
     @property
@@ -121,113 +126,88 @@ class Admission:
         """Say for `/readyz` how counting is: `ok`, or `away` while LIMITS_ON_OUTAGE decides."""
         return self._counters.state
 
-    def _new_id(self) -> str:
-        return f"{self._process}-{next(self._calls):x}"
-
     async def enter(self, client: Client) -> Entrance:
         """Let a request in, or raise RateLimitedError with the limit that refuses it, when to come again, and headers.
 
         It counts from here, whatever becomes of it. Raises StoreUnavailableError.
         """
-        terms = self._terms_of(client)
-        plan = terms.of_request(request=self._new_id(), now=self._clock()) if terms.parties else None
-        if plan is None:
+        demand = self._terms_of(client).of_request
+        if demand is None:
             return NO_ENTRANCE
-        quotas = await self._take(plan, [])
-        if plan.draw.slots:
-            self._inside[plan.draw.id] = plan
-        return Entrance(tuple(quotas), lambda: self._go(plan))
+        draw = demand.draw(next(self._numbers), 1, now=self._clock())
+        taken = self._counters.take_at_once(draw) or await self._taken(draw)
+        return Entrance(self, draw, _quotas(demand, draw, taken, ()))
 
-    def _go(self, plan: Plan) -> None:
-        if self._inside.pop(plan.draw.id, None) is not None:
-            self._counters.close(plan.draw, plan.ending(), now=self._clock())
+    def correct(self, draw: Draw, correction: int) -> None:
+        """Give back what a draw holds, and add to each of its windows what was used more, or less."""
+        self._counters.close(draw, correction, now=self._clock())
 
-    async def admit(self, client: Client, estimate: Estimate, entrance: Entrance = NO_ENTRANCE) -> Reservation:
+    async def admit(
+        self, client: Client, estimate: Estimate, entrance: Entrance = NO_ENTRANCE, *, is_deferrable: bool = False
+    ) -> Reservation:
         """Admit a model call of a request that came in by `entrance`; raises RateLimitedError as `enter` does.
 
-        Raises InvalidFieldError when a limit is in money and the model has no price, and StoreUnavailableError.
+        A deferrable call may be settled long after it, and has a reservation of its own. Raises InvalidFieldError when
+        a limit is in money and the model has no price, and StoreUnavailableError.
         """
         terms = self._terms_of(client)
         if not terms.has_allowance:
-            return Reservation("", estimate, entrance.quotas)
+            return Reservation(None, estimate, None, None, entrance.quotas)
         now = self._clock()
-        call = self._new_id()
-        budgets = terms.budgets(now)
-        _check_price(budgets, estimate)
-        quotas = [*entrance.quotas]
-        plan = terms.of_call(estimate, call=call, now=now)
-        if plan is not None:
-            quotas += await self._take(plan, quotas)
-        if budgets:
-            quotas += await self._reserve(call, plan, budgets, estimate, quotas)
-        self._running[call] = _Running(plan, has_budgets=bool(budgets))
-        return Reservation(
-            call,
-            estimate,
-            tuple(quotas),
-            lambda used: self._settle(call, estimate, used),
-            lambda: self._leave(call, estimate),
-        )
+        allowance = terms.allowance(now)
+        if allowance.is_in_money and estimate.cost is None:
+            text = "The model has no price here, and a limit that holds for you is in money; name a model that has one."
+            raise InvalidFieldError(text, errors=(FieldError("model", text),))
+        demand, draw, quotas = terms.of_call, None, entrance.quotas
+        if demand is not None:
+            draw = demand.draw(next(self._numbers), estimate.tokens, now=now)
+            taken = self._counters.take_at_once(draw) or await self._taken(draw)
+            quotas += _quotas(demand, draw, taken, quotas)
+        allotment: Allotment | None = None
+        if allowance.budgets:
+            try:
+                allotment = await self._reserve(allowance, estimate, quotas, now=now, is_deferrable=is_deferrable)
+            except BaseException:
+                self._undo(draw)
+                raise
+            quotas += allowance.quotas(allotment.standings, allotment.free, now=now)
+        return Reservation(self, estimate, draw, allotment, quotas)
 
-    async def _take(self, plan: Plan, known: list[Quota]) -> list[Quota]:
+    async def _taken(self, draw: Draw) -> Taken:
         try:
-            taken = await self._counters.take(plan.draw)
+            return await self._counters.take(draw)
         except asyncio.CancelledError:
             # It may have been taken all the same.
-            self._undo(plan)
+            self._undo(draw)
             raise
-        if taken.refused is not None:
-            raise counter_refusal(plan, taken, taken.refused, rate_headers([*known, *plan.quotas(taken)]))
-        return plan.quotas(taken)
 
-    def _undo(self, plan: Plan | None) -> None:
-        if plan is not None:
-            self._counters.close(plan.draw, plan.undoing(), now=self._clock())
+    def _undo(self, draw: Draw | None) -> None:
+        if draw is not None:
+            self.correct(draw, -draw.amount)
 
     async def _reserve(
         self,
-        call: str,
-        plan: Plan | None,
-        budgets: tuple[tuple[Party, Budget], ...],
+        allowance: Allowance,
         estimate: Estimate,
-        quotas: list[Quota],
-    ) -> list[Quota]:
-        now = self._clock()
-        amounts = Amounts(estimate.tokens, nanodollars(estimate.cost or 0.0))
-        lines = [budget for _, budget in budgets]
-        try:
-            held = await self._budgets.reserve(call, lines, amounts)
-        except BaseException:
-            self._undo(plan)
-            raise
-        if held.refused is not None:
-            self._undo(plan)
-            raise _refusal(budgets, held, amounts, now, quotas)
-        found = []
-        for (party, budget), standing in zip(budgets, held.standings, strict=True):
-            if party.whose is Whose.CLIENT:
-                found += quotas_of(budget, standing, now=now)
-        return found
-
-    def _settle(self, call: str, estimate: Estimate, used: Used) -> None:
-        if self._end(call, used.tokens):
-            # A price that is not known is not zero.
-            cost = estimate.cost if used.cost is None else used.cost
-            self._budgets.settle(call, tokens=bounded(used.tokens), cost=nanodollars(cost or 0.0))
-
-    def _leave(self, call: str, estimate: Estimate) -> None:
-        # What nobody prolongs is booked at its estimate by the next sweep, and can be settled all the same.
-        self._end(call, estimate.tokens)
-
-    def _end(self, call: str, tokens: int) -> bool:
-        running = self._running.pop(call)
-        if running.plan is not None:
-            self._counters.close(running.plan.draw, running.plan.settling(bounded(tokens)), now=self._clock())
-        return running.has_budgets
+        quotas: tuple[Quotas, ...],
+        *,
+        now: float,
+        is_deferrable: bool,
+    ) -> Allotment:
+        tokens, cost = bounded(estimate.tokens), bounded(nanodollars(estimate.cost or 0.0))
+        purse = self._purses.of(allowance.budgets)
+        allotment = None if is_deferrable else purse.draw(tokens, cost)
+        if allotment is not None:
+            return allotment
+        amounts = Amounts(tokens, cost)
+        reserved = await purse.reserve(amounts, is_alone=is_deferrable)
+        if isinstance(reserved, Held):
+            raise _refusal(allowance.lines, reserved, amounts, now, quotas)
+        return reserved
 
     def settle_later(self, call: str, used: Used) -> None:
         """Book what a call has cost that was left; it neither waits nor fails, and only the first counts."""
-        self._budgets.settle(call, tokens=bounded(used.tokens), cost=nanodollars(used.cost or 0.0))
+        self._purses.reservations.end(call, tokens=used.tokens, cost=nanodollars(used.cost or 0.0))
 
     def has_budgets(self, client: Client) -> bool:
         """Whether any limit in tokens or money holds for a client."""
@@ -255,10 +235,10 @@ class Admission:
             return
         now = self._clock()
         budgets = tuple((party, budget) for party, budget in budgets_of(parties, now) if budget.bytes is not None)
-        amounts = Amounts(bytes=count)
-        held = await self._budgets.reserve(None, [budget for _, budget in budgets], amounts)
+        amounts = Amounts(bytes=bounded(count))
+        held = await self._purses.reservations.use(tuple(budget for _, budget in budgets), amounts)
         if held.refused is not None:
-            raise _refusal(budgets, held, amounts, now, [])
+            raise _refusal(budgets, held, amounts, now, ())
 
     def check_file(self, client: Client, size_bytes: int) -> None:
         """Raise FileTooLargeError when a file is larger than any limit that holds for the client allows."""
@@ -269,31 +249,33 @@ class Admission:
 
     async def sweep(self) -> None:
         """Prolong what runs here, and book the calls of processes that died; to be run every minute."""
-        await self._counters.renew([plan.draw for plan in self._inside.values()], now=self._clock())
-        booked = await self._budgets.sweep([call for call, each in self._running.items() if each.has_budgets])
+        await self._counters.renew(now=self._clock())
+        booked = await self._purses.reservations.sweep()
         if booked:
             log.warning("%d calls ended without a word; booked at their estimates", booked)
 
     async def drained(self) -> None:
         """Wait until everything that has ended is counted and booked."""
+        self._purses.close()
         await self._counters.drained()
-        await self._budgets.writer.drained()
+        await self._purses.reservations.drained()
+
+
+def _quotas(demand: Demand, draw: Draw, taken: Taken, known: tuple[Quotas, ...]) -> tuple[Quotas, ...]:
+    quotas = demand.quotas(draw, taken)
+    if taken.refused is not None:
+        raise counter_refusal(demand, draw, taken, rate_headers(known + quotas))
+    return quotas
 
 
 def _refusal(
-    budgets: tuple[tuple[Party, Budget], ...], held: Held, amounts: Amounts, now: float, quotas: list[Quota]
+    budgets: tuple[tuple[Party, Budget], ...], held: Held, amounts: Amounts, now: float, quotas: tuple[Quotas, ...]
 ) -> RateLimitedError:
-    party, budget = next((party, budget) for party, budget in budgets if budget is held.refused)
+    party, budget = next((party, budget) for party, budget in budgets if budget == held.refused)
     standing = held.standings[0]
     if party.whose is Whose.CLIENT:
-        quotas = [*quotas, *quotas_of(budget, standing, now=now)]
+        quotas += (quotas_of(budget, standing, now=now),)
     return budget_refusal(party, budget, standing, amounts, now=now, headers=rate_headers(quotas))
-
-
-def _check_price(budgets: tuple[tuple[Party, Budget], ...], estimate: Estimate) -> None:
-    if estimate.cost is None and any(budget.cost is not None for _, budget in budgets):
-        text = "The model has no price here, and a limit that holds for you is in money; name a model that has one."
-        raise InvalidFieldError(text, errors=(FieldError("model", text),))
 
 
 @asynccontextmanager
@@ -302,6 +284,6 @@ async def open_admission(
 ) -> AsyncIterator[Admission]:
     """Open what counts and books; at the end, what is still to be written is. `clock` gives seconds since the epoch."""
     redis_url = None if settings.redis_url is None else settings.redis_url.get_secret_value()
-    budgets = Budgets(BudgetBook(database), clock)
-    async with open_counters(redis_url, settings.limits_on_outage) as counters, budgets.writer.running():
-        yield Admission(Parties.of_settings(settings), counters, budgets, clock)
+    purses = Purses(Reservations(BudgetBook(database), clock))
+    async with open_counters(redis_url, settings.limits_on_outage) as counters, purses.running():
+        yield Admission(Parties.of_settings(settings), counters, purses, clock)

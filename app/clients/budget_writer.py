@@ -37,19 +37,16 @@ class BudgetWriter:
         self._is_idle = asyncio.Event()
         self._is_idle.set()
 
-    async def hold(self, hold: Hold) -> Held:
-        """Take a hold; raises StoreUnavailableError. One that is given up while it is written is taken back."""
+    def hold(self, hold: Hold) -> "asyncio.Future[Held]":
+        """Have a hold taken; what is given tells what became of it, or fails with StoreUnavailableError.
+
+        It is not to be cancelled: whoever has no use for a hold any more settles it at nothing.
+        """
         done: asyncio.Future[Held] = asyncio.get_running_loop().create_future()
         self._holds.append((hold, done))
         self._is_urgent.set()
         self._wake()
-        try:
-            return await done
-        except asyncio.CancelledError:
-            if done.done() and not done.cancelled() and done.exception() is None and done.result().refused is None:
-                # Given up between its being written and its being told so.
-                self._take_back(hold)
-            raise
+        return done
 
     def settle(self, settlement: Settlement) -> None:
         """Have a settlement written soon; it neither waits nor fails."""
@@ -74,7 +71,7 @@ class BudgetWriter:
             elif is_busy:
                 await asyncio.sleep(GATHER_S)
             self._is_urgent.clear()
-            holds = [(hold, done) for hold, done in self._holds[:BATCH] if not done.done()]
+            holds = self._holds[:BATCH]
             del self._holds[:BATCH]
             settlements = self._settlements[:BATCH]
             is_written = await self._write_batch(holds, settlements)
@@ -112,11 +109,8 @@ class BudgetWriter:
             log.error("not written: %s", type(error).__name__)  # noqa: TRY400  # no traceback, for the same reason
             self._fail(holds, error)
             return True
-        for (hold, done), held in zip(holds, outcomes, strict=True):
-            if not done.done():
-                done.set_result(held)
-            elif held.refused is None:
-                self._take_back(hold)
+        for (_, done), held in zip(holds, outcomes, strict=True):
+            done.set_result(held)
         return True
 
     async def _write_apart(self, holds: Sequence[_Waiting], settlements: Sequence[Settlement]) -> bool:
@@ -129,14 +123,10 @@ class BudgetWriter:
     def _fail(self, holds: Sequence[_Waiting], error: Exception) -> None:
         for hold, done in holds:
             # It may have been written all the same.
-            self._take_back(hold)
-            if not done.done():
-                done.set_exception(error)
-
-    def _take_back(self, hold: Hold) -> None:
-        # Beyond that many, what was written all the same is booked at its estimate when its lease ends.
-        if hold.id is not None and len(self._settlements) < UNSURE_AT_MOST:
-            self.settle(Settlement(hold.id, tokens=0, cost=0))
+            # Beyond that many, it is booked whole when its lease ends.
+            if hold.id is not None and len(self._settlements) < UNSURE_AT_MOST:
+                self.settle(Settlement(hold.id, tokens=0, cost=0))
+            done.set_exception(error)
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:

@@ -1,24 +1,17 @@
-"""Budgets: tokens and money of days and months, bytes of days, held before a call runs and settled when it has ended.
+"""Budgets: tokens and money of days and months, bytes of days, as limits say them and as clients are told of them.
 
-    reserve ──> (the call runs; sweep prolongs its lease) ──> settle: a row is written soon, off the call's path
-
-A call whose process dies is settled at its estimate by whoever sweeps next. It knows no HTTP and no rates; days and
-months are UTC's.
+It knows no HTTP and no rates, and books nothing; days and months are UTC's.
 """
 
-import asyncio
 import calendar
 import math
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
 
-from app.clients.budget_writer import BudgetWriter
-from app.clients.limits import LEASE_S
 from app.clients.parties import Party
-from app.clients.rate_headers import Quota
-from app.store.budget_records import Amounts, Budget, Held, Hold, Settlement, Standing
-from app.store.budgets import BudgetBook
+from app.clients.rate_headers import Policies, Policy, Quotas
+from app.store.budget_records import NO_AMOUNTS, Amounts, Budget, Standing
 
 DAY_S = 86_400
 NANO = 1_000_000_000
@@ -31,12 +24,14 @@ MOST_AT_ONCE = 10**15
 
 def bounded(amount: int) -> int:
     """Keep an amount within what can be counted, whatever a caller or a model says."""
-    return min(max(amount, 0), MOST_AT_ONCE)
+    return amount if 0 <= amount <= MOST_AT_ONCE else min(max(amount, 0), MOST_AT_ONCE)
 
 
 def nanodollars(dollars: float) -> int:
     """Give US dollars in whole billionths, rounded up."""
-    return min(math.ceil(max(dollars, 0.0) * NANO), MOST) if math.isfinite(dollars) else MOST
+    if 0.0 <= dollars <= MOST / NANO:
+        return math.ceil(dollars * NANO)
+    return 0 if dollars < 0.0 else MOST
 
 
 @lru_cache(maxsize=4)
@@ -73,53 +68,33 @@ def is_day(budget: Budget) -> bool:
     return budget.ends_at - budget.starts_at <= DAY_S
 
 
-def quotas_of(budget: Budget, standing: Standing, *, now: float) -> list[Quota]:
-    """Tell how a budget's limits stand; money is counted in millionths of a US dollar."""
+@lru_cache(maxsize=1_024)
+def _policies(budget: Budget) -> Policies:
     name = "day" if is_day(budget) else "month"
-    used, reserved = standing.used, standing.reserved
-    window_s, left_s = int(budget.ends_at - budget.starts_at), budget.ends_at - now
+    window_s = int(budget.ends_at - budget.starts_at)
     found = []
     if budget.tokens is not None:
-        left = budget.tokens - used.tokens - reserved.tokens
-        found.append(Quota(f"tokens-{name}", budget.tokens, left, "tokens", window_s, left_s))
+        found.append(Policy(f"tokens-{name}", budget.tokens, "tokens", window_s))
     if budget.cost is not None:
-        left = (budget.cost - used.cost - reserved.cost) // NANO_IN_MICRO
-        found.append(Quota(f"cost-{name}", budget.cost // NANO_IN_MICRO, left, "micro-usd", window_s, left_s))
+        found.append(Policy(f"cost-{name}", budget.cost // NANO_IN_MICRO, "micro-usd", window_s))
     if budget.bytes is not None:
-        left = budget.bytes - used.bytes
-        found.append(Quota(f"bytes-{name}", budget.bytes, left, "content-bytes", window_s, left_s))
-    return found
+        found.append(Policy(f"bytes-{name}", budget.bytes, "content-bytes", window_s))
+    return Policies(found)
 
 
-class Budgets:
-    """Holds and settles, in the book that all replicas share."""
+def quotas_of(budget: Budget, standing: Standing, *, now: float, free: Amounts = NO_AMOUNTS) -> Quotas:
+    """Tell how a budget's limits stand; money is counted in millionths of a US dollar.
 
-    def __init__(self, book: BudgetBook, clock: Callable[[], float]) -> None:
-        self._book = book
-        self._clock = clock
-        self._writing = asyncio.Lock()
-        self.writer = BudgetWriter(self._write)
-
-    async def _write(self, holds: Sequence[Hold], settlements: Sequence[Settlement]) -> list[Held]:
-        async with self._writing:
-            return await self._book.write(holds, settlements)
-
-    async def reserve(self, call: str | None, budgets: Sequence[Budget], amounts: Amounts) -> Held:
-        """Hold the amounts of every budget or of none, until `call` is settled; raises StoreUnavailableError.
-
-        With None as the call, what is asked is used for good.
-        """
-        kept = Amounts(bounded(amounts.tokens), bounded(amounts.cost), bounded(amounts.bytes))
-        return await self.writer.hold(Hold(call, tuple(budgets), kept, self._clock() + LEASE_S))
-
-    def settle(self, call: str, *, tokens: int, cost: int) -> None:
-        """Book what a call has really used, soon; it neither waits nor fails."""
-        self.writer.settle(Settlement(call, bounded(tokens), bounded(cost)))
-
-    async def sweep(self, running: Collection[str]) -> int:
-        """Prolong the leases of calls that run here, then book those that nobody answers for; gives how many."""
-        now = self._clock()
-        # Not while settlements are written: the two would lock the same rows in different orders.
-        async with self._writing:
-            await self._book.renew(running, lease_until=now + LEASE_S)
-        return await self._book.sweep(now=now)
+    `free` is what has been reserved for calls that are yet to come.
+    """
+    used, reserved = standing
+    resets_in_s = math.ceil(budget.ends_at - now)
+    values: list[int] = []
+    if budget.tokens is not None:
+        values += (max(budget.tokens - used.tokens - reserved.tokens + free.tokens, 0), resets_in_s)
+    if budget.cost is not None:
+        left = (budget.cost - used.cost - reserved.cost + free.cost) // NANO_IN_MICRO
+        values += (max(left, 0), resets_in_s)
+    if budget.bytes is not None:
+        values += (max(budget.bytes - used.bytes, 0), resets_in_s)
+    return Quotas(_policies(budget), values)

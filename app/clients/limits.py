@@ -1,18 +1,18 @@
 """Rates and concurrency: how much may come in one minute, and how many calls may run at the same time.
 
 A minute is the clock's own (UTC), so that all replicas mean the same one and a client is told exactly when it ends;
-around the turn of a minute, two minutes' worth may therefore come close together. A running call holds a slot as a
-lease: whoever dies without giving it back loses it when the lease ends.
+around the turn of a minute, two minutes' worth may therefore come close together. Where replicas share the counters, a
+running call holds a slot as a lease: whoever dies without giving it back loses it when the lease ends.
 
 It knows no HTTP and no client, only keys; times are seconds since the epoch, given by the caller.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from typing import Literal, NamedTuple, Protocol
 
 WINDOW_S = 60
 LEASE_S = 180.0
-"""How long a running call is believed to live after it was last heard of: three of the sweep's intervals."""
+"""How long a call of another process is believed to live after it was last heard of: three of the sweep's intervals."""
 
 OnOutage = Literal["local", "refuse", "allow"]
 """What happens while shared counters are away: count in each process, refuse calls, or let them through."""
@@ -28,35 +28,39 @@ def window_left(now: float) -> float:
     return WINDOW_S - now % WINDOW_S
 
 
-class Take(NamedTuple):
-    """What is taken from one counter, which holds at most `quota`."""
+class Counter(NamedTuple):
+    """One counter, which holds at most `quota`."""
 
     key: str
-    amount: int
     quota: int
 
 
 class Draw(NamedTuple):
-    """What one call takes, all or nothing: amounts of this minute's, and a slot of each of `slots` (their amount is 1).
+    """What one call takes, all or nothing: the same amount of each of this minute's `windows`, and one of each slot.
 
-    `id` is the call's own, by which its slots are given back.
+    `number` is the call's own in this process, by which its slots are given back.
     """
 
-    id: str
+    number: int
     taken_at: float
-    windows: tuple[Take, ...]
-    slots: tuple[Take, ...]
+    amount: int
+    windows: tuple[Counter, ...]
+    slots: tuple[Counter, ...]
 
     @property
-    def takes(self) -> tuple[Take, ...]:
-        """Everything that is taken, the windows first."""
+    def counters(self) -> tuple[Counter, ...]:
+        """Everything that is taken from, the windows first."""
         return self.windows + self.slots
+
+    def amount_of(self, index: int) -> int:
+        """Tell how much is taken of one of `counters`."""
+        return self.amount if index < len(self.windows) else 1
 
 
 class Taken(NamedTuple):
-    """How the counters stand, in the order of `Draw.takes`, and which of them had no room (then nothing was taken)."""
+    """How the counters stand, in the order of `Draw.counters`, and which of them had no room (then nothing was)."""
 
-    used: tuple[int, ...]
+    used: Sequence[int]
     refused: int | None = None
 
 
@@ -67,28 +71,29 @@ class Counters(Protocol):
     def state(self) -> str:
         """Say how it is for `/readyz`: `ok`, or `away`."""
 
+    def take_at_once(self, draw: Draw) -> Taken | None:
+        """Take all of the draw, or nothing of it; None where that has to be waited for, which is `take`'s."""
+
     async def take(self, draw: Draw) -> Taken:
         """Take all of the draw, or nothing of it; raises StoreUnavailableError where an outage refuses calls."""
 
-    def close(self, draw: Draw, corrections: Sequence[int], *, now: float) -> None:
+    def close(self, draw: Draw, correction: int, *, now: float) -> None:
         """Give back the slots, and add to each window what the call used more (or less) than it took.
 
         Never fails and does not wait: what is too little is given back to the minute it was taken from, if that still
         runs; what is too much counts in the minute that runs now.
         """
 
-    async def renew(self, draws: Collection[Draw], *, now: float) -> None:
-        """Prolong the leases of calls that still run, and see how the store is."""
+    async def renew(self, *, now: float) -> None:
+        """Prolong the leases of calls that hold a slot, and see how the store is."""
 
     async def drained(self) -> None:
         """Wait until everything that was closed has been counted."""
 
 
-def corrected(draw: Draw, corrections: Sequence[int], *, now: float) -> list[tuple[str, int]]:
-    """Tell which counters of the minute that runs now change by how much when the draw is closed."""
-    is_same_minute = window_of(now) == window_of(draw.taken_at)
-    changes = zip(draw.windows, corrections, strict=True)
-    return [(take.key, change) for take, change in changes if change > 0 or (change < 0 and is_same_minute)]
+def counts_now(draw: Draw, correction: int, *, now: float) -> bool:
+    """Tell whether a correction of a draw changes the minute that runs now."""
+    return correction > 0 or (correction < 0 and window_of(now) == window_of(draw.taken_at))
 
 
 class MemoryCounters:
@@ -97,66 +102,66 @@ class MemoryCounters:
     state = "ok"
 
     def __init__(self) -> None:
-        self._window = 0
+        self._ends_at = 0.0
         self._counts: dict[str, int] = {}
-        self._slots: dict[str, dict[str, float]] = {}
+        self._slots: dict[str, int] = {}
 
     def _turn(self, now: float) -> None:
         # Forwards only: a clock that was set back counts on where it was.
-        if window_of(now) > self._window:
-            self._window = window_of(now)
-            self._counts = {}
-
-    def _held(self, key: str, now: float) -> int:
-        leases = self._slots.get(key)
-        if not leases:
-            return 0
-        # In the order in which they were taken or prolonged, which is that of their ends.
-        while leases:
-            lease = next(iter(leases))
-            if leases[lease] > now:
-                break
-            del leases[lease]
-        return len(leases)
+        self._ends_at = (window_of(now) + 1) * WINDOW_S
+        self._counts = {}
 
     async def take(self, draw: Draw) -> Taken:
         """Take all of the draw, or nothing of it."""
-        now, counts = draw.taken_at, self._counts
-        if window_of(now) > self._window:
+        return self.take_at_once(draw)
+
+    def take_at_once(self, draw: Draw) -> Taken:
+        """Take all of the draw, or nothing of it."""
+        _, now, amount, windows, slots = draw
+        if now >= self._ends_at:
             self._turn(now)
-            counts = self._counts
-        used = [counts.get(take.key, 0) for take in draw.windows]
-        if draw.slots:
-            used += [self._held(take.key, now) for take in draw.slots]
-        takes = draw.takes
-        after = [have + take.amount for have, take in zip(used, takes, strict=True)]
-        for index, take in enumerate(takes):
-            if after[index] > take.quota:
-                return Taken(tuple(used), refused=index)
-        for take, counted in zip(draw.windows, after, strict=False):
-            counts[take.key] = counted
-        for take in draw.slots:
-            self._slots.setdefault(take.key, {})[draw.id] = now + LEASE_S
-        return Taken(tuple(after))
+        counts, running = self._counts, self._slots
+        used, is_refused = [], False
+        for key, quota in windows:
+            after = counts[key] = counts.get(key, 0) + amount
+            used.append(after)
+            is_refused |= after > quota
+        for key, quota in slots:
+            after = running[key] = running.get(key, 0) + 1
+            used.append(after)
+            is_refused |= after > quota
+        return self._refused(draw) if is_refused else Taken(used)
 
-    def close(self, draw: Draw, corrections: Sequence[int], *, now: float) -> None:
+    def _refused(self, draw: Draw) -> Taken:
+        # Refusals are rare: what was taken is given back.
+        for key, _ in draw.windows:
+            self._counts[key] -= draw.amount
+        self._give_back(draw.slots)
+        used = [self._counts[key] for key, _ in draw.windows] + [self._slots.get(key, 0) for key, _ in draw.slots]
+        refused = next(
+            index for index, (_, quota) in enumerate(draw.counters) if used[index] + draw.amount_of(index) > quota
+        )
+        return Taken(used, refused)
+
+    def _give_back(self, slots: Sequence[Counter]) -> None:
+        for key, _ in slots:
+            left = self._slots[key] - 1
+            if left:
+                self._slots[key] = left
+            else:
+                del self._slots[key]
+
+    def close(self, draw: Draw, correction: int, *, now: float) -> None:
         """Give back the slots and correct the windows."""
-        self._turn(now)
-        for key, change in corrected(draw, corrections, now=now):
-            self._counts[key] = max(self._counts.get(key, 0) + change, 0)
-        for take in draw.slots:
-            leases = self._slots.get(take.key, {})
-            leases.pop(draw.id, None)
-            if not leases:
-                self._slots.pop(take.key, None)
+        if correction and counts_now(draw, correction, now=now):
+            if now >= self._ends_at:
+                self._turn(now)
+            for counter in draw.windows:
+                self._counts[counter.key] = max(self._counts.get(counter.key, 0) + correction, 0)
+        self._give_back(draw.slots)
 
-    async def renew(self, draws: Collection[Draw], *, now: float) -> None:
-        """Prolong the leases of calls that still run."""
-        for draw in draws:
-            for take in draw.slots:
-                leases = self._slots.get(take.key, {})
-                if leases.pop(draw.id, None) is not None:
-                    leases[draw.id] = now + LEASE_S
+    async def renew(self, *, now: float) -> None:
+        """Do nothing: what holds a slot here lives as long as this does."""
 
     async def drained(self) -> None:
         """Do nothing: what was closed has been counted."""

@@ -6,7 +6,7 @@ nothing. It is said once when it goes and once when it comes back. What was coun
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Collection, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
 from redis import RedisError
@@ -52,9 +52,10 @@ class SharedCounters:
         self._shared = shared
         self._on_outage = on_outage
         self._local = MemoryCounters()
-        self._taken_here: set[str] = set()
+        self._taken_here: set[int] = set()
+        self._inside: dict[int, Draw] = {}
         self._retry_at: float | None = None
-        self.closing: Backlog[tuple[Draw, Sequence[int], float]] = Backlog(self._close)
+        self.closing: Backlog[tuple[Draw, int, float]] = Backlog(self._close)
 
     @property
     def state(self) -> str:
@@ -74,6 +75,9 @@ class SharedCounters:
             log.warning("Redis is back")
         self._retry_at = None
 
+    def take_at_once(self, draw: Draw) -> None:
+        """Give nothing: Redis is waited for."""
+
     async def take(self, draw: Draw) -> Taken:
         """Take all of the draw, or nothing of it; raises StoreUnavailableError when an outage is to refuse calls."""
         now = draw.taken_at
@@ -92,29 +96,32 @@ class SharedCounters:
             self._went(now, error)
             return await self._take_without(draw)
         self._answered()
+        if draw.slots and taken.refused is None:
+            self._inside[draw.number] = draw
         return taken
 
     async def _take_without(self, draw: Draw) -> Taken:
         if self._on_outage == "refuse":
             raise StoreUnavailableError("The gateway cannot count calls at the moment; try again.", retry_after_s=1)
         if self._on_outage == "allow":
-            self._taken_here.add(draw.id)
-            return Taken((0,) * len(draw.takes))
-        taken = await self._local.take(draw)
+            self._taken_here.add(draw.number)
+            return Taken((0,) * len(draw.counters))
+        taken = self._local.take_at_once(draw)
         if taken.refused is None:
-            self._taken_here.add(draw.id)
+            self._taken_here.add(draw.number)
         return taken
 
-    def close(self, draw: Draw, corrections: Sequence[int], *, now: float) -> None:
+    def close(self, draw: Draw, correction: int, *, now: float) -> None:
         """Give back the slots and correct the windows where they were taken."""
-        if draw.id not in self._taken_here:
-            self.closing.add((draw, corrections, now))
+        if draw.number not in self._taken_here:
+            self._inside.pop(draw.number, None)
+            self.closing.add((draw, correction, now))
             return
-        self._taken_here.discard(draw.id)
+        self._taken_here.discard(draw.number)
         if self._on_outage == "local":
-            self._local.close(draw, corrections, now=now)
+            self._local.close(draw, correction, now=now)
 
-    async def _close(self, closed: Sequence[tuple[Draw, Sequence[int], float]]) -> None:
+    async def _close(self, closed: Sequence[tuple[Draw, int, float]]) -> None:
         now = closed[-1][2]
         if self._is_away(now):
             return
@@ -129,12 +136,11 @@ class SharedCounters:
         """Wait until everything that was closed has been counted."""
         await self.closing.drained()
 
-    async def renew(self, draws: Collection[Draw], *, now: float) -> None:
+    async def renew(self, *, now: float) -> None:
         """Prolong the leases of calls that still run, and see whether Redis answers."""
-        await self._local.renew([draw for draw in draws if draw.id in self._taken_here], now=now)
         try:
             async with _asking():
-                await self._shared.renew([draw for draw in draws if draw.id not in self._taken_here], now=now)
+                await self._shared.renew(list(self._inside.values()), now=now)
         except FAILURES as error:
             self._went(now, error)
         else:

@@ -4,20 +4,20 @@ A request takes of the rate of requests, and a slot; a model call, whose size is
 takes of the rate of tokens and of budgets.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from app.clients.budgets import DAY_S, budgets_of
-from app.clients.estimate import Estimate
-from app.clients.limits import WINDOW_S, Draw, Take, Taken, window_left
+from app.clients.budgets import DAY_S, budgets_of, quotas_of
+from app.clients.limits import WINDOW_S, Counter, Draw, Taken
 from app.clients.parties import Party, Whose
-from app.clients.rate_headers import Quota
-from app.store.budget_records import Budget
+from app.clients.rate_headers import Policies, Policy, Quotas
+from app.store.budget_records import Amounts, Budget, Standing
 
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """A kind of limit that counters keep: its name in headers, how a sentence calls it, its unit there."""
+    """A kind of limit that counters keep: its name in headers and in keys, how a sentence calls it, its unit there."""
 
     name: str
     phrase: str
@@ -29,98 +29,104 @@ TOKENS = Kind("tokens", "tokens a minute", "tokens")
 SLOTS = Kind("concurrent-requests", "concurrent requests", "concurrent-requests")
 
 
-class Plan(NamedTuple):
-    """A draw on counters, and for each of its takes whose it is and of what kind."""
+class Source(NamedTuple):
+    """Where a draw takes from: whose limit it is, and of what kind."""
 
-    draw: Draw
-    sources: tuple[tuple[Party, Kind], ...]
+    party: Party
+    kind: Kind
+    counter: Counter
 
-    def settling(self, tokens: int) -> tuple[int, ...]:
-        """Say by how much each window changes when the call has used so many tokens."""
-        return tuple(tokens - take.amount for take in self.draw.windows)
 
-    def undoing(self) -> tuple[int, ...]:
-        """Say by how much each window changes when what was taken is not used after all."""
-        return tuple(-take.amount for take in self.draw.windows)
+def _sources(parties: Sequence[Party], kind: Kind, limit_of: str) -> list[Source]:
+    found = []
+    for party in parties:
+        quota: int | None = getattr(party.limits, limit_of)
+        if quota is None:
+            continue
+        found.append(Source(party, kind, Counter(f"{party.key}:{kind.name}", quota)))
+    return found
 
-    def ending(self) -> tuple[int, ...]:
-        """Say by how much each window changes when a request ends: not at all."""
-        return (0,) * len(self.draw.windows)
 
-    def quotas(self, taken: Taken) -> list[Quota]:
-        """Tell how the client's own limits stand."""
-        found = []
-        for (party, kind), take, used in zip(self.sources, self.draw.takes, taken.used, strict=True):
-            if party.whose is Whose.CLIENT:
-                left = take.quota - used
-                if kind is SLOTS:
-                    found.append(Quota(kind.name, take.quota, left, kind.unit))
-                else:
-                    resets_in_s = window_left(self.draw.taken_at)
-                    found.append(Quota(kind.name, take.quota, left, kind.unit, WINDOW_S, resets_in_s))
-        return found
+def _policy(source: Source) -> Policy:
+    kind = source.kind
+    return Policy(kind.name, source.counter.quota, kind.unit, None if kind is SLOTS else WINDOW_S)
+
+
+class Demand:
+    """From where every request of a client, or every model call, takes; it is the same for the next one."""
+
+    __slots__ = ("_own", "_policies", "_slots", "_windows", "sources")
+
+    def __init__(self, windows: Sequence[Source], slots: Sequence[Source] = ()) -> None:
+        self.sources = (*windows, *slots)
+        self._windows = tuple(source.counter for source in windows)
+        self._slots = tuple(source.counter for source in slots)
+        own = [(index, each) for index, each in enumerate(self.sources) if each.party.whose is Whose.CLIENT]
+        self._own = [(index, source.counter.quota, source.kind is not SLOTS) for index, source in own]
+        self._policies = Policies([_policy(source) for _, source in own])
+
+    def draw(self, number: int, amount: int, *, now: float) -> Draw:
+        """Say what is taken: of each window so much."""
+        return Draw(number, now, amount, self._windows, self._slots)
+
+    def quotas(self, draw: Draw, taken: Taken) -> tuple[Quotas, ...]:
+        """Tell how the client's own limits stand, nothing where it has none."""
+        if not self._own:
+            return ()
+        used, values = taken.used, []
+        resets_in_s = WINDOW_S - int(draw.taken_at % WINDOW_S)
+        for index, quota, has_window in self._own:
+            values.append(max(quota - used[index], 0))
+            if has_window:
+                values.append(resets_in_s)
+        return (Quotas(self._policies, values),)
+
+
+class Allowance:
+    """The budgets that hold for a client's calls on one day, in the order in which their rows are locked.
+
+    `lines` say whose each of `budgets` is.
+    """
+
+    __slots__ = ("_own", "budgets", "is_in_money", "lines")
+
+    def __init__(self, lines: tuple[tuple[Party, Budget], ...]) -> None:
+        self.lines = lines
+        self.budgets = tuple(budget for _, budget in lines)
+        self._own = [(index, line[1]) for index, line in enumerate(lines) if line[0].whose is Whose.CLIENT]
+        self.is_in_money = any(budget.cost is not None for budget in self.budgets)
+
+    def quotas(self, standings: Sequence[Standing], free: Amounts, *, now: float) -> tuple[Quotas, ...]:
+        """Tell how the client's own stand; `free` is what has been reserved for calls that are yet to come."""
+        return tuple([quotas_of(budget, standings[index], now=now, free=free) for index, budget in self._own])
 
 
 class Terms:
-    """What parties' limits ask of every call of theirs, worked out once: it is the same for the next call."""
+    """What parties' limits ask of a client's requests and model calls, worked out once.
 
-    __slots__ = (
-        "_budgets",
-        "_day",
-        "_requests",
-        "_slots",
-        "_sources",
-        "_tokens",
-        "_tokens_of",
-        "has_allowance",
-        "parties",
-    )
+    `of_request` and `of_call` are None where nothing is counted. `has_allowance` says whether any limit in tokens or
+    money holds.
+    """
+
+    __slots__ = ("_allowance", "_day", "_parties", "has_allowance", "of_call", "of_request")
 
     def __init__(self, parties: tuple[Party, ...]) -> None:
-        self.parties = parties
-        requests: list[Take] = []
-        slots: list[Take] = []
-        tokens: list[tuple[str, int]] = []
-        of_requests: list[tuple[Party, Kind]] = []
-        of_slots: list[tuple[Party, Kind]] = []
-        of_tokens: list[tuple[Party, Kind]] = []
-        for party in parties:
-            limits = party.limits
-            if limits.requests_per_minute is not None:
-                requests.append(Take(f"{party.key}:requests", 1, limits.requests_per_minute))
-                of_requests.append((party, REQUESTS))
-            if limits.concurrent_requests is not None:
-                slots.append(Take(f"{party.key}:slots", 1, limits.concurrent_requests))
-                of_slots.append((party, SLOTS))
-            if limits.tokens_per_minute is not None:
-                tokens.append((f"{party.key}:tokens", limits.tokens_per_minute))
-                of_tokens.append((party, TOKENS))
-        self._requests = tuple(requests)
-        self._slots = tuple(slots)
-        self._sources = (*of_requests, *of_slots)
-        self._tokens = tuple(tokens)
-        self._tokens_of = tuple(of_tokens)
-        self._day = -1
-        self._budgets: tuple[tuple[Party, Budget], ...] = ()
+        self._parties = parties
+        requests = _sources(parties, REQUESTS, "requests_per_minute")
+        slots = _sources(parties, SLOTS, "concurrent_requests")
+        tokens = _sources(parties, TOKENS, "tokens_per_minute")
+        self.of_request = Demand(requests, slots) if requests or slots else None
+        self.of_call = Demand(tokens) if tokens else None
+        self._day = -1.0
+        self._allowance = Allowance(())
         self.has_allowance = any(map(_has_allowance, parties))
 
-    def of_request(self, *, request: str, now: float) -> Plan | None:
-        """Plan what a request takes as it comes in, None for nothing; `request` is its id."""
-        return Plan(Draw(request, now, self._requests, self._slots), self._sources) if self._sources else None
-
-    def of_call(self, estimate: Estimate, *, call: str, now: float) -> Plan | None:
-        """Plan what a model call takes from counters, None for nothing; `call` is its id."""
-        if not self._tokens:
-            return None
-        windows = tuple([Take(key, estimate.tokens, quota) for key, quota in self._tokens])
-        return Plan(Draw(call, now, windows, ()), self._tokens_of)
-
-    def budgets(self, now: float) -> tuple[tuple[Party, Budget], ...]:
-        """Give the budgets that hold for a call now and whose they are, in the order in which their rows are locked."""
-        day = int(now // DAY_S)
+    def allowance(self, now: float) -> Allowance:
+        """Give the budgets that hold for a call now."""
+        day = now // DAY_S
         if day != self._day:
-            self._day, self._budgets = day, budgets_of(self.parties, now)
-        return self._budgets
+            self._day, self._allowance = day, Allowance(budgets_of(self._parties, now))
+        return self._allowance
 
 
 def _has_allowance(party: Party) -> bool:

@@ -4,29 +4,51 @@ RateLimit-Policy: "requests";q=60;w=60, "tokens-day";q=2000000;qu="tokens";w=864
 RateLimit: "requests";r=59;t=42, "tokens-day";r=1990000;t=3600
 """
 
-import math
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import NamedTuple
 
 
-class Quota(NamedTuple):
-    """One limit and how it stands. `unit` is None for requests; without a window, nothing but giving back helps."""
+class Policy(NamedTuple):
+    """One limit. `unit` is None for requests; without a window, nothing but giving back helps."""
 
     name: str
     limit: int
-    remaining: int
     unit: str | None = None
     window_s: int | None = None
-    resets_in_s: float | None = None
 
 
-def rate_headers(quotas: Iterable[Quota]) -> dict[str, str]:
-    """Give both fields, or neither when there is no quota."""
-    policies, limits = [], []
-    for quota in quotas:
-        unit = "" if quota.unit is None else f';qu="{quota.unit}"'
-        window = "" if quota.window_s is None else f";w={quota.window_s}"
-        reset = "" if quota.resets_in_s is None else f";t={math.ceil(quota.resets_in_s)}"
-        policies.append(f'"{quota.name}";q={quota.limit}{unit}{window}')
-        limits.append(f'"{quota.name}";r={max(quota.remaining, 0)}{reset}')
-    return {"RateLimit-Policy": ", ".join(policies), "RateLimit": ", ".join(limits)} if policies else {}
+class Policies:
+    """Limits that are told together: both fields, as far as they are always the same.
+
+    `left` has a place for how much is left of each limit, and behind it, where it has a window, for the seconds until
+    it is whole again.
+    """
+
+    __slots__ = ("left", "stated")
+
+    def __init__(self, policies: Sequence[Policy]) -> None:
+        self.stated = ", ".join(map(_stated, policies))
+        self.left = ", ".join(f'"{each.name}";r=%s' + ("" if each.window_s is None else ";t=%s") for each in policies)
+
+
+class Quotas(NamedTuple):
+    """How limits stand: the numbers for the places that `policies` have, none of them negative."""
+
+    policies: Policies
+    values: list[int]
+
+
+def _stated(policy: Policy) -> str:
+    unit = "" if policy.unit is None else f';qu="{policy.unit}"'
+    window = "" if policy.window_s is None else f";w={policy.window_s}"
+    return f'"{policy.name}";q={policy.limit}{unit}{window}'
+
+
+def rate_headers(quotas: Sequence[Quotas]) -> dict[str, str]:
+    """Give both fields, or neither when no limit is told of."""
+    if not quotas:
+        return {}
+    return {
+        "RateLimit-Policy": ", ".join([policies.stated for policies, _ in quotas]),
+        "RateLimit": ", ".join([policies.left % tuple(values) for policies, values in quotas]),
+    }

@@ -4,14 +4,15 @@ One script decides and counts, so that a draw is taken whole or not at all, whoe
 key expires by itself. What happens while the server is away is `outage.py`'s.
 
     gg{limits}:client:web:requests:29384756    a minute's count
-    gg{limits}:client:web:slots                running calls, each with the end of its lease
+    gg{limits}:client:web:concurrent-requests  running calls, each with the end of its lease
 """
 
 from collections.abc import Collection, Sequence
+from secrets import token_hex
 
 from redis.asyncio import Redis
 
-from app.clients.limits import LEASE_S, WINDOW_S, Draw, Taken, corrected, window_of
+from app.clients.limits import LEASE_S, WINDOW_S, Draw, Taken, counts_now, window_of
 
 PREFIX = "gg{limits}:"
 """With a hash tag: in a cluster all keys of a draw must lie on one node."""
@@ -74,34 +75,38 @@ class RedisCounters:
     """Counts in Redis. Its errors are redis.RedisError and OSError."""
 
     def __init__(self, redis: Redis) -> None:
+        self._process = token_hex(8)
         self._take = redis.register_script(TAKE)
         self._change = redis.register_script(CHANGE)
+
+    def _lease(self, draw: Draw) -> str:
+        return f"{self._process}-{draw.number:x}"
 
     async def take(self, draw: Draw) -> Taken:
         """Take all of the draw, or nothing of it."""
         now = draw.taken_at
-        keys = [_window_key(take.key, now) for take in draw.windows]
-        keys += [PREFIX + take.key for take in draw.slots]
-        arguments: list[str | int | float] = [now, draw.id, now + LEASE_S, WINDOW_TTL_S, LEASE_TTL_S]
+        keys = [_window_key(counter.key, now) for counter in draw.windows]
+        keys += [PREFIX + counter.key for counter in draw.slots]
+        arguments: list[str | int | float] = [now, self._lease(draw), now + LEASE_S, WINDOW_TTL_S, LEASE_TTL_S]
         arguments.append(len(draw.windows))
-        for take in draw.takes:
-            arguments += (take.amount, take.quota)
+        for index, counter in enumerate(draw.counters):
+            arguments += (draw.amount_of(index), counter.quota)
         refused, *used = await self._take(keys=keys, args=arguments)
-        return Taken(tuple(used), refused=refused - 1 if refused else None)
+        return Taken(used, refused=refused - 1 if refused else None)
 
-    async def close(self, closed: Sequence[tuple[Draw, Sequence[int], float]]) -> None:
-        """Give back the slots and correct the windows of draws: each with its corrections and when it ended."""
+    async def close(self, closed: Sequence[tuple[Draw, int, float]]) -> None:
+        """Give back the slots and correct the windows of draws: each with its correction and when it ended."""
         changes: list[tuple[str, str, str | int]] = []
-        for draw, corrections, now in closed:
-            for key, change in corrected(draw, corrections, now=now):
-                changes.append((_window_key(key, now), "add", change))
-            changes += [(PREFIX + take.key, "end", draw.id) for take in draw.slots]
+        for draw, correction, now in closed:
+            if counts_now(draw, correction, now=now):
+                changes += [(_window_key(counter.key, now), "add", correction) for counter in draw.windows]
+            changes += [(PREFIX + counter.key, "end", self._lease(draw)) for counter in draw.slots]
         if changes:
             await self._apply(changes, until=0)
 
     async def renew(self, draws: Collection[Draw], *, now: float) -> None:
         """Prolong the leases of calls that still run; with none, see whether the server answers."""
-        changes = [(PREFIX + take.key, "renew", draw.id) for draw in draws for take in draw.slots]
+        changes = [(PREFIX + counter.key, "renew", self._lease(draw)) for draw in draws for counter in draw.slots]
         await self._apply(changes, until=now + LEASE_S)
 
     async def _apply(self, changes: Sequence[tuple[str, str, str | int]], *, until: float) -> None:

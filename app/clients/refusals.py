@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 
 from app.clients.budgets import NANO, is_day
-from app.clients.limits import Taken, window_left
+from app.clients.limits import Draw, Taken, window_left
 from app.clients.parties import Party, Whose
-from app.clients.plan import REQUESTS, SLOTS, Plan
+from app.clients.plan import REQUESTS, SLOTS, Demand
 from app.errors import RateLimitedError
 from app.store.budget_records import Amounts, Budget, Standing
 
@@ -19,21 +19,22 @@ _LIMIT = {
 }
 
 
-def counter_refusal(plan: Plan, taken: Taken, refused: int, headers: Mapping[str, str]) -> RateLimitedError:
-    """Say which rate, or number of calls at the same time, is reached."""
-    party, kind = plan.sources[refused]
-    take = plan.draw.takes[refused]
-    limit = f"{_LIMIT[party.whose]} {take.quota} {kind.phrase}"
+def counter_refusal(demand: Demand, draw: Draw, taken: Taken, headers: Mapping[str, str]) -> RateLimitedError:
+    """Say which rate, or number of calls at the same time, is reached; a draw was refused."""
+    refused = taken.refused or 0
+    party, kind, (_, quota) = demand.sources[refused]
+    amount = draw.amount_of(refused)
+    limit = f"{_LIMIT[party.whose]} {quota} {kind.phrase}"
     if kind is SLOTS:
         return RateLimitedError(f"{limit} is reached; wait until one has ended.", retry_after_s=1, headers=headers)
-    if take.amount > take.quota:
-        return _never(f"{limit} is less than this call may use ({take.amount})", headers)
-    left_s = window_left(plan.draw.taken_at)
+    if amount > quota:
+        return _never(f"{limit} is less than this call may use ({amount})", headers)
+    left_s = window_left(draw.taken_at)
     if kind is REQUESTS:
         return RateLimitedError(f"{limit} is reached.", retry_after_s=left_s, headers=headers)
-    left = max(take.quota - taken.used[refused], 0)
+    left = max(quota - taken.used[refused], 0)
     return RateLimitedError(
-        f"{limit} has {left} left, and this call may use {take.amount}.", retry_after_s=left_s, headers=headers
+        f"{limit} has {left} left, and this call may use {amount}.", retry_after_s=left_s, headers=headers
     )
 
 

@@ -1,6 +1,9 @@
 """What a model answered: read from one GenerateContentResponse, or gathered from a stream of them."""
 
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import NamedTuple
 
 import orjson
 
@@ -11,8 +14,10 @@ Json = dict[str, object]
 MODALITIES = ("text", "image", "audio", "video", "document")
 
 
-@dataclass(frozen=True, slots=True)
-class Usage:
+NO_MODALITIES: Mapping[str, int] = MappingProxyType({})
+
+
+class Usage(NamedTuple):
     """Tokens of one call; `input_by_modality` and `cached_by_modality` have lower-case names."""
 
     input_tokens: int = 0
@@ -20,7 +25,7 @@ class Usage:
     thinking_tokens: int = 0
     cached_tokens: int = 0
     total_tokens: int = 0
-    input_by_modality: dict[str, int] = field(default_factory=dict)
+    input_by_modality: Mapping[str, int] = NO_MODALITIES
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,8 +36,7 @@ class Delta:
     is_thought: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(NamedTuple):
     """The whole answer; reasons are Gemini's in lower case, `finish_reason` "blocked" when the prompt was refused."""
 
     text: str

@@ -52,11 +52,20 @@ class Price(BaseModel):
     input_long: Dollars | None = None
     output_long: Dollars | None = None
 
+    def estimate(self, input_tokens: int, output_tokens: int) -> float:
+        """Estimate in dollars what a call costs that uses so much, none of it cached and none of it sound."""
+        rate_in, rate_out = self._rates(input_tokens)
+        return (input_tokens * rate_in + output_tokens * rate_out) / PER_MILLION
+
+    def _rates(self, input_tokens: int) -> tuple[float, float]:
+        if input_tokens <= LONG_PROMPT_TOKENS:
+            return self.input, self.output
+        rate_in = self.input if self.input_long is None else self.input_long
+        return rate_in, self.output if self.output_long is None else self.output_long
+
     def cost(self, usage: Usage) -> float:
         """Estimate what a call cost in dollars."""
-        is_long = usage.input_tokens > LONG_PROMPT_TOKENS
-        rate_in = self.input_long if is_long and self.input_long is not None else self.input
-        rate_out = self.output_long if is_long and self.output_long is not None else self.output
+        rate_in, rate_out = self._rates(usage.input_tokens)
         rate_cached = rate_in if self.cached is None else self.cached
         rate_audio = rate_in if self.input_audio is None else self.input_audio
         audio = usage.input_by_modality.get("audio", 0)
@@ -140,7 +149,7 @@ class Models:
         self.table = read_table(settings.models_file)
         self.aliases = settings.model_aliases
         self.default = settings.gemini_default_model
-        self._day = -1
+        self._day = -1.0
         self._prices: dict[tuple[str, str], Price | None] = {}
 
     def resolve(self, requested: str | None) -> str:
@@ -150,17 +159,25 @@ class Models:
 
     def cost(self, model: str, usage: Usage, *, tier: str = STANDARD) -> float | None:
         """Estimate the cost of a call in dollars, at a service tier's price; None when it is not known."""
-        day = int(self._upstream.now() // DAY_S)
+        price = self.price(model, tier)
+        return None if price is None else price.cost(usage)
+
+    def price(self, model: str, tier: str = STANDARD) -> Price | None:
+        """Give what a model costs today at a service tier; None when it is not known."""
+        day = self._upstream.now() // DAY_S
         if day != self._day:
             self._day, self._prices = day, {}
         key = (model, tier)
-        if key not in self._prices:
-            if len(self._prices) >= MAX_PRICES:
-                # Clients may name as many models as they like.
-                self._prices.clear()
-            self._prices[key] = self.table.of(model).price(on=date.fromordinal(EPOCH.toordinal() + day), tier=tier)
-        price = self._prices[key]
-        return None if price is None else price.cost(usage)
+        try:
+            return self._prices[key]
+        except KeyError:
+            pass
+        if len(self._prices) >= MAX_PRICES:
+            # Clients may name as many models as they like.
+            self._prices.clear()
+        on = date.fromordinal(EPOCH.toordinal() + int(day))
+        price = self._prices[key] = self.table.of(model).price(on=on, tier=tier)
+        return price
 
     async def listed(self) -> tuple[ListedModel, ...]:
         """List the models that take media and generate. Raises what Gemini's refusal means."""

@@ -8,9 +8,11 @@ Redirects are never followed: aiohttp would carry the key to another origin. Thi
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager, nullcontext
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
 from email.utils import parsedate_to_datetime
+from functools import lru_cache, partial
+from types import TracebackType
 
 import aiohttp
 from google import genai
@@ -29,7 +31,8 @@ HEARTBEAT_S = 30.0
 CONTROL_SHARE = 4
 """Connections of the pool that large transfers leave to the control calls."""
 
-_UNLIMITED = nullcontext()
+LONGEST_KEPT = 200
+"""Paths up to this long are kept as URLs: mostly they are the same few."""
 
 Body = bytes | aiohttp.payload.Payload | AsyncIterator[bytes | memoryview] | None
 
@@ -44,6 +47,7 @@ class Upstream:
         self._clock_skew_s = 0.0
         self._date = ""
         self.base = URL(settings.gemini_base_url, encoded=True)
+        self._base = str(self.base)
         self.control = control
         self.is_emulated = False
         self.is_reached: bool | None = None
@@ -54,9 +58,10 @@ class Upstream:
 
     def url(self, path: str) -> URL:
         """Build the URL of an API path, which begins with a slash and is already encoded."""
-        return URL(f"{self.base}{path}", encoded=True)
+        return _url(self._base, path) if len(path) <= LONGEST_KEPT else URL(self._base + path, encoded=True)
 
-    def _observe(self, headers: Mapping[str, str]) -> None:
+    def observe(self, headers: Mapping[str, str]) -> None:
+        """Learn from an answer's head: that Gemini is there, its clock, and whether it is the emulator."""
         self.is_emulated = "X-Gateway-Emulator" in headers
         self.is_reached = True
         date = headers.get("Date", self._date)
@@ -70,36 +75,20 @@ class Upstream:
             if abs(skew_s - self._clock_skew_s) > CLOCK_TOLERANCE_S:
                 self._clock_skew_s = skew_s
 
-    @asynccontextmanager
-    async def request(
+    def request(
         self, method: str, url: URL, *, headers: Mapping[str, str], body: Body = None, timeout_s: float | None = None
-    ) -> AsyncIterator[aiohttp.ClientResponse]:
-        """Send one request and give its answer, whatever its status but a redirect.
+    ) -> "Exchange":
+        """Run an `async with` block with the answer to one request, whatever its status but a redirect.
 
         `timeout_s` bounds the whole exchange; without it the caller's own deadline holds.
         Raises UpstreamUnavailableError when Gemini cannot be reached, UpstreamTimeoutError, and UpstreamFailedError
-        for a connection that broke or a redirect.
+        for a connection that broke or a redirect, also in the block.
         """
         sent = CIMultiDict(headers)
         sent["x-goog-api-key"] = self._key.current()
         sent.setdefault("Accept-Encoding", "identity")
-        try:
-            async with (
-                _UNLIMITED if timeout_s is None else asyncio.timeout(timeout_s),
-                self._slots,
-                self._relay.request(method, url, headers=sent, data=body, allow_redirects=False) as answer,
-            ):
-                self._observe(answer.headers)
-                if 300 <= answer.status < 400:
-                    raise UpstreamFailedError("Gemini answered with a redirect, which is never followed.")
-                yield answer
-        except TimeoutError as error:
-            raise UpstreamTimeoutError("Gemini did not answer in time.") from error
-        except aiohttp.ClientConnectorError as error:
-            self.is_reached = False
-            raise UpstreamUnavailableError("Gemini could not be reached.", retry_after_s=2) from error
-        except (aiohttp.ClientError, ConnectionError) as error:
-            raise UpstreamFailedError("The connection to Gemini broke before its answer was whole.") from error
+        ask = partial(self._relay.request, method, url, headers=sent, data=body, allow_redirects=False)
+        return Exchange(self, self._slots, ask, timeout_s)
 
     @asynccontextmanager
     async def websocket(self, path: str, *, max_message_bytes: int) -> AsyncIterator[aiohttp.ClientWebSocketResponse]:
@@ -124,6 +113,74 @@ class Upstream:
             raise UpstreamUnavailableError("Gemini could not be reached.", retry_after_s=2) from error
         except (aiohttp.ClientError, ConnectionError) as error:
             raise UpstreamFailedError("The connection to Gemini broke.") from error
+
+
+class Exchange:
+    """What `Upstream.request` gives. A plain class: every call goes through it, and a generator would cost more."""
+
+    __slots__ = ("_answer", "_ask", "_deadline", "_slots", "_upstream")
+
+    def __init__(
+        self,
+        upstream: Upstream,
+        slots: asyncio.Semaphore,
+        ask: Callable[[], Awaitable[aiohttp.ClientResponse]],
+        timeout_s: float | None,
+    ) -> None:
+        self._upstream = upstream
+        self._slots = slots
+        self._ask = ask
+        self._deadline = None if timeout_s is None else asyncio.timeout(timeout_s)
+
+    async def __aenter__(self) -> aiohttp.ClientResponse:
+        if self._deadline is not None:
+            await self._deadline.__aenter__()
+        try:
+            await self._slots.acquire()
+            try:
+                answer = self._answer = await self._ask()
+            except BaseException:
+                self._slots.release()
+                raise
+        except BaseException as error:
+            await self._leave(error)
+            raise
+        self._upstream.observe(answer.headers)
+        if 300 <= answer.status < 400:
+            refused = UpstreamFailedError("Gemini answered with a redirect, which is never followed.")
+            await self.__aexit__(type(refused), refused, None)
+            raise refused
+        return answer
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            self._answer.release()
+            await self._answer.wait_for_close()
+        finally:
+            self._slots.release()
+        await self._leave(error)
+
+    async def _leave(self, error: BaseException | None) -> None:
+        """End the deadline, and say what an error means here; one that means nothing here is the caller's to raise."""
+        if self._deadline is not None:
+            try:
+                await self._deadline.__aexit__(None if error is None else type(error), error, None)
+            except TimeoutError:
+                raise UpstreamTimeoutError("Gemini did not answer in time.") from error
+        if isinstance(error, TimeoutError):
+            raise UpstreamTimeoutError("Gemini did not answer in time.") from error
+        if isinstance(error, aiohttp.ClientConnectorError):
+            self._upstream.is_reached = False
+            raise UpstreamUnavailableError("Gemini could not be reached.", retry_after_s=2) from error
+        if isinstance(error, (aiohttp.ClientError, ConnectionError)):
+            raise UpstreamFailedError("The connection to Gemini broke before its answer was whole.") from error
+
+
+@lru_cache(maxsize=1_024)
+def _url(base: str, path: str) -> URL:
+    return URL(base + path, encoded=True)
 
 
 def _with_current(key: ApiKey) -> aiohttp.ClientMiddlewareType:

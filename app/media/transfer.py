@@ -14,7 +14,7 @@ from mmap import mmap
 from app.gemini.remote_files import RemoteFile
 from app.gemini.resumable import ResumableSession
 from app.media.facts import read_facts, turned_by_tail
-from app.store.records import Facts
+from app.store.records import NO_FACTS, Facts
 
 HEAD_BYTES = 1 << 20
 TAIL_BYTES = 1 << 20
@@ -92,7 +92,7 @@ class Transfer:
     @property
     def facts(self) -> Facts:
         """What the file's head, or the whole of a small file, told."""
-        return self._facts or Facts()
+        return self._facts or NO_FACTS
 
     @property
     def is_all_held(self) -> bool:

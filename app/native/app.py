@@ -52,8 +52,11 @@ class NativeRoutes:
         async with until_hangup(scope):
             if services.metering.is_on and route.operation.may_ask:
                 # Before the body is asked for: who is refused need not send it.
-                async with services.metering.entered(call.meter):
+                entrance = await services.metering.enter(call.meter)
+                try:
                     await handler(scope, receive, send, call)
+                finally:
+                    entrance.leave()
             else:
                 await handler(scope, receive, send, call)
 

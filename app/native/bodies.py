@@ -8,7 +8,7 @@ A name is put in place of another only where the client's differs from Gemini's.
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from dataclasses import dataclass, field
 
 from starlette.types import Receive, Scope
@@ -53,50 +53,72 @@ class Body:
         """What a call may use that generates nothing."""
         return Estimated(self.estimate.input_tokens, 0, self.estimate.tier)
 
-    @asynccontextmanager
-    async def checked(self) -> AsyncIterator[None]:
+    def checked(self) -> AbstractAsyncContextManager[None]:
         """Run a block that sends the body; what was found wrong with it while it was sent is raised in its place."""
-        try:
-            yield
-        except UpstreamFailedError:
-            # The connection was given up because the body was.
-            if self.stream is not None and self.stream.failure is not None:
-                raise self.stream.failure from None
-            raise
+        return _WAS_CHECKED if self.stream is None else self.stream.checked()
 
 
-@asynccontextmanager
-async def take(
-    scope: Scope, receive: Receive, call: Call, policy: Policy, *, may_stream: bool = False
-) -> AsyncIterator[Body]:
-    """Take a request's body; what is held of it is given back at the end of the block.
+_WAS_CHECKED = nullcontext()
+
+
+def take(scope: Scope, receive: Receive, call: Call, policy: Policy, *, may_stream: bool = False) -> "Taking":
+    """Run an `async with` block with a request's body; what is held of it is given back at the end.
 
     Raises BodyTooLargeError, MalformedRequestError, BusyError, what `body_of` raises, and what Gemini says of
     resources that do not exist for references that are not the client's.
     """
-    settings = call.services.settings
-    most = settings.max_native_body_bytes
-    length = content_length(scope)
-    if length is not None and length > most:
-        raise _too_large(most)
-    pieces = body_of(scope, receive, idle_timeout_s=settings.idle_timeout_s, min_body_rate=settings.min_body_rate)
-    resolver = Resolver(call, policy, scope.get("gateway.base_url", ""))
-    is_long = length is not None and length > HELD_BYTES
-    if may_stream and is_long and length is not None and not call.services.metering.admission.has_budgets(call.client):
-        stream = _Stream(pieces, resolver, length)
-        yield Body(stream.content(), length, estimate_of_length(length), stream.facts, stream=stream)
-        return
-    holding = _Holding(call, most)
-    try:
-        raw = await holding.gather(pieces, length)
-        content = await _scanned(raw, resolver)
-        await resolver.check_lines()
-        # The bytes as they came are not needed any more.
-        del raw
-        estimate = estimate_of(resolver.facts, [*resolver.files.values()], resolver.cached_tokens)
-        yield Body(content, len(content), estimate, resolver.facts, resolver.model)
-    finally:
-        holding.release()
+    return Taking(scope, receive, call, policy, may_stream=may_stream)
+
+
+class Taking:
+    """What `take` gives. A plain class, since every call goes through it and a generator would cost more."""
+
+    __slots__ = ("_call", "_holding", "_may_stream", "_policy", "_receive", "_scope")
+
+    def __init__(self, scope: Scope, receive: Receive, call: Call, policy: Policy, *, may_stream: bool) -> None:
+        self._scope = scope
+        self._receive = receive
+        self._call = call
+        self._policy = policy
+        self._may_stream = may_stream
+        self._holding: _Holding | None = None
+
+    async def __aenter__(self) -> Body:
+        scope, call = self._scope, self._call
+        settings = call.services.settings
+        most = settings.max_native_body_bytes
+        length = content_length(scope)
+        if length is not None and length > most:
+            raise _too_large(most)
+        pieces = body_of(
+            scope, self._receive, idle_timeout_s=settings.idle_timeout_s, min_body_rate=settings.min_body_rate
+        )
+        resolver = Resolver(call, self._policy, scope.get("gateway.base_url", ""))
+        if self._may_stream and length is not None and length > HELD_BYTES and not _is_budgeted(call):
+            stream = _Stream(pieces, resolver, length)
+            return Body(stream.content(), length, estimate_of_length(length), stream.facts, stream=stream)
+        self._holding = holding = _Holding(call, most)
+        try:
+            return await _held(holding, pieces, length, resolver)
+        except BaseException:
+            holding.release()
+            raise
+
+    async def __aexit__(self, *_: object) -> None:
+        if self._holding is not None:
+            self._holding.release()
+
+
+def _is_budgeted(call: Call) -> bool:
+    return call.services.metering.admission.has_budgets(call.client)
+
+
+async def _held(holding: "_Holding", pieces: AsyncIterator[bytes], length: int | None, resolver: Resolver) -> Body:
+    # The bytes as they came are not kept beside those that go on.
+    content = await _scanned(await holding.gather(pieces, length), resolver)
+    await resolver.check_lines()
+    estimate = estimate_of(resolver.facts, [*resolver.files.values()], resolver.cached_tokens)
+    return Body(content, len(content), estimate, resolver.facts, resolver.model)
 
 
 def _too_large(most: int) -> BodyTooLargeError:
@@ -166,6 +188,17 @@ class _Stream:
     def facts(self) -> Facts:
         """What has been seen of the body so far."""
         return self._resolver.facts
+
+    @asynccontextmanager
+    async def checked(self) -> AsyncIterator[None]:
+        """Run a block that sends the body, as `Body.checked` says."""
+        try:
+            yield
+        except UpstreamFailedError:
+            # The connection was given up because the body was.
+            if self.failure is not None:
+                raise self.failure from None
+            raise
 
     async def content(self) -> AsyncIterator[bytes]:
         """Give the body's pieces, the last of them when everything has been scanned."""

@@ -5,8 +5,7 @@ from app.gemini.models import LONGEST_PROMPT_TOKENS
 from app.media.types import kind_of
 from app.native.metered import Estimated
 from app.native.scanning import Facts
-from app.store.records import Facts as MediaFacts
-from app.store.records import StoredFile
+from app.store.records import NO_FACTS, StoredFile
 
 LEAST_TOKENS = 16
 
@@ -17,7 +16,7 @@ def estimate_of(facts: Facts, files: list[StoredFile], cached_tokens: int) -> Es
     for mime_type, count in facts.media_count.items():
         # Base64 has four characters for three bytes; of several media of a type, each has its share.
         size_bytes = facts.media_bytes[mime_type] * 3 // 4 // count
-        tokens += count * media_tokens(kind_of(mime_type), size_bytes, MediaFacts())
+        tokens += count * media_tokens(kind_of(mime_type), size_bytes, NO_FACTS)
     for file in files:
         upload = file.upload
         tokens += media_tokens(kind_of(upload.mime_type), upload.size_bytes, upload.facts)

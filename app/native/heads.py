@@ -15,9 +15,10 @@ from app.errors import MalformedRequestError, UnsupportedMediaTypeError
 
 Headers = list[tuple[bytes, bytes]]
 
-_PASSED_ON = frozenset(
-    {b"content-type", b"accept", b"user-agent", b"x-goog-api-client", b"x-server-timeout", b"api-revision"}
-)
+_PASSED_ON = {
+    name.encode(): name
+    for name in ("content-type", "accept", "user-agent", "x-goog-api-client", "x-server-timeout", "api-revision")
+}
 _CREDENTIALS = frozenset({"key", "access_token", "token"})
 _MODEL_CALL_TAKES = frozenset({"alt", "$alt", "prettyPrint", "$prettyPrint"})
 _HOP_BY_HOP = frozenset(
@@ -93,7 +94,7 @@ def upstream_headers(scope: Scope) -> dict[str, str]:
     headers = {"Accept-Encoding": "identity"}
     for name, value in scope["headers"]:
         if name in _PASSED_ON:
-            headers[name.decode("ascii")] = value.decode("latin-1")
+            headers[_PASSED_ON[name]] = value.decode("latin-1")
         elif name == b"accept-encoding" and accepts_gzip(value):
             headers["Accept-Encoding"] = "gzip"
     return headers
@@ -111,13 +112,21 @@ def accepts_gzip(accept_encoding: bytes) -> bool:
 
 def client_headers(headers: Iterable[tuple[str, str]]) -> Headers:
     """Choose what the client is told of Gemini's head: all but what holds for one connection, or for Google's host."""
-    listed = list(headers)
-    named = {
-        token.strip().lower() for name, value in listed if name.lower() == "connection" for token in value.split(",")
-    }
     passed: Headers = []
-    for name, value in listed:
-        lower = name.lower()
-        if lower not in _HOP_BY_HOP and lower not in _OURS and lower not in named and not lower.startswith(_OURS_BEGIN):
-            passed.append((lower.encode("latin-1"), value.encode("latin-1")))
-    return passed
+    named: set[bytes] = set()
+    for name, value in headers:
+        lower = _passed(name)
+        if lower is not None:
+            passed.append((lower, value.encode("latin-1")))
+        elif name.lower() == "connection":
+            named.update(token.strip().lower().encode("latin-1") for token in value.split(","))
+    return [(name, value) for name, value in passed if name not in named] if named else passed
+
+
+@lru_cache(maxsize=256)
+def _passed(name: str) -> bytes | None:
+    """Give a name as it is passed on; None for one that is not, whatever it says."""
+    lower = name.lower()
+    if lower in _HOP_BY_HOP or lower in _OURS or lower.startswith(_OURS_BEGIN):
+        return None
+    return lower.encode("latin-1")

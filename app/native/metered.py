@@ -1,9 +1,10 @@
 """A relayed model call within its client's limits: what is reserved for it, and what is booked when it has ended."""
 
 from collections import Counter
-from collections.abc import AsyncIterator, Iterable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
-from dataclasses import dataclass
+from collections.abc import Iterable
+from contextlib import AbstractAsyncContextManager, nullcontext
+from types import TracebackType
+from typing import NamedTuple
 
 from app.accounting.metering import Asked
 from app.gemini.answer import Answer, Usage
@@ -11,8 +12,7 @@ from app.native.relay import Watch
 from app.native.services import Call
 
 
-@dataclass(frozen=True, slots=True)
-class Estimated:
+class Estimated(NamedTuple):
     """What a request may use: tokens in, its own cap on tokens out (None: it sets none), its service tier."""
 
     input_tokens: int
@@ -49,13 +49,13 @@ def merged(usages: Iterable[Usage]) -> Usage:
     return Usage(**totals, input_by_modality=dict(modalities))
 
 
-@dataclass(frozen=True, slots=True)
-class Metered:
+class Metered(NamedTuple):
     """One model call of a client's, asked of a model by the name that Gemini has for it."""
 
     call: Call
     model: str
     estimate: Estimated
+    is_deferrable: bool = False
 
     def admitted(self) -> AbstractAsyncContextManager[Asked]:
         """Run a block that asks the model. Raises what `Metering.admitted` raises."""
@@ -64,18 +64,37 @@ class Metered:
             return nullcontext(Asked())
         estimate = self.estimate
         return metering.admitted(
-            self.call.meter, self.model, estimate.input_tokens, estimate.max_output_tokens, tier=estimate.tier
+            self.call.meter,
+            self.model,
+            estimate.input_tokens,
+            estimate.max_output_tokens,
+            tier=estimate.tier,
+            is_deferrable=self.is_deferrable,
         )
 
-    @asynccontextmanager
-    async def watched(self) -> AsyncIterator[Watch]:
+    def watched(self) -> "Watched":
         """Run a block that relays the model's answer, and book what the answer said, whatever way the block ends."""
-        async with self.admitted() as asked:
-            watch = Watch()
-            try:
-                yield watch
-            finally:
-                settle(asked, watch)
+        return Watched(self.admitted())
+
+
+class Watched:
+    """A block that relays a model's answer. A plain class for the sake of its cost."""
+
+    __slots__ = ("_admitted", "_asked", "_watch")
+
+    def __init__(self, admitted: AbstractAsyncContextManager[Asked]) -> None:
+        self._admitted = admitted
+
+    async def __aenter__(self) -> Watch:
+        self._asked = await self._admitted.__aenter__()
+        self._watch = Watch()
+        return self._watch
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        settle(self._asked, self._watch)
+        await self._admitted.__aexit__(kind, error, trace)
 
 
 def settle(asked: Asked, watch: Watch) -> None:

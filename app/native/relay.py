@@ -11,6 +11,7 @@ import zlib
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from aiohttp import ClientResponse
 from starlette.types import Send
@@ -29,8 +30,7 @@ MAX_DOCUMENT_BYTES = 16 << 20
 Body = bytes | AsyncIterator[bytes | memoryview] | None
 
 
-@dataclass(frozen=True, slots=True)
-class Outgoing:
+class Outgoing(NamedTuple):
     """What is asked of Gemini: method, URL (already encoded), headers and body, whose length the headers say."""
 
     method: str

@@ -11,6 +11,7 @@ import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 
 from app.errors import ForbiddenError, MethodNotAllowedError, NotFoundError
 
@@ -162,6 +163,17 @@ def route_of(method: str, raw_path: str, open_resources: Collection[str]) -> Rou
 
     Raises NotFoundError, MethodNotAllowedError, and ForbiddenError where the operator has closed a resource.
     """
+    # What is remembered stays small, whatever clients send.
+    found = _remembered(method, raw_path) if len(raw_path) <= _LONGEST_REMEMBERED else _find(method, raw_path)
+    if found.operation.resource not in open_resources:
+        raise ForbiddenError(f"This gateway's operator has closed {found.operation.resource} (NATIVE_RESOURCES).")
+    return found
+
+
+_LONGEST_REMEMBERED = 200
+
+
+def _find(method: str, raw_path: str) -> Route:
     called = _MODEL_CALL.fullmatch(raw_path)
     operation = None if called is None else _VERBS.get(called["verb"])
     match = called
@@ -174,10 +186,11 @@ def route_of(method: str, raw_path: str, open_resources: Collection[str]) -> Rou
     if found is None:
         allow = ", ".join(sorted(methods))
         raise MethodNotAllowedError(f"{method} is not allowed here.", headers={"Allow": allow})
-    if found.resource not in open_resources:
-        raise ForbiddenError(f"This gateway's operator has closed {found.resource} (NATIVE_RESOURCES).")
     groups = match.groupdict()
     return Route(found, groups["version"], groups.get("name") or "")
+
+
+_remembered = lru_cache(maxsize=1_024)(_find)
 
 
 def _match(raw_path: str) -> tuple[re.Match[str] | None, _Methods]:

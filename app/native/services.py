@@ -1,6 +1,6 @@
 """What the relayed surfaces work with: built once by `create_app`, owned by the lifespan."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from starlette.types import Scope
 
@@ -34,14 +34,14 @@ class NativeServices:
     metering: Metering
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Call:
-    """One request that has been matched, and whose it is."""
+    """One request that has been matched, and whose it is; made for each call, which a frozen class makes dear."""
 
     services: NativeServices
     route: Route
-    client: Client = LOCAL
-    meter: Meter = field(default_factory=Meter)
+    client: Client
+    meter: Meter
 
     def model(self, requested: str) -> str:
         """Give the model that a client's name for it means; raises ForbiddenError when it is not for this client."""
@@ -53,7 +53,7 @@ class Call:
 def call_of(services: NativeServices, route: Route, scope: Scope) -> Call:
     """Make the call of a request, with its client and its meter."""
     client: Client = scope.get("gateway.client", LOCAL)
-    if not services.metering.is_on:
-        return Call(services, route, client)
-    meter: Meter = scope.setdefault("gateway.meter", Meter(client))
+    meter = Meter(client)
+    if services.metering.is_on:
+        meter = scope.setdefault("gateway.meter", meter)
     return Call(services, route, client, meter)

@@ -8,6 +8,7 @@ It holds at most one frame and a bounded tail, delays nothing, and takes bytes t
 import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import orjson
 
@@ -19,8 +20,7 @@ GUNZIP_BYTES = 1 << 18
 Json = dict[str, object]
 
 
-@dataclass(frozen=True, slots=True)
-class Said:
+class Said(NamedTuple):
     """What an answer said: its usage (None when it said none), the model that answered, how it ended."""
 
     usage: Usage | None = None

@@ -68,6 +68,11 @@ class Database:
         self._thread = thread
         self._sessions = async_sessionmaker(engine, expire_on_commit=False)
 
+    @property
+    def is_sqlite(self) -> bool:
+        """Whether it is SQLite, and not PostgreSQL."""
+        return self._engine.dialect.name == "sqlite"
+
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[AsyncSession]:
         """Give a session whose work is committed at the end; raises StoreUnavailableError when the database is away."""

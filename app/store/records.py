@@ -39,6 +39,9 @@ class Facts:
     pages: int | None = None
 
 
+NO_FACTS = Facts()
+
+
 @dataclass(frozen=True, slots=True)
 class Upload:
     """One file upstream. `name` is its id there, without `files/`; times are seconds of Gemini's clock.

@@ -17,6 +17,7 @@ from app.media.facts.documents import count_pages
 from app.media.incoming import Incoming
 from app.media.types import Kind, kind_of
 from app.media.workers import WorkerDiedError, WorkerTimeoutError
+from app.store.records import NO_FACTS
 from app.tasks.pictures import PictureTooLargeError, UnreadablePictureError, check_picture
 
 Medium = Incoming | Stored
@@ -67,7 +68,7 @@ class TaskMedia:
             return file.file.upload.facts
         if file.transfer is not None:
             return file.transfer.facts
-        return file.facts or Facts()
+        return file.facts or NO_FACTS
 
     def size(self, index: int = 0) -> tuple[int, int] | None:
         """Give a picture's width and height in pixels as displayed, None where they are not known."""

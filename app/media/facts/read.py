@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
 from app.media.facts import documents, isobmff, matroska, mpeg, pictures, sound
-from app.store.records import Facts
+from app.store.records import NO_FACTS, Facts
 
 _LONGEST_S = 365 * 86_400.0
 _LARGEST_SIDE = 1 << 24
@@ -63,10 +63,10 @@ def read_facts(data: bytes, mime_type: str, *, is_whole: bool) -> Facts:
             return Facts(duration=_plausible(sound.raw_duration(len(data), mime_type, _SAMPLE_BYTES[essence])))
     except (struct.error, IndexError, ValueError, ArithmeticError):
         # The header ends, or contradicts itself, before it says what was asked.
-        return Facts()
+        return NO_FACTS
     if essence == "application/pdf":
         return Facts(pages=documents.page_count(data) if is_whole else documents.linearized_page_count(data))
-    return Facts()
+    return NO_FACTS
 
 
 def turned_by_tail(facts: Facts, head: bytes, tail: bytes, mime_type: str) -> Facts:
@@ -84,18 +84,18 @@ def turned_by_tail(facts: Facts, head: bytes, tail: bytes, mime_type: str) -> Fa
         elif essence == "image/webp" and pictures.webp_says_exif(head):
             orientation = pictures.webp_orientation_behind(tail)
             if orientation is None:
-                return Facts()
+                return NO_FACTS
         else:
             return facts
     except (struct.error, IndexError, ValueError):
-        return facts if essence == "image/png" else Facts()
+        return facts if essence == "image/png" else NO_FACTS
     return _picture(pictures.Size(facts.width, facts.height, orientation))
 
 
 def _picture(size: pictures.Size) -> Facts:
     orientation = size.orientation if size.orientation in range(1, 9) else None
     if not (0 < size.width < _LARGEST_SIDE and 0 < size.height < _LARGEST_SIDE):
-        return Facts()
+        return NO_FACTS
     width, height = size.width, size.height
     if orientation is not None and orientation >= 5:
         width, height = height, width

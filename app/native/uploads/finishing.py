@@ -7,9 +7,7 @@ from app.gemini.remote_files import RemoteFile
 from app.native.scanning import JsonLinesScanner
 from app.native.services import Call
 from app.native.uploads.document import sha256_of, shown
-from app.store.records import Facts, Origin
-
-NO_FACTS = Facts()
+from app.store.records import NO_FACTS, Facts, Origin
 
 
 async def record(

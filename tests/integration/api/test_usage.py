@@ -1,7 +1,6 @@
 """`GET /usage`: what the client itself has used, by day, model or operation."""
 
 from collections.abc import AsyncIterator
-from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -40,9 +39,9 @@ CALL = Entry(
 )
 CALLS = (
     CALL,
-    replace(CALL, at=NOON + DAY, operation="captionImage", model="=1+1", cost_usd=None),
-    replace(CALL, at=NOON + DAY, operation="uploadFile", model=None, input_tokens=0, output_tokens=0, status=415),
-    replace(CALL, client_id="another", input_tokens=77_777),
+    CALL._replace(at=NOON + DAY, operation="captionImage", model="=1+1", cost_usd=None),
+    CALL._replace(at=NOON + DAY, operation="uploadFile", model=None, input_tokens=0, output_tokens=0, status=415),
+    CALL._replace(client_id="another", input_tokens=77_777),
 )
 
 
@@ -123,7 +122,7 @@ async def test_what_was_taken_down_is_written_when_the_gateway_stops(emulator: E
     settings = Settings(_env_file=None, gemini_base_url=emulator.url, ledger_flush_s=60, **stores)
     api = create_api(settings, ApiKey(KEY))
     async with api.router.lifespan_context(api):
-        api.state.services.ledger.record(CALL)
+        api.services.ledger.record(CALL)
 
     async with open_database(settings.database_url) as database:
         report = await LedgerTable(database).usage(client_id="local", since=0, until=9e9, by=UsageBy.DAY)

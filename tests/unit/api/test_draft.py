@@ -49,7 +49,7 @@ async def services(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Se
     )
     app = create_api(settings, ApiKey("k"))
     async with app.router.lifespan_context(app):
-        services: Services = app.state.services
+        services: Services = app.services
         await _store(services)
         yield services
 

@@ -7,13 +7,15 @@ import pytest
 
 from app.clients import budget_writer
 from app.clients.admission import Admission, Entrance, Reservation
-from app.clients.budgets import MOST_AT_ONCE, Budgets
+from app.clients.budgets import MOST_AT_ONCE
 from app.clients.counters import open_counters
 from app.clients.estimate import NOTHING, Estimate, Used
 from app.clients.identity import LOCAL, Client, Limits
 from app.clients.limits import LEASE_S, WINDOW_S
 from app.clients.parties import Parties
+from app.clients.purses import Purses
 from app.clients.rate_headers import rate_headers
+from app.clients.reservations import Reservations
 from app.errors import FileTooLargeError, InvalidFieldError, RateLimitedError, StoreUnavailableError
 from app.store.budget_records import Amounts, Standing
 from app.store.budgets import BudgetBook
@@ -39,9 +41,9 @@ async def database(database_url: str) -> AsyncIterator[Database]:
 async def opened(
     database: Database, redis_url: str | None, clock: Clock, parties: Parties | None = None
 ) -> AsyncIterator[Admission]:
-    budgets = Budgets(BudgetBook(database), clock)
-    async with open_counters(redis_url, "refuse") as counters, budgets.writer.running():
-        yield Admission(parties or Parties(), counters, budgets, clock)
+    purses = Purses(Reservations(BudgetBook(database), clock))
+    async with open_counters(redis_url, "refuse") as counters, purses.running():
+        yield Admission(parties or Parties(), counters, purses, clock)
 
 
 @pytest.fixture
@@ -206,6 +208,15 @@ async def test_a_days_budget_is_refused_until_the_day_ends(admission: Admission,
     await begin(admission, web)
 
 
+async def test_what_was_overrun_is_told_as_nothing_left(admission: Admission) -> None:
+    web = client(tokens_per_day=150, tokens_per_minute=150)
+    (await begin(admission, web)).settle(Used(200, 100, 0.0))
+    await admission.drained()
+
+    assert (await refusal(admission, web)).headers["RateLimit"] == '"tokens";r=0;t=60'
+    assert '"tokens-day";r=0;' in (await refusal(admission, client(tokens_per_day=150))).headers["RateLimit"]
+
+
 async def test_where_only_running_calls_are_in_the_way_the_wait_is_short(admission: Admission) -> None:
     web = client(tokens_per_day=150)
     await begin(admission, web)
@@ -342,7 +353,7 @@ async def test_the_calls_of_a_replica_that_died_are_booked_once_at_their_estimat
 async def test_a_call_that_is_cancelled_while_it_is_admitted_holds_nothing(
     admission: Admission, database: Database
 ) -> None:
-    web = client(requests_per_minute=50, concurrent_requests=20, tokens_per_day=100_000)
+    web = client(requests_per_minute=50, concurrent_requests=20, tokens_per_day=3_000)
     tasks = [asyncio.ensure_future(begin(admission, web)) for _ in range(20)]
     for number, task in enumerate(tasks):
         await asyncio.sleep(0)

@@ -49,7 +49,8 @@ class Gate:
         )
 
     async def client(self, bearer: str | None = None, *api_keys: str, **more: Any) -> Client:
-        return await self.authenticator.authenticate(Presented(bearer, api_keys, **more))
+        presented = Presented(bearer, api_keys, **more)
+        return self.authenticator.recalled(presented) or await self.authenticator.authenticate(presented)
 
     async def refusal(self, bearer: str | None = None, *api_keys: str, **more: Any) -> UnauthenticatedError:
         with pytest.raises(UnauthenticatedError) as caught:
@@ -121,6 +122,29 @@ async def test_a_known_key_costs_no_look_into_the_database_for_ten_seconds(gate:
     await gate.client(key.text)
 
     assert (before, gate.looks) == (1, 2)
+
+
+async def test_of_many_calls_at_once_one_looks_for_all(gate: Gate) -> None:
+    key = await gate.new_key()
+    wrong = key.text[:-2] + ("aa" if key.text[-2:] != "aa" else "bb")
+
+    clients = await asyncio.gather(*(gate.client(key.text) for _ in range(20)))
+    refused = await asyncio.gather(*(gate.client(wrong) for _ in range(20)), return_exceptions=True)
+
+    assert {client.name for client in clients} == {"web"}
+    assert {type(each) for each in refused} == {UnauthenticatedError}
+    assert gate.looks == 2
+
+
+async def test_a_call_that_is_given_up_takes_the_look_from_nobody_else(gate: Gate) -> None:
+    key = await gate.new_key()
+    calls = [asyncio.ensure_future(gate.client(key.text)) for _ in range(3)]
+    await asyncio.sleep(0)
+    calls[0].cancel()
+    ended = await asyncio.gather(*calls, return_exceptions=True)
+
+    assert isinstance(ended[0], asyncio.CancelledError)
+    assert [each.name for each in ended[1:] if isinstance(each, Client)] == ["web", "web"]
 
 
 async def test_a_revoked_key_lives_ten_seconds_at_most(gate: Gate) -> None:

@@ -21,7 +21,6 @@ class Book:
     failures: list[Exception] = field(default_factory=list)
     may_go_on: asyncio.Event = field(default_factory=asyncio.Event)
     is_writing: asyncio.Event = field(default_factory=asyncio.Event)
-    is_written: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def write(self, holds: Sequence[Hold], settlements: Sequence[Settlement]) -> list[Held]:
         self.is_writing.set()
@@ -31,7 +30,6 @@ class Book:
         if self.failures:
             raise self.failures.pop(0)
         self.batches.append(([each.id for each in holds], [each.id for each in settlements]))
-        self.is_written.set()
         return [ADMITTED for _ in holds]
 
 
@@ -60,11 +58,10 @@ def settlement(call: str) -> Settlement:
 
 async def test_what_comes_while_something_is_written_goes_together(book: Book, writer: BudgetWriter) -> None:
     book.may_go_on.clear()
-    first = asyncio.ensure_future(writer.hold(hold("a")))
+    first = writer.hold(hold("a"))
     await book.is_writing.wait()
-    others = [asyncio.ensure_future(writer.hold(hold(call))) for call in "bc"]
+    others = [writer.hold(hold(call)) for call in "bc"]
     writer.settle(settlement("x"))
-    await asyncio.sleep(0)
     book.may_go_on.set()
 
     assert await asyncio.gather(first, *others) == [ADMITTED] * 3
@@ -104,44 +101,6 @@ async def test_settlements_outlive_an_outage_and_holds_fail_with_it(
     assert book.batches == [([], ["a", "b"])]
 
 
-async def test_a_hold_that_is_given_up_before_it_is_written_is_not_written(book: Book, writer: BudgetWriter) -> None:
-    book.may_go_on.clear()
-    first = asyncio.ensure_future(writer.hold(hold("a")))
-    await book.is_writing.wait()
-    given_up = asyncio.ensure_future(writer.hold(hold("b")))
-    await asyncio.sleep(0)
-    given_up.cancel()
-    book.may_go_on.set()
-    await first
-    await writer.drained()
-
-    assert [holds for holds, _ in book.batches if holds] == [["a"]]
-
-
-async def test_a_hold_that_is_given_up_while_it_is_written_is_taken_back(book: Book, writer: BudgetWriter) -> None:
-    book.may_go_on.clear()
-    given_up = asyncio.ensure_future(writer.hold(hold("a")))
-    await book.is_writing.wait()
-    given_up.cancel()
-    book.may_go_on.set()
-    await writer.drained()
-
-    assert book.batches == [(["a"], []), ([], ["a"])]
-
-
-async def test_a_hold_that_is_given_up_when_it_has_just_been_written_is_taken_back(
-    book: Book, writer: BudgetWriter
-) -> None:
-    given_up = asyncio.ensure_future(writer.hold(hold("a")))
-    await book.is_written.wait()
-    given_up.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await given_up
-    await writer.drained()
-
-    assert book.batches == [(["a"], []), ([], ["a"])]
-
-
 async def test_a_defect_fails_the_holds_and_does_not_end_the_writing(
     book: Book, writer: BudgetWriter, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -157,11 +116,10 @@ async def test_a_defect_fails_the_holds_and_does_not_end_the_writing(
 
 async def test_a_call_that_cannot_be_written_spoils_none_that_came_with_it(book: Book, writer: BudgetWriter) -> None:
     book.may_go_on.clear()
-    first = asyncio.ensure_future(writer.hold(hold("a")))
+    first = writer.hold(hold("a"))
     await book.is_writing.wait()
-    others = [asyncio.ensure_future(writer.hold(hold(call))) for call in ("b", "spoilt", "c")]
+    others = [writer.hold(hold(call)) for call in ("b", "spoilt", "c")]
     writer.settle(settlement("x"))
-    await asyncio.sleep(0)
     book.may_go_on.set()
 
     ended = await asyncio.gather(first, *others, return_exceptions=True)

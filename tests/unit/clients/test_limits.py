@@ -3,7 +3,8 @@ from collections.abc import AsyncIterator
 import pytest
 
 from app.clients.counters import open_counters
-from app.clients.limits import LEASE_S, Counters, Draw, MemoryCounters, Take
+from app.clients.limits import LEASE_S, Counter, Counters, Draw, MemoryCounters
+from tests.servers import ValkeyServer
 from tests.unit.clients.clock import NOON
 
 
@@ -13,17 +14,26 @@ async def counters(redis_url: str | None) -> AsyncIterator[Counters]:
         yield counters
 
 
+@pytest.fixture
+async def shared(valkey: ValkeyServer) -> AsyncIterator[list[Counters]]:
+    """The counters of two replicas."""
+    async with open_counters(valkey.url, "refuse") as one, open_counters(valkey.url, "refuse") as two:
+        yield [one, two]
+
+
 def draw(
-    call: str = "a",
+    number: int = 0,
     *,
     at: float = NOON,
+    amount: int = 1,
     requests: int | None = None,
-    tokens: tuple[int, int] | None = None,
+    tokens: int | None = None,
     slots: int | None = None,
 ) -> Draw:
-    windows: tuple[Take, ...] = () if requests is None else (Take("client:web:requests", 1, requests),)
-    windows += () if tokens is None else (Take("client:web:tokens", *tokens),)
-    return Draw(call, at, windows, () if slots is None else (Take("client:web:slots", 1, slots),))
+    """Draw of the counters that have a quota here."""
+    windows: tuple[Counter, ...] = () if requests is None else (Counter("client:web:requests", requests),)
+    windows += () if tokens is None else (Counter("client:web:tokens", tokens),)
+    return Draw(number, at, amount, windows, () if slots is None else (Counter("client:web:slots", slots),))
 
 
 async def test_a_minute_admits_as_many_as_its_quota_and_the_next_one_as_many_again(counters: Counters) -> None:
@@ -35,83 +45,88 @@ async def test_a_minute_admits_as_many_as_its_quota_and_the_next_one_as_many_aga
 
 
 async def test_what_is_told_is_how_it_stands_after_the_call(counters: Counters) -> None:
-    taken = [await counters.take(draw(str(number), requests=2, tokens=(40, 100), slots=5)) for number in range(3)]
+    each = {"amount": 40, "requests": 90, "tokens": 100, "slots": 5}
+    taken = [await counters.take(draw(number, **each)) for number in range(3)]
 
-    assert [each.used for each in taken] == [(1, 40, 1), (2, 80, 2), (2, 80, 2)]
+    assert [list(each.used) for each in taken] == [[40, 40, 1], [80, 80, 2], [80, 80, 2]]
     assert [each.refused for each in taken] == [None, None, 0]
 
 
 async def test_a_call_that_one_limit_refuses_takes_nothing_of_the_others(counters: Counters) -> None:
-    refused = await counters.take(draw(requests=2, tokens=(101, 100), slots=1))
-    admitted = await counters.take(draw(requests=2, tokens=(100, 100), slots=1))
+    refused = await counters.take(draw(1, amount=101, requests=200, tokens=100, slots=1))
+    admitted = await counters.take(draw(2, amount=100, requests=200, tokens=100, slots=1))
+    no_slot = await counters.take(draw(3, amount=1, requests=200, slots=1))
 
     assert refused.refused == 1
-    assert (admitted.used, admitted.refused) == ((1, 100, 1), None)
+    assert (list(admitted.used), admitted.refused) == ([100, 100, 1], None)
+    assert (list(no_slot.used), no_slot.refused) == ([100, 1], 1)
 
 
 async def test_a_slot_is_taken_again_when_it_was_given_back(counters: Counters) -> None:
-    one = draw("one", slots=1)
+    one = draw(1, slots=1)
     await counters.take(one)
-    refused = await counters.take(draw("two", slots=1))
-    counters.close(one, (), now=NOON)
+    refused = await counters.take(draw(2, slots=1))
+    counters.close(one, 0, now=NOON)
 
     assert refused.refused == 0
-    assert (await counters.take(draw("two", slots=1))).refused is None
+    assert (await counters.take(draw(2, slots=1))).refused is None
 
 
-async def test_a_slot_that_nobody_gives_back_is_free_when_its_lease_ends(counters: Counters) -> None:
-    await counters.take(draw("dead", slots=1))
+async def test_a_slot_of_a_replica_that_died_is_free_when_its_lease_ends(shared: list[Counters]) -> None:
+    dead, alive = shared
+    await dead.take(draw(slots=1))
 
-    assert (await counters.take(draw("two", slots=1, at=NOON + LEASE_S - 1))).refused == 0
-    assert (await counters.take(draw("two", slots=1, at=NOON + LEASE_S))).refused is None
-
-
-async def test_a_call_that_still_runs_keeps_its_slot_beyond_its_first_lease(counters: Counters) -> None:
-    long = draw("long", slots=1)
-    await counters.take(long)
-    await counters.renew([long], now=NOON + 100)
-
-    assert (await counters.take(draw("two", slots=1, at=NOON + LEASE_S))).refused == 0
-    assert (await counters.take(draw("two", slots=1, at=NOON + LEASE_S + 100))).refused is None
+    assert (await alive.take(draw(slots=1, at=NOON + LEASE_S - 1))).refused == 0
+    assert (await alive.take(draw(slots=1, at=NOON + LEASE_S))).refused is None
 
 
-async def test_a_slot_that_was_given_back_does_not_come_back_by_being_prolonged(counters: Counters) -> None:
-    one = draw("one", slots=1)
-    await counters.take(one)
-    counters.close(one, (), now=NOON)
-    await counters.drained()
-    await counters.renew([one], now=NOON)
+async def test_a_call_that_still_runs_keeps_its_slot_beyond_its_first_lease(shared: list[Counters]) -> None:
+    one, two = shared
+    await one.take(draw(slots=1))
+    await one.renew(now=NOON + 100)
 
-    assert (await counters.take(draw("two", slots=1))).refused is None
+    assert (await two.take(draw(slots=1, at=NOON + LEASE_S))).refused == 0
+    assert (await two.take(draw(slots=1, at=NOON + LEASE_S + 100))).refused is None
+
+
+async def test_a_slot_that_was_given_back_is_not_prolonged(shared: list[Counters]) -> None:
+    one, two = shared
+    given_back = draw(slots=1)
+    await one.take(given_back)
+    one.close(given_back, 0, now=NOON)
+    await one.drained()
+    await one.renew(now=NOON)
+
+    assert (await two.take(draw(slots=1))).refused is None
 
 
 async def test_tokens_that_were_not_used_are_free_again_in_the_same_minute(counters: Counters) -> None:
-    one = draw(tokens=(90, 100))
+    one = draw(amount=90, tokens=100)
     await counters.take(one)
-    counters.close(one, (-80,), now=NOON + 59)
+    counters.close(one, -80, now=NOON + 59)
     await counters.drained()
 
-    assert (await counters.take(draw(tokens=(90, 100)))).used == (100,)
+    assert list((await counters.take(draw(amount=90, tokens=100))).used) == [100]
 
 
 async def test_tokens_that_were_not_used_are_not_a_gift_to_another_minute(counters: Counters) -> None:
-    one = draw(tokens=(90, 100))
+    one = draw(amount=90, tokens=100)
     await counters.take(one)
-    await counters.take(draw("two", tokens=(50, 100), at=NOON + 60))
-    counters.close(one, (-80,), now=NOON + 61)
+    await counters.take(draw(2, amount=50, tokens=100, at=NOON + 60))
+    counters.close(one, -80, now=NOON + 61)
     await counters.drained()
 
-    assert (await counters.take(draw("three", tokens=(51, 100), at=NOON + 62))).refused == 0
+    assert (await counters.take(draw(3, amount=51, tokens=100, at=NOON + 62))).refused == 0
 
 
 @pytest.mark.parametrize("ends_at", [NOON + 30, NOON + 90])
 async def test_an_overrun_counts_in_the_minute_that_runs_when_the_call_ends(counters: Counters, ends_at: float) -> None:
-    one = draw(tokens=(10, 100))
+    one = draw(amount=10, tokens=100)
     await counters.take(one)
-    counters.close(one, (85,), now=ends_at)
+    counters.close(one, 85, now=ends_at)
     await counters.drained()
 
-    assert (await counters.take(draw("two", tokens=(16, 100), at=ends_at))).refused == 0
+    assert (await counters.take(draw(2, amount=16, tokens=100, at=ends_at))).refused == 0
 
 
 async def test_a_quota_of_nothing_admits_nothing(counters: Counters) -> None:
@@ -123,9 +138,9 @@ async def test_memory_is_bounded_by_the_last_minute_and_by_what_runs() -> None:
     counters = MemoryCounters()
     for number in range(1_000):
         key = f"client:{number}"
-        each = Draw(str(number), NOON, (Take(f"{key}:requests", 1, 1),), (Take(f"{key}:slots", 1, 1),))
+        each = Draw(number, NOON, 1, (Counter(f"{key}:requests", 1),), (Counter(f"{key}:slots", 1),))
         await counters.take(each)
-        counters.close(each, (0,), now=NOON)
+        counters.close(each, 0, now=NOON)
     await counters.take(draw(requests=1, slots=0, at=NOON + 60))
     await counters.take(draw(requests=1, at=NOON + 60))
 

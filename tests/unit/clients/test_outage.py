@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from app.clients.counters import open_counters
-from app.clients.limits import Counters, Draw, OnOutage, Take
+from app.clients.limits import Counter, Counters, Draw, OnOutage
 from app.clients.outage import RETRY_S
 from app.errors import StoreUnavailableError
 from tests.servers import ValkeyServer
@@ -20,8 +20,8 @@ async def away(valkey: ValkeyServer) -> AsyncIterator[ValkeyServer]:
     valkey.start()
 
 
-def draw(call: str, at: float = NOON, quota: int = 1) -> Draw:
-    return Draw(call, at, (Take("client:web:requests", 1, quota),), (Take("client:web:slots", 1, quota),))
+def draw(number: int, at: float = NOON, quota: int = 1) -> Draw:
+    return Draw(number, at, 1, (Counter("client:web:requests", quota),), (Counter("client:web:slots", quota),))
 
 
 async def outcome(counters: Counters, each: Draw) -> str:
@@ -43,7 +43,7 @@ async def test_while_redis_is_away_the_setting_decides(
     away: ValkeyServer, on_outage: OnOutage, expected: list[str]
 ) -> None:
     async with open_counters(away.url, on_outage) as counters:
-        outcomes = [await outcome(counters, draw(call)) for call in ("one", "two")]
+        outcomes = [await outcome(counters, draw(call)) for call in (1, 2)]
 
         assert outcomes == expected
         assert counters.state == "away"
@@ -51,22 +51,22 @@ async def test_while_redis_is_away_the_setting_decides(
 
 async def test_a_call_that_was_counted_here_gives_back_here(away: ValkeyServer) -> None:
     async with open_counters(away.url, "local") as counters:
-        one = draw("one")
+        one = draw(1)
         await counters.take(one)
-        counters.close(one, (-1,), now=NOON)
+        counters.close(one, -1, now=NOON)
 
-        assert await outcome(counters, draw("two")) == "admitted"
+        assert await outcome(counters, draw(2)) == "admitted"
 
 
 async def test_an_outage_is_said_once_and_so_is_its_end(away: ValkeyServer, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.WARNING, "gateway.limits"):
         async with open_counters(away.url, "allow") as counters:
             for second in range(3):
-                await counters.take(draw(f"a{second}", NOON + 10 * second))
+                await counters.take(draw(second, NOON + 10 * second))
             away.start()
             state = counters.state
             for second in range(3):
-                await counters.take(draw(f"b{second}", NOON + 60 + second, quota=3))
+                await counters.take(draw(10 + second, NOON + 60 + second, quota=3))
 
             assert (state, counters.state) == ("away", "ok")
 
@@ -75,42 +75,42 @@ async def test_an_outage_is_said_once_and_so_is_its_end(away: ValkeyServer, capl
 
 async def test_a_server_that_is_away_is_asked_again_only_after_a_while(away: ValkeyServer) -> None:
     async with open_counters(away.url, "local") as counters:
-        await counters.take(draw("one"))
+        await counters.take(draw(1))
         away.start()
-        still = await outcome(counters, draw("two", NOON + RETRY_S / 2))
-        again = await outcome(counters, draw("two", NOON + RETRY_S))
+        still = await outcome(counters, draw(2, NOON + RETRY_S / 2))
+        again = await outcome(counters, draw(2, NOON + RETRY_S))
 
     assert (still, again) == ("refused", "admitted")
 
 
 async def test_the_sweep_finds_out_even_when_nobody_calls(valkey: ValkeyServer) -> None:
     async with open_counters(valkey.url, "local") as counters:
-        await counters.renew([], now=NOON)
+        await counters.renew(now=NOON)
         there = counters.state
         valkey.stop()
-        await counters.renew([], now=NOON)
+        await counters.renew(now=NOON)
         away = counters.state
         valkey.start()
-        await counters.renew([], now=NOON)
+        await counters.renew(now=NOON)
 
         assert (there, away, counters.state) == ("ok", "away", "ok")
 
 
 async def test_a_server_that_was_restarted_between_two_calls_is_not_an_outage(valkey: ValkeyServer) -> None:
     async with open_counters(valkey.url, "refuse") as counters:
-        await counters.take(draw("one"))
+        await counters.take(draw(1))
         valkey.stop()
         valkey.start()
 
-        assert await outcome(counters, draw("two")) == "admitted"
+        assert await outcome(counters, draw(2)) == "admitted"
 
 
 async def test_giving_back_while_redis_is_away_fails_nobody(valkey: ValkeyServer) -> None:
     async with open_counters(valkey.url, "local") as counters:
-        one = draw("one")
+        one = draw(1)
         await counters.take(one)
         valkey.stop()
-        counters.close(one, (0,), now=NOON)
+        counters.close(one, 0, now=NOON)
     valkey.start()
 
 
@@ -119,7 +119,7 @@ async def test_who_is_cancelled_while_redis_is_asked_ends(valkey: ValkeyServer, 
     async with open_counters(valkey.url, "refuse") as counters:
 
         async def go_on() -> None:
-            await counters.renew([], now=NOON)
+            await counters.renew(now=NOON)
             await asyncio.Event().wait()
 
         task = asyncio.create_task(go_on())
