@@ -23,6 +23,7 @@ from pydantic import SecretStr
 from app.ask.command import ask
 from app.cli_keys import keys_cli, make_first_key
 from app.cli_keys_update import update
+from app.edge.cors import origin_rule, with_cors
 from app.edge.guard import Guard
 from app.edge.hosts import LOOPBACK, is_loopback
 from app.edge.server import make_server
@@ -177,13 +178,15 @@ def emulator(
     until_eof: Annotated[bool, typer.Option("--until-eof", hidden=True)] = False,
 ) -> None:
     """Run the Gemini API emulator by itself."""
-    config = EmulatorConfig(**read(EmulatorSettings).model_dump())
-    app = Guard(
-        create_emulator(config),
+    settings = read(EmulatorSettings)
+    origins = settings.cors_origins
+    guard = Guard(
+        create_emulator(EmulatorConfig(**settings.model_dump(exclude={"cors_origins"}))),
         allowed_hosts={*LOOPBACK, host},
         is_open=True,
-        allows_origin=lambda _: False,
+        allows_origin=origin_rule(origins, allow_loopback=False),
     )
+    app = with_cors(guard, origins, allow_loopback=False)
     _log_to_stderr()
     server = uvicorn.Server(emulator_server_config(app, host=host, port=port))
     listener = _listen(host, port)

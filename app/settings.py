@@ -81,6 +81,13 @@ class IssuerSettings(BaseModel):
         return self
 
 
+def _split_list(value: object) -> object:
+    """Split what stands in a variable at its commas; hosts and origins have no slash at their end."""
+    if isinstance(value, str):
+        return tuple(item for item in (piece.strip().rstrip("/") for piece in value.split(",")) if item)
+    return value
+
+
 class _Environment(BaseSettings):
     model_config = SettingsConfigDict(
         env_file=".env",
@@ -248,12 +255,7 @@ class Settings(_Environment):
     models_cache_s: float = Field(600, ge=0, description="How long the list of models is kept.")
     shutdown_grace_s: int = Field(30, ge=0, description="How long running calls may go on after SIGTERM.")
 
-    @field_validator("allowed_hosts", "cors_origins", "upstream_upload_origins", mode="before")
-    @classmethod
-    def _split(cls, value: object) -> object:
-        if isinstance(value, str):
-            return tuple(item for item in (piece.strip().rstrip("/") for piece in value.split(",")) if item)
-        return value
+    _split = field_validator("allowed_hosts", "cors_origins", "upstream_upload_origins", mode="before")(_split_list)
 
     @field_validator("native_resources", mode="before")
     @classmethod
@@ -371,6 +373,11 @@ class EmulatorSettings(_Environment):
     project_quota_bytes: int = Field(20_000_000_000, ge=0, description="Stored bytes before uploads are refused.")
     refuse_unknown_length: bool = Field(False, description="Refuse uploads that declare no length.")
     requests_per_minute: int | None = Field(None, ge=1, description="Model calls a minute before 429.")
+    cors_origins: Annotated[tuple[str, ...], NoDecode] = Field(
+        (), description="Origins (comma-separated) whose pages may call it, as any page may call Gemini."
+    )
+
+    _split = field_validator("cors_origins", mode="before")(_split_list)
 
 
 S = TypeVar("S", bound=_Environment)

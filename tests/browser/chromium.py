@@ -1,7 +1,9 @@
-"""Headless Chromium by its command line: what a page says once its scripts have run, and how it looks."""
+"""Headless Chromium by its command line: a page that stays open, what it says once it has settled, how it looks."""
 
 import asyncio
 import tempfile
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 FLAGS = (
@@ -17,19 +19,32 @@ FLAGS = (
 )
 
 
-async def _run(url: str, *flags: str) -> str:
-    with tempfile.TemporaryDirectory() as profile:
+@asynccontextmanager
+async def _started(url: str, *flags: str, stdout: int) -> AsyncIterator[asyncio.subprocess.Process]:
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
         process = await asyncio.create_subprocess_exec(
             "chromium",
             *FLAGS,
             f"--user-data-dir={profile}",
-            "--virtual-time-budget=20000",
             *flags,
             url,
-            stdout=asyncio.subprocess.PIPE,
+            stdout=stdout,
             stderr=asyncio.subprocess.DEVNULL,
         )
-        out, _ = await asyncio.wait_for(process.communicate(), 90)
+        try:
+            yield process
+        finally:
+            if process.returncode is None:
+                process.terminate()
+                await process.wait()
+
+
+async def _run(url: str, *flags: str) -> str:
+    async with (
+        _started(url, "--virtual-time-budget=20000", *flags, stdout=asyncio.subprocess.PIPE) as process,
+        asyncio.timeout(90),
+    ):
+        out, _ = await process.communicate()
     return out.decode()
 
 
@@ -41,3 +56,10 @@ async def dom(url: str) -> str:
 async def screenshot(url: str, path: Path) -> None:
     """Draw the page into a PNG file."""
     await _run(url, f"--screenshot={path}")
+
+
+@asynccontextmanager
+async def opened(url: str) -> AsyncIterator[None]:
+    """Keep a page open while the block runs, in real time."""
+    async with _started(url, "--remote-debugging-port=0", stdout=asyncio.subprocess.DEVNULL):
+        yield
