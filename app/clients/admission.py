@@ -20,7 +20,7 @@ from app.clients.estimate import Estimate, Used, without_usage
 from app.clients.identity import Client
 from app.clients.limits import Counters, Draw, Taken
 from app.clients.parties import Parties, Party, Whose
-from app.clients.plan import Allowance, Demand, Terms
+from app.clients.plan import Demand, Terms
 from app.clients.purses import Allotment, Purses
 from app.clients.rate_headers import Quotas, rate_headers
 from app.clients.refusals import budget_refusal, counter_refusal
@@ -50,9 +50,10 @@ class Entrance:
 
     def leave(self) -> None:
         """Give slots back; it neither waits nor fails, and only the first counts."""
-        admission, self._admission = self._admission, None
-        if admission is not None and self._draw is not None and self._draw.slots:
-            admission.correct(self._draw, 0)
+        admission, draw = self._admission, self._draw
+        self._admission = None
+        if admission is not None and draw is not None and draw.slots:
+            admission.correct(draw, 0)
 
 
 NO_ENTRANCE = Entrance()
@@ -134,7 +135,7 @@ class Admission:
         demand = self._terms_of(client).of_request
         if demand is None:
             return NO_ENTRANCE
-        draw = demand.draw(next(self._numbers), 1, now=self._clock())
+        draw = demand.draw(next(self._numbers), 1, self._clock())
         taken = self._counters.take_at_once(draw) or await self._taken(draw)
         return Entrance(self, draw, _quotas(demand, draw, taken, ()))
 
@@ -160,16 +161,26 @@ class Admission:
             raise InvalidFieldError(text, errors=(FieldError("model", text),))
         demand, draw, quotas = terms.of_call, None, entrance.quotas
         if demand is not None:
-            draw = demand.draw(next(self._numbers), estimate.tokens, now=now)
+            draw = demand.draw(next(self._numbers), estimate.tokens, now)
             taken = self._counters.take_at_once(draw) or await self._taken(draw)
             quotas += _quotas(demand, draw, taken, quotas)
         allotment: Allotment | None = None
         if allowance.budgets:
-            try:
-                allotment = await self._reserve(allowance, estimate, quotas, now=now, is_deferrable=is_deferrable)
-            except BaseException:
-                self._undo(draw)
-                raise
+            purse = allowance.purse
+            if purse is None:
+                purse = allowance.purse = self._purses.of(allowance.budgets)
+            tokens, cost = bounded(estimate.tokens), bounded(nanodollars(estimate.cost or 0.0))
+            allotment = None if is_deferrable else purse.draw(tokens, cost)
+            if allotment is None:
+                try:
+                    reserved = await purse.reserve(Amounts(tokens, cost), is_alone=is_deferrable)
+                except BaseException:
+                    self._undo(draw)
+                    raise
+                if isinstance(reserved, Held):
+                    self._undo(draw)
+                    raise _refusal(allowance.lines, reserved, Amounts(tokens, cost), now, quotas)
+                allotment = reserved
             quotas += allowance.quotas(allotment.standings, allotment.free, now=now)
         return Reservation(self, estimate, draw, allotment, quotas)
 
@@ -184,26 +195,6 @@ class Admission:
     def _undo(self, draw: Draw | None) -> None:
         if draw is not None:
             self.correct(draw, -draw.amount)
-
-    async def _reserve(
-        self,
-        allowance: Allowance,
-        estimate: Estimate,
-        quotas: tuple[Quotas, ...],
-        *,
-        now: float,
-        is_deferrable: bool,
-    ) -> Allotment:
-        tokens, cost = bounded(estimate.tokens), bounded(nanodollars(estimate.cost or 0.0))
-        purse = self._purses.of(allowance.budgets)
-        allotment = None if is_deferrable else purse.draw(tokens, cost)
-        if allotment is not None:
-            return allotment
-        amounts = Amounts(tokens, cost)
-        reserved = await purse.reserve(amounts, is_alone=is_deferrable)
-        if isinstance(reserved, Held):
-            raise _refusal(allowance.lines, reserved, amounts, now, quotas)
-        return reserved
 
     def settle_later(self, call: str, used: Used) -> None:
         """Book what a call has cost that was left; it neither waits nor fails, and only the first counts."""

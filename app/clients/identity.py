@@ -16,6 +16,9 @@ class Scope(StrEnum):
     NATIVE = "native"
     METRICS = "metrics"
 
+    # The text's own: an Enum's is worked out in Python, and every call asks for a scope.
+    __hash__ = str.__hash__
+
 
 ALL_SCOPES = frozenset(Scope)
 

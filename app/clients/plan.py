@@ -11,6 +11,7 @@ from typing import NamedTuple
 from app.clients.budgets import DAY_S, budgets_of, quotas_of
 from app.clients.limits import WINDOW_S, Counter, Draw, Taken
 from app.clients.parties import Party, Whose
+from app.clients.purses import Purse
 from app.clients.rate_headers import Policies, Policy, Quotas
 from app.store.budget_records import Amounts, Budget, Standing
 
@@ -65,7 +66,7 @@ class Demand:
         self._own = [(index, source.counter.quota, source.kind is not SLOTS) for index, source in own]
         self._policies = Policies([_policy(source) for _, source in own])
 
-    def draw(self, number: int, amount: int, *, now: float) -> Draw:
+    def draw(self, number: int, amount: int, now: float) -> Draw:
         """Say what is taken: of each window so much."""
         return Draw(number, now, amount, self._windows, self._slots)
 
@@ -85,14 +86,15 @@ class Demand:
 class Allowance:
     """The budgets that hold for a client's calls on one day, in the order in which their rows are locked.
 
-    `lines` say whose each of `budgets` is.
+    `lines` say whose each of `budgets` is; `purse` is whoever admits calls to keep what they hold in.
     """
 
-    __slots__ = ("_own", "budgets", "is_in_money", "lines")
+    __slots__ = ("_own", "budgets", "is_in_money", "lines", "purse")
 
     def __init__(self, lines: tuple[tuple[Party, Budget], ...]) -> None:
         self.lines = lines
         self.budgets = tuple(budget for _, budget in lines)
+        self.purse: Purse | None = None
         self._own = [(index, line[1]) for index, line in enumerate(lines) if line[0].whose is Whose.CLIENT]
         self.is_in_money = any(budget.cost is not None for budget in self.budgets)
 

@@ -33,10 +33,21 @@ MAX_PURSES = 10_000
 class Allotment:
     """One reservation, by its `id`: what is free of it, and what those of its calls used that have ended.
 
-    `standings` say how its budgets stood, in their order, when it was reserved.
+    `standings` say how its budgets stood, in their order, when it was reserved. `calls` counts those that drew from it,
+    `running` those of them that have not ended.
     """
 
-    __slots__ = ("_purse", "cost_free", "cost_used", "id", "running", "standings", "tokens_free", "tokens_used")
+    __slots__ = (
+        "_purse",
+        "calls",
+        "cost_free",
+        "cost_used",
+        "id",
+        "running",
+        "standings",
+        "tokens_free",
+        "tokens_used",
+    )
 
     def __init__(self, purse: "Purse", reservation: str, amounts: Amounts, standings: Sequence[Standing]) -> None:
         self._purse = purse
@@ -46,6 +57,7 @@ class Allotment:
         self.cost_free = amounts.cost
         self.tokens_used = 0
         self.cost_used = 0
+        self.calls = 0
         self.running = 0
 
     @property
@@ -53,14 +65,11 @@ class Allotment:
         """What is free."""
         return Amounts(self.tokens_free, self.cost_free)
 
-    def has(self, tokens: int, cost: int) -> bool:
-        """Tell whether so much is free."""
-        return tokens <= self.tokens_free and cost <= self.cost_free
-
     def take(self, tokens: int, cost: int) -> None:
         """Take so much for a call that begins."""
         self.tokens_free -= tokens
         self.cost_free -= cost
+        self.calls += 1
         self.running += 1
 
     def settle(self, tokens: int, cost: int) -> None:
@@ -81,7 +90,7 @@ class _Waiting(NamedTuple):
 
 
 class Purse:
-    """What calls hold that have the same budgets."""
+    """What calls hold that have the same budgets. It is in `opened` while it has an open allotment."""
 
     __slots__ = (
         "_budgets",
@@ -89,21 +98,25 @@ class Purse:
         "_is_asking",
         "_open",
         "_opened",
+        "_opened_with",
+        "_over",
         "_reservations",
         "_room",
         "_running",
         "_waiting",
     )
 
-    def __init__(self, reservations: Reservations, budgets: tuple[Budget, ...]) -> None:
+    def __init__(self, reservations: Reservations, budgets: tuple[Budget, ...], opened: "set[Purse]") -> None:
         self._reservations = reservations
         self._budgets = budgets
+        self._opened = opened
         self._room = Amounts()
         self._running = 0
+        self._over = 0
         self._waiting: list[_Waiting] = []
         self._is_asking = False
         self._open: Allotment | None = None
-        self._opened = (0.0, Amounts())
+        self._opened_with = (0.0, Amounts())
         self._closing: asyncio.TimerHandle | None = None
 
     @property
@@ -114,7 +127,7 @@ class Purse:
     def draw(self, tokens: int, cost: int) -> Allotment | None:
         """Draw from what is open for a call that begins; None when it has not so much."""
         allotment = self._open
-        if allotment is None or not allotment.has(tokens, cost):
+        if allotment is None or tokens > allotment.tokens_free or cost > allotment.cost_free:
             return None
         allotment.take(tokens, cost)
         self._running += 1
@@ -146,14 +159,18 @@ class Purse:
         """Let nobody draw any more from what is open."""
         if self._closing is not None:
             self._closing.cancel()
+        self._opened.discard(self)
         allotment, self._open = self._open, None
         if allotment is not None:
+            self._over += allotment.calls - allotment.running
             self._end_if_over(allotment)
 
     def call_ended(self, allotment: Allotment) -> None:
         """Take note that one call less runs."""
         self._running -= 1
-        self._end_if_over(allotment)
+        if allotment is not self._open:
+            self._over += 1
+            self._end_if_over(allotment)
 
     def call_left(self, allotment: Allotment) -> None:
         """Take note that one call less runs, whose reservation stays."""
@@ -161,7 +178,9 @@ class Purse:
         self._reservations.leave(allotment.id)
 
     def _end_if_over(self, allotment: Allotment) -> None:
-        if not allotment.running and allotment is not self._open:
+        """End an allotment that is not open any more when all its calls have ended."""
+        if not allotment.running:
+            self._over -= allotment.calls
             self._reservations.end(allotment.id, tokens=allotment.tokens_used, cost=allotment.cost_used)
 
     def _ask_soon(self) -> None:
@@ -183,7 +202,9 @@ class Purse:
 
     def _together(self, waiting: Sequence[_Waiting]) -> Amounts | None:
         # What is reserved for all that wait and for those about to come; None when each had better do it alone.
-        if self._running + len(waiting) < MANY:
+        running = self._running + len(waiting)
+        # Where some calls last much longer than others, what is held for those that are over would add up.
+        if running < MANY or self._over > running:
             return None
         needed = total(each.amounts for each in waiting)
         room = self._room
@@ -199,7 +220,7 @@ class Purse:
         allotment = self._open
         if allotment is None:
             return None
-        opened_at, amounts = self._opened
+        opened_at, amounts = self._opened_with
         age_s = max(asyncio.get_running_loop().time() - opened_at, OPEN_S / GROWTH)
         tokens, cost = amounts.tokens - allotment.tokens_free, amounts.cost - allotment.cost_free
         return Amounts(int(tokens * OPEN_S / age_s), int(cost * OPEN_S / age_s))
@@ -239,7 +260,8 @@ class Purse:
         self.close()
         loop = asyncio.get_running_loop()
         self._open = allotment
-        self._opened = (loop.time(), amounts)
+        self._opened_with = (loop.time(), amounts)
+        self._opened.add(self)
         self._closing = loop.call_later(OPEN_S, self.close)
 
     def _refused(self, waiting: Sequence[_Waiting], held: Held, *, is_shared: bool) -> None:
@@ -286,6 +308,7 @@ class Purses:
 
     def __init__(self, reservations: Reservations) -> None:
         self._purses: dict[tuple[Budget, ...], Purse] = {}
+        self._opened: set[Purse] = set()
         self.reservations = reservations
 
     def of(self, budgets: tuple[Budget, ...]) -> Purse:
@@ -294,12 +317,12 @@ class Purses:
         if purse is None:
             if len(self._purses) >= MAX_PURSES:
                 self._purses = {key: purse for key, purse in self._purses.items() if not purse.is_idle}
-            purse = self._purses[budgets] = Purse(self.reservations, budgets)
+            purse = self._purses[budgets] = Purse(self.reservations, budgets, self._opened)
         return purse
 
     def close(self) -> None:
         """Let nobody draw any more from what is open."""
-        for purse in self._purses.values():
+        for purse in tuple(self._opened):
             purse.close()
 
     @asynccontextmanager

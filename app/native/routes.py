@@ -27,6 +27,9 @@ class Resource(StrEnum):
     LIVE = "live"
     OPENAI = "openai"
 
+    # The text's own: an Enum's is worked out in Python, and every call asks whether its resource is open.
+    __hash__ = str.__hash__
+
 
 @dataclass(frozen=True, slots=True)
 class Operation:

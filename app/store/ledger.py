@@ -149,8 +149,10 @@ def _finite(value: float | None) -> float | None:
 
 
 @lru_cache(maxsize=8)
-def _day(number: float) -> date:
-    return datetime.fromtimestamp(number * 86_400, UTC).date()
+def _day(number: float, *, is_sqlite: bool) -> date | str:
+    day = datetime.fromtimestamp(number * 86_400, UTC).date()
+    # SQLite has no dates of its own.
+    return str(day) if is_sqlite else day
 
 
 ROWS_AT_ONCE = 200
@@ -158,7 +160,7 @@ ROWS_AT_ONCE = 200
 
 
 def _values(writer: str, number: int, entry: Entry, *, is_sqlite: bool) -> tuple[object, ...]:
-    day = _day(entry.at // 86_400)
+    day = _day(entry.at // 86_400, is_sqlite=is_sqlite)
     modality = entry.input_by_modality.get
     counts = (
         entry.input_tokens,
@@ -178,8 +180,7 @@ def _values(writer: str, number: int, entry: Entry, *, is_sqlite: bool) -> tuple
         writer,
         number,
         entry.at,
-        # SQLite has no dates of its own.
-        str(day) if is_sqlite else day,
+        day,
         *_labels(entry.client_id, entry.client_name, entry.surface, entry.operation, entry.model, entry.outcome),
         entry.status,
         *_counts(counts),

@@ -35,6 +35,9 @@ class Role(IntEnum):
     TEXTS = 11
     """A string, or a list of strings, is free text."""
 
+    # The number's own: an Enum's is worked out in Python, and sets are asked for every token.
+    __hash__ = int.__hash__
+
 
 def fold(name: str) -> str:
     """Fold a name: without underscores, in lower case."""

@@ -114,7 +114,7 @@ _INHERITED = frozenset({Role.TREE, Role.TEXTS, Role.MODEL, Role.HANDLE, Role.WOR
 """What stands in a list is what the list is, in these roles."""
 _TOLD = frozenset({Role.NUMBER, Role.FLAG})
 _QUOTE, _BRACE, _BRACKET, _END_BRACE, _END_BRACKET, _COMMA, _SPACE_CODE = b'"{[}], '
-_OPENING = frozenset({_BRACE, _BRACKET})
+_OPENING = (_BRACE, _BRACKET)
 _VALUE, _FIRST_VALUE, _KEY_NEXT, _FIRST_KEY, _AFTER, _TEXT, _END = _At
 """Bound once: a look-up for every token would cost more than the comparison."""
 
@@ -148,7 +148,7 @@ class JsonScanner:
         sent = position = 0
         size = len(data)
         while position < size:
-            if self._at == _TEXT:
+            if self._at is _TEXT:
                 position, is_whole = self._text(data, position)
                 if not is_whole:
                     break
@@ -180,10 +180,10 @@ class JsonScanner:
         """Say that nothing more comes; gives what was held. Raises MalformedRequestError when it is not whole."""
         self._decode(b"", is_last=True)
         held = self._held
-        if self._at == _VALUE and not self._stack and held and _LAST_SCALAR.fullmatch(held):
+        if self._at is _VALUE and not self._stack and held and _LAST_SCALAR.fullmatch(held):
             self._at = _END
             return [held]
-        if self._at != _END or held:
+        if self._at is not _END or held:
             raise self._wrong("it ends before it is whole", 0)
         return []
 
@@ -207,22 +207,22 @@ class JsonScanner:
     def _step(self, data: bytes, start: int) -> "int | Found | None":
         """Take the token at `start`; gives where it ends, what was found, or None when it is not whole yet."""
         at, first = self._at, data[start]
-        if at == _AFTER:
+        if at is _AFTER:
             return self._after(start, first)
-        if at == _KEY_NEXT or (at == _FIRST_KEY and first != _END_BRACE):
+        if at is _KEY_NEXT or (at is _FIRST_KEY and first != _END_BRACE):
             return self._key(data, start)
-        if first == _QUOTE and at != _END:
+        if first == _QUOTE and at is not _END:
             return self._string(data, start)
+        if first in _OPENING and (at is _VALUE or at is _FIRST_VALUE):
+            return self._open(start, is_object=first == _BRACE)
         return self._other(data, start, first)
 
     def _other(self, data: bytes, start: int, first: int) -> int | None:
         at = self._at
-        if at == _END:
+        if at is _END:
             raise self._wrong("something follows the document", start)
-        if at == _FIRST_KEY or (at == _FIRST_VALUE and first == _END_BRACKET):
+        if at is _FIRST_KEY or (at is _FIRST_VALUE and first == _END_BRACKET):
             return self._close(start)
-        if first in _OPENING:
-            return self._open(start, is_object=first == _BRACE)
         return self._scalar(data, start)
 
     def _after(self, start: int, first: int) -> int:

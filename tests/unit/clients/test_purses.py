@@ -71,7 +71,7 @@ async def test_few_calls_reserve_exactly_what_they_may_use(opened: Purses, datab
     (running,) = await run(purse, 1)
 
     assert await standing(database, opened) == Standing(Amounts(400, 30), ONE)
-    assert not running.has(1, 0)
+    assert running.free == Amounts()
 
 
 async def test_of_many_calls_the_next_ones_are_admitted_without_the_database(
@@ -144,6 +144,26 @@ async def test_near_a_limit_every_call_reserves_alone_and_exactly_as_many_are_ad
     assert len({each.id for each in begun if isinstance(each, Allotment)}) == 20 - len(refused)
     assert len(refused) == (11 if limit.cost is None else 10 if limit.tokens is None else 11)
     assert {each.refused for each in refused} == {limit}
+
+
+async def test_where_a_few_calls_last_long_nothing_more_is_shared_until_they_end(
+    opened: Purses, database: Database
+) -> None:
+    purse, alone = await busy(opened, budget(PLENTY))
+    first = await run(purse, 12)
+    for call in first[1:]:
+        call.settle(10, 1)
+    opened.close()
+    meanwhile = await run(purse, 3)
+    first[0].settle(10, 1)
+    afterwards = await run(purse, 3)
+
+    assert len({call.id for call in meanwhile}) == 3
+    assert len({call.id for call in afterwards}) == 1
+    for call in (*alone, *meanwhile, *afterwards):
+        call.settle(0, 0)
+    opened.close()
+    assert await standing(database, opened) == Standing(Amounts(120, 12), Amounts())
 
 
 async def test_what_another_replica_has_used_up_meanwhile_is_not_shared_out(
