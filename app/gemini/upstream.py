@@ -156,10 +156,15 @@ class Exchange:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         try:
-            self._answer.release()
-            await self._answer.wait_for_close()
-        finally:
-            self._slots.release()
+            try:
+                self._answer.release()
+                await self._answer.wait_for_close()
+            finally:
+                self._slots.release()
+        except BaseException as broken:
+            # The deadline holds for the end as well, and must not strike what follows it.
+            await self._leave(broken)
+            raise
         await self._leave(error)
 
     async def _leave(self, error: BaseException | None) -> None:

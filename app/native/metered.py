@@ -93,8 +93,10 @@ class Watched:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        settle(self._asked, self._watch)
-        await self._admitted.__aexit__(kind, error, trace)
+        try:
+            settle(self._asked, self._watch)
+        finally:
+            await self._admitted.__aexit__(kind, error, trace)
 
 
 def settle(asked: Asked, watch: Watch) -> None:
