@@ -4,11 +4,9 @@ It alone knows both the gateway and the emulator, and runs each in a process of 
 """
 
 import gc
-import logging
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -31,12 +29,12 @@ from app.emulator.app import create_emulator
 from app.emulator.config import EmulatorConfig
 from app.emulator.server import emulator_server_config
 from app.gemini.credentials import ApiKey, read_api_key
+from app.logs import log_to
 from app.main import create_api, create_app
 from app.settings import EmulatorSettings, Settings, SettingsError, read
 from app.usage_command import usage
 
 EMULATOR_KEY = "emulator"
-LINE_FORMAT = "%(asctime)s %(levelname)s %(name)s %(message)s"
 Host = Annotated[str, typer.Option(help="The address to listen on.")]
 Port = Annotated[int, typer.Option(help="The port to listen on; 0 takes a free one.", min=0, max=65535)]
 
@@ -50,33 +48,6 @@ cli.add_typer(keys_cli, name="keys")
 def _say(line: str) -> None:
     sys.stdout.write(f"{line}\n")
     sys.stdout.flush()
-
-
-class LogLines(logging.Formatter):
-    """Lines as logging writes them, but a second's date and time are worked out once, not for each of its lines."""
-
-    _second = 0
-    _time = ""
-
-    def formatTime(self, record: logging.LogRecord, datefmt: str | None = None) -> str:  # noqa: N802  # logging's name
-        """Give a line's date and time, in milliseconds."""
-        second = int(record.created)
-        if second != self._second:
-            self._second = second
-            self._time = time.strftime(datefmt or self.default_time_format, time.localtime(second))
-        return f"{self._time},{int(record.msecs):03d}"
-
-
-def _log_to_stderr() -> None:
-    # What no line of ours shows is not looked up for each of them.
-    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(LogLines(LINE_FORMAT))
-    logging.basicConfig(level=logging.INFO, handlers=[handler])
-    # Its warnings quote what came in a request.
-    logging.getLogger("python_multipart").setLevel(logging.ERROR)
-    for name in ("httpx", "aiosqlite", "google_genai", "alembic"):
-        logging.getLogger(name).setLevel(logging.WARNING)
 
 
 def _run(settings: Settings, key: ApiKey, *, host: str, listener: socket.socket, is_dev: bool) -> None:
@@ -111,7 +82,7 @@ def serve(host: Host = "127.0.0.1", port: Port = 8000) -> None:
             f"ALLOW_OPEN_ACCESS: CLIENT_AUTH=none on {host} lets everyone who reaches it spend your quota; "
             "set ALLOW_OPEN_ACCESS=true if that is meant"
         )
-    _log_to_stderr()
+    log_to(sys.stderr)
     listener = _listen(host, port)
     if "keys" in settings.auth_methods:
         _show_first_key(settings, settings.public_url or _url(host, listener))
@@ -137,7 +108,7 @@ def dev(
     settings = read(Settings, client_auth="none", app_check=None)
     if not is_loopback(host) and not settings.allow_open_access:
         raise SettingsError(f"ALLOW_OPEN_ACCESS: set it to true to let others than this machine reach {host}")
-    _log_to_stderr()
+    log_to(sys.stderr)
     listener = _listen(host, port)
     url = _url(host, listener)
     if real:
@@ -187,7 +158,7 @@ def emulator(
         allows_origin=origin_rule(origins, allow_loopback=False),
     )
     app = with_cors(guard, origins, allow_loopback=False)
-    _log_to_stderr()
+    log_to(sys.stderr)
     server = uvicorn.Server(emulator_server_config(app, host=host, port=port))
     listener = _listen(host, port)
     _say(_url(host, listener))

@@ -25,7 +25,7 @@ from app.clients.admission import open_admission
 from app.clients.authenticator import Authenticator, open_authenticator
 from app.clients.fetching import fetcher
 from app.clients.ledger import Ledger
-from app.clients.rate_headers import rate_headers
+from app.clients.rate_headers import rate_fields
 from app.edge.access_log import AccessLog
 from app.edge.cors import origin_rule, with_cors
 from app.edge.guard import Guard
@@ -229,10 +229,8 @@ class _Marked:
         async def mark(message: Message) -> None:
             if message["type"] == "http.response.start":
                 meter: Meter | None = scope.get("gateway.meter")
-                if meter is not None and meter.quotas:
-                    policy, left = rate_headers(meter.quotas).values()
-                    fields = (b"ratelimit-policy", policy.encode()), (b"ratelimit", left.encode())
-                    message["headers"] = [*message["headers"], *fields]
+                if meter is not None:
+                    message["headers"] = [*message["headers"], *rate_fields(meter.quotas)]
                 if self._api.services.upstream.is_emulated:
                     message["headers"] = [*message["headers"], (b"x-gateway-emulator", b"1")]
             await send(message)

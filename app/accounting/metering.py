@@ -17,7 +17,7 @@ from app.clients.admission import NO_ENTRANCE, Admission, Entrance
 from app.clients.estimate import NOTHING, Estimate, Used
 from app.clients.identity import LOCAL, Client
 from app.clients.ledger import Entry, Ledger
-from app.clients.rate_headers import Quotas
+from app.clients.rate_headers import NO_QUOTAS, Quotas
 from app.edge.access_log import Exchanged
 from app.errors import (
     FileNotReadyError,
@@ -30,7 +30,7 @@ from app.errors import (
     UpstreamUnavailableError,
     surface_of,
 )
-from app.gemini.answer import Answer, Usage
+from app.gemini.answer import Usage
 from app.gemini.models import STANDARD, Models, Price
 from app.store.ledger import Surface as LedgerSurface
 
@@ -59,7 +59,7 @@ class Meter:
     usage: Usage = NO_USAGE
     cost: float | None = None
     entrance: Entrance = NO_ENTRANCE
-    quotas: tuple[Quotas, ...] = ()
+    quotas: Quotas = NO_QUOTAS
 
     def add(self, model: str, outcome: str, usage: Usage, cost: float | None) -> None:
         """Add one model call that was answered."""
@@ -80,21 +80,24 @@ class Meter:
         )
 
 
-@dataclass(slots=True)
 class Asked:
     """One model call that was admitted, and what came of it; whoever asks the model fills it in.
 
-    `answer` is set when it was answered with its usage. `is_refused` says that Gemini refused without any model's work,
-    `is_unmetered` that the answer is whole and does not tell its usage, `is_deferred` that what it costs is told later:
-    its reservation, `call`, then stays until `Metering.settle_later`.
+    `usage` and `outcome`, its finish reason, are set when it was answered. `is_refused` says that Gemini refused and no
+    model has worked, `is_unmetered` that the answer is whole and does not tell its usage, `is_deferred` that what it
+    costs is told later: its reservation, `call`, then stays until `Metering.settle_later`.
     """
 
-    call: str = ""
-    answer: Answer | None = None
-    streamed_chars: int = 0
-    is_refused: bool = False
-    is_unmetered: bool = False
-    is_deferred: bool = False
+    __slots__ = ("call", "is_deferred", "is_refused", "is_unmetered", "outcome", "streamed_chars", "usage")
+
+    def __init__(self) -> None:
+        self.call = ""
+        self.usage: Usage | None = None
+        self.outcome = ""
+        self.streamed_chars = 0
+        self.is_refused = False
+        self.is_unmetered = False
+        self.is_deferred = False
 
 
 class Metering:
@@ -141,28 +144,27 @@ class Metering:
         estimate = Estimate(input_tokens, output, cost)
         return Admitted(self.admission, meter, model, estimate, price, is_deferrable=is_deferrable)
 
-    def settle_later(self, meter: Meter, call: str | None, model: str, answer: Answer) -> None:
+    def settle_later(self, meter: Meter, call: str | None, model: str, usage: Usage, outcome: str) -> None:
         """Book what a call used whose cost is told only now; `call` is its reservation's id, None when it had none."""
-        used = _book(meter, model, answer, self._models.price(model))
+        used = _book(meter, model, usage, outcome, self._models.price(model))
         if call:
             self.admission.settle_later(call, used)
 
 
-def _book(meter: Meter, model: str, answer: Answer, price: Price | None) -> Used:
+def _book(meter: Meter, model: str, usage: Usage, outcome: str, price: Price | None) -> Used:
     """Add an answer to a meter; gives what it used."""
-    usage = answer.usage
     cost = None if price is None else price.cost(usage)
-    meter.add(model, answer.finish_reason, usage, cost)
+    meter.add(model, outcome, usage, cost)
     return Used(usage.input_tokens, usage.output_tokens + usage.thinking_tokens, cost)
 
 
-class Admitted:
+class Admitted(Asked):
     """A block in which a model is asked within the client's limits; `Metering.admitted` makes it.
 
     A plain class, since every call goes through it, and a generator would cost more than what it does.
     """
 
-    __slots__ = ("_admission", "_asked", "_estimate", "_is_deferrable", "_meter", "_model", "_price", "_reservation")
+    __slots__ = ("_admission", "_estimate", "_is_deferrable", "_meter", "_model", "_price", "_reservation")
 
     def __init__(
         self,
@@ -174,6 +176,7 @@ class Admitted:
         *,
         is_deferrable: bool,
     ) -> None:
+        super().__init__()
         self._admission = admission
         self._meter = meter
         self._model = model
@@ -187,26 +190,26 @@ class Admitted:
             meter.client, self._estimate, meter.entrance, is_deferrable=self._is_deferrable
         )
         meter.quotas = self._reservation.quotas
-        self._asked = Asked(self._reservation.call)
-        return self._asked
+        self.call = self._reservation.call
+        return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        asked, estimate = self._asked, self._estimate
+        estimate, usage = self._estimate, self.usage
         used: Used | None = None
-        if asked.answer is not None:
-            used = _book(self._meter, self._model, asked.answer, self._price)
-        elif asked.is_refused or isinstance(error, FREE):
+        if usage is not None:
+            used = _book(self._meter, self._model, usage, self.outcome, self._price)
+        elif self.is_refused or isinstance(error, FREE):
             used = NOTHING
-        elif asked.is_unmetered:
+        elif self.is_unmetered:
             used = Used(estimate.input_tokens, estimate.output_tokens, estimate.cost)
             usage = Usage(input_tokens=estimate.input_tokens, output_tokens=estimate.output_tokens)
             self._meter.add(self._model, "ok", usage, estimate.cost)
-        if asked.is_deferred:
+        if self.is_deferred:
             self._reservation.leave()
         else:
-            self._reservation.settle(used, streamed_tokens=asked.streamed_chars // CHARS_PER_TOKEN)
+            self._reservation.settle(used, streamed_tokens=self.streamed_chars // CHARS_PER_TOKEN)
 
 
 def entry_of(scope: Scope, exchanged: Exchanged) -> Entry | None:

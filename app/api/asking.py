@@ -76,7 +76,7 @@ class Asking:
             except FileNotReadyError:
                 await self._recover()
                 reader = await self._services.generation.generate(self._model, request())
-            asked.answer = reader.answer()
+            _tell(asked, reader)
         return reader
 
     async def deltas(self, request: MakeRequest, reader: AnswerReader) -> AsyncIterator[Delta]:
@@ -94,7 +94,7 @@ class Asking:
                 async for delta in self._stream(request, reader):
                     asked.streamed_chars += len(delta.text)
                     yield delta
-            asked.answer = reader.answer()
+            _tell(asked, reader)
 
     def _admitted(self) -> AbstractAsyncContextManager[Asked]:
         services = self._services
@@ -124,3 +124,8 @@ class Asking:
     async def _close_if_ours(self, error: NamedFileError) -> None:
         if error.name in self._upload_names():
             await self._services.library.close(error.name)
+
+
+def _tell(asked: Asked, reader: AnswerReader) -> None:
+    answer = reader.answer()
+    asked.usage, asked.outcome = answer.usage, answer.finish_reason

@@ -6,6 +6,8 @@ A path that is not known here needs a credential too, so that what is added late
 """
 
 from collections.abc import Callable
+from functools import lru_cache
+from typing import NamedTuple
 from urllib.parse import parse_qsl
 
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -34,6 +36,48 @@ API_KEY_HEADERS = frozenset({b"x-api-key", b"x-goog-api-key"})
 _READ = API_KEY_HEADERS | {b"authorization", b"origin", b"x-firebase-appcheck"}
 
 
+class Access(NamedTuple):
+    """Who may come to a path: anyone, or a client that has the scope (None: any client).
+
+    `takes_key` says that Google's clients may put their key in its query, `has_own_credential` that an upload's own
+    address may lie there.
+    """
+
+    is_public: bool
+    permission: Permission | None
+    takes_key: bool
+    has_own_credential: bool
+
+
+def access_of(path: str) -> Access:
+    """Tell who may come to a path."""
+    # What is remembered stays small, whatever clients send.
+    return _remembered(path) if len(path) <= _LONGEST_REMEMBERED else _access_of(path)
+
+
+_LONGEST_REMEMBERED = 200
+
+
+def _access_of(path: str) -> Access:
+    surface = surface_of(path)
+    return Access(
+        path in PUBLIC or path.startswith(PUBLIC_BELOW),
+        _needed(path, surface),
+        # Our own surface takes no secret in an address.
+        surface is Surface.GOOGLE or surface is Surface.INTERACTIONS,
+        path.startswith("/upload/"),
+    )
+
+
+_remembered = lru_cache(maxsize=1_024)(_access_of)
+
+
+def _needed(path: str, surface: Surface) -> Permission | None:
+    if surface is not Surface.REST:
+        return Permission.TASKS if path.startswith(OPENAI_AUDIO) else Permission.NATIVE
+    return next((permission for prefix, permission in NEEDED_BELOW if path.startswith(prefix)), None)
+
+
 class Authentication:
     """ASGI middleware that sets `scope["gateway.client"]`; `authenticator` gives what the lifespan has opened."""
 
@@ -43,48 +87,31 @@ class Authentication:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Find the client, then pass on; or refuse."""
-        if scope["type"] != "lifespan" and not is_public(scope["path"]):
-            found = presented(scope)
-            if has_own_credential(scope, found):
-                await self._app(scope, receive, send)
-                return
-            try:
-                authenticator = self._authenticator()
-                client = authenticator.recalled(found) or await authenticator.authenticate(found)
-                permission = needed(scope["path"])
-                if permission is not None:
-                    require(client, permission)
-            except GatewayError as error:
-                await reply(scope, send, error)
-                return
-            scope["gateway.client"] = client
+        access = None if scope["type"] == "lifespan" else access_of(scope["path"])
+        if access is not None and not access.is_public:
+            found = presented(scope, takes_key=access.takes_key)
+            if not access.has_own_credential or not _is_own_address(scope, found):
+                try:
+                    authenticator = self._authenticator()
+                    client = authenticator.recalled(found) or await authenticator.authenticate(found)
+                    if access.permission is not None:
+                        require(client, access.permission)
+                except GatewayError as error:
+                    await reply(scope, send, error)
+                    return
+                scope["gateway.client"] = client
         await self._app(scope, receive, send)
 
 
-def is_public(path: str) -> bool:
-    """Whether anyone may see what stands at a path."""
-    return path in PUBLIC or path.startswith(PUBLIC_BELOW)
-
-
-def needed(path: str) -> Permission | None:
-    """Give the scope that a path needs, None when any client will do."""
-    if surface_of(path) is not Surface.REST:
-        return Permission.TASKS if path.startswith(OPENAI_AUDIO) else Permission.NATIVE
-    for prefix, permission in NEEDED_BELOW:
-        if path.startswith(prefix):
-            return permission
-    return None
-
-
-def has_own_credential(scope: Scope, presented: Presented) -> bool:
+def _is_own_address(scope: Scope, found: Presented) -> bool:
     """Whether a request goes to an upload's own address, which is its credential (whoever serves it checks that)."""
-    if not scope["path"].startswith("/upload/") or presented.bearer or any(presented.api_keys):
+    if found.bearer or any(found.api_keys):
         return False
     return b"upload_id=" in scope["query_string"]
 
 
-def presented(scope: Scope) -> Presented:
-    """Collect the credentials of a request's head."""
+def presented(scope: Scope, *, takes_key: bool) -> Presented:
+    """Collect the credentials of a request's head, and where that `takes_key`, of its query."""
     bearers: list[str] = []
     api_keys: list[str] = []
     origin = app_check = None
@@ -101,8 +128,8 @@ def presented(scope: Scope) -> Presented:
             app_check = text
         else:
             api_keys.append(text)
-    if scope["query_string"] and surface_of(scope["path"]) in {Surface.GOOGLE, Surface.INTERACTIONS}:
-        # Where curl and the JavaScript SDK's Live put it. Our own surface takes no secret in an address.
+    if takes_key and scope["query_string"]:
+        # Where curl and the JavaScript SDK's Live put it.
         api_keys += [value for name, value in parse_qsl(scope["query_string"].decode("latin-1")) if name == "key"]
     # A second Authorization is one credential too many: it is judged as any other.
     return Presented(bearers[0] if bearers else None, (*api_keys, *bearers[1:]), origin, app_check)

@@ -10,19 +10,19 @@ the RateLimit fields.
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from itertools import count
 
-from app.clients.budgets import bounded, budgets_of, nanodollars, quotas_of
+from app.clients.budgets import bounded, budgets_of, left_of, nanodollars, policies_of
 from app.clients.counters import open_counters
 from app.clients.estimate import Estimate, Used, without_usage
 from app.clients.identity import Client
-from app.clients.limits import Counters, Draw, Taken
+from app.clients.limits import Counters, Draw
 from app.clients.parties import Parties, Party, Whose
 from app.clients.plan import Demand, Terms
 from app.clients.purses import Allotment, Purses
-from app.clients.rate_headers import Quotas, rate_headers
+from app.clients.rate_headers import NO_QUOTAS, Quotas, rate_headers
 from app.clients.refusals import budget_refusal, counter_refusal
 from app.clients.reservations import Reservations
 from app.errors import FieldError, FileTooLargeError, InvalidFieldError, RateLimitedError
@@ -42,7 +42,7 @@ class Entrance:
     __slots__ = ("_admission", "_draw", "quotas")
 
     def __init__(
-        self, admission: "Admission | None" = None, draw: Draw | None = None, quotas: tuple[Quotas, ...] = ()
+        self, admission: "Admission | None" = None, draw: Draw | None = None, quotas: Quotas = NO_QUOTAS
     ) -> None:
         self._admission = admission
         self._draw = draw
@@ -70,7 +70,7 @@ class Reservation:
         estimate: Estimate,
         draw: Draw | None,
         allotment: Allotment | None,
-        quotas: tuple[Quotas, ...],
+        quotas: Quotas,
     ) -> None:
         self._admission = admission
         self._draw = draw
@@ -136,8 +136,10 @@ class Admission:
         if demand is None:
             return NO_ENTRANCE
         draw = demand.draw(next(self._numbers), 1, self._clock())
-        taken = self._counters.take_at_once(draw) or await self._taken(draw)
-        return Entrance(self, draw, _quotas(demand, draw, taken, ()))
+        used = self._counters.take_at_once(draw)
+        if used is None:
+            used = await self._taken(demand, draw, NO_QUOTAS)
+        return Entrance(self, draw, Quotas(demand.told, demand.left(used, draw.taken_at)))
 
     def correct(self, draw: Draw, correction: int) -> None:
         """Give back what a draw holds, and add to each of its windows what was used more, or less."""
@@ -159,11 +161,14 @@ class Admission:
         if allowance.is_in_money and estimate.cost is None:
             text = "The model has no price here, and a limit that holds for you is in money; name a model that has one."
             raise InvalidFieldError(text, errors=(FieldError("model", text),))
-        demand, draw, quotas = terms.of_call, None, entrance.quotas
+        demand, draw = terms.of_call, None
+        told, left = entrance.quotas.told, entrance.quotas.values
         if demand is not None:
             draw = demand.draw(next(self._numbers), estimate.tokens, now)
-            taken = self._counters.take_at_once(draw) or await self._taken(draw)
-            quotas += _quotas(demand, draw, taken, quotas)
+            used = self._counters.take_at_once(draw)
+            if used is None:
+                used = await self._taken(demand, draw, entrance.quotas)
+            told, left = told + demand.told, [*left, *demand.left(used, now)]
         allotment: Allotment | None = None
         if allowance.budgets:
             purse = allowance.purse
@@ -179,18 +184,24 @@ class Admission:
                     raise
                 if isinstance(reserved, Held):
                     self._undo(draw)
-                    raise _refusal(allowance.lines, reserved, Amounts(tokens, cost), now, quotas)
+                    raise _refusal(allowance.lines, reserved, Amounts(tokens, cost), now, Quotas(told, left))
                 allotment = reserved
-            quotas += allowance.quotas(allotment.standings, allotment.free, now=now)
-        return Reservation(self, estimate, draw, allotment, quotas)
+            told, left = told + allowance.told, [*left, *allowance.left(allotment, now)]
+        return Reservation(self, estimate, draw, allotment, Quotas(told, left))
 
-    async def _taken(self, draw: Draw) -> Taken:
+    async def _taken(self, demand: Demand, draw: Draw, quotas: Quotas) -> Sequence[int]:
+        """Take what could not be taken at once; gives how the counters stand. `quotas` stand before it in a refusal."""
         try:
-            return await self._counters.take(draw)
+            taken = await self._counters.take(draw)
         except asyncio.CancelledError:
             # It may have been taken all the same.
             self._undo(draw)
             raise
+        if taken.refused is not None:
+            left = demand.left(taken.used, draw.taken_at)
+            stood = Quotas(quotas.told + demand.told, [*quotas.values, *left])
+            raise counter_refusal(demand, draw, taken, rate_headers(stood))
+        return taken.used
 
     def _undo(self, draw: Draw | None) -> None:
         if draw is not None:
@@ -229,7 +240,7 @@ class Admission:
         amounts = Amounts(bytes=bounded(count))
         held = await self._purses.reservations.use(tuple(budget for _, budget in budgets), amounts)
         if held.refused is not None:
-            raise _refusal(budgets, held, amounts, now, ())
+            raise _refusal(budgets, held, amounts, now, NO_QUOTAS)
 
     def check_file(self, client: Client, size_bytes: int) -> None:
         """Raise FileTooLargeError when a file is larger than any limit that holds for the client allows."""
@@ -252,20 +263,14 @@ class Admission:
         await self._purses.reservations.drained()
 
 
-def _quotas(demand: Demand, draw: Draw, taken: Taken, known: tuple[Quotas, ...]) -> tuple[Quotas, ...]:
-    quotas = demand.quotas(draw, taken)
-    if taken.refused is not None:
-        raise counter_refusal(demand, draw, taken, rate_headers(known + quotas))
-    return quotas
-
-
 def _refusal(
-    budgets: tuple[tuple[Party, Budget], ...], held: Held, amounts: Amounts, now: float, quotas: tuple[Quotas, ...]
+    budgets: tuple[tuple[Party, Budget], ...], held: Held, amounts: Amounts, now: float, quotas: Quotas
 ) -> RateLimitedError:
     party, budget = next((party, budget) for party, budget in budgets if budget == held.refused)
     standing = held.standings[0]
     if party.whose is Whose.CLIENT:
-        quotas += (quotas_of(budget, standing, now=now),)
+        left = left_of(budget, standing, now=now)
+        quotas = Quotas((*quotas.told, policies_of(budget)), [*quotas.values, *left])
     return budget_refusal(party, budget, standing, amounts, now=now, headers=rate_headers(quotas))
 
 

@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from hashlib import blake2b
-from typing import Generic, NamedTuple, TypeVar
+from typing import Generic, TypeVar
 
 from app.clients.identity import LOCAL, Client, Scope
 from app.clients.jwks import Fetch
@@ -36,7 +36,8 @@ APP_CHECK_HEADER = "X-Firebase-AppCheck"
 T = TypeVar("T")
 
 
-class Presented(NamedTuple):
+@dataclass(slots=True)
+class Presented:
     """What a request brings to prove who it is from; empty credentials are none."""
 
     bearer: str | None = None

@@ -10,8 +10,8 @@ from datetime import UTC, datetime
 from functools import lru_cache
 
 from app.clients.parties import Party
-from app.clients.rate_headers import Policies, Policy, Quotas
-from app.store.budget_records import NO_AMOUNTS, Amounts, Budget, Standing
+from app.clients.rate_headers import Policies, Policy
+from app.store.budget_records import Budget, Standing
 
 DAY_S = 86_400
 NANO = 1_000_000_000
@@ -69,7 +69,8 @@ def is_day(budget: Budget) -> bool:
 
 
 @lru_cache(maxsize=1_024)
-def _policies(budget: Budget) -> Policies:
+def policies_of(budget: Budget) -> Policies:
+    """Give a budget's limits as a client is told of them; money is counted in millionths of a US dollar."""
     name = "day" if is_day(budget) else "month"
     window_s = int(budget.ends_at - budget.starts_at)
     found = []
@@ -82,19 +83,20 @@ def _policies(budget: Budget) -> Policies:
     return Policies(found)
 
 
-def quotas_of(budget: Budget, standing: Standing, *, now: float, free: Amounts = NO_AMOUNTS) -> Quotas:
-    """Tell how a budget's limits stand; money is counted in millionths of a US dollar.
+def left_of(budget: Budget, standing: Standing, *, now: float, tokens_free: int = 0, cost_free: int = 0) -> list[int]:
+    """Tell how a budget's limits stand: the numbers for the places of `policies_of`.
 
-    `free` is what has been reserved for calls that are yet to come.
+    What is free has been reserved for calls that are yet to come.
     """
     used, reserved = standing
     resets_in_s = math.ceil(budget.ends_at - now)
     values: list[int] = []
     if budget.tokens is not None:
-        values += (max(budget.tokens - used.tokens - reserved.tokens + free.tokens, 0), resets_in_s)
+        left = budget.tokens - used.tokens - reserved.tokens + tokens_free
+        values += (max(0, left), resets_in_s)
     if budget.cost is not None:
-        left = (budget.cost - used.cost - reserved.cost + free.cost) // NANO_IN_MICRO
-        values += (max(left, 0), resets_in_s)
+        left = (budget.cost - used.cost - reserved.cost + cost_free) // NANO_IN_MICRO
+        values += (max(0, left), resets_in_s)
     if budget.bytes is not None:
         values += (max(budget.bytes - used.bytes, 0), resets_in_s)
-    return Quotas(_policies(budget), values)
+    return values

@@ -1,9 +1,10 @@
 """What a call may use, said before it runs, and what it has used, said when it ends."""
 
-from typing import NamedTuple
+from dataclasses import dataclass
 
 
-class Estimate(NamedTuple):
+@dataclass(slots=True)
+class Estimate:
     """What a call may use at most, as far as it is known beforehand.
 
     `output_tokens` is the cap that the client set, else RESERVED_OUTPUT_TOKENS. `cost` is US dollars for both, None
@@ -20,7 +21,8 @@ class Estimate(NamedTuple):
         return self.input_tokens + self.output_tokens
 
 
-class Used(NamedTuple):
+@dataclass(slots=True)
+class Used:
     """What a call has used: tokens in and out (thoughts are output), and US dollars, None when that is not known."""
 
     input_tokens: int

@@ -17,7 +17,7 @@ from contextlib import suppress
 from itertools import count, islice
 from typing import Self
 
-from app.store.ledger import Entry, LedgerTable, UsageBy, UsageSums
+from app.store.ledger import Entry, LedgerTable, Row, UsageBy, UsageSums
 
 __all__ = ["Entry", "Ledger"]
 
@@ -57,7 +57,7 @@ class Ledger:
         self._clock = clock
         self._writer = secrets.token_hex(8)
         self._numbers = count()
-        self._waiting: deque[tuple[int, Entry]] = deque()
+        self._waiting: deque[Row] = deque()
         self._lock = asyncio.Lock()
         self._is_due = asyncio.Event()
         self._is_closing = False
@@ -74,7 +74,8 @@ class Ledger:
             self.dropped += 1
             self._untold += 1
             return
-        self._waiting.append((next(self._numbers), entry))
+        # It is made ready at once: what is at hand now has to be fetched from memory a moment later.
+        self._waiting.append(self._table.row(self._writer, next(self._numbers), entry))
         # While the database is away, the interval alone decides when it is asked again.
         if len(self._waiting) >= DUE_AT and self._failure is None:
             self._is_due.set()
@@ -104,7 +105,7 @@ class Ledger:
                 while self._waiting:
                     batch = tuple(islice(self._waiting, BATCH))
                     async with asyncio.timeout(WRITE_TIMEOUT_S):
-                        await self._table.add(self._writer, batch)
+                        await self._table.add(batch)
                     for _ in batch:
                         self._waiting.popleft()
             except Exception as error:

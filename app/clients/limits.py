@@ -8,6 +8,7 @@ It knows no HTTP and no client, only keys; times are seconds since the epoch, gi
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Literal, NamedTuple, Protocol
 
 WINDOW_S = 60
@@ -35,7 +36,8 @@ class Counter(NamedTuple):
     quota: int
 
 
-class Draw(NamedTuple):
+@dataclass(slots=True)
+class Draw:
     """What one call takes, all or nothing: the same amount of each of this minute's `windows`, and one of each slot.
 
     `number` is the call's own in this process, by which its slots are given back.
@@ -71,8 +73,12 @@ class Counters(Protocol):
     def state(self) -> str:
         """Say how it is for `/readyz`: `ok`, or `away`."""
 
-    def take_at_once(self, draw: Draw) -> Taken | None:
-        """Take all of the draw, or nothing of it; None where that has to be waited for, which is `take`'s."""
+    def take_at_once(self, draw: Draw) -> Sequence[int] | None:
+        """Take all of the draw, and give how the counters stand, in their order.
+
+        None where nothing was taken, since it has to be waited for or is refused: `take` does the one, and says the
+        other.
+        """
 
     async def take(self, draw: Draw) -> Taken:
         """Take all of the draw, or nothing of it; raises StoreUnavailableError where an outage refuses calls."""
@@ -93,7 +99,7 @@ class Counters(Protocol):
 
 def counts_now(draw: Draw, correction: int, *, now: float) -> bool:
     """Tell whether a correction of a draw changes the minute that runs now."""
-    return correction > 0 or (correction < 0 and window_of(now) == window_of(draw.taken_at))
+    return correction > 0 or (correction < 0 and now // WINDOW_S == draw.taken_at // WINDOW_S)
 
 
 class MemoryCounters:
@@ -113,11 +119,12 @@ class MemoryCounters:
 
     async def take(self, draw: Draw) -> Taken:
         """Take all of the draw, or nothing of it."""
-        return self.take_at_once(draw)
+        used = self.take_at_once(draw)
+        return self._refused(draw) if used is None else Taken(used)
 
-    def take_at_once(self, draw: Draw) -> Taken:
-        """Take all of the draw, or nothing of it."""
-        _, now, amount, windows, slots = draw
+    def take_at_once(self, draw: Draw) -> list[int] | None:
+        """Take all of the draw, and give how the counters stand; None when it is refused."""
+        now, amount, windows, slots = draw.taken_at, draw.amount, draw.windows, draw.slots
         if now >= self._ends_at:
             self._turn(now)
         counts, running = self._counts, self._slots
@@ -125,18 +132,22 @@ class MemoryCounters:
         for key, quota in windows:
             after = counts[key] = counts.get(key, 0) + amount
             used.append(after)
-            is_refused |= after > quota
+            if after > quota:
+                is_refused = True
         for key, quota in slots:
             after = running[key] = running.get(key, 0) + 1
             used.append(after)
-            is_refused |= after > quota
-        return self._refused(draw) if is_refused else Taken(used)
+            if after > quota:
+                is_refused = True
+        if is_refused:
+            # Rare: what was taken is given back.
+            for key, _ in windows:
+                counts[key] -= amount
+            self._give_back(slots)
+            return None
+        return used
 
     def _refused(self, draw: Draw) -> Taken:
-        # Refusals are rare: what was taken is given back.
-        for key, _ in draw.windows:
-            self._counts[key] -= draw.amount
-        self._give_back(draw.slots)
         used = [self._counts[key] for key, _ in draw.windows] + [self._slots.get(key, 0) for key, _ in draw.slots]
         refused = next(
             index for index, (_, quota) in enumerate(draw.counters) if used[index] + draw.amount_of(index) > quota
@@ -156,9 +167,12 @@ class MemoryCounters:
         if correction and counts_now(draw, correction, now=now):
             if now >= self._ends_at:
                 self._turn(now)
-            for counter in draw.windows:
-                self._counts[counter.key] = max(self._counts.get(counter.key, 0) + correction, 0)
-        self._give_back(draw.slots)
+            counts = self._counts
+            for key, _ in draw.windows:
+                after = counts.get(key, 0) + correction
+                counts[key] = max(0, after)
+        if draw.slots:
+            self._give_back(draw.slots)
 
     async def renew(self, *, now: float) -> None:
         """Do nothing: what holds a slot here lives as long as this does."""

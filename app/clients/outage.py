@@ -76,7 +76,7 @@ class SharedCounters:
         self._retry_at = None
 
     def take_at_once(self, draw: Draw) -> None:
-        """Give nothing: Redis is waited for."""
+        """Take nothing: Redis is waited for."""
 
     async def take(self, draw: Draw) -> Taken:
         """Take all of the draw, or nothing of it; raises StoreUnavailableError when an outage is to refuse calls."""
@@ -106,7 +106,7 @@ class SharedCounters:
         if self._on_outage == "allow":
             self._taken_here.add(draw.number)
             return Taken((0,) * len(draw.counters))
-        taken = self._local.take_at_once(draw)
+        taken = await self._local.take(draw)
         if taken.refused is None:
             self._taken_here.add(draw.number)
         return taken

@@ -8,12 +8,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from app.clients.budgets import DAY_S, budgets_of, quotas_of
-from app.clients.limits import WINDOW_S, Counter, Draw, Taken
+from app.clients.budgets import DAY_S, budgets_of, left_of, policies_of
+from app.clients.limits import WINDOW_S, Counter, Draw
 from app.clients.parties import Party, Whose
-from app.clients.purses import Purse
-from app.clients.rate_headers import Policies, Policy, Quotas
-from app.store.budget_records import Amounts, Budget, Standing
+from app.clients.purses import Allotment, Purse
+from app.clients.rate_headers import Policies, Policy
+from app.store.budget_records import Budget
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,9 +54,12 @@ def _policy(source: Source) -> Policy:
 
 
 class Demand:
-    """From where every request of a client, or every model call, takes; it is the same for the next one."""
+    """From where every request of a client, or every model call, takes; it is the same for the next one.
 
-    __slots__ = ("_own", "_policies", "_slots", "_windows", "sources")
+    `told` are those limits that are the client's own.
+    """
+
+    __slots__ = ("_own", "_slots", "_windows", "sources", "told")
 
     def __init__(self, windows: Sequence[Source], slots: Sequence[Source] = ()) -> None:
         self.sources = (*windows, *slots)
@@ -64,43 +67,53 @@ class Demand:
         self._slots = tuple(source.counter for source in slots)
         own = [(index, each) for index, each in enumerate(self.sources) if each.party.whose is Whose.CLIENT]
         self._own = [(index, source.counter.quota, source.kind is not SLOTS) for index, source in own]
-        self._policies = Policies([_policy(source) for _, source in own])
+        self.told = (Policies([_policy(source) for _, source in own]),) if own else ()
 
     def draw(self, number: int, amount: int, now: float) -> Draw:
         """Say what is taken: of each window so much."""
         return Draw(number, now, amount, self._windows, self._slots)
 
-    def quotas(self, draw: Draw, taken: Taken) -> tuple[Quotas, ...]:
-        """Tell how the client's own limits stand, nothing where it has none."""
-        if not self._own:
-            return ()
-        used, values = taken.used, []
-        resets_in_s = WINDOW_S - int(draw.taken_at % WINDOW_S)
+    def left(self, used: Sequence[int], taken_at: float) -> list[int]:
+        """Tell how the client's own limits stand after a draw, by how the counters stand: the numbers for `told`."""
+        values: list[int] = []
+        resets_in_s = WINDOW_S - int(taken_at % WINDOW_S)
         for index, quota, has_window in self._own:
-            values.append(max(quota - used[index], 0))
+            left = quota - used[index]
+            values.append(max(0, left))
             if has_window:
                 values.append(resets_in_s)
-        return (Quotas(self._policies, values),)
+        return values
 
 
 class Allowance:
     """The budgets that hold for a client's calls on one day, in the order in which their rows are locked.
 
-    `lines` say whose each of `budgets` is; `purse` is whoever admits calls to keep what they hold in.
+    `lines` say whose each of `budgets` is, `told` are those of the client's own; `purse` is whoever admits calls to
+    keep what they hold in.
     """
 
-    __slots__ = ("_own", "budgets", "is_in_money", "lines", "purse")
+    __slots__ = ("_own", "budgets", "is_in_money", "lines", "purse", "told")
 
     def __init__(self, lines: tuple[tuple[Party, Budget], ...]) -> None:
         self.lines = lines
         self.budgets = tuple(budget for _, budget in lines)
         self.purse: Purse | None = None
         self._own = [(index, line[1]) for index, line in enumerate(lines) if line[0].whose is Whose.CLIENT]
+        self.told = tuple(policies_of(budget) for _, budget in self._own)
         self.is_in_money = any(budget.cost is not None for budget in self.budgets)
 
-    def quotas(self, standings: Sequence[Standing], free: Amounts, *, now: float) -> tuple[Quotas, ...]:
-        """Tell how the client's own stand; `free` is what has been reserved for calls that are yet to come."""
-        return tuple([quotas_of(budget, standings[index], now=now, free=free) for index, budget in self._own])
+    def left(self, allotment: Allotment, now: float) -> list[int]:
+        """Tell how the client's own stand, for a call that has drawn from an allotment: the numbers for `told`."""
+        values: list[int] = []
+        for index, budget in self._own:
+            values += left_of(
+                budget,
+                allotment.standings[index],
+                now=now,
+                tokens_free=allotment.tokens_free,
+                cost_free=allotment.cost_free,
+            )
+        return values
 
 
 class Terms:

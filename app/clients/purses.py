@@ -11,6 +11,7 @@ and no limits but what budgets say.
 """
 
 import asyncio
+import math
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from typing import NamedTuple
@@ -21,10 +22,14 @@ from app.store.budget_records import Amounts, Budget, Held, Standing, total
 
 OPEN_S = 0.25
 """How long an allotment is drawn from: what it has to spare is in nobody's way for longer."""
+RENEW_AT = 0.8
+"""At which part of that time the next one is asked for, so that where calls go on coming none has to wait for it."""
 MANY = 4
 """From how many calls at the same time on there is something to spare."""
 GROWTH = 3.0
 """How many times the calls of the last moment an allotment has room for, at most."""
+PATIENCE_S = 0.25
+"""How long the last calls of an allotment that is not drawn from any more are no reason to share less."""
 SHARE = 16
 """Of what a budget has left, at most one part in so many is reserved for several calls at once."""
 MAX_PURSES = 10_000
@@ -34,12 +39,13 @@ class Allotment:
     """One reservation, by its `id`: what is free of it, and what those of its calls used that have ended.
 
     `standings` say how its budgets stood, in their order, when it was reserved. `calls` counts those that drew from it,
-    `running` those of them that have not ended.
+    `running` those of them that have not ended. It was drawn from until `closed_at`, by the loop's clock.
     """
 
     __slots__ = (
         "_purse",
         "calls",
+        "closed_at",
         "cost_free",
         "cost_used",
         "id",
@@ -59,6 +65,7 @@ class Allotment:
         self.cost_used = 0
         self.calls = 0
         self.running = 0
+        self.closed_at = math.inf
 
     @property
     def free(self) -> Amounts:
@@ -94,12 +101,15 @@ class Purse:
 
     __slots__ = (
         "_budgets",
+        "_closed",
         "_closing",
+        "_demand",
         "_is_asking",
+        "_loop",
         "_open",
         "_opened",
         "_opened_with",
-        "_over",
+        "_renewal",
         "_reservations",
         "_room",
         "_running",
@@ -110,14 +120,17 @@ class Purse:
         self._reservations = reservations
         self._budgets = budgets
         self._opened = opened
+        self._loop = asyncio.get_running_loop()
         self._room = Amounts()
         self._running = 0
-        self._over = 0
         self._waiting: list[_Waiting] = []
         self._is_asking = False
         self._open: Allotment | None = None
         self._opened_with = (0.0, Amounts())
         self._closing: asyncio.TimerHandle | None = None
+        self._renewal: asyncio.TimerHandle | None = None
+        self._closed: set[Allotment] = set()
+        self._demand = (-math.inf, Amounts())
 
     @property
     def is_idle(self) -> bool:
@@ -138,7 +151,7 @@ class Purse:
 
         A call that is alone has a reservation of its own. Raises StoreUnavailableError.
         """
-        drawn: asyncio.Future[Allotment | Held] = asyncio.get_running_loop().create_future()
+        drawn: asyncio.Future[Allotment | Held] = self._loop.create_future()
         waiting = _Waiting(amounts, drawn)
         if is_alone:
             self._begin([waiting], amounts, is_shared=False)
@@ -157,19 +170,23 @@ class Purse:
 
     def close(self) -> None:
         """Let nobody draw any more from what is open."""
-        if self._closing is not None:
-            self._closing.cancel()
+        for timer in (self._closing, self._renewal):
+            if timer is not None:
+                timer.cancel()
         self._opened.discard(self)
-        allotment, self._open = self._open, None
-        if allotment is not None:
-            self._over += allotment.calls - allotment.running
-            self._end_if_over(allotment)
+        allotment = self._open
+        if allotment is None:
+            return
+        allotment.closed_at = self._loop.time()
+        self._demand = allotment.closed_at, self._demand_for(allotment)
+        self._open = None
+        self._closed.add(allotment)
+        self._end_if_over(allotment)
 
     def call_ended(self, allotment: Allotment) -> None:
         """Take note that one call less runs."""
         self._running -= 1
         if allotment is not self._open:
-            self._over += 1
             self._end_if_over(allotment)
 
     def call_left(self, allotment: Allotment) -> None:
@@ -180,14 +197,14 @@ class Purse:
     def _end_if_over(self, allotment: Allotment) -> None:
         """End an allotment that is not open any more when all its calls have ended."""
         if not allotment.running:
-            self._over -= allotment.calls
+            self._closed.discard(allotment)
             self._reservations.end(allotment.id, tokens=allotment.tokens_used, cost=allotment.cost_used)
 
     def _ask_soon(self) -> None:
         # What comes in the same turn of the loop is asked for together.
         if not self._is_asking:
             self._is_asking = True
-            asyncio.get_running_loop().call_soon(self._ask)
+            self._loop.call_soon(self._ask)
 
     def _ask(self) -> None:
         waiting = [each for each in self._waiting if not each.drawn.done()]
@@ -203,25 +220,34 @@ class Purse:
     def _together(self, waiting: Sequence[_Waiting]) -> Amounts | None:
         # What is reserved for all that wait and for those about to come; None when each had better do it alone.
         running = self._running + len(waiting)
-        # Where some calls last much longer than others, what is held for those that are over would add up.
-        if running < MANY or self._over > running:
+        if self._is_for_each_alone(running):
             return None
         needed = total(each.amounts for each in waiting)
         room = self._room
         if 2 * needed.tokens > room.tokens or 2 * needed.cost > room.cost:
             return None
-        spare = self._drawn_of_late() or needed
+        spare = self._demand_of_late() or needed
         return Amounts(
             min(needed.tokens + spare.tokens, room.tokens),
             min(needed.cost + spare.cost, room.cost),
         )
 
-    def _drawn_of_late(self) -> Amounts | None:
-        allotment = self._open
-        if allotment is None:
-            return None
+    def _is_for_each_alone(self, running: int) -> bool:
+        # Where some calls last much longer than others, what is held for those that are over would add up.
+        since = self._loop.time() - PATIENCE_S
+        over = sum(each.calls - each.running for each in self._closed if each.closed_at <= since)
+        return running < MANY or over > running
+
+    def _demand_of_late(self) -> Amounts | None:
+        if self._open is not None:
+            return self._demand_for(self._open)
+        closed_at, amounts = self._demand
+        return amounts if self._loop.time() - closed_at < OPEN_S else None
+
+    def _demand_for(self, allotment: Allotment) -> Amounts:
+        """Tell what is drawn while an allotment is open, if calls come as they have drawn from this one."""
         opened_at, amounts = self._opened_with
-        age_s = max(asyncio.get_running_loop().time() - opened_at, OPEN_S / GROWTH)
+        age_s = max(self._loop.time() - opened_at, OPEN_S / GROWTH)
         tokens, cost = amounts.tokens - allotment.tokens_free, amounts.cost - allotment.cost_free
         return Amounts(int(tokens * OPEN_S / age_s), int(cost * OPEN_S / age_s))
 
@@ -258,11 +284,21 @@ class Purse:
             self._end_if_over(allotment)
             return
         self.close()
-        loop = asyncio.get_running_loop()
         self._open = allotment
-        self._opened_with = (loop.time(), amounts)
+        self._opened_with = (self._loop.time(), amounts)
         self._opened.add(self)
-        self._closing = loop.call_later(OPEN_S, self.close)
+        self._renewal = self._loop.call_later(OPEN_S * RENEW_AT, self._renew)
+        self._closing = self._loop.call_later(OPEN_S, self.close)
+
+    def _renew(self) -> None:
+        # Whoever waits has had it asked for already.
+        if self._open is None or self._is_asking or self._is_for_each_alone(self._running):
+            return
+        demand, room = self._demand_for(self._open), self._room
+        if demand != Amounts():
+            self._is_asking = True
+            amounts = Amounts(min(demand.tokens, room.tokens), min(demand.cost, room.cost))
+            self._begin((), amounts, is_shared=True)
 
     def _refused(self, waiting: Sequence[_Waiting], held: Held, *, is_shared: bool) -> None:
         if is_shared:

@@ -5,6 +5,8 @@ RateLimit: "requests";r=59;t=42, "tokens-day";r=1990000;t=3600
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
 from typing import NamedTuple
 
 
@@ -27,15 +29,22 @@ class Policies:
     __slots__ = ("left", "stated")
 
     def __init__(self, policies: Sequence[Policy]) -> None:
-        self.stated = ", ".join(map(_stated, policies))
-        self.left = ", ".join(f'"{each.name}";r=%s' + ("" if each.window_s is None else ";t=%s") for each in policies)
+        self.stated = ", ".join(map(_stated, policies)).encode()
+        left = (f'"{each.name}";r=%d' + ("" if each.window_s is None else ";t=%d") for each in policies)
+        self.left = ", ".join(left).encode()
 
 
-class Quotas(NamedTuple):
-    """How limits stand: the numbers for the places that `policies` have, none of them negative."""
+@dataclass(slots=True, eq=False)
+class Quotas:
+    """How limits stand: the numbers for the places that `told` have, one after the other, none of them negative."""
 
-    policies: Policies
-    values: list[int]
+    told: tuple[Policies, ...] = ()
+    values: Sequence[int] = ()
+
+
+NO_QUOTAS = Quotas()
+Field = tuple[bytes, bytes]
+"""A name in lower case, and a value."""
 
 
 def _stated(policy: Policy) -> str:
@@ -44,11 +53,21 @@ def _stated(policy: Policy) -> str:
     return f'"{policy.name}";q={policy.limit}{unit}{window}'
 
 
-def rate_headers(quotas: Sequence[Quotas]) -> dict[str, str]:
+@lru_cache(maxsize=1_024)
+def _together(told: tuple[Policies, ...]) -> tuple[Field, bytes]:
+    stated = b", ".join([each.stated for each in told])
+    return (b"ratelimit-policy", stated), b", ".join([each.left for each in told])
+
+
+def rate_fields(quotas: Quotas) -> tuple[Field, ...]:
     """Give both fields, or neither when no limit is told of."""
-    if not quotas:
-        return {}
-    return {
-        "RateLimit-Policy": ", ".join([policies.stated for policies, _ in quotas]),
-        "RateLimit": ", ".join([policies.left % tuple(values) for policies, values in quotas]),
-    }
+    if not quotas.told:
+        return ()
+    policy, left = _together(quotas.told)
+    return policy, (b"ratelimit", left % tuple(quotas.values))
+
+
+def rate_headers(quotas: Quotas) -> dict[str, str]:
+    """Give both fields, or neither when no limit is told of, as an error carries them."""
+    fields = rate_fields(quotas)
+    return dict(zip(("RateLimit-Policy", "RateLimit"), (value.decode() for _, value in fields), strict=False))

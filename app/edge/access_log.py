@@ -6,13 +6,13 @@ same reason an unexpected exception is logged as its type and its frames, withou
 
 import logging
 import re
-import secrets
 import traceback
-from time import perf_counter
+from time import perf_counter, time
 from typing import TYPE_CHECKING, NamedTuple
 
 from app.edge.reply import error_response, reply
 from app.errors import ClientGoneError, GatewayError, InternalError
+from app.ids import new_id
 
 if TYPE_CHECKING:
     import asyncio
@@ -28,6 +28,24 @@ _LINE = "%s %s %d %.1fms in=%d out=%d request_id=%s"
 _CLIENT_ID = re.compile(rb"[A-Za-z0-9_-]{8,64}")
 _STARTS = frozenset({"http.response.start", "websocket.http.response.start", "websocket.accept"})
 _BODIES = frozenset({"http.response.body", "websocket.http.response.body"})
+
+
+class _Line(logging.LogRecord):
+    """A record of the access log. All of them are the same but for what they say and when, so that is all that is made.
+
+    Not what `info()` makes, which looks through the stack for its caller, and no line shows that.
+    """
+
+    def __init__(self, values: tuple[object, ...]) -> None:
+        now = time()
+        fields = self.__dict__
+        fields.update(_SAME)
+        fields["args"] = values
+        fields["created"] = now
+        fields["msecs"] = int(now % 1 * 1000) + 0.0
+
+
+_SAME = vars(_access.makeRecord(_access.name, logging.INFO, __file__, 0, _LINE, (), None))
 
 
 class Exchanged(NamedTuple):
@@ -160,15 +178,14 @@ class _Exchange:
             ended.bytes_out,
             scope["gateway.request_id"],
         )
-        # Not `info()`, which looks through the stack for its caller, and no line shows that.
-        _access.handle(_access.makeRecord(_access.name, logging.INFO, __file__, 0, _LINE, values, None))
+        _access.handle(_Line(values))
 
 
 def _request_id(scope: "Scope") -> bytes:
     for name, value in scope["headers"]:
         if name == b"x-request-id" and _CLIENT_ID.fullmatch(value):
             return bytes(value)
-    return b"req_" + secrets.token_hex(12).encode("ascii")
+    return new_id("req_").encode("ascii")
 
 
 def _log_defect(error: BaseException, exchange: _Exchange) -> None:

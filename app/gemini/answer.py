@@ -12,6 +12,7 @@ from app.gemini.refusals import error_of, read_refusal
 
 Json = dict[str, object]
 MODALITIES = ("text", "image", "audio", "video", "document")
+_NO_COUNTS = dict.fromkeys(MODALITIES, 0)
 
 
 NO_MODALITIES: Mapping[str, int] = MappingProxyType({})
@@ -63,23 +64,25 @@ def _count(value: object) -> int:
 
 def by_modality(details: object) -> dict[str, int]:
     """Read a list of `{modality, tokenCount}`; names in lower case, zero for those not named."""
-    counts = dict.fromkeys(MODALITIES, 0)
-    for item in map(_object, _list(details)):
-        if name := str(item.get("modality", "")).lower():
-            counts[name] = counts.get(name, 0) + _count(item.get("tokenCount"))
+    counts = _NO_COUNTS.copy()
+    if isinstance(details, list):
+        for item in details:
+            if isinstance(item, dict) and (name := str(item.get("modality", "")).lower()):
+                counts[name] = counts.get(name, 0) + _count(item.get("tokenCount"))
     return counts
 
 
 def read_usage(metadata: object) -> Usage:
     """Read `usageMetadata`."""
-    usage = _object(metadata)
+    get = _object(metadata).get
+    # By position, since this is done for every call.
     return Usage(
-        input_tokens=_count(usage.get("promptTokenCount")) + _count(usage.get("toolUsePromptTokenCount")),
-        output_tokens=_count(usage.get("candidatesTokenCount")),
-        thinking_tokens=_count(usage.get("thoughtsTokenCount")),
-        cached_tokens=_count(usage.get("cachedContentTokenCount")),
-        total_tokens=_count(usage.get("totalTokenCount")),
-        input_by_modality=by_modality(usage.get("promptTokensDetails")),
+        _count(get("promptTokenCount")) + _count(get("toolUsePromptTokenCount")),
+        _count(get("candidatesTokenCount")),
+        _count(get("thoughtsTokenCount")),
+        _count(get("cachedContentTokenCount")),
+        _count(get("totalTokenCount")),
+        by_modality(get("promptTokensDetails")),
     )
 
 
@@ -94,6 +97,7 @@ class AnswerReader:
         self._block_reason: str | None = None
         self._model: str | None = None
         self._usage: object = None
+        self._answer: Answer | None = None
         self.text_chars = 0
 
     def feed(self, data: bytes) -> list[Delta]:
@@ -109,6 +113,7 @@ class AnswerReader:
             raise UpstreamFailedError("Gemini's answer is not a JSON object.")
         if "error" in response:
             raise _stream_error(data, response)
+        self._answer = None
         self._usage = response.get("usageMetadata") or self._usage
         model = response.get("modelVersion")
         self._model = model if isinstance(model, str) else self._model
@@ -134,6 +139,11 @@ class AnswerReader:
 
     def answer(self) -> Answer:
         """Give what has been gathered. Raises UpstreamFailedError when Gemini never said why it ended."""
+        if self._answer is None:
+            self._answer = self._gathered()
+        return self._answer
+
+    def _gathered(self) -> Answer:
         reason = self._finish_reason
         if self._block_reason is not None and reason is None:
             reason = "blocked"

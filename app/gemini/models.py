@@ -66,11 +66,14 @@ class Price(BaseModel):
     def cost(self, usage: Usage) -> float:
         """Estimate what a call cost in dollars."""
         rate_in, rate_out = self._rates(usage.input_tokens)
-        rate_cached = rate_in if self.cached is None else self.cached
-        rate_audio = rate_in if self.input_audio is None else self.input_audio
-        audio = usage.input_by_modality.get("audio", 0)
-        fresh = max(0, usage.input_tokens - usage.cached_tokens)
-        paid = fresh * rate_in + min(audio, fresh) * (rate_audio - rate_in) + usage.cached_tokens * rate_cached
+        fresh = usage.input_tokens
+        paid = 0.0
+        if usage.cached_tokens:
+            fresh = max(0, fresh - usage.cached_tokens)
+            paid = usage.cached_tokens * (rate_in if self.cached is None else self.cached)
+        paid += fresh * rate_in
+        if self.input_audio is not None:
+            paid += min(usage.input_by_modality.get("audio", 0), fresh) * (self.input_audio - rate_in)
         return (paid + (usage.output_tokens + usage.thinking_tokens) * rate_out) / PER_MILLION
 
 

@@ -14,7 +14,7 @@ from app.native.bodies import Policies, take
 from app.native.deferred import check_deferred
 from app.native.heads import PAGING, check_content, encoded, query_of, upstream_headers
 from app.native.listing import list_owned
-from app.native.metered import Metered, answered, merged
+from app.native.metered import Metered, merged
 from app.native.owning import owned
 from app.native.reading import read_generation
 from app.native.relay import Document, Outgoing, fetch, send_document
@@ -125,7 +125,7 @@ async def _look(call: Call, batch: Resource, document: Document) -> None:
     # A file of results does not come by here: what was reserved stays booked.
     if reservation is not None and file is None:
         model = batch.model or ""
-        services.metering.settle_later(call.meter, reservation, model, answered(_usage_of(output), "batch_ended"))
+        services.metering.settle_later(call.meter, reservation, model, _usage_of(output), "batch_ended")
 
 
 def _usage_of(output: Mapping[str, object]) -> Usage:

@@ -12,7 +12,7 @@ from app.errors import UpstreamFailedError
 from app.native.bodies import Body, Policies, take
 from app.native.deferred import check_deferred
 from app.native.heads import check_content, encoded, query_of, upstream_headers
-from app.native.metered import Metered, answered, settle
+from app.native.metered import Metered, settle
 from app.native.owning import owned
 from app.native.reading import read_interaction
 from app.native.relay import Outgoing, Reading, Watch, fetch, relay, send_document
@@ -63,8 +63,8 @@ async def get(scope: Scope, receive: Receive, send: Send, call: Call) -> None:
     if interaction.call is not None and said.usage is not None and said.finish_reason not in _RUNNING:
         reservation = await call.services.resources.take_call(interaction.key)
         if reservation is not None:
-            answer = answered(said.usage, said.finish_reason or "completed")
-            call.services.metering.settle_later(call.meter, reservation, interaction.model or "", answer)
+            outcome = said.finish_reason or "completed"
+            call.services.metering.settle_later(call.meter, reservation, interaction.model or "", said.usage, outcome)
 
 
 async def cancel(scope: Scope, receive: Receive, send: Send, call: Call) -> None:

@@ -17,7 +17,7 @@ from starlette.types import Message, Receive, Scope, Send
 from app.errors import GatewayError, UpstreamFailedError
 from app.gemini.answer import Usage
 from app.native.deferred import check_deferred
-from app.native.metered import Estimated, Metered, answered, merged
+from app.native.metered import Estimated, Metered, merged
 from app.native.reading import read_live
 from app.native.resolving import Resolver, handle_key
 from app.native.scanning import LIVE, Found
@@ -74,7 +74,8 @@ class _Session:
                         closed = await self._converse()
                     finally:
                         asked.is_refused = not self.turns
-                        asked.answer = answered(merged(self.turns), "turn_complete") if self.turns else None
+                        if self.turns:
+                            asked.usage, asked.outcome = merged(self.turns), "turn_complete"
             if closed is not None:
                 await self.socket.close(code=_sendable(closed.code), message=closed.reason.encode())
         except GatewayError as error:

@@ -7,7 +7,7 @@ from types import TracebackType
 from typing import NamedTuple
 
 from app.accounting.metering import Asked
-from app.gemini.answer import Answer, Usage
+from app.gemini.answer import Usage
 from app.native.relay import Watch
 from app.native.services import Call
 
@@ -18,19 +18,6 @@ class Estimated(NamedTuple):
     input_tokens: int
     max_output_tokens: int | None = None
     tier: str = "standard"
-
-
-def answered(usage: Usage, finish_reason: str) -> Answer:
-    """Give an answer of which only its usage matters."""
-    return Answer(
-        text="",
-        thoughts=None,
-        finish_reason=finish_reason,
-        finish_message=None,
-        block_reason=None,
-        model=None,
-        usage=usage,
-    )
 
 
 def merged(usages: Iterable[Usage]) -> Usage:
@@ -106,7 +93,7 @@ def settle(asked: Asked, watch: Watch) -> None:
         return
     said = watch.said
     if said.usage is not None and (watch.is_whole or said.usage.output_tokens):
-        asked.answer = answered(said.usage, said.finish_reason or "other")
+        asked.usage, asked.outcome = said.usage, said.finish_reason or "other"
     elif watch.is_whole:
         asked.is_unmetered = True
     else:

@@ -4,9 +4,8 @@ Whatever stands in an entry can be written: texts are cut to their columns, numb
 HTTP, no Gemini and no clock; times are seconds since the epoch, days and months are UTC's.
 """
 
-import asyncio
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from enum import StrEnum
@@ -28,6 +27,8 @@ MAX_SUMS = 1_000
 _TABLE = cast("Table", LedgerRow.__table__)
 
 Surface = Literal["rest", "openai", "native"]
+Row = tuple[object, ...]
+"""An entry as the table has it."""
 
 
 class Entry(NamedTuple):
@@ -155,11 +156,12 @@ def _day(number: float, *, is_sqlite: bool) -> date | str:
     return str(day) if is_sqlite else day
 
 
-ROWS_AT_ONCE = 200
-"""How many rows are made without a pause: about a millisecond's worth; and how many stand in one statement."""
+PORTIONS = (1_024, 256, 64, 16, 4, 1)
+"""How many rows a statement may have in SQLite, which takes 32,766 values in one. Few sizes: each is compiled once, and
+kept, the largest in 5 MB."""
 
 
-def _values(writer: str, number: int, entry: Entry, *, is_sqlite: bool) -> tuple[object, ...]:
+def _row(writer: str, number: int, entry: Entry, *, is_sqlite: bool) -> Row:
     day = _day(entry.at // 86_400, is_sqlite=is_sqlite)
     modality = entry.input_by_modality.get
     counts = (
@@ -192,24 +194,34 @@ def _values(writer: str, number: int, entry: Entry, *, is_sqlite: bool) -> tuple
 
 
 _NAMES = tuple(column.name for column in _TABLE.columns)
-"""In the order of `_values`, which is the table's."""
+"""In the order of `_row`, which is the table's."""
 
 
-def _insert(values: str) -> str:
+def _insert(values: str, *, instead: str = "") -> str:
     # Written by hand, of names of our own, and given to the driver as it is: what SQLAlchemy does for each row costs
     # more than the row.
-    return f"INSERT INTO ledger ({', '.join(_NAMES)}) VALUES {values} ON CONFLICT DO NOTHING"  # noqa: S608
+    return f"INSERT {instead} INTO ledger ({', '.join(_NAMES)}) VALUES {values} ON CONFLICT DO NOTHING"  # noqa: S608
 
 
 _INSERT_POSTGRESQL = _insert(f"({', '.join(f'${number}' for number in range(1, len(_NAMES) + 1))})")
 
 
-@lru_cache(maxsize=2 * ROWS_AT_ONCE)
+@lru_cache(maxsize=len(PORTIONS))
 def _insert_sqlite(rows: int) -> str:
     # Many rows in one statement: between two statements the driver hands the interpreter over to the event loop and
     # waits for it again, which costs both of them more than the row.
     row = f"({', '.join('?' * len(_NAMES))})"
-    return _insert(", ".join([row] * rows))
+    # A row that cannot be written ends the whole transaction: SQLite need not remember, in a file, what the statement
+    # alone has changed.
+    return _insert(", ".join([row] * rows), instead="OR ROLLBACK")
+
+
+def _portions(rows: Sequence[Row]) -> Iterator[Sequence[Row]]:
+    start = 0
+    for size in PORTIONS:
+        while len(rows) - start >= size:
+            yield rows[start : start + size]
+            start += size
 
 
 class LedgerTable:
@@ -217,26 +229,24 @@ class LedgerTable:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._is_sqlite = database.is_sqlite
 
-    async def add(self, writer: str, numbered: Sequence[tuple[int, Entry]]) -> None:
+    def row(self, writer: str, number: int, entry: Entry) -> Row:
+        """Make a call ready to be written: the `number`-th that `writer` has seen."""
+        return _row(writer, number, entry, is_sqlite=self._is_sqlite)
+
+    async def add(self, rows: Sequence[Row]) -> None:
         """Write calls down, all of them or none; those that are there already, by writer and number, stay as they are.
 
         Raises StoreUnavailableError when the database is away.
         """
-        is_sqlite = self._database.is_sqlite
-        slices: list[list[tuple[object, ...]]] = []
-        for start in range(0, len(numbered), ROWS_AT_ONCE):
-            some = numbered[start : start + ROWS_AT_ONCE]
-            slices.append([_values(writer, number, entry, is_sqlite=is_sqlite) for number, entry in some])
-            # The loop's other work goes on between them.
-            await asyncio.sleep(0)
 
         def work(connection: Connection) -> None:
-            for rows in slices:
-                if is_sqlite:
-                    connection.exec_driver_sql(_insert_sqlite(len(rows)), tuple(chain.from_iterable(rows)))
-                else:
-                    connection.exec_driver_sql(_INSERT_POSTGRESQL, rows)
+            if not self._is_sqlite:
+                connection.exec_driver_sql(_INSERT_POSTGRESQL, list(rows))
+                return
+            for some in _portions(rows):
+                connection.exec_driver_sql(_insert_sqlite(len(some)), tuple(chain.from_iterable(some)))
 
         await self._database.run(work)
 

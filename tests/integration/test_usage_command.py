@@ -46,7 +46,8 @@ async def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     for name, value in store_environment(tmp_path).items():
         monkeypatch.setenv(name, value)
     async with open_database(database_url(tmp_path)) as database:
-        await LedgerTable(database).add("test", list(enumerate(CALLS)))
+        table = LedgerTable(database)
+        await table.add([table.row("test", number, entry) for number, entry in enumerate(CALLS)])
     return lambda *arguments: CliRunner().invoke(cli, ["keys", "usage", *arguments])
 
 

@@ -94,7 +94,9 @@ class _Frame:
 
 
 _STRING = re.compile(rb'"([^"\\\x00-\x1f]*(?:\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4})[^"\\\x00-\x1f]*)*)"')
-_KEY = re.compile(rb'[ \t\n\r]*"([^"\\\x00-\x1f]*(?:\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4})[^"\\\x00-\x1f]*)*)"[ \t\n\r]*:')
+_KEY = re.compile(
+    rb'[ \t\n\r]*"([^"\\\x00-\x1f]*(?:\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4})[^"\\\x00-\x1f]*)*)"[ \t\n\r]*:[ \t\n\r]*'
+)
 _UNENDED = re.compile(
     rb'"[^"\\\x00-\x1f]*(?:\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4})[^"\\\x00-\x1f]*)*(?:\\u?[0-9a-fA-F]{0,3})?\Z'
 )
@@ -116,7 +118,9 @@ _TOLD = frozenset({Role.NUMBER, Role.FLAG})
 _QUOTE, _BRACE, _BRACKET, _END_BRACE, _END_BRACKET, _COMMA, _SPACE_CODE = b'"{[}], '
 _OPENING = (_BRACE, _BRACKET)
 _VALUE, _FIRST_VALUE, _KEY_NEXT, _FIRST_KEY, _AFTER, _TEXT, _END = _At
+_TREE, _CLOSED, _DATA = Role.TREE, Role.CLOSED, Role.DATA
 """Bound once: a look-up for every token would cost more than the comparison."""
+_NO_NAME = "a name in quotes and a colon are missing, or the name is too long"
 
 
 class JsonScanner:
@@ -132,8 +136,8 @@ class JsonScanner:
         self._text_bytes = 0
         self._is_data = False
         self._offset = 0
-        self._decoder = codecs.getincrementaldecoder("utf-8")("strict")
-        self._is_ascii = True
+        self._decoder: codecs.IncrementalDecoder | None = None
+        """There is one from the first piece on that is not ASCII."""
 
     # What comes and goes
 
@@ -142,7 +146,8 @@ class JsonScanner:
 
         Raises MalformedRequestError, and ForbiddenError for what is closed.
         """
-        self._check_utf8(piece)
+        if self._decoder is not None or not piece.isascii():
+            self._decode(piece)
         data = self._held + piece if self._held else piece
         segments: list[Segment] = []
         sent = position = 0
@@ -154,22 +159,24 @@ class JsonScanner:
                     break
                 continue
             start = position
-            if data[start] <= _SPACE_CODE:
+            first = data[start]
+            if first <= _SPACE_CODE:
                 start = _SPACE.match(data, start).end()  # type: ignore[union-attr]  # it matches always
                 if start == size:
                     position = start
                     break
-            after = self._step(data, start)
-            if isinstance(after, Found):
-                if sent < start:
-                    segments.append(data[sent:start])
-                segments.append(after)
-                sent = position = start + len(after.raw)
+                first = data[start]
+            after = self._step(data, start, first)
+            if isinstance(after, int):
+                position = after
             elif after is None:
                 position = start
                 break
             else:
-                position = after
+                if sent < start:
+                    segments.append(data[sent:start])
+                segments.append(after)
+                sent = position = start + len(after.raw)
         if sent < position:
             segments.append(data if sent == 0 and position == size else data[sent:position])
         self._held = data[position:]
@@ -178,7 +185,8 @@ class JsonScanner:
 
     def end(self) -> list[Segment]:
         """Say that nothing more comes; gives what was held. Raises MalformedRequestError when it is not whole."""
-        self._decode(b"", is_last=True)
+        if self._decoder is not None:
+            self._decode(b"", is_last=True)
         held = self._held
         if self._at is _VALUE and not self._stack and held and _LAST_SCALAR.fullmatch(held):
             self._at = _END
@@ -187,34 +195,34 @@ class JsonScanner:
             raise self._wrong("it ends before it is whole", 0)
         return []
 
-    def _check_utf8(self, piece: bytes) -> None:
-        if self._is_ascii and piece.isascii():
-            return
-        self._is_ascii = False
-        self._decode(piece)
-        self._is_ascii = not self._decoder.getstate()[0]
-
     def _decode(self, piece: bytes, *, is_last: bool = False) -> None:
+        decoder = self._decoder = self._decoder or codecs.getincrementaldecoder("utf-8")("strict")
         try:
-            decoded = self._decoder.decode(piece, is_last)
+            decoded = decoder.decode(piece, is_last)
         except UnicodeDecodeError:
             raise MalformedRequestError("The JSON is not valid UTF-8.") from None
         if self._offset == 0 and not self._held and decoded.startswith("\ufeff"):
             raise MalformedRequestError("The JSON begins with a byte order mark; leave it out.")
 
-    # One token
+    # One token, and what mostly follows it: each of its own would cost more than what is done for it
 
-    def _step(self, data: bytes, start: int) -> "int | Found | None":
-        """Take the token at `start`; gives where it ends, what was found, or None when it is not whole yet."""
-        at, first = self._at, data[start]
+    def _step(self, data: bytes, start: int, first: int) -> "int | Found | None":
+        """Take what is at `start`; gives where it ends, what was found, or None when it is not whole yet."""
+        at = self._at
         if at is _AFTER:
-            return self._after(start, first)
+            frame = self._stack[-1]
+            if first == (_END_BRACE if frame.is_object else _END_BRACKET):
+                return self._close(data, start)
+            if first != _COMMA:
+                raise self._wrong("a comma or an end is missing", start)
+            self._at = _KEY_NEXT if frame.is_object else _VALUE
+            return self._key_behind(data, start + 1) if frame.is_object else start + 1
+        if first == _QUOTE and (at is _VALUE or at is _FIRST_VALUE):
+            return self._string(data, start)
         if at is _KEY_NEXT or (at is _FIRST_KEY and first != _END_BRACE):
             return self._key(data, start)
-        if first == _QUOTE and at is not _END:
-            return self._string(data, start)
         if first in _OPENING and (at is _VALUE or at is _FIRST_VALUE):
-            return self._open(start, is_object=first == _BRACE)
+            return self._open(data, start, is_object=first == _BRACE)
         return self._other(data, start, first)
 
     def _other(self, data: bytes, start: int, first: int) -> int | None:
@@ -222,69 +230,90 @@ class JsonScanner:
         if at is _END:
             raise self._wrong("something follows the document", start)
         if at is _FIRST_KEY or (at is _FIRST_VALUE and first == _END_BRACKET):
-            return self._close(start)
+            return self._close(data, start)
         return self._scalar(data, start)
 
-    def _after(self, start: int, first: int) -> int:
-        frame = self._stack[-1]
-        if first == _COMMA:
-            self._at = _KEY_NEXT if frame.is_object else _VALUE
-            return start + 1
-        if first == (_END_BRACE if frame.is_object else _END_BRACKET):
-            return self._close(start)
-        raise self._wrong("a comma or an end is missing", start)
-
-    def _open(self, start: int, *, is_object: bool) -> int:
-        if len(self._stack) >= MAX_DEPTH:
+    def _open(self, data: bytes, start: int, *, is_object: bool) -> int:
+        stack = self._stack
+        if len(stack) >= MAX_DEPTH:
             raise self._wrong(f"it has more than {MAX_DEPTH} levels", start)
-        parent = self._stack[-1] if self._stack else None
-        role = parent.role if parent is not None else Role.SCANNED
-        is_free = parent is not None and (parent.is_free or role is Role.TREE)
-        if role is Role.CLOSED:
-            raise self._closed(parent)
+        parent = stack[-1] if stack else None
+        if parent is None:
+            role, is_free = Role.SCANNED, False
+        else:
+            role = parent.role
+            is_free = parent.is_free or role is _TREE
+            if role is _CLOSED:
+                raise self._closed(parent)
         frame = _Frame(is_object, is_free, set() if is_object and not is_free else None)
-        if not is_object and parent is not None:
+        stack.append(frame)
+        if is_object:
+            self._at = _FIRST_KEY
+            return self._key_behind(data, start + 1)
+        self._at = _FIRST_VALUE
+        if parent is not None:
             # What stands in a list has the list's name.
             frame.key = parent.key
             frame.role = role if role in _INHERITED else Role.SCANNED
-        self._stack.append(frame)
-        self._at = _FIRST_KEY if is_object else _FIRST_VALUE
         return start + 1
 
-    def _close(self, start: int) -> int:
-        frame = self._stack.pop()
-        if frame.media_bytes:
-            facts, kind = self.facts, frame.mime_type
-            facts.media_bytes[kind] = facts.media_bytes.get(kind, 0) + frame.media_bytes
-            facts.media_count[kind] = facts.media_count.get(kind, 0) + 1
-        self._at = _AFTER if self._stack else _END
-        return start + 1
+    def _close(self, data: bytes, start: int) -> int:
+        stack = self._stack
+        while True:
+            frame = stack.pop()
+            if frame.media_bytes:
+                facts, kind = self.facts, frame.mime_type
+                facts.media_bytes[kind] = facts.media_bytes.get(kind, 0) + frame.media_bytes
+                facts.media_count[kind] = facts.media_count.get(kind, 0) + 1
+            start += 1
+            if not stack:
+                self._at = _END
+                return start
+            # What has ended mostly ends what it stands in.
+            if start == len(data) or data[start] != (_END_BRACE if stack[-1].is_object else _END_BRACKET):
+                self._at = _AFTER
+                return start
+
+    def _key_behind(self, data: bytes, start: int) -> int:
+        """Take the name that stands at `start`, if there is a whole one; gives where what was taken ends."""
+        match = _KEY.match(data, start)
+        return start if match is None else self._named(data, match)
 
     def _key(self, data: bytes, start: int) -> int | None:
         match = _KEY.match(data, start)
-        if match is None or match.end() - start > MAX_KEY_BYTES:
-            if match is None and len(data) - start <= MAX_KEY_BYTES and _UNENDED_KEY.match(data, start):
-                return None
-            raise self._wrong("a name in quotes and a colon are missing, or the name is too long", start)
-        frame = self._stack[-1]
-        frame.key, frame.role = self._known(match[1], start)
-        if frame.names is not None:
-            if frame.key in frame.names:
-                raise self._wrong(f"the name {frame.key[:60]!r} stands twice in one object", start)
-            frame.names.add(frame.key)
-            if len(frame.names) > MAX_NAMES:
-                raise self._wrong(f"an object has more than {MAX_NAMES} names", start)
-        self._at = _VALUE
-        return match.end()
+        if match is not None:
+            return self._named(data, match)
+        if len(data) - start <= MAX_KEY_BYTES and _UNENDED_KEY.match(data, start):
+            return None
+        raise self._wrong(_NO_NAME, start)
 
-    def _known(self, written: bytes, start: int) -> tuple[str, Role]:
+    def _named(self, data: bytes, match: re.Match[bytes]) -> int:
+        """Take a name, and the text behind it, if that is free and whole."""
+        written = match[1]
+        if len(written) > MAX_KEY_BYTES:
+            raise self._wrong(_NO_NAME, match.start(1) - 1)
+        known = self._policy.known.get(written) or self._learnt(written, match.start(1) - 1)
+        frame = self._stack[-1]
+        key, role = frame.key, frame.role = known
+        if frame.names is not None:
+            if key in frame.names:
+                raise self._wrong(f"the name {key[:60]!r} stands twice in one object", match.start(1) - 1)
+            frame.names.add(key)
+            if len(frame.names) > MAX_NAMES:
+                raise self._wrong(f"an object has more than {MAX_NAMES} names", match.start(1) - 1)
+        self._at = _VALUE
+        end = match.end()
+        if (frame.is_free or role in _FREE) and end < len(data) and data[end] == _QUOTE:
+            return self._begin_text(data, end + 1, is_data=role is _DATA and not frame.is_free)
+        return end
+
+    def _learnt(self, written: bytes, start: int) -> tuple[str, Role]:
         policy = self._policy
-        known = policy.known.get(written)
-        if known is None:
-            name = fold(self._unescaped(written, start))
-            known = name, policy.roles.get(name, Role.SCANNED)
-            if len(policy.known) < MAX_KNOWN:
-                policy.known[written] = known
+        name = fold(self._unescaped(written, start))
+        known = name, policy.roles.get(name, Role.SCANNED)
+        # Mostly they are the same few; what is remembered stays small, whatever clients send.
+        if len(policy.known) < MAX_KNOWN:
+            policy.known[written] = known
         return known
 
     def _unescaped(self, written: bytes, start: int) -> str:
@@ -299,9 +328,7 @@ class JsonScanner:
         frame = self._stack[-1] if self._stack else None
         role = Role.SCANNED if frame is None else frame.role
         if frame is not None and (frame.is_free or role in _FREE):
-            self._at = _TEXT
-            self._text_bytes, self._is_data = 0, role is Role.DATA and not frame.is_free
-            return start + 1
+            return self._begin_text(data, start + 1, is_data=role is _DATA and not frame.is_free)
         match = _STRING.match(data, start)
         if match is None or match.end() - start > LONGEST:
             return self._long_string(data, start, is_whole=match is not None)
@@ -320,9 +347,7 @@ class JsonScanner:
         meaning = classify(_beginning(held), self._bases)
         if isinstance(meaning, Unusable) or (isinstance(meaning, Url) and meaning.kind is not UrlKind.DATA):
             raise self._wrong("a name or address is longer than any there is", start)
-        self._at = _TEXT
-        self._text_bytes, self._is_data = 0, True
-        return start + 1
+        return self._begin_text(data, start + 1, is_data=True)
 
     def _meaning(self, text: str, role: Role, frame: _Frame | None) -> "Meaning | ModelName | Handle | None":
         if role is Role.SCANNED:
@@ -375,6 +400,16 @@ class JsonScanner:
 
     # Free text
 
+    def _begin_text(self, data: bytes, start: int, *, is_data: bool) -> int:
+        """Take a free string from behind its quote; gives where what is there of it ends."""
+        end = self._run(data, start)
+        self._text_bytes, self._is_data = end - start, is_data
+        if end < len(data) and data[end] == _QUOTE:
+            self._end_text()
+            return end + 1
+        self._at = _TEXT
+        return end
+
     def _text(self, data: bytes, position: int) -> tuple[int, bool]:
         """Go on in a string that is free; gives how far, and whether it has ended."""
         end = self._run(data, position)
@@ -400,6 +435,10 @@ class JsonScanner:
         return _RUN.match(data, position).end()  # type: ignore[union-attr]  # it matches always
 
     def _end_text(self) -> None:
+        if not self._stack:
+            # A string that is the whole document.
+            self._at = _END
+            return
         if self._is_data:
             self._stack[-1].media_bytes += self._text_bytes
         else:
@@ -423,7 +462,7 @@ class JsonScanner:
             [f.is_object, f.is_free, None if f.names is None else sorted(f.names), f.role.value, f.key, f.mime_type]
             for f in self._stack
         ]
-        decoder = self._decoder.getstate()[0].hex()
+        decoder = None if self._decoder is None else self._decoder.getstate()[0].hex()
         return orjson.dumps(
             [1, self._policy.name, frames, int(self._at), self._held.hex(), decoder, self._is_data, self._offset]
         )
@@ -438,8 +477,9 @@ class JsonScanner:
             for is_object, is_free, names, role, key, mime_type in frames
         ]
         scanner._at, scanner._held, scanner._is_data, scanner._offset = _At(at), bytes.fromhex(held), is_data, offset
-        scanner._decoder.setstate((bytes.fromhex(decoder), 0))
-        scanner._is_ascii = not decoder
+        if decoder is not None:
+            scanner._decoder = codecs.getincrementaldecoder("utf-8")("strict")
+            scanner._decoder.setstate((bytes.fromhex(decoder), 0))
         return scanner
 
 

@@ -48,7 +48,8 @@ CALLS = (
 @pytest.fixture
 async def used(gateway: Gateway, tmp_path: Path) -> AsyncIterator[Gateway]:
     async with open_database(database_url(tmp_path)) as database:
-        await LedgerTable(database).add("test", list(enumerate(CALLS)))
+        table = LedgerTable(database)
+        await table.add([table.row("test", number, entry) for number, entry in enumerate(CALLS)])
         yield gateway
 
 

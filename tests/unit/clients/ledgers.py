@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from app.clients.ledger import Entry, Ledger
 from app.errors import StoreUnavailableError
 from app.store.database import Database
-from app.store.ledger import LedgerTable, UsageBy
+from app.store.ledger import LedgerTable, Row, UsageBy
 
 NEVER_S = 60.0
 SOON_S = 0.01
@@ -35,13 +35,13 @@ class RecordedTable(LedgerTable):
         self.is_open = asyncio.Event()
         self.is_open.set()
 
-    async def add(self, writer: str, numbered: Sequence[tuple[int, Entry]]) -> None:
+    async def add(self, rows: Sequence[Row]) -> None:
         self.asked += 1
         await self.is_open.wait()
         if self.is_away:
             raise StoreUnavailableError("away")
-        await super().add(writer, numbered)
-        self.batches.append(len(numbered))
+        await super().add(rows)
+        self.batches.append(len(rows))
         if self.loses_acknowledgement:
             raise StoreUnavailableError("went away after the commit")
 

@@ -147,9 +147,10 @@ async def test_near_a_limit_every_call_reserves_alone_and_exactly_as_many_are_ad
 
 
 async def test_where_a_few_calls_last_long_nothing_more_is_shared_until_they_end(
-    opened: Purses, database: Database
+    opened: Purses, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     purse, alone = await busy(opened, budget(PLENTY))
+    monkeypatch.setattr(purses, "PATIENCE_S", 0)
     first = await run(purse, 12)
     for call in first[1:]:
         call.settle(10, 1)
@@ -164,6 +165,59 @@ async def test_where_a_few_calls_last_long_nothing_more_is_shared_until_they_end
         call.settle(0, 0)
     opened.close()
     assert await standing(database, opened) == Standing(Amounts(120, 12), Amounts())
+
+
+async def test_calls_that_still_run_for_a_moment_are_no_reason_to_share_less(opened: Purses) -> None:
+    purse, _ = await busy(opened, budget(PLENTY))
+    first = await run(purse, 12)
+    for call in first[1:]:
+        call.settle(10, 1)
+    opened.close()
+
+    assert len({call.id for call in await run(purse, 3)}) == 1
+
+
+async def test_what_was_drawn_of_the_last_allotment_tells_how_much_the_next_one_has_to_spare(
+    opened: Purses, database: Database
+) -> None:
+    purse, _ = await busy(opened, budget(100 * 1_000 * SHARE))
+    sizes = []
+    for _ in range(4):
+        before = await standing(database, opened)
+        await run(purse, 2)
+        while purse.draw(*ONE[:2]) is not None:
+            pass
+        sizes.append((await standing(database, opened)).reserved.tokens - before.reserved.tokens)
+        opened.close()
+
+    assert sizes[0] == 400
+    assert sizes == sorted(set(sizes))
+
+
+async def test_where_calls_go_on_coming_the_next_allotment_is_there_before_the_last_one_is_over(
+    opened: Purses, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    purse, _ = await busy(opened, budget(PLENTY))
+    monkeypatch.setattr(purses, "RENEW_AT", 0)
+    (first, *_) = await run(purse, 3)
+    while (later := purse.draw(*ONE[:2])) is first:  # noqa: ASYNC110  # nothing tells of it but the purse itself
+        await asyncio.sleep(0.001)
+
+    assert later is not None
+    assert later.id != first.id
+
+
+async def test_what_nobody_draws_from_is_not_renewed(
+    opened: Purses, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    purse, alone = await busy(opened, budget(PLENTY))
+    monkeypatch.setattr(purses, "OPEN_S", 0.01)
+    shared = await run(purse, 3)
+    # Time enough for a dozen of them.
+    await asyncio.sleep(0.3)
+
+    held = 100 * (len(alone) + 2 * len(shared))
+    assert (await standing(database, opened)).reserved.tokens == held
 
 
 async def test_what_another_replica_has_used_up_meanwhile_is_not_shared_out(

@@ -1,11 +1,11 @@
-from app.clients.rate_headers import Policies, Policy, Quotas, rate_headers
+from app.clients.rate_headers import NO_QUOTAS, Policies, Policy, Quotas, rate_headers
 
 
 def test_each_limit_is_an_item_of_both_fields() -> None:
     requests = Policies([Policy("requests", 60, window_s=60)])
     others = Policies([Policy("concurrent-requests", 4, "concurrent-requests"), Policy("tokens", 9, "tokens", 60)])
 
-    assert rate_headers([Quotas(requests, [59, 42]), Quotas(others, [3, 8, 5])]) == {
+    assert rate_headers(Quotas((requests, others), [59, 42, 3, 8, 5])) == {
         "RateLimit-Policy": '"requests";q=60;w=60, "concurrent-requests";q=4;qu="concurrent-requests", '
         '"tokens";q=9;qu="tokens";w=60',
         "RateLimit": '"requests";r=59;t=42, "concurrent-requests";r=3, "tokens";r=8;t=5',
@@ -13,4 +13,4 @@ def test_each_limit_is_an_item_of_both_fields() -> None:
 
 
 def test_without_quotas_there_are_no_fields() -> None:
-    assert rate_headers([]) == {}
+    assert rate_headers(NO_QUOTAS) == {}

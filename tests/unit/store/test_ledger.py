@@ -67,7 +67,7 @@ def table(database: Database) -> LedgerTable:
 
 
 async def written(table: LedgerTable, *entries: Entry, writer: str = "one") -> None:
-    await table.add(writer, list(enumerate(entries)))
+    await table.add([table.row(writer, number, entry) for number, entry in enumerate(entries)])
 
 
 async def usage(

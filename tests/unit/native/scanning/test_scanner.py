@@ -306,6 +306,13 @@ def test_what_bears_on_cost_is_seen_on_the_way() -> None:
     assert (facts.media_bytes, facts.media_count) == ({"image/png": 12, "": 2}, {"image/png": 2, "": 1})
 
 
+@pytest.mark.parametrize("text", [b"a", b"a" * 9_000], ids=["short", "long"])
+def test_a_string_may_be_the_whole_document(text: bytes) -> None:
+    body = b'"%b"' % text
+
+    assert b"".join(part for part in scanned(body) if isinstance(part, bytes)) == body
+
+
 def test_errors_tell_where_and_nothing_of_what_came() -> None:
     with pytest.raises(MalformedRequestError) as refused:
         scanned(b'{"contents": [{"parts": [{"text": "a secret", "inlineData" 5}]}]}')
