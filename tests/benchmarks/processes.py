@@ -130,15 +130,15 @@ def gateway(gemini: Server) -> Iterator[Server]:
 
 
 @contextmanager
-def gateway_with_keys(gemini: Server, *limits: str) -> Iterator[tuple[Server, str]]:
-    """Run the gateway with every setting at its default; gives it and the key of a client with these limits."""
+def gateway_with_keys(gemini: Server, *limits: str, **settings: str) -> Iterator[tuple[Server, str]]:
+    """Run the gateway, every setting but these at its default; gives it and the key of a client with these limits."""
     with _folder() as folder:
         create = [sys.executable, "-m", "app.cli", "keys", "create", "--name", "bench", *limits]
         environment = _environment({"DATABASE_URL": _database(folder)})
         made = subprocess.run(create, env=environment, cwd=folder, capture_output=True, text=True, check=False)
         if made.returncode:
             raise BenchmarkError(f"no key was made: {made.stderr[-500:]}")
-        with _started("gateway", GATEWAY, _towards(gemini), folder) as server:
+        with _started("gateway", GATEWAY, {**_towards(gemini), **settings}, folder) as server:
             yield server, made.stdout.strip()
 
 

@@ -47,7 +47,8 @@ class Passing:
             own.is_sure = True
             return None
         if is_final:
-            await own.check()
+            # What cannot be repeated is done by the newest writer alone.
+            await own.go_on()
         said = await self._command(upstream, at=at, left=left, is_final=is_final)
         if is_final:
             return await self._settled(upstream, said)
@@ -85,12 +86,13 @@ class Passing:
     async def _count(self, size_bytes: int) -> None:
         # A length that nobody declared is counted as it comes.
         session, services = self._own.session, self._own.call.services
-        if session.declared_bytes is None and size_bytes - self._counted >= services.settings.chunk_bytes:
+        if size_bytes - self._counted >= services.settings.chunk_bytes:
             await services.library.grow(session.owner, session.upload_name, size_bytes)
             self._counted = size_bytes
 
     async def _content(self) -> AsyncIterator[memoryview]:
         own, skip = self._own, self._skip
+        is_growing = own.session.declared_bytes is None
         try:
             async for piece in self._pieces:
                 view = memoryview(piece)
@@ -101,11 +103,13 @@ class Passing:
                     self._passed += len(part)
                     if own.received + self._passed > self._most:
                         raise FileTooLargeError(f"The file has more than {self._most} bytes.")
-                    await self._count(own.received + self._passed)
+                    if is_growing:
+                        await self._count(own.received + self._passed)
                     if own.lines is not None:
                         own.lines.feed(bytes(part))
                     yield part
-                await own.go_on()
+                if own.is_due:
+                    await own.go_on()
         except GatewayError as error:
             # The client's fault, or its leaving: the connection to Gemini is given up for it.
             self._failure = error

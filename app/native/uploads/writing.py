@@ -46,20 +46,17 @@ class Writing:
     is_sure: bool
     renewed_at: float
 
+    @property
+    def is_due(self) -> bool:
+        """Whether it is time to take note of progress."""
+        return time.monotonic() - self.renewed_at >= RENEW_S
+
     async def go_on(self) -> None:
         """Take note of progress. Raises ClientGoneError when another writes by now."""
-        now = time.monotonic()
-        if now - self.renewed_at < RENEW_S:
-            return
-        self.renewed_at = now
+        self.renewed_at = time.monotonic()
         sessions = self.call.services.upload_sessions
         if not await sessions.renew(self.session.token_hash, fence=self.session.fence, until=time.time() + LEASE_S):
             raise ClientGoneError("Another request goes on with this upload.")
-
-    async def check(self) -> None:
-        """Raise ClientGoneError when another writes by now: what is not repeatable is done by the newest alone."""
-        self.renewed_at = 0.0
-        await self.go_on()
 
 
 @asynccontextmanager
