@@ -88,16 +88,13 @@ class Asked:
     costs is told later: its reservation, `call`, then stays until `Metering.settle_later`.
     """
 
-    __slots__ = ("call", "is_deferred", "is_refused", "is_unmetered", "outcome", "streamed_chars", "usage")
-
-    def __init__(self) -> None:
-        self.call = ""
-        self.usage: Usage | None = None
-        self.outcome = ""
-        self.streamed_chars = 0
-        self.is_refused = False
-        self.is_unmetered = False
-        self.is_deferred = False
+    call: str = ""
+    usage: Usage | None = None
+    outcome: str = ""
+    streamed_chars: int = 0
+    is_refused: bool = False
+    is_unmetered: bool = False
+    is_deferred: bool = False
 
 
 class Metering:
@@ -164,8 +161,6 @@ class Admitted(Asked):
     A plain class, since every call goes through it, and a generator would cost more than what it does.
     """
 
-    __slots__ = ("_admission", "_estimate", "_is_deferrable", "_meter", "_model", "_price", "_reservation")
-
     def __init__(
         self,
         admission: Admission,
@@ -176,7 +171,6 @@ class Admitted(Asked):
         *,
         is_deferrable: bool,
     ) -> None:
-        super().__init__()
         self._admission = admission
         self._meter = meter
         self._model = model

@@ -94,7 +94,7 @@ class Authentication:
                 try:
                     authenticator = self._authenticator()
                     client = authenticator.recalled(found) or await authenticator.authenticate(found)
-                    if access.permission is not None:
+                    if access.permission is not None and access.permission not in client.scopes:
                         require(client, access.permission)
                 except GatewayError as error:
                     await reply(scope, send, error)

@@ -37,16 +37,24 @@ MAX_KNOWN = 10_000
 
 
 class Entrance:
-    """What a request holds from its head to its end. `quotas` tell how the client's own limits stood as it came in."""
+    """What a request holds from its head to its end.
 
-    __slots__ = ("_admission", "_draw", "quotas")
+    `quotas` tell how the client's own limits stood as it came in, `terms` what they ask of its model calls.
+    """
+
+    __slots__ = ("_admission", "_draw", "quotas", "terms")
 
     def __init__(
-        self, admission: "Admission | None" = None, draw: Draw | None = None, quotas: Quotas = NO_QUOTAS
+        self,
+        admission: "Admission | None" = None,
+        draw: Draw | None = None,
+        quotas: Quotas = NO_QUOTAS,
+        terms: Terms | None = None,
     ) -> None:
         self._admission = admission
         self._draw = draw
         self.quotas = quotas
+        self.terms = terms
 
     def leave(self) -> None:
         """Give slots back; it neither waits nor fails, and only the first counts."""
@@ -132,14 +140,15 @@ class Admission:
 
         It counts from here, whatever becomes of it. Raises StoreUnavailableError.
         """
-        demand = self._terms_of(client).of_request
+        terms = self._terms_of(client)
+        demand = terms.of_request
         if demand is None:
             return NO_ENTRANCE
-        draw = demand.draw(next(self._numbers), 1, self._clock())
+        draw = Draw(next(self._numbers), self._clock(), 1, demand.windows, demand.slots)
         used = self._counters.take_at_once(draw)
         if used is None:
             used = await self._taken(demand, draw, NO_QUOTAS)
-        return Entrance(self, draw, Quotas(demand.told, demand.left(used, draw.taken_at)))
+        return Entrance(self, draw, Quotas(demand.told, demand.left(used, draw.taken_at)), terms)
 
     def correct(self, draw: Draw, correction: int) -> None:
         """Give back what a draw holds, and add to each of its windows what was used more, or less."""
@@ -153,7 +162,7 @@ class Admission:
         A deferrable call may be settled long after it, and has a reservation of its own. Raises InvalidFieldError when
         a limit is in money and the model has no price, and StoreUnavailableError.
         """
-        terms = self._terms_of(client)
+        terms = entrance.terms or self._terms_of(client)
         if not terms.has_allowance:
             return Reservation(None, estimate, None, None, entrance.quotas)
         now = self._clock()
@@ -164,7 +173,7 @@ class Admission:
         demand, draw = terms.of_call, None
         told, left = entrance.quotas.told, entrance.quotas.values
         if demand is not None:
-            draw = demand.draw(next(self._numbers), estimate.tokens, now)
+            draw = Draw(next(self._numbers), now, estimate.tokens, demand.windows, demand.slots)
             used = self._counters.take_at_once(draw)
             if used is None:
                 used = await self._taken(demand, draw, entrance.quotas)

@@ -56,17 +56,18 @@ class _Known:
 
 
 class _Memory(Generic[T]):
-    """Remembers what was found by a text, under its digest, for ten seconds from when it was looked for."""
+    """Remembers what was found by a text for ten seconds from when it was looked for; of the text, only its digest."""
 
     def __init__(self, monotonic: Callable[[], float]) -> None:
         self._monotonic = monotonic
         self._found: dict[bytes, tuple[float, T]] = {}
 
-    def get(self, digest: bytes) -> T | None:
-        found = self._found.get(digest)
+    def get(self, text: str) -> T | None:
+        found = self._found.get(_digest(text))
         return found[1] if found is not None and self._monotonic() - found[0] < REMEMBER_S else None
 
-    def put(self, digest: bytes, value: T, *, looked_at: float) -> None:
+    def put(self, text: str, value: T, *, looked_at: float) -> None:
+        digest = _digest(text)
         self._found.pop(digest, None)
         if len(self._found) >= MAX_REMEMBERED:
             # The one that was remembered first: its time is over before that of any other.
@@ -127,7 +128,8 @@ class Authenticator:
         known = self._recalled(credential)
         if known is None or known.counted is not None:
             return None
-        require_origin(known.client, presented.origin)
+        if presented.origin is not None:
+            require_origin(known.client, presented.origin)
         return known.client
 
     async def authenticate(self, presented: Presented) -> Client:
@@ -162,12 +164,11 @@ class Authenticator:
         client_id = owner.partition("/")[0]
         if self.is_open or not client_id.startswith(CLIENT_ID_PREFIX):
             return True
-        digest = _digest(client_id)
-        known = self._live.get(digest)
+        known = self._live.get(client_id)
         if known is None:
             looked_at = self._monotonic()
             known = await self.keys.is_live(client_id, now=self._clock())
-            self._live.put(digest, known, looked_at=looked_at)
+            self._live.put(client_id, known, looked_at=looked_at)
         return known
 
     async def forget_expired_tokens(self) -> None:
@@ -175,7 +176,7 @@ class Authenticator:
         await self._uses.forget_expired(before=self._clock())
 
     def _recalled(self, credential: str) -> _Known | None:
-        known = self._known.get(_digest(credential))
+        known = self._known.get(credential)
         if known is not None and known.expires_at is not None and self._clock() >= known.expires_at:
             return None
         return known
@@ -185,14 +186,14 @@ class Authenticator:
         digest = _digest(credential)
         looking = self._looking.get(digest)
         if looking is None:
-            looking = self._looking[digest] = asyncio.create_task(self._look_and_remember(credential, digest))
+            looking = self._looking[digest] = asyncio.create_task(self._look_and_remember(credential))
             looking.add_done_callback(lambda task: self._looked(digest, task))
         return await asyncio.shield(looking)
 
-    async def _look_and_remember(self, credential: str, digest: bytes) -> _Known:
+    async def _look_and_remember(self, credential: str) -> _Known:
         looked_at = self._monotonic()
         known = await self._look_up(credential, self._clock())
-        self._known.put(digest, known, looked_at=looked_at)
+        self._known.put(credential, known, looked_at=looked_at)
         return known
 
     def _looked(self, digest: bytes, task: asyncio.Task[_Known]) -> None:
@@ -227,16 +228,15 @@ class Authenticator:
             return
         if not token:
             raise UnauthenticatedError(f"Every call needs an App Check token, in {APP_CHECK_HEADER}.")
-        digest = _digest(token)
         now = self._clock()
-        good_until = self._checked_apps.get(digest)
+        good_until = self._checked_apps.get(token)
         if good_until is None or now >= good_until:
             looked_at = self._monotonic()
             try:
                 verified = await self._app_check.verify(token, now=now)
             except UnauthenticatedError as error:
                 raise UnauthenticatedError(f"{APP_CHECK_HEADER}: {error.detail}") from None
-            self._checked_apps.put(digest, verified.expires_at, looked_at=looked_at)
+            self._checked_apps.put(token, verified.expires_at, looked_at=looked_at)
 
 
 def _only(presented: Presented) -> str:

@@ -15,7 +15,7 @@ from app.errors import GatewayError
 from app.store.budget_records import Held, Hold, Settlement
 
 log = logging.getLogger("gateway.budgets")
-SETTLE_WITHIN_S = 0.2
+SETTLE_WITHIN_S = 0.3
 GATHER_S = 0.008
 RETRY_S = 1.0
 BATCH = 250

@@ -3,22 +3,20 @@
 from dataclasses import dataclass
 
 
-@dataclass(slots=True)
 class Estimate:
     """What a call may use at most, as far as it is known beforehand.
 
-    `output_tokens` is the cap that the client set, else RESERVED_OUTPUT_TOKENS. `cost` is US dollars for both, None
-    when the model has no price.
+    `output_tokens` is the cap that the client set, else RESERVED_OUTPUT_TOKENS; `tokens` are both. `cost` is US dollars
+    for both, None when the model has no price.
     """
 
-    input_tokens: int
-    output_tokens: int
-    cost: float | None = None
+    __slots__ = ("cost", "input_tokens", "output_tokens", "tokens")
 
-    @property
-    def tokens(self) -> int:
-        """All tokens."""
-        return self.input_tokens + self.output_tokens
+    def __init__(self, input_tokens: int, output_tokens: int, cost: float | None = None) -> None:
+        self.input_tokens = input_tokens
+        self.output_tokens = output_tokens
+        self.tokens = input_tokens + output_tokens
+        self.cost = cost
 
 
 @dataclass(slots=True)

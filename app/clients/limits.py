@@ -141,9 +141,7 @@ class MemoryCounters:
                 is_refused = True
         if is_refused:
             # Rare: what was taken is given back.
-            for key, _ in windows:
-                counts[key] -= amount
-            self._give_back(slots)
+            self.close(draw, -amount, now=now)
             return None
         return used
 
@@ -154,14 +152,6 @@ class MemoryCounters:
         )
         return Taken(used, refused)
 
-    def _give_back(self, slots: Sequence[Counter]) -> None:
-        for key, _ in slots:
-            left = self._slots[key] - 1
-            if left:
-                self._slots[key] = left
-            else:
-                del self._slots[key]
-
     def close(self, draw: Draw, correction: int, *, now: float) -> None:
         """Give back the slots and correct the windows."""
         if correction and counts_now(draw, correction, now=now):
@@ -169,10 +159,14 @@ class MemoryCounters:
                 self._turn(now)
             counts = self._counts
             for key, _ in draw.windows:
-                after = counts.get(key, 0) + correction
-                counts[key] = max(0, after)
-        if draw.slots:
-            self._give_back(draw.slots)
+                counts[key] = max(0, counts.get(key, 0) + correction)
+        running = self._slots
+        for key, _ in draw.slots:
+            left = running[key] - 1
+            if left:
+                running[key] = left
+            else:
+                del running[key]
 
     async def renew(self, *, now: float) -> None:
         """Do nothing: what holds a slot here lives as long as this does."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from app.clients.budgets import DAY_S, budgets_of, left_of, policies_of
-from app.clients.limits import WINDOW_S, Counter, Draw
+from app.clients.limits import WINDOW_S, Counter
 from app.clients.parties import Party, Whose
 from app.clients.purses import Allotment, Purse
 from app.clients.rate_headers import Policies, Policy
@@ -56,22 +56,18 @@ def _policy(source: Source) -> Policy:
 class Demand:
     """From where every request of a client, or every model call, takes; it is the same for the next one.
 
-    `told` are those limits that are the client's own.
+    `windows` and `slots` are what a draw takes from; `told` are those limits that are the client's own.
     """
 
-    __slots__ = ("_own", "_slots", "_windows", "sources", "told")
+    __slots__ = ("_own", "slots", "sources", "told", "windows")
 
     def __init__(self, windows: Sequence[Source], slots: Sequence[Source] = ()) -> None:
         self.sources = (*windows, *slots)
-        self._windows = tuple(source.counter for source in windows)
-        self._slots = tuple(source.counter for source in slots)
+        self.windows = tuple(source.counter for source in windows)
+        self.slots = tuple(source.counter for source in slots)
         own = [(index, each) for index, each in enumerate(self.sources) if each.party.whose is Whose.CLIENT]
         self._own = [(index, source.counter.quota, source.kind is not SLOTS) for index, source in own]
         self.told = (Policies([_policy(source) for _, source in own]),) if own else ()
-
-    def draw(self, number: int, amount: int, now: float) -> Draw:
-        """Say what is taken: of each window so much."""
-        return Draw(number, now, amount, self._windows, self._slots)
 
     def left(self, used: Sequence[int], taken_at: float) -> list[int]:
         """Tell how the client's own limits stand after a draw, by how the counters stand: the numbers for `told`."""

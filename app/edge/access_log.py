@@ -7,8 +7,9 @@ same reason an unexpected exception is logged as its type and its frames, withou
 import logging
 import re
 import traceback
+from dataclasses import dataclass
 from time import perf_counter, time
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from app.edge.reply import error_response, reply
 from app.errors import ClientGoneError, GatewayError, InternalError
@@ -48,7 +49,8 @@ class _Line(logging.LogRecord):
 _SAME = vars(_access.makeRecord(_access.name, logging.INFO, __file__, 0, _LINE, (), None))
 
 
-class Exchanged(NamedTuple):
+@dataclass(slots=True)
+class Exchanged:
     """A request that has ended, as it was measured; times in milliseconds since its head was read."""
 
     status: int

@@ -54,19 +54,21 @@ class Price(BaseModel):
 
     def estimate(self, input_tokens: int, output_tokens: int) -> float:
         """Estimate in dollars what a call costs that uses so much, none of it cached and none of it sound."""
-        rate_in, rate_out = self._rates(input_tokens)
+        if input_tokens <= LONG_PROMPT_TOKENS:
+            return (input_tokens * self.input + output_tokens * self.output) / PER_MILLION
+        rate_in, rate_out = self._long_rates()
         return (input_tokens * rate_in + output_tokens * rate_out) / PER_MILLION
 
-    def _rates(self, input_tokens: int) -> tuple[float, float]:
-        if input_tokens <= LONG_PROMPT_TOKENS:
-            return self.input, self.output
+    def _long_rates(self) -> tuple[float, float]:
         rate_in = self.input if self.input_long is None else self.input_long
         return rate_in, self.output if self.output_long is None else self.output_long
 
     def cost(self, usage: Usage) -> float:
         """Estimate what a call cost in dollars."""
-        rate_in, rate_out = self._rates(usage.input_tokens)
         fresh = usage.input_tokens
+        rate_in, rate_out = self.input, self.output
+        if fresh > LONG_PROMPT_TOKENS:
+            rate_in, rate_out = self._long_rates()
         paid = 0.0
         if usage.cached_tokens:
             fresh = max(0, fresh - usage.cached_tokens)

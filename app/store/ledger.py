@@ -6,13 +6,12 @@ HTTP, no Gemini and no clock; times are seconds since the epoch, days and months
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from enum import StrEnum
 from functools import lru_cache
 from itertools import chain
-from types import MappingProxyType
-from typing import Literal, NamedTuple, cast
+from typing import Literal, cast
 
 from sqlalchemy import Connection, CursorResult, RowMapping, Table, delete, func, select, tuple_
 
@@ -31,7 +30,8 @@ Row = tuple[object, ...]
 """An entry as the table has it."""
 
 
-class Entry(NamedTuple):
+@dataclass(slots=True)
+class Entry:
     """One call that has ended.
 
     `at` is when it came. `outcome` is the finish reason, or the problem's code; `status` is HTTP's. `model` is None
@@ -53,7 +53,7 @@ class Entry(NamedTuple):
     output_tokens: int = 0
     thinking_tokens: int = 0
     cached_tokens: int = 0
-    input_by_modality: Mapping[str, int] = MappingProxyType({})
+    input_by_modality: Mapping[str, int] = field(default_factory=dict)
     bytes_in: int = 0
     bytes_out: int = 0
     cost_usd: float | None = None
@@ -137,10 +137,6 @@ def _labels(
     )
 
 
-def _counts(values: tuple[int, ...]) -> tuple[int, ...]:
-    return values if min(values) >= 0 and max(values) <= MOST else tuple(min(max(value, 0), MOST) for value in values)
-
-
 def _dollars(value: float | None) -> float | None:
     return None if value is None or not math.isfinite(value) else min(max(value, 0.0), MOST)
 
@@ -161,40 +157,8 @@ PORTIONS = (1_024, 256, 64, 16, 4, 1)
 kept, the largest in 5 MB."""
 
 
-def _row(writer: str, number: int, entry: Entry, *, is_sqlite: bool) -> Row:
-    day = _day(entry.at // 86_400, is_sqlite=is_sqlite)
-    modality = entry.input_by_modality.get
-    counts = (
-        entry.input_tokens,
-        entry.output_tokens,
-        entry.thinking_tokens,
-        entry.cached_tokens,
-        # In the order of MODALITIES; written out, since this is done for every call.
-        modality("text", 0),
-        modality("image", 0),
-        modality("audio", 0),
-        modality("video", 0),
-        modality("document", 0),
-        entry.bytes_in,
-        entry.bytes_out,
-    )
-    return (
-        writer,
-        number,
-        entry.at,
-        day,
-        *_labels(entry.client_id, entry.client_name, entry.surface, entry.operation, entry.model, entry.outcome),
-        entry.status,
-        *_counts(counts),
-        _finite(entry.first_byte_ms),
-        _finite(entry.total_ms) or 0.0,
-        _dollars(entry.cost_usd),
-        None if entry.metadata is None else _text(entry.metadata, len(entry.metadata)),
-    )
-
-
 _NAMES = tuple(column.name for column in _TABLE.columns)
-"""In the order of `_row`, which is the table's."""
+"""In the order of `LedgerTable.row`, which is the table's."""
 
 
 def _insert(values: str, *, instead: str = "") -> str:
@@ -233,7 +197,36 @@ class LedgerTable:
 
     def row(self, writer: str, number: int, entry: Entry) -> Row:
         """Make a call ready to be written: the `number`-th that `writer` has seen."""
-        return _row(writer, number, entry, is_sqlite=self._is_sqlite)
+        modality = entry.input_by_modality.get
+        counts: tuple[int, ...] = (
+            entry.input_tokens,
+            entry.output_tokens,
+            entry.thinking_tokens,
+            entry.cached_tokens,
+            # In the order of MODALITIES; written out, since this is done for every call.
+            modality("text", 0),
+            modality("image", 0),
+            modality("audio", 0),
+            modality("video", 0),
+            modality("document", 0),
+            entry.bytes_in,
+            entry.bytes_out,
+        )
+        if min(counts) < 0 or max(counts) > MOST:
+            counts = tuple(min(max(value, 0), MOST) for value in counts)
+        return (
+            writer,
+            number,
+            entry.at,
+            _day(entry.at // 86_400, is_sqlite=self._is_sqlite),
+            *_labels(entry.client_id, entry.client_name, entry.surface, entry.operation, entry.model, entry.outcome),
+            entry.status,
+            *counts,
+            _finite(entry.first_byte_ms),
+            _finite(entry.total_ms) or 0.0,
+            _dollars(entry.cost_usd),
+            None if entry.metadata is None else _text(entry.metadata, len(entry.metadata)),
+        )
 
     async def add(self, rows: Sequence[Row]) -> None:
         """Write calls down, all of them or none; those that are there already, by writer and number, stay as they are.

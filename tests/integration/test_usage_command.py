@@ -4,6 +4,7 @@ import csv
 import io
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -33,9 +34,9 @@ CALL = Entry(
 )
 CALLS = (
     CALL,
-    CALL._replace(at=NOW - 2 * DAY),
-    CALL._replace(at=NOW - 10 * DAY),
-    CALL._replace(client_id="cli_2", client_name="phone", model="\x1b[31m", status=503, cost_usd=None),
+    replace(CALL, at=NOW - 2 * DAY),
+    replace(CALL, at=NOW - 10 * DAY),
+    replace(CALL, client_id="cli_2", client_name="phone", model="\x1b[31m", status=503, cost_usd=None),
 )
 Run = Callable[..., Result]
 

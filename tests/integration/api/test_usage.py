@@ -1,6 +1,7 @@
 """`GET /usage`: what the client itself has used, by day, model or operation."""
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -39,9 +40,9 @@ CALL = Entry(
 )
 CALLS = (
     CALL,
-    CALL._replace(at=NOON + DAY, operation="captionImage", model="=1+1", cost_usd=None),
-    CALL._replace(at=NOON + DAY, operation="uploadFile", model=None, input_tokens=0, output_tokens=0, status=415),
-    CALL._replace(client_id="another", input_tokens=77_777),
+    replace(CALL, at=NOON + DAY, operation="captionImage", model="=1+1", cost_usd=None),
+    replace(CALL, at=NOON + DAY, operation="uploadFile", model=None, input_tokens=0, output_tokens=0, status=415),
+    replace(CALL, client_id="another", input_tokens=77_777),
 )
 
 

@@ -1,5 +1,6 @@
 """What is taken down of a call."""
 
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -41,7 +42,7 @@ def test_a_price_that_is_not_known_makes_the_sum_unknown() -> None:
 
 
 def test_what_went_wrong_is_the_outcome() -> None:
-    entry = entry_of(scope(**{"gateway.problem": "rate-limited"}), ENDED._replace(status=429))
+    entry = entry_of(scope(**{"gateway.problem": "rate-limited"}), replace(ENDED, status=429))
 
     assert entry is not None
     assert (entry.outcome, entry.status) == ("rate-limited", 429)

@@ -1,6 +1,7 @@
 """The ledger's table, on SQLite and on PostgreSQL alike."""
 
 from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -149,7 +150,7 @@ async def test_calls_are_summed(table: LedgerTable) -> None:
         status=429,
         total_ms=1,
     )
-    await written(table, CALL, CALL._replace(at=NOON + 1), CALL._replace(at=NOON + 2, cost_usd=None), refused)
+    await written(table, CALL, replace(CALL, at=NOON + 1), replace(CALL, at=NOON + 2, cost_usd=None), refused)
 
     assert await usage(table) == UsageSums(
         sums=(
@@ -174,7 +175,7 @@ async def test_calls_are_summed(table: LedgerTable) -> None:
 
 
 async def test_the_cost_of_calls_without_a_price_is_not_known_rather_than_nothing(table: LedgerTable) -> None:
-    await written(table, CALL._replace(cost_usd=None))
+    await written(table, replace(CALL, cost_usd=None))
 
     [found] = (await usage(table)).sums
 
@@ -188,13 +189,13 @@ async def test_nothing_is_a_report_without_sums(table: LedgerTable) -> None:
 async def test_days_are_those_of_utc_and_come_newest_first(table: LedgerTable) -> None:
     midnight = datetime(2026, 11, 26, tzinfo=UTC).timestamp()
     moments = (midnight - 0.001, midnight, midnight + DAY)
-    await written(table, *(CALL._replace(at=moment) for moment in moments))
+    await written(table, *(replace(CALL, at=moment) for moment in moments))
 
     assert await keys(table) == [("2026-11-27", 1), ("2026-11-26", 1), ("2026-11-25", 1)]
 
 
 async def test_since_is_in_the_period_and_until_is_not(table: LedgerTable) -> None:
-    await written(table, *(CALL._replace(at=NOON + second) for second in range(4)))
+    await written(table, *(replace(CALL, at=NOON + second) for second in range(4)))
 
     assert await keys(table, since=NOON + 1, until=NOON + 3) == [("2026-11-25", 2)]
     assert await keys(table, since=NOON + 4) == []
@@ -202,9 +203,9 @@ async def test_since_is_in_the_period_and_until_is_not(table: LedgerTable) -> No
 
 async def test_models_and_operations_come_by_their_tokens(table: LedgerTable) -> None:
     calls = (
-        CALL._replace(model="small", operation="generate", input_tokens=5),
-        CALL._replace(model="large", operation="captionImage", input_tokens=9_000),
-        CALL._replace(model=None, operation="uploadFile", input_tokens=0, output_tokens=0, thinking_tokens=0),
+        replace(CALL, model="small", operation="generate", input_tokens=5),
+        replace(CALL, model="large", operation="captionImage", input_tokens=9_000),
+        replace(CALL, model=None, operation="uploadFile", input_tokens=0, output_tokens=0, thinking_tokens=0),
     )
     await written(table, *calls)
 
@@ -213,7 +214,7 @@ async def test_models_and_operations_come_by_their_tokens(table: LedgerTable) ->
 
 
 async def test_clients_have_their_names_beside_their_ids(table: LedgerTable) -> None:
-    await written(table, CALL, CALL, CALL._replace(client_id="cli_2", client_name="phone"))
+    await written(table, CALL, CALL, replace(CALL, client_id="cli_2", client_name="phone"))
 
     found = (await usage(table, UsageBy.CLIENT)).sums
 
@@ -221,7 +222,7 @@ async def test_clients_have_their_names_beside_their_ids(table: LedgerTable) -> 
 
 
 async def test_a_client_sees_its_own_calls_alone(table: LedgerTable) -> None:
-    await written(table, CALL, CALL._replace(client_id="cli_12"), CALL._replace(client_id="CLI_1"))
+    await written(table, CALL, replace(CALL, client_id="cli_12"), replace(CALL, client_id="CLI_1"))
 
     assert [item.calls for item in (await usage(table, client_id="cli_1")).sums] == [1]
     assert (await usage(table, client_id="cli_")).sums == ()
@@ -238,7 +239,7 @@ async def test_a_batch_that_is_written_again_stands_there_once(table: LedgerTabl
 
 
 async def test_a_report_is_bounded_and_says_so(table: LedgerTable) -> None:
-    await written(table, *(CALL._replace(model=f"m{number}") for number in range(MAX_SUMS + 1)))
+    await written(table, *(replace(CALL, model=f"m{number}") for number in range(MAX_SUMS + 1)))
 
     report = await usage(table, UsageBy.MODEL)
 
@@ -246,7 +247,7 @@ async def test_a_report_is_bounded_and_says_so(table: LedgerTable) -> None:
 
 
 async def test_old_calls_are_deleted_in_portions(table: LedgerTable) -> None:
-    await written(table, *(CALL._replace(at=NOON + second) for second in range(10)))
+    await written(table, *(replace(CALL, at=NOON + second) for second in range(10)))
 
     gone = [await table.delete_before(NOON + 7, limit=5) for _ in range(3)]
 
