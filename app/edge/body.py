@@ -5,7 +5,6 @@ It knows ASGI messages, and nothing of what the bytes are.
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass
 from time import monotonic
 from typing import TYPE_CHECKING
 
@@ -44,18 +43,11 @@ def body_of(
     waiting less than `min_body_rate` bytes came a second of it (0: no minimum); MalformedRequestError when the body's
     framing is broken.
     """
-    return _Body(scope, receive, _Patience(idle_timeout_s, min_body_rate, grace_s))
+    return _Body(scope, receive, idle_timeout_s, min_body_rate, grace_s)
 
 
 def _never() -> bool:
     return False
-
-
-@dataclass(frozen=True, slots=True)
-class _Patience:
-    idle_timeout_s: float
-    min_body_rate: int
-    grace_s: float
 
 
 class _Watch:
@@ -113,14 +105,18 @@ class _Watch:
 class _Body:
     """The iterator that `body_of` gives; a plain one, since an async generator costs a small body more than it is."""
 
-    def __init__(self, scope: "Scope", receive: "Receive", patience: _Patience) -> None:
+    def __init__(
+        self, scope: "Scope", receive: "Receive", idle_timeout_s: float, min_body_rate: int, grace_s: float
+    ) -> None:
         self._receive = receive
-        self._patience = patience
+        self._idle_timeout_s = idle_timeout_s
+        self._min_body_rate = min_body_rate
+        self._grace_s = grace_s
         self._is_here: Callable[[], bool] = scope.get("extensions", {}).get("gateway.is_body_here", _never)
         self._more_body = content_length(scope) != 0
         self._received = 0
         self._waited_s = 0.0
-        self._watch = _Watch(patience.idle_timeout_s)
+        self._watch: _Watch | None = None
 
     def __aiter__(self) -> "_Body":
         return self
@@ -136,14 +132,14 @@ class _Body:
             self._more_body = message.get("more_body", False)
             if self._more_body:
                 self._check_rate()
-            else:
+            elif self._watch is not None:
                 self._watch.close()
             if piece:
                 return piece
         raise StopAsyncIteration
 
     async def _wait(self) -> "Message":
-        watch = self._watch
+        watch = self._watch = self._watch or _Watch(self._idle_timeout_s)
         began_at = monotonic()
         watch.begin()
         try:
@@ -151,15 +147,15 @@ class _Body:
         except asyncio.CancelledError:
             if not watch.was_it():
                 raise
-            raise SlowBodyError(f"Nothing of the body came for {self._patience.idle_timeout_s:g} s.") from None
+            raise SlowBodyError(f"Nothing of the body came for {self._idle_timeout_s:g} s.") from None
         finally:
             watch.end()
         self._waited_s += monotonic() - began_at
         return message
 
     def _check_rate(self) -> None:
-        if self._waited_s > self._patience.grace_s:
-            least = self._patience.min_body_rate
+        if self._waited_s > self._grace_s:
+            least = self._min_body_rate
             if self._received < least * self._waited_s:
                 raise SlowBodyError(f"The body came slower than {least} bytes a second.")
             # Each stretch of waiting must bring its own share: what came fast at first buys no time later.

@@ -1,17 +1,20 @@
-"""How the relay session writes its requests: what aiohttp does for every request, without what this one never needs.
+"""How the relay session makes its requests: what aiohttp does for every request, without what this one never needs.
 
+`post` asks without what aiohttp's session is for: redirects, cookies, retries, traces, timers of its own.
 A body of bytes goes out in one write with its head, in the loop's next turn, after all the requests that were made in
 this one: a write that wakes the upstream costs more while other work stands between it and the next one. aiohttp starts
 a task for each body, because it may be long; a long one is an iterator here, and takes aiohttp's own way.
 """
 
+import asyncio
 from collections.abc import Iterable
 
-from aiohttp import ClientRequest, ClientResponse
+from aiohttp import ClientOSError, ClientRequest, ClientResponse, ClientSession
 from aiohttp.connector import Connection
 from aiohttp.http_writer import StreamWriter
 from aiohttp.payload import BytesPayload
 from multidict import CIMultiDict
+from yarl import URL
 
 _NOT_ADDED = CIMultiDict[None]((name, None) for name in ("User-Agent", "Accept", "Accept-Encoding", "Content-Type"))
 
@@ -56,3 +59,42 @@ class _Writer(StreamWriter):
         transport = self.transport
         if self._headers_buf is not None and transport is not None and not transport.is_closing():
             transport.write(self._headers_buf + body)
+
+
+async def post(
+    session: ClientSession, url: URL, headers: CIMultiDict[str], body: bytes, *, read_bufsize: int
+) -> ClientResponse:
+    """Ask by POST, and give the response when its head has come; whoever gets it releases it.
+
+    `session` lends its connections and its timeout for connecting. Raises what `ClientSession.post` raises.
+    """
+    connector = session.connector
+    if connector is None:
+        raise RuntimeError("the session is closed")
+    loop = asyncio.get_running_loop()
+    request = RelayRequest("POST", url, headers=headers, data=body, loop=loop, session=session)
+    try:
+        connection = await connector.connect(request, traces=[], timeout=session.timeout)
+        try:
+            return await _answered(request, connection, read_bufsize)
+        except BaseException:
+            connection.close()
+            raise
+    except OSError as error:
+        if isinstance(error, (ClientOSError, TimeoutError)):
+            raise
+        raise ClientOSError(*error.args) from error
+
+
+async def _answered(request: RelayRequest, connection: Connection, read_bufsize: int) -> ClientResponse:
+    protocol = connection.protocol
+    if protocol is None:
+        raise RuntimeError("the connection is closed")
+    protocol.set_response_params(read_until_eof=True, auto_decompress=False, read_bufsize=read_bufsize)
+    response = await request.send(connection)
+    try:
+        await response.start(connection)
+    except BaseException:
+        response.close()
+        raise
+    return response

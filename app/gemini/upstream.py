@@ -22,7 +22,7 @@ from yarl import URL
 
 from app.errors import UpstreamFailedError, UpstreamTimeoutError, UpstreamUnavailableError
 from app.gemini.credentials import ApiKey
-from app.gemini.relay_request import RelayRequest
+from app.gemini.relay_request import RelayRequest, post
 from app.settings import Settings
 
 API_VERSION = "v1beta"
@@ -32,6 +32,7 @@ CONTROL_SHARE = 4
 """Connections of the pool that large transfers leave to the control calls."""
 
 LONGEST_KEPT = 200
+READ_BUFFER_BYTES = 1 << 18
 """Paths up to this long are kept as URLs: mostly they are the same few."""
 
 Body = bytes | aiohttp.payload.Payload | AsyncIterator[bytes | memoryview] | None
@@ -87,7 +88,11 @@ class Upstream:
         sent = CIMultiDict(headers)
         sent["x-goog-api-key"] = self._key.current()
         sent.setdefault("Accept-Encoding", "identity")
-        ask = partial(self._relay.request, method, url, headers=sent, data=body, allow_redirects=False)
+        ask: Callable[[], Awaitable[aiohttp.ClientResponse]]
+        if method == "POST" and isinstance(body, bytes):
+            ask = partial(post, self._relay, url, sent, body, read_bufsize=READ_BUFFER_BYTES)
+        else:
+            ask = partial(self._relay.request, method, url, headers=sent, data=body, allow_redirects=False)
         return Exchange(self, self._slots, ask, timeout_s)
 
     @asynccontextmanager
@@ -213,7 +218,7 @@ async def open_upstream(settings: Settings, key: ApiKey) -> AsyncIterator[Upstre
             timeout=timeout,
             auto_decompress=False,
             trust_env=False,
-            read_bufsize=1 << 18,
+            read_bufsize=READ_BUFFER_BYTES,
             request_class=RelayRequest,
         )
         control_session = aiohttp.ClientSession(

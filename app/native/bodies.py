@@ -99,10 +99,15 @@ class Taking:
             return Body(stream.content(), length, estimate_of_length(length), stream.facts, stream=stream)
         self._holding = holding = _Holding(call, most)
         try:
-            return await _held(holding, pieces, length, resolver)
+            # The bytes as they came are not kept beside those that go on.
+            content = await _scanned(await holding.gather(pieces, length), resolver)
+            if resolver.line_files:
+                await resolver.check_lines()
         except BaseException:
             holding.release()
             raise
+        estimate = estimate_of(resolver.facts, [*resolver.files.values()], resolver.cached_tokens)
+        return Body(content, len(content), estimate, resolver.facts, resolver.model)
 
     async def __aexit__(self, *_: object) -> None:
         if self._holding is not None:
@@ -111,14 +116,6 @@ class Taking:
 
 def _is_budgeted(call: Call) -> bool:
     return call.services.metering.admission.has_budgets(call.client)
-
-
-async def _held(holding: "_Holding", pieces: AsyncIterator[bytes], length: int | None, resolver: Resolver) -> Body:
-    # The bytes as they came are not kept beside those that go on.
-    content = await _scanned(await holding.gather(pieces, length), resolver)
-    await resolver.check_lines()
-    estimate = estimate_of(resolver.facts, [*resolver.files.values()], resolver.cached_tokens)
-    return Body(content, len(content), estimate, resolver.facts, resolver.model)
 
 
 def _too_large(most: int) -> BodyTooLargeError:
@@ -159,12 +156,15 @@ class _Holding:
 async def _scanned(raw: bytes, resolver: Resolver) -> bytes:
     if not raw:
         return raw
-    segments: list[Segment] = []
-    for start in range(0, len(raw), SLICE_BYTES):
-        segments += resolver.scanner.feed(raw if len(raw) <= SLICE_BYTES else raw[start : start + SLICE_BYTES])
-        if start:
+    scanner = resolver.scanner
+    if len(raw) <= SLICE_BYTES:
+        segments = scanner.feed(raw)
+    else:
+        segments = []
+        for start in range(0, len(raw), SLICE_BYTES):
+            segments += scanner.feed(raw[start : start + SLICE_BYTES])
             await asyncio.sleep(0)
-    segments += resolver.scanner.end()
+    segments += scanner.end()
     found = [segment for segment in segments if isinstance(segment, Found)]
     if not found:
         return raw

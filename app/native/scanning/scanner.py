@@ -118,7 +118,7 @@ _TOLD = frozenset({Role.NUMBER, Role.FLAG})
 _QUOTE, _BRACE, _BRACKET, _END_BRACE, _END_BRACKET, _COMMA, _SPACE_CODE = b'"{[}], '
 _OPENING = (_BRACE, _BRACKET)
 _VALUE, _FIRST_VALUE, _KEY_NEXT, _FIRST_KEY, _AFTER, _TEXT, _END = _At
-_TREE, _CLOSED, _DATA = Role.TREE, Role.CLOSED, Role.DATA
+_SCANNED, _TREE, _CLOSED, _DATA = Role.SCANNED, Role.TREE, Role.CLOSED, Role.DATA
 """Bound once: a look-up for every token would cost more than the comparison."""
 _NO_NAME = "a name in quotes and a colon are missing, or the name is too long"
 
@@ -206,7 +206,7 @@ class JsonScanner:
 
     # One token, and what mostly follows it: each of its own would cost more than what is done for it
 
-    def _step(self, data: bytes, start: int, first: int) -> "int | Found | None":
+    def _step(self, data: bytes, start: int, first: int) -> "int | Found | None":  # noqa: PLR0911  # one for each case
         """Take what is at `start`; gives where it ends, what was found, or None when it is not whole yet."""
         at = self._at
         if at is _AFTER:
@@ -215,8 +215,12 @@ class JsonScanner:
                 return self._close(data, start)
             if first != _COMMA:
                 raise self._wrong("a comma or an end is missing", start)
-            self._at = _KEY_NEXT if frame.is_object else _VALUE
-            return self._key_behind(data, start + 1) if frame.is_object else start + 1
+            if not frame.is_object:
+                self._at = _VALUE
+                return start + 1
+            self._at = _KEY_NEXT
+            match = _KEY.match(data, start + 1)
+            return start + 1 if match is None else self._named(data, match, frame)
         if first == _QUOTE and (at is _VALUE or at is _FIRST_VALUE):
             return self._string(data, start)
         if at is _KEY_NEXT or (at is _FIRST_KEY and first != _END_BRACE):
@@ -249,13 +253,17 @@ class JsonScanner:
         stack.append(frame)
         if is_object:
             self._at = _FIRST_KEY
-            return self._key_behind(data, start + 1)
+            match = _KEY.match(data, start + 1)
+            return start + 1 if match is None else self._named(data, match, frame)
         self._at = _FIRST_VALUE
         if parent is not None:
             # What stands in a list has the list's name.
             frame.key = parent.key
             frame.role = role if role in _INHERITED else Role.SCANNED
-        return start + 1
+        start += 1
+        if start < len(data) and data[start] in _OPENING:
+            return self._open(data, start, is_object=data[start] == _BRACE)
+        return start
 
     def _close(self, data: bytes, start: int) -> int:
         stack = self._stack
@@ -274,38 +282,52 @@ class JsonScanner:
                 self._at = _AFTER
                 return start
 
-    def _key_behind(self, data: bytes, start: int) -> int:
-        """Take the name that stands at `start`, if there is a whole one; gives where what was taken ends."""
-        match = _KEY.match(data, start)
-        return start if match is None else self._named(data, match)
-
     def _key(self, data: bytes, start: int) -> int | None:
         match = _KEY.match(data, start)
         if match is not None:
-            return self._named(data, match)
+            return self._named(data, match, self._stack[-1])
         if len(data) - start <= MAX_KEY_BYTES and _UNENDED_KEY.match(data, start):
             return None
         raise self._wrong(_NO_NAME, start)
 
-    def _named(self, data: bytes, match: re.Match[bytes]) -> int:
-        """Take a name, and the text behind it, if that is free and whole."""
+    def _named(self, data: bytes, match: re.Match[bytes], frame: _Frame) -> int:
+        """Take a name, and what stands behind it as far as that needs nobody; gives where what was taken ends."""
         written = match[1]
         if len(written) > MAX_KEY_BYTES:
             raise self._wrong(_NO_NAME, match.start(1) - 1)
         known = self._policy.known.get(written) or self._learnt(written, match.start(1) - 1)
-        frame = self._stack[-1]
-        key, role = frame.key, frame.role = known
-        if frame.names is not None:
-            if key in frame.names:
+        key, frame.role = known
+        frame.key = key
+        names = frame.names
+        if names is not None:
+            if key in names:
                 raise self._wrong(f"the name {key[:60]!r} stands twice in one object", match.start(1) - 1)
-            frame.names.add(key)
-            if len(frame.names) > MAX_NAMES:
+            names.add(key)
+            if len(names) > MAX_NAMES:
                 raise self._wrong(f"an object has more than {MAX_NAMES} names", match.start(1) - 1)
         self._at = _VALUE
         end = match.end()
-        if (frame.is_free or role in _FREE) and end < len(data) and data[end] == _QUOTE:
-            return self._begin_text(data, end + 1, is_data=role is _DATA and not frame.is_free)
-        return end
+        if end == len(data):
+            return end
+        first = data[end]
+        if first == _QUOTE:
+            return self._value_behind(data, end, frame)
+        return self._open(data, end, is_object=first == _BRACE) if first in _OPENING else end
+
+    def _value_behind(self, data: bytes, start: int, frame: _Frame) -> int:
+        """Take the string at `start`, if it is whole and names nothing; gives where what was taken ends."""
+        role = frame.role
+        if frame.is_free or role in _FREE:
+            return self._begin_text(data, start + 1, is_data=role is _DATA and not frame.is_free)
+        match = _STRING.match(data, start)
+        if match is None or match.end() - start > LONGEST:
+            return start
+        text = self._unescaped(match[1], start)
+        what = classify(text, self._bases) if role is _SCANNED else self._meaning(text, role, frame)
+        if what is not None:
+            return start
+        self._at = _AFTER
+        return match.end()
 
     def _learnt(self, written: bytes, start: int) -> tuple[str, Role]:
         policy = self._policy
@@ -403,10 +425,16 @@ class JsonScanner:
     def _begin_text(self, data: bytes, start: int, *, is_data: bool) -> int:
         """Take a free string from behind its quote; gives where what is there of it ends."""
         end = self._run(data, start)
-        self._text_bytes, self._is_data = end - start, is_data
-        if end < len(data) and data[end] == _QUOTE:
-            self._end_text()
+        length = end - start
+        if end < len(data) and data[end] == _QUOTE and self._stack:
+            # Whole already, as most are.
+            if is_data:
+                self._stack[-1].media_bytes += length
+            else:
+                self.facts.text_bytes += length
+            self._at = _AFTER
             return end + 1
+        self._text_bytes, self._is_data = length, is_data
         self._at = _TEXT
         return end
 
