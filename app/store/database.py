@@ -60,10 +60,42 @@ def _saying_outages() -> Iterator[None]:
         raise
 
 
-class Database:
-    """An engine and its sessions; `thread` is SQLite's own, with an engine for it."""
+class _SqliteThread:
+    """SQLite's own thread, and the one connection that it uses: to fetch one each time costs as much as a statement."""
 
-    def __init__(self, engine: AsyncEngine, thread: tuple[Engine, ThreadPoolExecutor] | None = None) -> None:
+    def __init__(self, engine: Engine, executor: ThreadPoolExecutor) -> None:
+        self._engine = engine
+        self._executor = executor
+        self._connection: Connection | None = None
+
+    async def run(self, work: Callable[[Connection], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._executor, self._in_transaction, work)
+
+    def _in_transaction(self, work: Callable[[Connection], T]) -> T:
+        connection = self._connection = self._connection or self._engine.connect()
+        try:
+            with connection.begin():
+                return work(connection)
+        except DBAPIError:
+            # Whatever state it is in.
+            self._close()
+            raise
+
+    def _close(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.close()
+
+    def close(self) -> None:
+        """Close the connection when what runs has ended."""
+        self._executor.submit(self._close)
+        self._executor.submit(self._engine.dispose)
+
+
+class Database:
+    """An engine and its sessions; `thread` is SQLite's own, None where there is none."""
+
+    def __init__(self, engine: AsyncEngine, thread: _SqliteThread | None = None) -> None:
         self._engine = engine
         self._thread = thread
         self._sessions = async_sessionmaker(engine, expire_on_commit=False)
@@ -89,25 +121,20 @@ class Database:
             if self._thread is None:
                 async with self._engine.begin() as connection:
                     return await connection.run_sync(work)
-            engine, executor = self._thread
-            return await asyncio.get_running_loop().run_in_executor(executor, _in_transaction, engine, work)
-
-
-def _in_transaction(engine: Engine, work: Callable[[Connection], T]) -> T:
-    with engine.begin() as connection:
-        return work(connection)
+            return await self._thread.run(work)
 
 
 @contextmanager
-def _thread_for(url: URL) -> Iterator[tuple[Engine, ThreadPoolExecutor] | None]:
+def _thread_for(url: URL) -> Iterator[_SqliteThread | None]:
     if url.get_backend_name() != "sqlite" or url.database in {None, "", ":memory:"}:
         yield None
         return
     engine = create_engine(url.set(drivername="sqlite"))
     event.listen(engine, "connect", _pragmas)
     with ThreadPoolExecutor(1, "sqlite") as executor:
-        yield engine, executor
-        executor.submit(engine.dispose)
+        thread = _SqliteThread(engine, executor)
+        yield thread
+        thread.close()
 
 
 @asynccontextmanager

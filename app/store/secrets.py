@@ -5,6 +5,7 @@ import secrets
 import tempfile
 from base64 import urlsafe_b64encode
 from contextlib import suppress
+from functools import lru_cache
 from pathlib import Path
 
 from cryptography.fernet import Fernet
@@ -15,6 +16,8 @@ from sqlalchemy.engine import make_url
 from app.settings import SettingsError
 
 LEAST_SECRET_CHARS = 32
+REMEMBERED = 64
+"""How many values stay unsealed in memory."""
 
 
 def _kept_secret(database_url: str) -> str:
@@ -52,6 +55,8 @@ class Vault:
 
     def __init__(self, secret: str) -> None:
         self._fernet = Fernet(urlsafe_b64encode(_derived(secret, b"gemini-gateway stored values")))
+        # Each chunk of an upload asks for the same one.
+        self._unsealed = lru_cache(maxsize=REMEMBERED)(self._decrypted)
 
     def seal(self, value: str) -> bytes:
         """Encrypt and authenticate `value`."""
@@ -59,6 +64,9 @@ class Vault:
 
     def unseal(self, sealed: bytes) -> str:
         """Give back what was sealed; raises cryptography.fernet.InvalidToken for another secret's work."""
+        return self._unsealed(sealed)
+
+    def _decrypted(self, sealed: bytes) -> str:
         return self._fernet.decrypt(sealed).decode()
 
 
