@@ -1,6 +1,6 @@
 """The usage ledger: one row a call, written off the request's path.
 
-    a call's end ──record──> queue (bounded) ──every LEDGER_FLUSH_S or 5,000 rows──> table ──usage──> sums
+    a call's end ──record──> queue (bounded) ──every LEDGER_FLUSH_S or 5,120 rows──> table ──usage──> sums
 
 What a crash can lose are the calls of the last flush interval, and those that waited for a database that was away. A
 batch whose commit nobody saw is written again, and stands there once. While the database is away rows wait; when the
@@ -22,11 +22,11 @@ from app.store.ledger import Entry, LedgerTable, Row, UsageBy, UsageSums
 __all__ = ["Entry", "Ledger"]
 
 log = logging.getLogger("gateway.ledger")
-DUE_AT = 5_000
-BATCH = 5_000
-"""Rows of one transaction. Few large ones: SQLite's thread and the event loop take the interpreter from each other some
-ten times in each, whatever its size, and that costs more than the rows."""
-CAPACITY = 10_000
+DUE_AT = 5_120
+BATCH = 5_120
+"""Rows of one transaction. Few large ones, of the largest statements that there are: with each statement SQLite's
+thread and the event loop take the interpreter from each other, whatever its size, and that costs more than the rows."""
+CAPACITY = 10_240
 DELETED_AT_ONCE = 5_000
 WRITE_TIMEOUT_S = 10.0
 LAST_FLUSH_S = 5.0
