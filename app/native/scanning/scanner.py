@@ -24,7 +24,7 @@ MAX_SCALAR_BYTES = 400
 MAX_NAMES = 10_000
 MAX_KNOWN = 2_000
 """How many names are remembered, whatever clients send."""
-LONG_RUN = 2_048
+LONG_RUN = 256
 
 
 @dataclass(frozen=True, slots=True)
