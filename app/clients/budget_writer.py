@@ -59,8 +59,10 @@ class BudgetWriter:
 
     async def drained(self) -> None:
         """Wait until everything has been written; nothing is waited with meanwhile."""
-        self._is_urgent.set()
-        await self._is_idle.wait()
+        # What was written may have brought more with it.
+        while not self._is_idle.is_set():
+            self._is_urgent.set()
+            await self._is_idle.wait()
 
     async def _run(self) -> None:
         is_busy = False

@@ -251,7 +251,14 @@ class Purse:
         tokens, cost = amounts.tokens - allotment.tokens_free, amounts.cost - allotment.cost_free
         return Amounts(int(tokens * OPEN_S / age_s), int(cost * OPEN_S / age_s))
 
-    def _begin(self, waiting: Sequence[_Waiting], amounts: Amounts, *, is_shared: bool) -> None:
+    def _begin(
+        self,
+        waiting: Sequence[_Waiting],
+        amounts: Amounts,
+        *,
+        is_shared: bool,
+        instead_of: Allotment | None = None,
+    ) -> None:
         reservation, held = self._reservations.begin(self._budgets, amounts)
 
         def begun(done: "asyncio.Future[Held]") -> None:
@@ -264,7 +271,9 @@ class Purse:
                         each.drawn.set_exception(error)
             elif done.result().refused is None:
                 allotment = Allotment(self, reservation, amounts, done.result().standings)
-                self._hand_out(allotment, amounts, waiting, is_shared=is_shared)
+                # What nobody waits for is of no use when the one before it is closed already, as at the end of all.
+                is_late = instead_of is not None and instead_of is not self._open and not self._waiting
+                self._hand_out(allotment, amounts, waiting, is_shared=is_shared and not is_late)
             else:
                 self._refused(waiting, done.result(), is_shared=is_shared)
             self._serve()
@@ -298,7 +307,7 @@ class Purse:
         if demand != Amounts():
             self._is_asking = True
             amounts = Amounts(min(demand.tokens, room.tokens), min(demand.cost, room.cost))
-            self._begin((), amounts, is_shared=True)
+            self._begin((), amounts, is_shared=True, instead_of=self._open)
 
     def _refused(self, waiting: Sequence[_Waiting], held: Held, *, is_shared: bool) -> None:
         if is_shared:

@@ -207,6 +207,22 @@ async def test_where_calls_go_on_coming_the_next_allotment_is_there_before_the_l
     assert later.id != first.id
 
 
+async def test_what_is_being_renewed_at_the_end_of_all_is_given_back(
+    database: Database, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened = Purses(Reservations(BudgetBook(database), clock))
+    async with opened.running():
+        purse, alone = await busy(opened, budget(PLENTY))
+        monkeypatch.setattr(purses, "RENEW_AT", 0)
+        shared = await run(purse, 3)
+        # Here it is asked for.
+        await asyncio.sleep(0)
+        for call in (*alone, *shared):
+            call.settle(10, 1)
+
+    assert await BudgetBook(database).standing("client:web", DAY) == Standing(Amounts(10 * 7, 7), Amounts())
+
+
 async def test_what_nobody_draws_from_is_not_renewed(
     opened: Purses, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
