@@ -67,11 +67,6 @@ class Allotment:
         self.running = 0
         self.closed_at = math.inf
 
-    @property
-    def free(self) -> Amounts:
-        """What is free."""
-        return Amounts(self.tokens_free, self.cost_free)
-
     def take(self, tokens: int, cost: int) -> None:
         """Take so much for a call that begins."""
         self.tokens_free -= tokens

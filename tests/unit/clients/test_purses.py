@@ -71,7 +71,7 @@ async def test_few_calls_reserve_exactly_what_they_may_use(opened: Purses, datab
     (running,) = await run(purse, 1)
 
     assert await standing(database, opened) == Standing(Amounts(400, 30), ONE)
-    assert running.free == Amounts()
+    assert (running.tokens_free, running.cost_free) == (0, 0)
 
 
 async def test_of_many_calls_the_next_ones_are_admitted_without_the_database(
