@@ -21,6 +21,7 @@ from pydantic import SecretStr
 from app.ask.command import ask
 from app.cli_keys import keys_cli, make_first_key
 from app.cli_keys_update import update
+from app.edge.access_log import ACCESS_LOGGER
 from app.edge.cors import origin_rule, with_cors
 from app.edge.guard import Guard
 from app.edge.hosts import LOOPBACK, is_loopback
@@ -82,7 +83,7 @@ def serve(host: Host = "127.0.0.1", port: Port = 8000) -> None:
             f"ALLOW_OPEN_ACCESS: CLIENT_AUTH=none on {host} lets everyone who reaches it spend your quota; "
             "set ALLOW_OPEN_ACCESS=true if that is meant"
         )
-    log_to(sys.stderr)
+    log_to(sys.stderr, gathered=ACCESS_LOGGER)
     listener = _listen(host, port)
     if "keys" in settings.auth_methods:
         _show_first_key(settings, settings.public_url or _url(host, listener))
@@ -108,7 +109,7 @@ def dev(
     settings = read(Settings, client_auth="none", app_check=None)
     if not is_loopback(host) and not settings.allow_open_access:
         raise SettingsError(f"ALLOW_OPEN_ACCESS: set it to true to let others than this machine reach {host}")
-    log_to(sys.stderr)
+    log_to(sys.stderr, gathered=ACCESS_LOGGER)
     listener = _listen(host, port)
     url = _url(host, listener)
     if real:
@@ -158,7 +159,7 @@ def emulator(
         allows_origin=origin_rule(origins, allow_loopback=False),
     )
     app = with_cors(guard, origins, allow_loopback=False)
-    log_to(sys.stderr)
+    log_to(sys.stderr, gathered=ACCESS_LOGGER)
     server = uvicorn.Server(emulator_server_config(app, host=host, port=port))
     listener = _listen(host, port)
     _say(_url(host, listener))

@@ -1,4 +1,4 @@
-"""How log lines are written: one format, and all lines of one turn of the event loop in one go.
+"""How log lines are written: one format, and those of the busiest logger gathered within one turn of the event loop.
 
 It knows no line of anybody's.
 """
@@ -36,14 +36,15 @@ class LogLines(logging.Formatter):
 
 
 class LineHandler(logging.StreamHandler[TextIO]):
-    """Writes what is logged in one turn of the event loop at its end; a warning, and what comes outside of it, at once.
+    """Writes the lines of one logger, `gathered`, at the end of the loop's turn, and all others at once; in order.
 
-    Under load that is one system call for dozens of calls. A process that is killed loses the lines of one turn.
+    Under load that is one system call for dozens of calls. A process that is killed loses what one turn gathered.
     """
 
-    def __init__(self, stream: TextIO) -> None:
+    def __init__(self, stream: TextIO, *, gathered: str) -> None:
         super().__init__(stream)
         self.setFormatter(LogLines())
+        self._gathered = gathered
         self._lines: list[str] = []
 
     def emit(self, record: logging.LogRecord) -> None:
@@ -51,7 +52,7 @@ class LineHandler(logging.StreamHandler[TextIO]):
         try:
             lines = self._lines
             lines.append(self.format(record))
-            if record.levelno > logging.INFO:
+            if record.name != self._gathered:
                 self.flush()
             elif len(lines) == 1:
                 self._flush_soon()
@@ -79,11 +80,11 @@ class LineHandler(logging.StreamHandler[TextIO]):
             self.release()
 
 
-def log_to(stream: TextIO) -> None:
-    """Have everything that is logged written to a stream."""
+def log_to(stream: TextIO, *, gathered: str) -> None:
+    """Have everything that is logged written to a stream; `gathered` is the logger whose lines may come together."""
     # What no line of ours shows is not looked up for each of them.
     logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
-    logging.basicConfig(level=logging.INFO, handlers=[LineHandler(stream)])
+    logging.basicConfig(level=logging.INFO, handlers=[LineHandler(stream, gathered=gathered)])
     # Its warnings quote what came in a request.
     logging.getLogger("python_multipart").setLevel(logging.ERROR)
     for name in ("httpx", "aiosqlite", "google_genai", "alembic"):

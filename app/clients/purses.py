@@ -299,9 +299,9 @@ class Purse:
         if self._open is None or self._is_asking or self._is_for_each_alone(self._running):
             return
         demand, room = self._demand_for(self._open), self._room
-        if demand != Amounts():
+        amounts = Amounts(min(demand.tokens, room.tokens), min(demand.cost, room.cost))
+        if amounts != Amounts():
             self._is_asking = True
-            amounts = Amounts(min(demand.tokens, room.tokens), min(demand.cost, room.cost))
             self._begin((), amounts, is_shared=True, instead_of=self._open)
 
     def _refused(self, waiting: Sequence[_Waiting], held: Held, *, is_shared: bool) -> None:

@@ -21,9 +21,10 @@ if TYPE_CHECKING:
 
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-__all__ = ["AccessLog", "error_response", "reply"]
+__all__ = ["ACCESS_LOGGER", "AccessLog", "error_response", "reply"]
 
-_access = logging.getLogger("gateway.access")
+ACCESS_LOGGER = "gateway.access"
+_access = logging.getLogger(ACCESS_LOGGER)
 _errors = logging.getLogger("gateway.errors")
 _LINE = "%s %s %d %.1fms in=%d out=%d request_id=%s"
 _CLIENT_ID = re.compile(rb"[A-Za-z0-9_-]{8,64}")

@@ -222,7 +222,7 @@ def serve(run: Run, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixtu
     """Start `serve` up to where requests would be taken; gives what it said to stdout."""
     monkeypatch.setenv("GEMINI_API_KEY", "the-key-of-gemini")
     monkeypatch.setattr("app.cli._run", lambda *_, listener, **__: listener.close())
-    monkeypatch.setattr("app.cli.log_to", lambda _: None)
+    monkeypatch.setattr("app.cli.log_to", lambda _, **__: None)
 
     def serve(*arguments: str) -> str:
         monkeypatch.setattr(sys, "argv", ["gemini-gateway", "serve", "--port", "0", *arguments])

@@ -43,15 +43,18 @@ class Stream(io.StringIO):
         return super().write(text)
 
 
-def logger_to(stream: Stream) -> logging.Logger:
-    logger = logging.Logger("gateway.access")  # noqa: LOG001  # one that no other test sees
-    logger.addHandler(LineHandler(stream))
-    return logger
+def loggers_to(stream: Stream) -> tuple[logging.Logger, logging.Logger]:
+    """The one whose lines are gathered, and another."""
+    loggers = logging.Logger("busy"), logging.Logger("other")  # noqa: LOG001  # such as no other test sees
+    handler = LineHandler(stream, gathered="busy")
+    for logger in loggers:
+        logger.addHandler(handler)
+    return loggers
 
 
 async def test_the_lines_of_one_turn_are_written_together_at_its_end() -> None:
     stream = Stream()
-    logger = logger_to(stream)
+    logger, _ = loggers_to(stream)
     for path in "abc":
         logger.info("GET %s", path)
     before = list(stream.writes)
@@ -62,20 +65,20 @@ async def test_the_lines_of_one_turn_are_written_together_at_its_end() -> None:
     assert [line.rpartition(" ")[2] for line in stream.getvalue().splitlines()] == ["a", "b", "c"]
 
 
-async def test_a_warning_is_written_at_once_behind_what_came_before_it() -> None:
+async def test_what_others_say_is_written_at_once_behind_what_came_before_it() -> None:
     stream = Stream()
-    logger = logger_to(stream)
-    logger.info("first")
-    logger.warning("second")
+    busy, other = loggers_to(stream)
+    busy.info("first")
+    other.info("second")
 
     assert [line.rpartition(" ")[2] for line in stream.getvalue().splitlines()] == ["first", "second"]
 
 
 def test_outside_of_the_loop_every_line_is_written_at_once() -> None:
     stream = Stream()
-    logger = logger_to(stream)
-    logger.info("first")
-    logger.info("second")
+    busy, _ = loggers_to(stream)
+    busy.info("first")
+    busy.info("second")
 
     assert len(stream.writes) == 2
 
@@ -85,7 +88,7 @@ async def test_a_line_that_cannot_be_made_fails_no_call(
 ) -> None:
     monkeypatch.setattr(logging, "raiseExceptions", False)
     stream = Stream()
-    logger_to(stream).info("%d", "none")
+    loggers_to(stream)[0].info("%d", "none")
     await asyncio.sleep(0)
 
     assert stream.getvalue() == ""

@@ -223,6 +223,23 @@ async def test_what_is_being_renewed_at_the_end_of_all_is_given_back(
     assert await BudgetBook(database).standing("client:web", DAY) == Standing(Amounts(10 * 7, 7), Amounts())
 
 
+async def test_where_there_is_no_room_left_nothing_is_renewed(opened: Purses, database: Database, clock: Clock) -> None:
+    limit = budget(PLENTY)
+    purse, _ = await busy(opened, limit)
+    (first, *_) = await run(purse, 3)
+    other = Reservations(BudgetBook(database), clock)
+    async with other.running():
+        held = (await standing(database, opened)).reserved.tokens
+        await other.begin((limit,), Amounts(PLENTY - held))[1]
+    # More than is free: it is asked for, and refused.
+    refused = await begin(purse, Amounts(first.tokens_free + 1))
+    purse._renew()
+    await opened.reservations.drained()
+
+    assert isinstance(refused, Held)
+    assert purse.draw(*ONE[:2]) is first
+
+
 async def test_what_nobody_draws_from_is_not_renewed(
     opened: Purses, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:

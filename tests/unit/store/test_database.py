@@ -211,3 +211,30 @@ async def test_readers_do_not_wait_for_a_writer(url: str, database: Database, tm
     writer.execute("ROLLBACK")
     writer.close()
     assert seen is not None
+
+
+def _fail(connection: Connection) -> None:
+    connection.execute(text("INSERT INTO worked VALUES (1), (1)"))
+
+
+def _give_up(connection: Connection) -> None:
+    connection.execute(text("INSERT INTO worked VALUES (1)"))
+    raise ValueError
+
+
+def _take_back(connection: Connection) -> None:
+    connection.execute(text("INSERT INTO worked VALUES (1)"))
+    connection.rollback()
+
+
+async def test_work_that_fails_leaves_nothing_and_what_follows_it_is_done(url: str) -> None:
+    async with open_database(url) as database:
+        await database.run(lambda connection: connection.execute(text("CREATE TABLE worked (number INT PRIMARY KEY)")))
+        for work, error in ((_fail, IntegrityError), (_give_up, ValueError)):
+            with pytest.raises(error):
+                await database.run(work)
+        await database.run(_take_back)
+        await database.run(lambda connection: connection.execute(text("INSERT INTO worked VALUES (2)")))
+
+        found = await database.run(lambda connection: connection.execute(text("SELECT number FROM worked")).all())
+    assert [tuple(row) for row in found] == [(2,)]
