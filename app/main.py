@@ -53,6 +53,7 @@ from app.media.workers import Workers
 from app.native.app import NativeRoutes
 from app.native.handlers import HANDLERS
 from app.native.services import NativeServices
+from app.native.uploads.leases import Leases
 from app.native.writers import Writers
 from app.settings import Settings
 from app.store.database import Database, open_database
@@ -117,13 +118,17 @@ async def _open_native(stack: AsyncExitStack, services: Services) -> NativeServi
         await resources.drop_expired(now=services.upstream.now())
 
     await stack.enter_async_context(sweeping(forget_expired))
+    upload_sessions = UploadSessions(services.database)
+    leases = Leases(upload_sessions)
+    stack.push_async_callback(leases.aclose)
     return NativeServices(
         settings=services.settings,
         upstream=services.upstream,
         models=services.models,
         library=services.library,
         resources=resources,
-        upload_sessions=UploadSessions(services.database),
+        upload_sessions=upload_sessions,
+        leases=leases,
         writers=Writers(),
         held_bytes=services.held_bytes,
         authenticator=services.authenticator,

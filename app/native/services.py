@@ -12,6 +12,7 @@ from app.gemini.upstream import Upstream
 from app.media.buffers import HeldBytes
 from app.media.library import FileLibrary
 from app.native.routes import Route
+from app.native.uploads.leases import Leases
 from app.native.writers import Writers
 from app.settings import Settings
 from app.store.resources import ResourceRegistry
@@ -28,6 +29,7 @@ class NativeServices:
     library: FileLibrary
     resources: ResourceRegistry
     upload_sessions: UploadSessions
+    leases: Leases
     writers: Writers
     held_bytes: HeldBytes
     authenticator: Authenticator

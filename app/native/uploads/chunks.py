@@ -77,6 +77,7 @@ async def cancel(call: Call, address: Address) -> None:
     """Cancel a session. Raises ResourceNotFoundError."""
     session = await _find(call, address)
     if session.document is None:
+        await call.services.leases.release(session.token_hash)
         await _upstream(call, session).cancel()
         await call.services.library.close(session.upload_name)
 
@@ -135,6 +136,7 @@ async def _carry(call: Call, own: Writing, chunk: Chunk) -> Outcome:
     passing = Passing(chunk.scope, chunk.receive, call, own, skip=received - start)
     body = await passing.send(upstream, at=received, length=length, is_final=is_final)
     if body is None:
+        own.is_between_chunks = True
         return Outcome(session, "active", own.received)
     await _record(call, session, body, own)
     return Outcome(session, "final", own.received, body)

@@ -1,22 +1,22 @@
 """Who writes to a session: one at a time, wherever its client's commands come to; the newest one wins.
 
 A client whose connection broke comes again while the gateway still waits for the rest of the old chunk. In the same
-process the old one is ended at once; another process gives way when its writer makes no progress for LEASE_S.
+process the old one is ended at once; another process gives way when its writer makes no progress for its lease's time.
 """
 
 import asyncio
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
 
 from app.errors import BusyError, ClientGoneError, ResourceNotFoundError
 from app.native.scanning import JsonLinesScanner
 from app.native.services import Call
+from app.native.uploads.leases import Lease
 from app.native.writers import Writer
 from app.store.upload_sessions import UploadSession, WritingElsewhereError
 
-LEASE_S = 15.0
 SESSION_LIFETIME_S = 24 * 3600.0
 """How long a session waits for its client's next command."""
 RENEW_S = 5.0
@@ -36,15 +36,22 @@ def gone() -> ResourceNotFoundError:
 class Writing:
     """The one writer of a session. `lines` scans a batch's file, None for others.
 
-    `received` is what Gemini has, or had when that was last sure.
+    `received` is what Gemini has, or had when that was last sure; `is_between_chunks` is set when a chunk has been
+    acknowledged and others are to follow.
     """
 
     call: Call
-    session: UploadSession
+    lease: Lease
     received: int
     lines: JsonLinesScanner | None
     is_sure: bool
     renewed_at: float
+    is_between_chunks: bool = False
+
+    @property
+    def session(self) -> UploadSession:
+        """The session, as it was when this writer began."""
+        return self.lease.session
 
     @property
     def is_due(self) -> bool:
@@ -54,8 +61,7 @@ class Writing:
     async def go_on(self) -> None:
         """Take note of progress. Raises ClientGoneError when another writes by now."""
         self.renewed_at = time.monotonic()
-        sessions = self.call.services.upload_sessions
-        if not await sessions.renew(self.session.token_hash, fence=self.session.fence, until=time.time() + LEASE_S):
+        if not await self.call.services.leases.renew(self.lease):
             raise ClientGoneError("Another request goes on with this upload.")
 
 
@@ -64,7 +70,7 @@ async def writing(call: Call, token_hash: str, writer: Writer, *, owner: str | N
     """Run a block as the session's writer. Raises BusyError, which is worth repeating, while another process writes.
 
     `writer` is this request, numbered as it arrived; `owner` who it is from, None when its address is all that it has.
-    Raises ResourceNotFoundError when there is no such session of theirs. How far it came is written down at its end,
+    Raises ResourceNotFoundError when there is no such session of theirs. How far it came is taken down at its end,
     whatever way it ends.
     """
     writers = call.services.writers
@@ -87,43 +93,23 @@ async def writing(call: Call, token_hash: str, writer: Writer, *, owner: str | N
 
 
 async def _begin(call: Call, token_hash: str, owner: str | None, *, evicts: bool) -> Writing:
-    now = time.time()
-    begun = asyncio.ensure_future(
-        call.services.upload_sessions.begin_writing(
-            token_hash,
-            owner=owner,
-            now=now,
-            until=now + LEASE_S,
-            evicts=evicts,
-            lease_until=call.services.library.now() + SESSION_LIFETIME_S,
-        )
-    )
+    lease_until = call.services.library.now() + SESSION_LIFETIME_S
     try:
-        session = await asyncio.shield(begun)
+        lease = await call.services.leases.begin(token_hash, owner=owner, evicts=evicts, lease_until=lease_until)
     except WritingElsewhereError:
         raise BusyError("Another request goes on with this upload; try again in a moment.", retry_after_s=2) from None
-    except asyncio.CancelledError:
-        # What may have been begun is ended: nobody is to wait for its lease.
-        with suppress(WritingElsewhereError):
-            session = await begun
-            if session is not None:
-                await _end(_writing(call, session))
-        raise
-    if session is None:
+    if lease is None:
         raise gone()
-    return _writing(call, session)
-
-
-def _writing(call: Call, session: UploadSession) -> Writing:
+    session = lease.session
     lines = None if session.scan is None else JsonLinesScanner.restore(session.scan)
-    return Writing(call, session, session.received, lines, is_sure=not session.is_unsure, renewed_at=time.monotonic())
+    return Writing(call, lease, session.received, lines, is_sure=not session.is_unsure, renewed_at=time.monotonic())
 
 
 async def _end(own: Writing) -> None:
-    await own.call.services.upload_sessions.end_writing(
-        own.session.token_hash,
-        fence=own.session.fence,
+    session = replace(
+        own.session,
         received=own.received,
         is_unsure=not own.is_sure,
         scan=None if own.lines is None else own.lines.save(),
     )
+    await own.call.services.leases.end(own.lease, session, is_between_chunks=own.is_between_chunks)

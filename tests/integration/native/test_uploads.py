@@ -248,6 +248,21 @@ async def test_an_upload_goes_on_in_another_process(emulator: Emulator, tmp_path
     assert whole(emulator)
 
 
+async def test_an_upload_moves_between_processes_at_once(emulator: Emulator, tmp_path: Path) -> None:
+    async with closed_gateway(emulator, tmp_path) as here, closed_gateway(emulator, tmp_path) as there:
+        url = httpx.URL(await opened(here, 10 * GRANULE))
+        addresses = [str(url), str(url.copy_with(port=there.gateway.port))]
+        # Chunks that follow each other in one process, then in the other, and back.
+        turns = [0, 0, 0, 1, 0, 0, 0, 1, 1]
+        answers = [await command(here, addresses[turn], "upload", at * GRANULE, CHUNK) for at, turn in enumerate(turns)]
+        last = await command(here, addresses[0], "upload, finalize", 9 * GRANULE, CHUNK)
+
+    assert [answer.status_code for answer in answers] == [200] * 9, [answer.text for answer in answers]
+    assert last.headers["x-goog-upload-status"] == "final"
+    [file] = emulator.files
+    assert base64.b64decode(file["sha256Hash"]).decode() == hashlib.sha256(CHUNK * 10).hexdigest()
+
+
 async def test_a_client_that_comes_again_ends_its_own_request_that_hangs(closed: Closed, emulator: Emulator) -> None:
     url = await opened(closed)
     hangs = asyncio.Event()
@@ -304,15 +319,18 @@ async def test_a_query_says_what_gemini_has(closed: Closed) -> None:
 
 
 async def test_what_is_cancelled_is_gone(closed: Closed, emulator: Emulator) -> None:
-    url = await opened(closed)
+    url = await opened(closed, 10 * GRANULE)
+    for at in range(3):
+        await command(closed, url, "upload", at * GRANULE, CHUNK)
 
     cancelled = await command(closed, url, "cancel")
     after = [await command(closed, url, words) for words in ("query", "cancel", "finalize")]
+    after.append(await command(closed, url, "upload", 3 * GRANULE, CHUNK))
 
     assert (cancelled.status_code, cancelled.headers["x-goog-upload-status"]) == (200, "cancelled")
     assert [(answer.status_code, answer.headers["x-goog-upload-status"]) for answer in after] == [
         (404, "cancelled")
-    ] * 3
+    ] * 4
     assert emulator.open_sessions() == []
 
 

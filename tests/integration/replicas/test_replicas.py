@@ -18,7 +18,7 @@ from yarl import URL
 
 from app.clients.limits import LEASE_S as CALL_LEASE_S
 from app.media.library import LEASE_S as UPLOAD_LEASE_S
-from app.native.uploads.writing import LEASE_S as WRITING_LEASE_S
+from app.native.uploads.leases import LEASE_S as WRITING_LEASE_S
 from tests.emulator_process import Emulator
 from tests.integration.api.test_inline_or_upload import sound
 from tests.raw_http import BOUNDARY, part
