@@ -101,13 +101,16 @@ class Ledger:
     async def flush(self) -> None:
         """Write what waits now. What cannot be written goes on waiting, whatever the reason, and the log says so."""
         async with self._lock:
+            # Not what comes meanwhile: under load that never ends, and would be written row by row.
+            left = len(self._waiting)
             try:
-                while self._waiting:
-                    batch = tuple(islice(self._waiting, BATCH))
+                while left:
+                    batch = tuple(islice(self._waiting, min(left, BATCH)))
                     async with asyncio.timeout(WRITE_TIMEOUT_S):
                         await self._table.add(batch)
                     for _ in batch:
                         self._waiting.popleft()
+                    left -= len(batch)
             except Exception as error:
                 # Not only an outage: a database that is starting or full says so in ways of its own.
                 self._tell(type(error).__name__)
@@ -135,8 +138,10 @@ class Ledger:
             with suppress(TimeoutError):
                 async with asyncio.timeout(self._flush_s):
                     await self._is_due.wait()
-            self._is_due.clear()
             await self.flush()
+            # Only now: those that came meanwhile have found more waiting than there is.
+            if self._failure is not None or len(self._waiting) < DUE_AT:
+                self._is_due.clear()
         await self.flush()
 
     def _tell(self, failure: str | None) -> None:

@@ -2,7 +2,7 @@
 
 It adds four things: an answer that begins before the body has ended closes the connection gently; what an answer begins
 with goes out in one piece, at the end of the loop's turn; a body whose framing breaks is an error that the
-application's `receive()` raises; and a future that completes when the client leaves.
+application's `receive()` raises; and a future that completes when the client leaves. The head it writes itself.
 It knows no application and no limit.
 """
 
@@ -12,12 +12,14 @@ from typing import TYPE_CHECKING, Protocol
 
 from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
+from app.edge.answer_head import head_of
 from app.errors import GatewayError
 
 if TYPE_CHECKING:
-    from uvicorn._types import ASGIReceiveEvent, ASGISendEvent
+    from uvicorn._types import ASGIReceiveEvent, ASGISendEvent, HTTPResponseStartEvent
 
 _MAX_HELD_BYTES = 1 << 14
+_BODILESS = frozenset({204, 304})
 
 
 class Connection(Protocol):
@@ -45,7 +47,34 @@ class Cycle(RequestResponseCycle):
         if self.more_body and not self.response_started:
             self.keep_alive = False
             self.transport.lingers = True
-        return super().send(message)
+        if message["type"] != "http.response.start" or self.response_started:
+            return super().send(message)
+        return self._begin(message)
+
+    async def _begin(self, message: "HTTPResponseStartEvent") -> None:
+        """Send the head, in uvicorn's place. Raises ValueError for headers that HTTP does not allow."""
+        if self.flow.write_paused and not self.disconnected:
+            await self.flow.drain()
+        if self.disconnected:
+            return
+        status = message["status"]
+        lines, framing = head_of(status, [*self.default_headers, *message.get("headers", ())])
+        self.response_started = True
+        self.waiting_for_100_continue = False
+        if framing.closes:
+            self.keep_alive = False
+        elif not self.keep_alive:
+            lines.append(b"connection: close\r\n")
+        if framing.content_length is not None:
+            self.chunked_encoding = False
+            self.expected_content_length = framing.content_length
+        elif framing.is_chunked:
+            self.chunked_encoding = True
+        elif self.scope["method"] != "HEAD" and status not in _BODILESS:
+            self.chunked_encoding = True
+            lines.append(b"transfer-encoding: chunked\r\n")
+        lines.append(b"\r\n")
+        self.transport.write(b"".join(lines))
 
     async def receive(self) -> "ASGIReceiveEvent":
         """Give the next ASGI message.

@@ -137,15 +137,10 @@ def _labels(
     )
 
 
-def _dollars(value: float | None) -> float | None:
-    return None if value is None or not math.isfinite(value) else min(max(value, 0.0), MOST)
+def _dollars(value: float) -> float | None:
+    return min(max(value, 0.0), MOST) if math.isfinite(value) else None
 
 
-def _finite(value: float | None) -> float | None:
-    return None if value is None or not math.isfinite(value) else value
-
-
-@lru_cache(maxsize=8)
 def _day(number: float, *, is_sqlite: bool) -> date | str:
     day = datetime.fromtimestamp(number * 86_400, UTC).date()
     # SQLite has no dates of its own.
@@ -194,6 +189,7 @@ class LedgerTable:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._is_sqlite = database.is_sqlite
+        self._day: tuple[float, date | str] = (-1.0, "")
 
     def row(self, writer: str, number: int, entry: Entry) -> Row:
         """Make a call ready to be written: the `number`-th that `writer` has seen."""
@@ -214,17 +210,21 @@ class LedgerTable:
         )
         if min(counts) < 0 or max(counts) > MOST:
             counts = tuple(min(max(value, 0), MOST) for value in counts)
+        day = entry.at // 86_400
+        if day != self._day[0]:
+            self._day = day, _day(day, is_sqlite=self._is_sqlite)
+        first_byte_ms, total_ms, cost = entry.first_byte_ms, entry.total_ms, entry.cost_usd
         return (
             writer,
             number,
             entry.at,
-            _day(entry.at // 86_400, is_sqlite=self._is_sqlite),
+            self._day[1],
             *_labels(entry.client_id, entry.client_name, entry.surface, entry.operation, entry.model, entry.outcome),
             entry.status,
             *counts,
-            _finite(entry.first_byte_ms),
-            _finite(entry.total_ms) or 0.0,
-            _dollars(entry.cost_usd),
+            first_byte_ms if first_byte_ms is None or math.isfinite(first_byte_ms) else None,
+            total_ms if math.isfinite(total_ms) else 0.0,
+            cost if cost is None or 0.0 <= cost <= MOST else _dollars(cost),
             None if entry.metadata is None else _text(entry.metadata, len(entry.metadata)),
         )
 

@@ -225,3 +225,17 @@ async def test_a_client_that_asks_for_the_end_of_the_connection_gets_it(version:
         await served.until_unconnected()
 
     assert answer.headers["connection"] == "close"
+
+
+async def test_a_header_that_would_break_the_head_is_a_failure_and_never_sent() -> None:
+    async def split(scope: Scope, _receive: Receive, send: Send) -> None:
+        headers = [(b"x-named", b"by a client\r\nset-cookie: stolen=1")]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.body", "body": b"never"})
+
+    async with serving(guarded(split)) as served, served.client() as client:
+        await client.send(OK_GET)
+        answer = await client.answer()
+
+    assert answer.status == 500
+    assert "set-cookie" not in answer.headers

@@ -52,6 +52,24 @@ async def test_many_calls_do_not_wait_for_the_interval(table: RecordedTable) -> 
     assert table.batches == [DUE_AT]
 
 
+async def test_calls_that_come_while_many_are_written_are_no_reason_to_write_again_at_once(
+    table: RecordedTable,
+) -> None:
+    table.is_open.clear()
+    async with ledger_on(table) as ledger:
+        record(ledger, *range(DUE_AT))
+        await eventually(lambda: table.asked == 1)
+
+        record(ledger, *range(10))
+        table.is_open.set()
+        await eventually(lambda: table.batches == [DUE_AT])
+        await asyncio.sleep(SOON_S)
+
+        assert table.asked == 1
+
+    assert table.batches == [DUE_AT, 10]
+
+
 async def test_what_waits_at_the_end_is_written(table: RecordedTable) -> None:
     async with ledger_on(table) as ledger:
         record(ledger, *range(250))
@@ -59,7 +77,7 @@ async def test_what_waits_at_the_end_is_written(table: RecordedTable) -> None:
     assert await written(table) == 250
 
 
-async def test_a_call_that_comes_while_others_are_written_is_written_too(table: RecordedTable) -> None:
+async def test_a_call_that_comes_while_others_are_written_waits_for_the_next_time(table: RecordedTable) -> None:
     table.is_open.clear()
     async with ledger_on(table) as ledger:
         record(ledger, 1)
@@ -69,6 +87,9 @@ async def test_a_call_that_comes_while_others_are_written_is_written_too(table: 
         record(ledger, 2)
         table.is_open.set()
         await flushing
+
+        # Where calls never cease, to write what has come meanwhile would never end.
+        assert table.batches == [1]
 
     assert table.batches == [1, 1]
 
