@@ -114,7 +114,8 @@ class Metering:
 
         It counts against the client's rate, and holds a slot until then. Raises what `Admission.enter` does.
         """
-        entrance = meter.entrance = await self.admission.enter(meter.client)
+        client = meter.client
+        entrance = meter.entrance = self.admission.enter_at_once(client) or await self.admission.enter(client)
         meter.quotas = entrance.quotas
         return entrance
 

@@ -14,7 +14,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from itertools import count
 
-from app.clients.budgets import bounded, budgets_of, left_of, nanodollars, policies_of
+from app.clients.budgets import bounded, budgets_of, nanodollars, policies_of, tell_left
 from app.clients.counters import open_counters
 from app.clients.estimate import Estimate, Used, without_usage
 from app.clients.identity import Client
@@ -135,6 +135,19 @@ class Admission:
         """Say for `/readyz` how counting is: `ok`, or `away` while LIMITS_ON_OUTAGE decides."""
         return self._counters.state
 
+    def enter_at_once(self, client: Client) -> Entrance | None:
+        """Let a request in, if nothing has to be waited for and nothing refuses it; `enter` does the rest.
+
+        It counts from here, whatever becomes of it.
+        """
+        terms = self._terms_of(client)
+        demand = terms.of_request
+        if demand is None:
+            return NO_ENTRANCE
+        draw = Draw(next(self._numbers), self._clock(), 1, demand.windows, demand.slots)
+        used = self._counters.take_at_once(draw)
+        return None if used is None else self._entrance(terms, demand, draw, used)
+
     async def enter(self, client: Client) -> Entrance:
         """Let a request in, or raise RateLimitedError with the limit that refuses it, when to come again, and headers.
 
@@ -145,10 +158,12 @@ class Admission:
         if demand is None:
             return NO_ENTRANCE
         draw = Draw(next(self._numbers), self._clock(), 1, demand.windows, demand.slots)
-        used = self._counters.take_at_once(draw)
-        if used is None:
-            used = await self._taken(demand, draw, NO_QUOTAS)
-        return Entrance(self, draw, Quotas(demand.told, demand.left(used, draw.taken_at)), terms)
+        return self._entrance(terms, demand, draw, await self._taken(demand, draw, NO_QUOTAS))
+
+    def _entrance(self, terms: Terms, demand: Demand, draw: Draw, used: Sequence[int]) -> Entrance:
+        values: list[int] = []
+        demand.tell(values, used, draw.taken_at)
+        return Entrance(self, draw, Quotas(demand.told, values), terms)
 
     def correct(self, draw: Draw, correction: int) -> None:
         """Give back what a draw holds, and add to each of its windows what was used more, or less."""
@@ -171,13 +186,14 @@ class Admission:
             text = "The model has no price here, and a limit that holds for you is in money; name a model that has one."
             raise InvalidFieldError(text, errors=(FieldError("model", text),))
         demand, draw = terms.of_call, None
-        told, left = entrance.quotas.told, entrance.quotas.values
+        told, values = entrance.quotas.told, [*entrance.quotas.values]
         if demand is not None:
             draw = Draw(next(self._numbers), now, estimate.tokens, demand.windows, demand.slots)
             used = self._counters.take_at_once(draw)
             if used is None:
                 used = await self._taken(demand, draw, entrance.quotas)
-            told, left = told + demand.told, [*left, *demand.left(used, now)]
+            told += demand.told
+            demand.tell(values, used, now)
         allotment: Allotment | None = None
         if allowance.budgets:
             purse = allowance.purse
@@ -193,10 +209,11 @@ class Admission:
                     raise
                 if isinstance(reserved, Held):
                     self._undo(draw)
-                    raise _refusal(allowance.lines, reserved, Amounts(tokens, cost), now, Quotas(told, left))
+                    raise _refusal(allowance.lines, reserved, Amounts(tokens, cost), now, Quotas(told, values))
                 allotment = reserved
-            told, left = told + allowance.told, [*left, *allowance.left(allotment, now)]
-        return Reservation(self, estimate, draw, allotment, Quotas(told, left))
+            told += allowance.told
+            allowance.tell(values, allotment, now)
+        return Reservation(self, estimate, draw, allotment, Quotas(told, values))
 
     async def _taken(self, demand: Demand, draw: Draw, quotas: Quotas) -> Sequence[int]:
         """Take what could not be taken at once; gives how the counters stand. `quotas` stand before it in a refusal."""
@@ -207,8 +224,9 @@ class Admission:
             self._undo(draw)
             raise
         if taken.refused is not None:
-            left = demand.left(taken.used, draw.taken_at)
-            stood = Quotas(quotas.told + demand.told, [*quotas.values, *left])
+            values = [*quotas.values]
+            demand.tell(values, taken.used, draw.taken_at)
+            stood = Quotas(quotas.told + demand.told, values)
             raise counter_refusal(demand, draw, taken, rate_headers(stood))
         return taken.used
 
@@ -278,8 +296,9 @@ def _refusal(
     party, budget = next((party, budget) for party, budget in budgets if budget == held.refused)
     standing = held.standings[0]
     if party.whose is Whose.CLIENT:
-        left = left_of(budget, standing, now=now)
-        quotas = Quotas((*quotas.told, policies_of(budget)), [*quotas.values, *left])
+        values = [*quotas.values]
+        tell_left(values, budget, standing, now)
+        quotas = Quotas((*quotas.told, policies_of(budget)), values)
     return budget_refusal(party, budget, standing, amounts, now=now, headers=rate_headers(quotas))
 
 

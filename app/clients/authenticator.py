@@ -77,7 +77,7 @@ class _Memory(Generic[T]):
 
 def _digest(text: str) -> bytes:
     # Of the collision-free digests the quickest one: every call has its credential looked up by it.
-    return blake2b(text.encode("utf-8", "surrogatepass"), digest_size=32).digest()
+    return blake2b(text.encode("utf-8", "surrogatepass")).digest()
 
 
 class Authenticator:

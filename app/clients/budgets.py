@@ -83,14 +83,15 @@ def policies_of(budget: Budget) -> Policies:
     return Policies(found)
 
 
-def left_of(budget: Budget, standing: Standing, *, now: float, tokens_free: int = 0, cost_free: int = 0) -> list[int]:
-    """Tell how a budget's limits stand: the numbers for the places of `policies_of`.
+def tell_left(
+    values: list[int], budget: Budget, standing: Standing, now: float, tokens_free: int = 0, cost_free: int = 0
+) -> None:
+    """Add how a budget's limits stand: the numbers for the places of `policies_of`.
 
     What is free has been reserved for calls that are yet to come.
     """
     used, reserved = standing
     resets_in_s = math.ceil(budget.ends_at - now)
-    values: list[int] = []
     if budget.tokens is not None:
         left = budget.tokens - used.tokens - reserved.tokens + tokens_free
         values += (max(0, left), resets_in_s)
@@ -99,4 +100,3 @@ def left_of(budget: Budget, standing: Standing, *, now: float, tokens_free: int 
         values += (max(0, left), resets_in_s)
     if budget.bytes is not None:
         values += (max(budget.bytes - used.bytes, 0), resets_in_s)
-    return values

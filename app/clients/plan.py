@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from app.clients.budgets import DAY_S, budgets_of, left_of, policies_of
+from app.clients.budgets import DAY_S, budgets_of, policies_of, tell_left
 from app.clients.limits import WINDOW_S, Counter
 from app.clients.parties import Party, Whose
 from app.clients.purses import Allotment, Purse
@@ -69,16 +69,14 @@ class Demand:
         self._own = [(index, source.counter.quota, source.kind is not SLOTS) for index, source in own]
         self.told = (Policies([_policy(source) for _, source in own]),) if own else ()
 
-    def left(self, used: Sequence[int], taken_at: float) -> list[int]:
-        """Tell how the client's own limits stand after a draw, by how the counters stand: the numbers for `told`."""
-        values: list[int] = []
+    def tell(self, values: list[int], used: Sequence[int], taken_at: float) -> None:
+        """Add how the client's own limits stand after a draw, by how the counters stand: the numbers for `told`."""
         resets_in_s = WINDOW_S - int(taken_at % WINDOW_S)
         for index, quota, has_window in self._own:
             left = quota - used[index]
             values.append(max(0, left))
             if has_window:
                 values.append(resets_in_s)
-        return values
 
 
 class Allowance:
@@ -98,18 +96,11 @@ class Allowance:
         self.told = tuple(policies_of(budget) for _, budget in self._own)
         self.is_in_money = any(budget.cost is not None for budget in self.budgets)
 
-    def left(self, allotment: Allotment, now: float) -> list[int]:
-        """Tell how the client's own stand, for a call that has drawn from an allotment: the numbers for `told`."""
-        values: list[int] = []
+    def tell(self, values: list[int], allotment: Allotment, now: float) -> None:
+        """Add how the client's own stand, for a call that has drawn from an allotment: the numbers for `told`."""
+        standings = allotment.standings
         for index, budget in self._own:
-            values += left_of(
-                budget,
-                allotment.standings[index],
-                now=now,
-                tokens_free=allotment.tokens_free,
-                cost_free=allotment.cost_free,
-            )
-        return values
+            tell_left(values, budget, standings[index], now, allotment.tokens_free, allotment.cost_free)
 
 
 class Terms:

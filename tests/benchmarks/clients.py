@@ -3,10 +3,10 @@
 from collections.abc import AsyncIterator
 from statistics import median
 
-from tests.benchmarks.forms import GATEWAY_PATH, form, picture, with_header
+from tests.benchmarks.forms import GATEWAY_PATH, form, with_header
 from tests.benchmarks.processes import gateway, gateway_with_keys, upstream
 from tests.benchmarks.report import Check, Result
-from tests.benchmarks.small_calls import Figures, check, ratio, round_of, warm_up
+from tests.benchmarks.small_calls import KINDS, STARTS, Figures, interleaved, keep, ratio
 
 MOST = 1.25
 COLUMNS = ("one worker", "calls/s at 64", "CPU ms a call", "x open's")
@@ -19,19 +19,18 @@ LIMITS = (
 
 
 async def run(*, is_quick: bool) -> AsyncIterator[Result]:
-    """Measure both in interleaved rounds; medians of the rounds are given."""
-    rounds, duration_s = (2, 1.0) if is_quick else (7, 1.5)
-    with upstream() as gemini, gateway(gemini) as opened, gateway_with_keys(gemini, *LIMITS) as (closed, key):
-        for title, media in (("a prompt and a 2 KB picture", picture(26)), ("a prompt alone", None)):
-            ask = form(GATEWAY_PATH, media).whole()
-            measured = [Figures(opened, ask), Figures(closed, with_header(ask, f"Authorization: Bearer {key}"))]
-            for figures in measured:
-                await check(figures)
-                await warm_up(figures)
-            for _ in range(rounds):
-                for figures in measured:
-                    await round_of(figures, duration_s=duration_s, alone=0)
-            yield _result(f"Clients, limits and the ledger: {title}", measured)
+    """Measure both in interleaved rounds, of several starts; medians of the rounds are given."""
+    starts, rounds, duration_s = (1, 2, 1.0) if is_quick else (STARTS, 3, 1.5)
+    kept: dict[str, list[Figures]] = {}
+    for _ in range(starts):
+        with upstream() as gemini, gateway(gemini) as opened, gateway_with_keys(gemini, *LIMITS) as (closed, key):
+            for title, media in KINDS:
+                ask = form(GATEWAY_PATH, media).whole()
+                measured = [Figures(opened, ask), Figures(closed, with_header(ask, f"Authorization: Bearer {key}"))]
+                await interleaved(measured, rounds=rounds, duration_s=duration_s)
+                keep(kept, title, measured)
+    for title, measured in kept.items():
+        yield _result(f"Clients, limits and the ledger: {title}", measured)
 
 
 def _result(title: str, measured: list[Figures]) -> Result:

@@ -1,6 +1,6 @@
 """Small calls: with a 2 KB picture, and with a prompt alone; 64 at a time, and one at a time."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from statistics import median
 
@@ -12,6 +12,9 @@ from tests.benchmarks.traffic import all_at_once, closed_loop, connections
 IN_FLIGHT = 64
 LEAST_RATIO = 4.0
 EXPECTED = b"A small picture of noise."
+KINDS = (("a prompt and a 2 KB picture", picture(26)), ("a prompt alone", None))
+STARTS = 3
+"""One start of the same process differs from the next by some hundredths: by where things come to lie in memory."""
 SERVICES = ("plain", "fastapi-relay", "bare-relay")
 COLUMNS = ("one worker", "calls/s at 64", "x plain", "CPU ms a call", "x less than plain", "alone, ms added")
 
@@ -25,6 +28,12 @@ class Figures:
     calls_per_s: list[float] = field(default_factory=list)
     cpu_ms: list[float] = field(default_factory=list)
     alone_ms: list[float] = field(default_factory=list)
+
+    def add(self, others: "Figures") -> None:
+        """Add the rounds of the same server, started anew."""
+        self.calls_per_s += others.calls_per_s
+        self.cpu_ms += others.cpu_ms
+        self.alone_ms += others.alone_ms
 
 
 async def check(figures: Figures) -> None:
@@ -55,6 +64,25 @@ async def round_of(figures: Figures, *, duration_s: float, alone: int) -> None:
     async with connections(figures.server.port, 1) as pool:
         load = await all_at_once(pool, figures.ask, times=alone)
         figures.alone_ms.append(median(answer.total_s for answer in load.answers) * 1000)
+
+
+async def interleaved(measured: Sequence[Figures], *, rounds: int, duration_s: float, alone: int = 0) -> None:
+    """See that all answer, and measure them in turns."""
+    for figures in measured:
+        await check(figures)
+        await warm_up(figures)
+    for _ in range(rounds):
+        for figures in measured:
+            await round_of(figures, duration_s=duration_s, alone=alone)
+
+
+def keep(kept: dict[str, list[Figures]], title: str, measured: list[Figures]) -> None:
+    """Put what one start has shown to what those before it have."""
+    if title not in kept:
+        kept[title] = measured
+        return
+    for before, figures in zip(kept[title], measured, strict=True):
+        before.add(figures)
 
 
 def ratio(over: list[float], under: list[float]) -> float:
@@ -96,13 +124,8 @@ async def run(*, is_quick: bool) -> AsyncIterator[Result]:
     """Measure both kinds of call in interleaved rounds; medians of the rounds are given."""
     rounds, duration_s, alone = (2, 1.0, 100) if is_quick else (5, 1.5, 200)
     with gateway_beside(*SERVICES) as (gemini, servers):
-        for title, media in (("a prompt and a 2 KB picture", picture(26)), ("a prompt alone", None)):
+        for title, media in KINDS:
             measured = _asks(servers, media)
             direct = _asks([gemini], media)[0]
-            for figures in measured:
-                await check(figures)
-                await warm_up(figures)
-            for _ in range(rounds):
-                for figures in (*measured, direct):
-                    await round_of(figures, duration_s=duration_s, alone=alone)
+            await interleaved([*measured, direct], rounds=rounds, duration_s=duration_s, alone=alone)
             yield _result(f"Small calls: {title}", direct, measured)
