@@ -102,7 +102,7 @@ async def _begin(call: Call, token_hash: str, owner: str | None, *, evicts: bool
         raise gone()
     session = lease.session
     lines = None if session.scan is None else JsonLinesScanner.restore(session.scan)
-    return Writing(call, lease, session.received, lines, is_sure=not session.is_unsure, renewed_at=time.monotonic())
+    return Writing(call, lease, session.received, lines, is_sure=not session.is_unsure, renewed_at=lease.taken_at)
 
 
 async def _end(own: Writing) -> None:
