@@ -30,12 +30,11 @@ class Writers:
             raise RuntimeError("a session is written to only inside a task")
         return Writer(next(self._numbers), task)
 
-    async def take(self, token_hash: str, writer: Writer) -> bool:
-        """Become the writer, once the one that there was has stopped; gives whether there was one.
+    async def take(self, token_hash: str, writer: Writer) -> None:
+        """Become the writer, once the one that there was has stopped.
 
         Raises ClientGoneError when a request that came later writes already.
         """
-        evicts = False
         while (other := self._writers.get(token_hash)) is not None:
             if other.number > writer.number:
                 raise ClientGoneError("Another request goes on with this upload.")
@@ -43,9 +42,7 @@ class Writers:
             other.task.cancel()
             await asyncio.wait((other.task,))
             self._ended.discard(other.task)
-            evicts = True
         self._writers[token_hash] = writer
-        return evicts
 
     def was_ended(self, writer: Writer) -> bool:
         """Whether a writer is being ended because another one came."""

@@ -48,7 +48,7 @@ _ADD = text(
 _BEGIN = text(
     # A writer that has not said how far it came leaves what Gemini has unsure.
     "UPDATE upload_sessions SET fence = fence + 1, is_unsure = is_unsure OR writing_until > 0, writing_until = :until "
-    "WHERE token_hash = :token_hash AND (writing_until <= :now OR CAST(:evicts AS BOOLEAN)) RETURNING fence"
+    "WHERE token_hash = :token_hash AND (writing_until <= :now OR fence = :own_fence) RETURNING fence"
 )
 _PROLONG = text("UPDATE uploads SET lease_until = :until WHERE name = :name AND lease_until IS NOT NULL")
 _RENEW = text(
@@ -104,15 +104,15 @@ class UploadSessions:
         return await self._database.run(work)
 
     async def begin_writing(
-        self, token_hash: str, *, owner: str | None, now: float, until: float, evicts: bool, lease_until: float
+        self, token_hash: str, *, owner: str | None, now: float, until: float, own_fence: int, lease_until: float
     ) -> UploadSession | None:
         """Become a session's writer; gives it as it was found, with the writer's fence.
 
         None when there is no such session, or it is not `owner`'s (None: of whoever has its address). Raises
-        WritingElsewhereError while another writes, unless `evicts` says that the writer until now is known to have
-        stopped. The upload itself is kept until `lease_until`.
+        WritingElsewhereError while another writes, unless that one had `own_fence`: the caller's own last one, which
+        has stopped. The upload itself is kept until `lease_until`.
         """
-        values = {"token_hash": token_hash, "now": now, "until": until, "evicts": evicts}
+        values = {"token_hash": token_hash, "now": now, "until": until, "own_fence": own_fence}
 
         def work(connection: Connection) -> UploadSession | None:
             # Written first: SQLite lets no transaction write that began by reading while another wrote.

@@ -21,12 +21,14 @@ LEASE_S = 15.0
 KEEP_S = 0.1
 """How long a lease is kept for the next chunk."""
 KEPT_WITHIN_S = 5.0
-"""A lease that was taken longer ago is given up when its chunk ends."""
+"""A lease that was taken longer ago is not kept: far below LEASE_S, after which it may be another's."""
 PATIENCE_S = 0.4
 """How long another process's lease is waited for, which may only be kept."""
 TRY_EVERY_S = 0.05
 REMEMBERED = 1_024
-"""Of how many sessions it is remembered who wrote last."""
+"""For how many sessions this process's last fence is remembered."""
+_NO_FENCE = -2
+"""Is nobody's, and neither is the one behind it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,17 +47,20 @@ class _Kept:
 
 
 class Leases:
-    """The leases of one process: opened and closed by the lifespan. `keep_s` is how long one is kept, in seconds."""
+    """The leases of one process: opened and closed by the lifespan. `keep_s` is how long one is kept, in seconds.
+
+    Of one session, nobody else in this process may begin before the lease that there was has ended.
+    """
 
     def __init__(self, sessions: UploadSessions, *, keep_s: float = KEEP_S) -> None:
         self._sessions = sessions
         self._keep_s = keep_s
         self._kept: dict[str, _Kept] = {}
-        self._last_fences: dict[str, int] = {}
-        self._ending: set[asyncio.Task[None]] = set()
+        self._own_fences: dict[str, int] = {}
+        self._releasing: set[asyncio.Task[None]] = set()
         self._is_closed = False
 
-    async def begin(self, token_hash: str, *, owner: str | None, evicts: bool, lease_until: float) -> Lease | None:
+    async def begin(self, token_hash: str, *, owner: str | None, lease_until: float) -> Lease | None:
         """Become a session's writer, as `UploadSessions.begin_writing` says it.
 
         None when there is no such session of the owner's. Raises WritingElsewhereError when another process goes on
@@ -63,45 +68,59 @@ class Leases:
         """
         kept = self._kept.get(token_hash)
         if kept is not None and owner in {None, kept.lease.session.owner}:
-            del self._kept[token_hash]
-            kept.timer.cancel()
-            return kept.lease
-        session = await self._take(token_hash, owner=owner, evicts=evicts, lease_until=lease_until)
+            if _is_fresh(kept.lease):
+                del self._kept[token_hash]
+                kept.timer.cancel()
+                return kept.lease
+            # The process stood still: by now the lease may be another's.
+            await self.release(token_hash)
+        before = self._own_fences.get(token_hash, _NO_FENCE)
+        session = await self._take(token_hash, owner=owner, lease_until=lease_until)
         if session is None:
             return None
-        came_here = self._last_fences.pop(token_hash, None) == session.fence - 1
-        return Lease(session, time.monotonic(), may_be_kept=came_here)
+        return Lease(session, time.monotonic(), may_be_kept=session.fence == before + 1)
 
-    async def _take(
-        self, token_hash: str, *, owner: str | None, evicts: bool, lease_until: float
-    ) -> UploadSession | None:
+    async def _take(self, token_hash: str, *, owner: str | None, lease_until: float) -> UploadSession | None:
         give_up_at = time.monotonic() + PATIENCE_S
         while True:
             try:
-                return await self._begin(token_hash, owner=owner, evicts=evicts, lease_until=lease_until)
+                return await self._take_at_once(token_hash, owner=owner, lease_until=lease_until)
             except WritingElsewhereError:
                 if time.monotonic() >= give_up_at:
                     raise
             await asyncio.sleep(TRY_EVERY_S)
 
-    async def _begin(
-        self, token_hash: str, *, owner: str | None, evicts: bool, lease_until: float
-    ) -> UploadSession | None:
+    async def _take_at_once(self, token_hash: str, *, owner: str | None, lease_until: float) -> UploadSession | None:
         now = time.time()
-        begun = asyncio.ensure_future(
+        taking = asyncio.ensure_future(
             self._sessions.begin_writing(
-                token_hash, owner=owner, now=now, until=now + LEASE_S, evicts=evicts, lease_until=lease_until
+                token_hash,
+                owner=owner,
+                now=now,
+                until=now + LEASE_S,
+                own_fence=self._own_fences.get(token_hash, _NO_FENCE),
+                lease_until=lease_until,
             )
         )
         try:
-            return await asyncio.shield(begun)
+            session = await asyncio.shield(taking)
         except asyncio.CancelledError:
-            # What may have been begun is ended: nobody is to wait for its lease.
+            # What may have been taken is given up: nobody is to wait for it.
             with suppress(WritingElsewhereError):
-                session = await begun
+                session = await taking
                 if session is not None:
+                    self._remember(session)
                     await self._give_up(session)
             raise
+        if session is not None:
+            self._remember(session)
+        return session
+
+    def _remember(self, session: UploadSession) -> None:
+        self._own_fences.pop(session.token_hash, None)
+        self._own_fences[session.token_hash] = session.fence
+        if len(self._own_fences) > REMEMBERED:
+            del self._own_fences[next(iter(self._own_fences))]
 
     async def renew(self, lease: Lease) -> bool:
         """Say that the writer goes on; False when another one writes by now."""
@@ -111,39 +130,37 @@ class Leases:
     async def end(self, lease: Lease, session: UploadSession, *, is_between_chunks: bool) -> None:
         """Say how the session stands, and let others write, at once or when no next chunk comes.
 
-        `is_between_chunks` says that all is well and more is to come. A kept lease is only in memory what the database
-        does not know yet: when the process dies, Gemini is asked how far the upload came. What a scan has seen is known
-        here alone, so a session that is scanned is always written down.
+        `is_between_chunks` says that all is well and more is to come. Of a kept lease, what was acknowledged stands in
+        memory alone: when the process dies, Gemini is asked how far the upload came. What a scan has seen is known here
+        alone, so a session that is scanned is always written down.
         """
-        is_fresh = time.monotonic() - lease.taken_at < KEPT_WITHIN_S
-        if is_between_chunks and lease.may_be_kept and is_fresh and session.scan is None and not self._is_closed:
-            timer = asyncio.get_running_loop().call_later(self._keep_s, self._expire, session.token_hash)
+        may_be_kept = is_between_chunks and lease.may_be_kept and session.scan is None and not self._is_closed
+        if may_be_kept and _is_fresh(lease):
+            timer = asyncio.get_running_loop().call_later(self._keep_s, self._release_soon, session.token_hash)
             self._kept[session.token_hash] = _Kept(replace(lease, session=session), timer)
-            return
-        if is_between_chunks:
-            self._remember(session)
-        await self._give_up(session)
-
-    def _remember(self, session: UploadSession) -> None:
-        self._last_fences[session.token_hash] = session.fence
-        if len(self._last_fences) > REMEMBERED:
-            del self._last_fences[next(iter(self._last_fences))]
-
-    def _expire(self, token_hash: str) -> None:
-        task = asyncio.get_running_loop().create_task(self.release(token_hash))
-        self._ending.add(task)
-        task.add_done_callback(self._ending.discard)
+        else:
+            await self._give_up(session)
 
     async def release(self, token_hash: str) -> None:
-        """Give a kept lease up, if there is one."""
+        """Give a kept lease up, if there is one; it is carried through even when the caller is cancelled."""
+        releasing = self._release_soon(token_hash)
+        if releasing is not None:
+            await asyncio.shield(releasing)
+
+    def _release_soon(self, token_hash: str) -> "asyncio.Task[None] | None":
         kept = self._kept.pop(token_hash, None)
         if kept is None:
-            return
+            return None
         kept.timer.cancel()
-        self._remember(kept.lease.session)
+        task = asyncio.get_running_loop().create_task(self._give_up_if_possible(kept.lease.session))
+        self._releasing.add(task)
+        task.add_done_callback(self._releasing.discard)
+        return task
+
+    async def _give_up_if_possible(self, session: UploadSession) -> None:
         # While the database is away, the lease runs out by itself.
         with suppress(StoreUnavailableError):
-            await self._give_up(kept.lease.session)
+            await self._give_up(session)
 
     async def _give_up(self, session: UploadSession) -> None:
         await self._sessions.end_writing(
@@ -158,5 +175,9 @@ class Leases:
         """Give all leases up, so that any process may go on; keep none from now on."""
         self._is_closed = True
         for token_hash in list(self._kept):
-            await self.release(token_hash)
-        await asyncio.gather(*self._ending)
+            self._release_soon(token_hash)
+        await asyncio.gather(*self._releasing)
+
+
+def _is_fresh(lease: Lease) -> bool:
+    return time.monotonic() - lease.taken_at < KEPT_WITHIN_S

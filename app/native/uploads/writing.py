@@ -74,10 +74,10 @@ async def writing(call: Call, token_hash: str, writer: Writer, *, owner: str | N
     whatever way it ends.
     """
     writers = call.services.writers
-    evicts = await writers.take(token_hash, writer)
+    await writers.take(token_hash, writer)
     try:
         try:
-            own = await _begin(call, token_hash, owner, evicts=evicts)
+            own = await _begin(call, token_hash, owner)
             try:
                 yield own
             finally:
@@ -92,10 +92,10 @@ async def writing(call: Call, token_hash: str, writer: Writer, *, owner: str | N
         raise ClientGoneError("Another request goes on with this upload.") from None
 
 
-async def _begin(call: Call, token_hash: str, owner: str | None, *, evicts: bool) -> Writing:
+async def _begin(call: Call, token_hash: str, owner: str | None) -> Writing:
     lease_until = call.services.library.now() + SESSION_LIFETIME_S
     try:
-        lease = await call.services.leases.begin(token_hash, owner=owner, evicts=evicts, lease_until=lease_until)
+        lease = await call.services.leases.begin(token_hash, owner=owner, lease_until=lease_until)
     except WritingElsewhereError:
         raise BusyError("Another request goes on with this upload; try again in a moment.", retry_after_s=2) from None
     if lease is None:

@@ -263,6 +263,23 @@ async def test_an_upload_moves_between_processes_at_once(emulator: Emulator, tmp
     assert base64.b64decode(file["sha256Hash"]).decode() == hashlib.sha256(CHUNK * 10).hexdigest()
 
 
+async def test_a_chunk_that_is_repeated_while_it_waits_for_another_process_leaves_all_in_order(
+    emulator: Emulator, tmp_path: Path
+) -> None:
+    async with closed_gateway(emulator, tmp_path) as here, closed_gateway(emulator, tmp_path) as there:
+        url = httpx.URL(await opened(here, 10 * GRANULE))
+        elsewhere = str(url.copy_with(port=there.gateway.port))
+        for at in range(3):
+            await command(here, str(url), "upload", at * GRANULE, CHUNK)
+        first = asyncio.create_task(command(here, elsewhere, "upload", 3 * GRANULE, CHUNK))
+        await asyncio.sleep(0.015)
+        second = await command(here, elsewhere, "upload", 3 * GRANULE, CHUNK)
+        back = await command(here, str(url), "upload", 4 * GRANULE, CHUNK)
+        await first
+
+    assert [second.status_code, back.status_code] == [200, 200], (second.text, back.text)
+
+
 async def test_a_client_that_comes_again_ends_its_own_request_that_hangs(closed: Closed, emulator: Emulator) -> None:
     url = await opened(closed)
     hangs = asyncio.Event()

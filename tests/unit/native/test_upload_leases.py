@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from app.errors import StoreUnavailableError
 from app.native.uploads import leases as module
 from app.native.uploads.leases import Lease, Leases
 from app.store.database import Database, open_database
@@ -48,7 +49,7 @@ async def sessions(database: Database) -> Counted:
 
 
 async def begin(leases: Leases, owner: str | None = None) -> Lease:
-    lease = await leases.begin(TOKEN, owner=owner, evicts=False, lease_until=0.0)
+    lease = await leases.begin(TOKEN, owner=owner, lease_until=0.0)
     assert lease is not None
     return lease
 
@@ -110,6 +111,54 @@ async def test_a_process_that_goes_on_writing_is_not_waited_for_long(
         await begin(Leases(sessions))
 
 
+async def test_whoever_waits_for_a_kept_lease_and_comes_again_takes_nothing_by_force(
+    sessions: Counted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here, there = Leases(sessions, keep_s=LONG_S), Leases(sessions)
+    for _ in range(2):
+        await chunk(here)
+    waiting = asyncio.create_task(begin(there))
+    await eventually_is(lambda: asyncio.sleep(0, sessions.taken == 3))
+    waiting.cancel()
+    await asyncio.wait((waiting,))
+    monkeypatch.setattr(module, "PATIENCE_S", 0.0)
+
+    with pytest.raises(WritingElsewhereError):
+        await begin(there)
+
+    assert await chunk(here) == 20
+
+
+async def test_a_lease_that_could_not_be_given_up_is_taken_again_by_whoever_had_it(
+    sessions: Counted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def away(*_: object, **__: object) -> bool:
+        raise StoreUnavailableError("away")
+
+    leases = Leases(sessions)
+    with monkeypatch.context() as patched:
+        patched.setattr(sessions, "end_writing", away)
+        with pytest.raises(StoreUnavailableError):
+            await chunk(leases)
+    assert not await is_free(sessions)
+
+    lease = await begin(leases)
+
+    assert lease.session.is_unsure
+
+
+async def test_a_lease_that_was_kept_for_too_long_is_not_used(
+    sessions: Counted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    leases = Leases(sessions, keep_s=LONG_S)
+    for _ in range(2):
+        await chunk(leases)
+    monkeypatch.setattr(module, "KEPT_WITHIN_S", 0.0)
+
+    assert await chunk(leases) == 20
+    assert sessions.taken == 3
+
+
 async def test_when_no_next_chunk_comes_the_lease_is_given_up_and_what_was_acknowledged_is_written_down(
     sessions: Counted,
 ) -> None:
@@ -155,7 +204,7 @@ async def test_a_kept_lease_is_nobody_elses(sessions: Counted) -> None:
     for _ in range(2):
         await chunk(leases)
 
-    assert await leases.begin(TOKEN, owner="another", evicts=False, lease_until=0.0) is None
+    assert await leases.begin(TOKEN, owner="another", lease_until=0.0) is None
     assert (await begin(leases, ME)).session.received == 20
 
 
@@ -212,7 +261,7 @@ async def test_of_how_many_sessions_the_last_writer_is_remembered_is_bounded(
     await sessions.add("1" * 64, upload_name="another", declared_bytes=None, granularity=1, scan=None)
     leases = Leases(sessions, keep_s=LONG_S)
     await chunk(leases)
-    other = await leases.begin("1" * 64, owner=None, evicts=False, lease_until=0.0)
+    other = await leases.begin("1" * 64, owner=None, lease_until=0.0)
     assert other is not None
     await leases.end(other, other.session, is_between_chunks=True)
 
