@@ -143,6 +143,8 @@ class Ledger:
             if self._failure is not None or len(self._waiting) < DUE_AT:
                 self._is_due.clear()
         await self.flush()
+        while self._waiting and self._failure is None:
+            await self.flush()
 
     def _tell(self, failure: str | None) -> None:
         if failure is None and self._failure is not None:

@@ -41,11 +41,11 @@ def head_of(status: int, headers: Iterable[Header]) -> tuple[list[bytes], Framin
         lines += (name, b": ", value, b"\r\n")
         if name in _FRAMING:
             if name == b"content-length":
-                length = int(value)
+                length = int(value) if length is None else length
             elif name == b"transfer-encoding":
-                is_chunked = value.lower() == b"chunked"
+                is_chunked |= value.lower() == b"chunked"
             else:
-                closes = b"close" in [token.strip().lower() for token in value.split(b",")]
+                closes |= b"close" in [token.strip().lower() for token in value.split(b",")]
     # Nothing but what is allowed is to be left out.
     if b"".join(names).translate(None, _TOKEN):
         raise ValueError("a header's name is none")

@@ -70,7 +70,7 @@ class WritingElsewhereError(Exception):
 
 
 class UploadSessions:
-    """The sessions of all clients. A chunk costs two short transactions: each is one trip to the database."""
+    """The sessions of all clients. To begin to write and to end it are short transactions, each one trip."""
 
     def __init__(self, database: Database) -> None:
         self._database = database

@@ -77,20 +77,26 @@ async def cancel(call: Call, address: Address) -> None:
     """Cancel a session. Raises ResourceNotFoundError."""
     session = await _find(call, address)
     if session.document is None:
-        await call.services.leases.release(session.token_hash)
         await _upstream(call, session).cancel()
         await call.services.library.close(session.upload_name)
+        await call.services.leases.release(session.token_hash)
 
 
 async def carry(call: Call, address: Address, writer: Writer, chunk: Chunk) -> Outcome:
-    """Carry a chunk to Gemini. When it returns, the session is at rest: the next may come at once, to any replica.
+    """Carry a chunk to Gemini. When it returns, the next may come at once, to any replica.
 
     Raises ResourceNotFoundError, BusyError, OffsetConflictError and MalformedRequestError for what does not fit, and
     what passing it on raises.
     """
     async with writing(call, digest(address.token), writer, owner=address.owner) as own:
         await _check_live(call, own.session, address.owner)
-        return await _carry(call, own, chunk)
+        try:
+            return await _carry(call, own, chunk)
+        except UploadFailedError:
+            # Whoever cancelled it may have done so at another process.
+            if await call.services.upload_sessions.get(own.session.token_hash) is None:
+                raise gone() from None
+            raise
 
 
 async def _find(call: Call, address: Address) -> UploadSession:
@@ -129,6 +135,10 @@ async def _carry(call: Call, own: Writing, chunk: Chunk) -> Outcome:
     _check_fit(call, session, offset, length)
     upstream = _upstream(call, session)
     received = await _received(own, upstream)
+    if offset is not None and offset > received:
+        # Before a client is told so, Gemini is asked: what is remembered may be less than it has.
+        own.is_sure = False
+        received = await _received(own, upstream)
     start = received if offset is None else offset
     if start > received:
         raise OffsetConflictError(f"The chunk begins at {start}, and {received} bytes are there.")

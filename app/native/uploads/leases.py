@@ -10,6 +10,7 @@ knows no HTTP, and nothing of what is written.
 
 import asyncio
 import time
+from collections.abc import Coroutine
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
@@ -22,8 +23,8 @@ KEEP_S = 0.1
 """How long a lease is kept for the next chunk."""
 KEPT_WITHIN_S = 5.0
 """A lease that was taken longer ago is not kept: far below LEASE_S, after which it may be another's."""
-PATIENCE_S = 0.4
-"""How long another process's lease is waited for, which may only be kept."""
+TRIES = 9
+"""How often another process's lease is asked for, which may only be kept."""
 TRY_EVERY_S = 0.05
 REMEMBERED = 1_024
 """For how many sessions this process's last fence is remembered."""
@@ -33,11 +34,21 @@ _NO_FENCE = -2
 
 @dataclass(frozen=True, slots=True)
 class Lease:
-    """The right to write to a session, which was read when the lease was taken or last kept."""
+    """The right to write to a session, which was read when the lease was taken or last kept.
+
+    `taken_at` is in seconds that never go back, `taken_at_time` the clock's: only that one shows that a machine slept.
+    """
 
     session: UploadSession
     taken_at: float
+    taken_at_time: float
     may_be_kept: bool
+
+    @property
+    def is_fresh(self) -> bool:
+        """Whether it was taken so lately that it can be nobody else's."""
+        age_s = max(time.monotonic() - self.taken_at, abs(time.time() - self.taken_at_time))
+        return age_s < KEPT_WITHIN_S
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +68,7 @@ class Leases:
         self._keep_s = keep_s
         self._kept: dict[str, _Kept] = {}
         self._own_fences: dict[str, int] = {}
-        self._releasing: set[asyncio.Task[None]] = set()
+        self._ending: set[asyncio.Task[None]] = set()
         self._is_closed = False
 
     async def begin(self, token_hash: str, *, owner: str | None, lease_until: float) -> Lease | None:
@@ -68,27 +79,25 @@ class Leases:
         """
         kept = self._kept.get(token_hash)
         if kept is not None and owner in {None, kept.lease.session.owner}:
-            if _is_fresh(kept.lease):
+            if kept.lease.is_fresh:
                 del self._kept[token_hash]
                 kept.timer.cancel()
                 return kept.lease
             # The process stood still: by now the lease may be another's.
             await self.release(token_hash)
         before = self._own_fences.get(token_hash, _NO_FENCE)
+        taken_at, taken_at_time = time.monotonic(), time.time()
         session = await self._take(token_hash, owner=owner, lease_until=lease_until)
         if session is None:
             return None
-        return Lease(session, time.monotonic(), may_be_kept=session.fence == before + 1)
+        return Lease(session, taken_at, taken_at_time, may_be_kept=session.fence == before + 1)
 
     async def _take(self, token_hash: str, *, owner: str | None, lease_until: float) -> UploadSession | None:
-        give_up_at = time.monotonic() + PATIENCE_S
-        while True:
-            try:
+        for _ in range(TRIES - 1):
+            with suppress(WritingElsewhereError):
                 return await self._take_at_once(token_hash, owner=owner, lease_until=lease_until)
-            except WritingElsewhereError:
-                if time.monotonic() >= give_up_at:
-                    raise
             await asyncio.sleep(TRY_EVERY_S)
+        return await self._take_at_once(token_hash, owner=owner, lease_until=lease_until)
 
     async def _take_at_once(self, token_hash: str, *, owner: str | None, lease_until: float) -> UploadSession | None:
         now = time.time()
@@ -105,16 +114,26 @@ class Leases:
         try:
             session = await asyncio.shield(taking)
         except asyncio.CancelledError:
-            # What may have been taken is given up: nobody is to wait for it.
-            with suppress(WritingElsewhereError):
-                session = await taking
-                if session is not None:
-                    self._remember(session)
-                    await self._give_up(session)
+            # A client that leaves and comes again cancels twice; this is carried through all the same.
+            await asyncio.shield(self._in_background(self._undo(taking)))
             raise
         if session is not None:
             self._remember(session)
         return session
+
+    async def _undo(self, taking: "asyncio.Future[UploadSession | None]") -> None:
+        # What may have been taken is given up: nobody is to wait for it.
+        with suppress(WritingElsewhereError, StoreUnavailableError):
+            session = await taking
+            if session is not None:
+                self._remember(session)
+                await self._give_up(session)
+
+    def _in_background(self, work: Coroutine[None, None, None]) -> "asyncio.Task[None]":
+        task = asyncio.get_running_loop().create_task(work)
+        self._ending.add(task)
+        task.add_done_callback(self._ending.discard)
+        return task
 
     def _remember(self, session: UploadSession) -> None:
         self._own_fences.pop(session.token_hash, None)
@@ -135,7 +154,7 @@ class Leases:
         alone, so a session that is scanned is always written down.
         """
         may_be_kept = is_between_chunks and lease.may_be_kept and session.scan is None and not self._is_closed
-        if may_be_kept and _is_fresh(lease):
+        if may_be_kept and lease.is_fresh:
             timer = asyncio.get_running_loop().call_later(self._keep_s, self._release_soon, session.token_hash)
             self._kept[session.token_hash] = _Kept(replace(lease, session=session), timer)
         else:
@@ -152,10 +171,7 @@ class Leases:
         if kept is None:
             return None
         kept.timer.cancel()
-        task = asyncio.get_running_loop().create_task(self._give_up_if_possible(kept.lease.session))
-        self._releasing.add(task)
-        task.add_done_callback(self._releasing.discard)
-        return task
+        return self._in_background(self._give_up_if_possible(kept.lease.session))
 
     async def _give_up_if_possible(self, session: UploadSession) -> None:
         # While the database is away, the lease runs out by itself.
@@ -176,8 +192,4 @@ class Leases:
         self._is_closed = True
         for token_hash in list(self._kept):
             self._release_soon(token_hash)
-        await asyncio.gather(*self._releasing)
-
-
-def _is_fresh(lease: Lease) -> bool:
-    return time.monotonic() - lease.taken_at < KEPT_WITHIN_S
+        await asyncio.gather(*self._ending)

@@ -239,3 +239,34 @@ async def test_a_header_that_would_break_the_head_is_a_failure_and_never_sent() 
 
     assert answer.status == 500
     assert "set-cookie" not in answer.headers
+
+
+async def test_an_answer_may_end_the_connection() -> None:
+    async def last(_scope: Scope, _receive: Receive, send: Send) -> None:
+        headers = [(b"connection", b"close"), (b"content-length", b"2")]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.body", "body": b"ok"})
+
+    async with serving(guarded(last)) as served, served.client() as client:
+        await client.send(OK_GET)
+        answer = await client.answer()
+        rest = await client.rest()
+
+    assert answer.headers["connection"] == "close"
+    assert rest == b""
+
+
+async def test_a_client_that_has_its_answer_is_not_told_to_go_on() -> None:
+    async def answer_first(scope: Scope, receive: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"2")]})
+        await receive()
+        await send({"type": "http.response.body", "body": b"ok"})
+
+    request = b"POST / HTTP/1.1\r\n" + HOST + b"Expect: 100-continue\r\nContent-Length: 4\r\n\r\n"
+    async with serving(guarded(answer_first)) as served, served.client() as client:
+        await client.send(request)
+        await client.send(b"body")
+        answer = await client.answer()
+
+    assert answer.status == 200
+    assert answer.body == b"ok"

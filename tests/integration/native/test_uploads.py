@@ -12,10 +12,13 @@ import httpx
 import pytest
 
 from app.clients.identity import Limits
+from app.store.database import open_database
+from app.store.upload_sessions import UploadSessions
 from tests.closed_gateway import Closed, closed_gateway
 from tests.emulator_process import Emulator
 from tests.raw_http import chunked, connection
-from tests.waiting import eventually
+from tests.stores import database_url
+from tests.waiting import eventually, eventually_is
 
 GRANULE = 262_144
 CHUNK = bytes(range(256)) * (GRANULE // 256)
@@ -238,14 +241,52 @@ async def test_a_session_that_gemini_has_dropped_is_over(closed: Closed, emulato
 
 async def test_an_upload_goes_on_in_another_process(emulator: Emulator, tmp_path: Path) -> None:
     async with closed_gateway(emulator, tmp_path) as closed:
-        url = httpx.URL(await opened(closed))
-        await command(closed, str(url), "upload", 0, CHUNK)
+        url = httpx.URL(await opened(closed, 4 * GRANULE))
+        for at in range(3):
+            await command(closed, str(url), "upload", at * GRANULE, CHUNK)
     async with closed_gateway(emulator, tmp_path) as closed:
         here = str(url.copy_with(port=closed.gateway.port))
-        await command(closed, here, "upload", GRANULE, CHUNK)
-        await finished(closed, here)
+        last = await command(closed, here, "upload, finalize", 3 * GRANULE, CHUNK)
+
+    assert last.headers.get("x-goog-upload-status") == "final", last.text
+
+
+async def test_an_upload_of_which_less_is_remembered_than_gemini_has_goes_on(
+    closed: Closed, emulator: Emulator, tmp_path: Path
+) -> None:
+    url = await opened(closed)
+    for at in range(2):
+        await command(closed, url, "upload", at * GRANULE, CHUNK)
+    token = hashlib.sha256(httpx.URL(url).params["upload_id"].encode()).hexdigest()
+    async with open_database(database_url(tmp_path)) as database:
+        sessions = UploadSessions(database)
+
+        async def is_at_rest() -> bool:
+            session = await sessions.get(token)
+            return session is not None and session.writing_until == 0
+
+        await eventually_is(is_at_rest)
+        writing = await sessions.begin_writing(
+            token, owner=None, now=time.time(), until=time.time() + 60, own_fence=-1, lease_until=0
+        )
+        assert writing is not None
+        await sessions.end_writing(token, fence=writing.fence, received=GRANULE, is_unsure=False, scan=None)
+
+    await finished(closed, url)
 
     assert whole(emulator)
+
+
+async def test_what_was_cancelled_at_another_process_is_gone(emulator: Emulator, tmp_path: Path) -> None:
+    async with closed_gateway(emulator, tmp_path) as here, closed_gateway(emulator, tmp_path) as there:
+        url = httpx.URL(await opened(here, 10 * GRANULE))
+        for at in range(3):
+            await command(here, str(url), "upload", at * GRANULE, CHUNK)
+        await command(here, str(url.copy_with(port=there.gateway.port)), "cancel")
+
+        answer = await command(here, str(url), "upload", 3 * GRANULE, CHUNK)
+
+    assert (answer.status_code, answer.headers["x-goog-upload-status"]) == (404, "cancelled")
 
 
 async def test_an_upload_moves_between_processes_at_once(emulator: Emulator, tmp_path: Path) -> None:

@@ -70,6 +70,32 @@ async def test_calls_that_come_while_many_are_written_are_no_reason_to_write_aga
     assert table.batches == [DUE_AT, 10]
 
 
+async def test_as_many_that_come_while_many_are_written_do_not_wait_either(table: RecordedTable) -> None:
+    table.is_open.clear()
+    async with ledger_on(table, capacity=2 * DUE_AT) as ledger:
+        record(ledger, *range(DUE_AT))
+        await eventually(lambda: table.asked == 1)
+
+        record(ledger, *range(DUE_AT))
+        table.is_open.set()
+
+        await eventually(lambda: table.batches == [DUE_AT, DUE_AT])
+
+
+async def test_what_comes_while_the_last_is_written_is_written_too(table: RecordedTable) -> None:
+    table.is_open.clear()
+    ledger = ledger_on(table)
+    async with ledger:
+        record(ledger, 1)
+        leaving = asyncio.create_task(ledger.__aexit__(None, None, None))
+        await eventually(lambda: table.asked == 1)
+        record(ledger, 2)
+        table.is_open.set()
+        await leaving
+
+        assert table.batches == [1, 1]
+
+
 async def test_what_waits_at_the_end_is_written(table: RecordedTable) -> None:
     async with ledger_on(table) as ledger:
         record(ledger, *range(250))

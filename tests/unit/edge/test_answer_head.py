@@ -25,6 +25,18 @@ def test_a_head_says_how_the_body_is_framed(header: Header, framing: Framing) ->
     assert head_of(204, [header])[1] == framing
 
 
+def test_of_headers_that_contradict_each_other_the_careful_one_holds() -> None:
+    headers = [
+        (b"connection", b"close"),
+        (b"connection", b"keep-alive"),
+        (b"content-length", b"1"),
+        (b"content-length", b"2"),
+    ]
+    assert head_of(200, headers)[1] == Framing(1, is_chunked=False, closes=True)
+    headers = [(b"transfer-encoding", b"chunked"), (b"transfer-encoding", b"x")]
+    assert head_of(200, headers)[1].is_chunked
+
+
 @pytest.mark.parametrize("code", [*range(9), *range(10, 32), 127])
 def test_no_value_has_a_control_character_but_a_tab(code: int) -> None:
     with pytest.raises(ValueError, match="value"):

@@ -1,6 +1,7 @@
 """The leases of uploads: taken from the database, kept for the next chunk, given up for whoever else comes."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
@@ -104,7 +105,7 @@ async def test_another_process_waits_for_a_kept_lease_and_goes_on_from_what_was_
 async def test_a_process_that_goes_on_writing_is_not_waited_for_long(
     sessions: Counted, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "PATIENCE_S", 0.0)
+    monkeypatch.setattr(module, "TRIES", 1)
     await begin(Leases(sessions))
 
     with pytest.raises(WritingElsewhereError):
@@ -121,7 +122,7 @@ async def test_whoever_waits_for_a_kept_lease_and_comes_again_takes_nothing_by_f
     await eventually_is(lambda: asyncio.sleep(0, sessions.taken == 3))
     waiting.cancel()
     await asyncio.wait((waiting,))
-    monkeypatch.setattr(module, "PATIENCE_S", 0.0)
+    monkeypatch.setattr(module, "TRIES", 1)
 
     with pytest.raises(WritingElsewhereError):
         await begin(there)
@@ -270,13 +271,46 @@ async def test_of_how_many_sessions_the_last_writer_is_remembered_is_bounded(
     assert await is_free(sessions)
 
 
-async def test_a_begin_that_is_cancelled_leaves_no_writer(sessions: Counted) -> None:
-    beginning = asyncio.create_task(begin(Leases(sessions)))
-    await asyncio.sleep(0)
-    await asyncio.sleep(0)
-    beginning.cancel()
+@pytest.mark.parametrize("times", [1, 2, 3])
+async def test_a_begin_that_is_cancelled_leaves_no_writer(sessions: Counted, times: int) -> None:
+    leases = Leases(sessions)
+    beginning = asyncio.create_task(begin(leases))
+    for _ in range(times):
+        # A client that leaves and comes again cancels its request twice.
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        beginning.cancel()
     await asyncio.wait((beginning,))
 
     assert beginning.cancelled()
     assert sessions.taken == 1
-    assert await is_free(sessions)
+    await eventually_is(lambda: is_free(sessions))
+
+
+async def test_while_the_database_is_away_a_kept_lease_runs_out_by_itself(
+    sessions: Counted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def away(*_: object, **__: object) -> bool:
+        raise StoreUnavailableError("away")
+
+    leases = Leases(sessions, keep_s=LONG_S)
+    for _ in range(2):
+        await chunk(leases)
+    monkeypatch.setattr(sessions, "end_writing", away)
+
+    await leases.release(TOKEN)
+
+    assert not await is_free(sessions)
+
+
+async def test_a_machine_that_slept_uses_no_lease_that_it_kept(
+    sessions: Counted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    leases = Leases(sessions, keep_s=LONG_S)
+    for _ in range(2):
+        await chunk(leases)
+    awake = time.time
+    monkeypatch.setattr(time, "time", lambda: awake() + 3_600)
+
+    assert await chunk(leases) == 20
+    assert sessions.taken == 3
