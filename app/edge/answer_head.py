@@ -1,7 +1,7 @@
 """The head of an answer, as bytes: its headers checked all at once, and what they say of the body's framing.
 
-uvicorn matches every name and value by an expression of its own, byte by byte, which costs as much as all the rest of
-a small answer's head. It knows no connection.
+uvicorn matches every name and value by an expression, byte by byte, which long values such as RateLimit's make dear. It
+knows no connection.
 """
 
 import string
