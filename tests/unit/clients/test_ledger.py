@@ -3,14 +3,14 @@
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
 import pytest
 
 from app.clients.ledger import DUE_AT
 from app.store.database import open_database
-from app.store.ledger import UsageBy
+from app.store.ledger import Row, UsageBy
 from tests.unit.clients.ledgers import SOON_S, Clock, RecordedTable, ledger_on, record, written
 from tests.waiting import eventually
 
@@ -82,18 +82,21 @@ async def test_as_many_that_come_while_many_are_written_do_not_wait_either(table
         await eventually(lambda: table.batches == [DUE_AT, DUE_AT])
 
 
-async def test_what_comes_while_the_last_is_written_is_written_too(table: RecordedTable) -> None:
-    table.is_open.clear()
-    ledger = ledger_on(table)
-    async with ledger:
-        record(ledger, 1)
-        leaving = asyncio.create_task(ledger.__aexit__(None, None, None))
-        await eventually(lambda: table.asked == 1)
-        record(ledger, 2)
-        table.is_open.set()
-        await leaving
+async def test_what_comes_while_the_last_is_written_is_written_too(
+    table: RecordedTable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add = table.add
+    async with ledger_on(table) as ledger:
 
-        assert table.batches == [1, 1]
+        async def with_another(rows: Sequence[Row]) -> None:
+            if table.asked < 3:
+                record(ledger, 2)
+            await add(rows)
+
+        monkeypatch.setattr(table, "add", with_another)
+        record(ledger, 1)
+
+    assert table.batches == [1] * 4
 
 
 async def test_what_waits_at_the_end_is_written(table: RecordedTable) -> None:
