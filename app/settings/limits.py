@@ -1,0 +1,61 @@
+"""Settings of limits: how much clients may use, and how large a request may be."""
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
+from pydantic_settings import NoDecode
+
+from app.settings.environment import MIB, Environment, parse_object
+
+LimitedCount = Annotated[int | None, Field(ge=0, le=10**15)]
+LimitedMoney = Annotated[float | None, Field(ge=0, le=1e9)]
+IssuerName = Annotated[str, Field(min_length=1, max_length=255)]
+
+
+class LimitValues(BaseModel):
+    """Limits by name; None sets no limit. Money is US dollars, days and months are UTC's."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    requests_per_minute: LimitedCount = None
+    tokens_per_minute: LimitedCount = None
+    tokens_per_day: LimitedCount = None
+    tokens_per_month: LimitedCount = None
+    cost_per_day: LimitedMoney = None
+    cost_per_month: LimitedMoney = None
+    concurrent_requests: LimitedCount = None
+    bytes_per_day: LimitedCount = None
+    max_file_bytes: LimitedCount = None
+    stored_bytes: LimitedCount = None
+
+
+class LimitSettings(Environment):
+    """Limits: how much clients may use, and how large a request may be."""
+
+    gateway_limits: Annotated[LimitValues | None, NoDecode] = Field(
+        None, description="JSON object: limits of all clients together, by their names."
+    )
+    issuer_limits: Annotated[dict[IssuerName, LimitValues] | None, NoDecode] = Field(
+        None, description="JSON object: an issuer, to the limits of all its clients together."
+    )
+    redis_url: SecretStr | None = Field(
+        None, description="Where rates and concurrency are counted for all replicas; in this process when unset."
+    )
+    limits_on_outage: Literal["local", "refuse", "allow"] = Field(
+        "local", description="While Redis is away: count in each process, refuse limited calls, or let them through."
+    )
+    reserved_output_tokens: int = Field(
+        8_192, ge=1, description="Output tokens that a call reserves when it sets no max_output_tokens."
+    )
+    stored_bytes_per_client: int = Field(5_000_000_000, ge=0, description="Stored bytes of one client at most.")
+    max_fields_bytes: int = Field(1 * MIB, ge=1_024, description="All of a form's fields together, in bytes.")
+    max_parts: int = Field(1_000, ge=1, le=10_000, description="Parts of a form at most.")
+
+    _parse_limits = field_validator("gateway_limits", "issuer_limits", mode="before")(parse_object)
+
+    @field_validator("redis_url")
+    @classmethod
+    def _require_a_redis_url(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and not value.get_secret_value().startswith(("redis://", "rediss://", "unix://")):
+            raise ValueError("must begin with redis://, rediss:// or unix://")
+        return value

@@ -1,0 +1,15 @@
+"""Which URLs may be trusted to come from their host."""
+
+from urllib.parse import urlsplit
+
+_THIS_MACHINE = frozenset({"localhost", "127.0.0.1", "::1"})
+
+
+def is_trusted_url(url: str) -> bool:
+    """Whether an answer from a URL is sure to come from its host: https, or http on this machine."""
+    try:
+        parts = urlsplit(url)
+        host = parts.hostname
+    except ValueError:
+        return False
+    return bool(host) and (parts.scheme == "https" or (parts.scheme == "http" and host in _THIS_MACHINE))
