@@ -46,9 +46,9 @@ from app.gemini.models import Models
 from app.gemini.remote_files import RemoteFiles
 from app.gemini.resumable import ResumableUploads, UnknownLengths
 from app.gemini.upstream import Upstream, open_upstream
+from app.media.background_tasks import BackgroundTasks, sweeping
 from app.media.buffers import HeldBytes
-from app.media.janitor import Janitor, sweeping
-from app.media.library import FileLibrary
+from app.media.file_service import FileService
 from app.media.workers import Workers
 from app.native.app import NativeRoutes
 from app.native.handlers import HANDLERS
@@ -72,16 +72,16 @@ async def _open(stack: AsyncExitStack, settings: Settings, key: ApiKey) -> Servi
     ledger = Ledger(LedgerTable(database), flush_s=settings.ledger_flush_s, keep_days=settings.ledger_days)
     await stack.enter_async_context(ledger)
     upstream = await stack.enter_async_context(open_upstream(settings, key))
-    janitor = Janitor()
-    stack.push_async_callback(janitor.drain, LINGER_S)
+    background = BackgroundTasks()
+    stack.push_async_callback(background.drain, LINGER_S)
     secret = None if settings.secret_key is None else settings.secret_key.get_secret_value()
-    library = FileLibrary(
+    file_service = FileService(
         registry=FileRegistry(database),
         uploads=_uploads(upstream, settings),
         remote=RemoteFiles(upstream),
         upstream=upstream,
         vault=open_vault(secret, settings.database_url),
-        janitor=janitor,
+        background=background,
         settings=settings,
     )
     authenticator = await _open_authenticator(stack, settings, database)
@@ -89,7 +89,7 @@ async def _open(stack: AsyncExitStack, settings: Settings, key: ApiKey) -> Servi
     admission = await stack.enter_async_context(open_admission(settings, database))
     workers = Workers(settings.decoders, settings.decode_timeout_s, settings.decode_memory_bytes)
     await stack.enter_async_context(workers)
-    await stack.enter_async_context(sweeping(library.sweep))
+    await stack.enter_async_context(sweeping(file_service.sweep))
     await stack.enter_async_context(sweeping(models.probe))
     await stack.enter_async_context(sweeping(ledger.sweep))
     await stack.enter_async_context(sweeping(admission.sweep))
@@ -98,7 +98,7 @@ async def _open(stack: AsyncExitStack, settings: Settings, key: ApiKey) -> Servi
         upstream=upstream,
         generation=Generation(upstream),
         models=models,
-        library=library,
+        files=file_service,
         workers=workers,
         held_bytes=HeldBytes(settings.max_buffered_bytes, max_uploads=settings.max_uploads),
         database=database,
@@ -125,7 +125,7 @@ async def _open_native(stack: AsyncExitStack, services: Services) -> NativeServi
         settings=services.settings,
         upstream=services.upstream,
         models=services.models,
-        library=services.library,
+        files=services.files,
         resources=resources,
         upload_sessions=upload_sessions,
         leases=leases,

@@ -63,7 +63,7 @@ class Asking:
         Raises FileFailedError, FileNotReadyError, FileNotFoundProblemError.
         """
         timeout_s = self._services.settings.file_ready_timeout_s
-        return {name: await self._services.library.ready(name, timeout_s=timeout_s) for name in self._upload_names()}
+        return {name: await self._services.files.ready(name, timeout_s=timeout_s) for name in self._upload_names()}
 
     async def answer(self, request: MakeRequest) -> AnswerReader:
         """Ask for a whole answer. Raises what Gemini's refusal means."""
@@ -118,12 +118,12 @@ class Asking:
     async def _recover(self) -> None:
         # Gemini says that a file is not ready, though it was: it is waited for, and the call is tried once more.
         for name in self._upload_names():
-            await self._services.library.processing_again(name)
+            await self._services.files.processing_again(name)
         await self.wait_until_ready()
 
     async def _close_if_ours(self, error: NamedFileError) -> None:
         if error.name in self._upload_names():
-            await self._services.library.close(error.name)
+            await self._services.files.close(error.name)
 
 
 def _tell(asked: Asked, reader: AnswerReader) -> None:

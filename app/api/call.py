@@ -137,7 +137,7 @@ class Call:
             parsed = await asyncio.to_thread(self.call_options.conformance.parsed, answer.text)
         return Generation(
             id=self.id,
-            created_at=when(self.services.library.now()),
+            created_at=when(self.services.files.now()),
             model=answer.model or model,
             requested_model=self.call_options.requested_model or self.services.models.default,
             text=answer.text,

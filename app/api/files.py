@@ -144,7 +144,7 @@ async def list_files(
 ) -> Response:
     """List the files that are there, each only for its owner."""
     services = services_of(request)
-    page = await services.library.page(
+    page = await services.files.page(
         services.client.id,
         limit=limit,
         after=after or None,
@@ -170,9 +170,8 @@ async def get_file(
 ) -> Response:
     """Give a file in its state; with `wait`, at most so long until it is no longer processing."""
     services = services_of(request)
-    library = services.library
     async with until_hangup(request.scope):
-        file = await library.settled(await library.resolve(services.client.id, file_id), timeout_s=wait)
+        file = await services.files.settled(await services.files.resolve(services.client.id, file_id), timeout_s=wait)
     return Response(media_file(file).json_bytes(), media_type="application/json")
 
 
@@ -187,5 +186,5 @@ async def get_file(
 async def delete_file(request: Request, file_id: FileIdPath) -> Response:
     """Delete a file here and at Gemini; again is as good."""
     services = services_of(request)
-    await services.library.delete(services.client.id, file_id)
+    await services.files.delete(services.client.id, file_id)
     return Response(status_code=204)

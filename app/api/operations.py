@@ -37,7 +37,7 @@ async def readiness(request: Request) -> Response:
     services = services_of(request)
     try:
         async with asyncio.timeout(2):
-            await services.library.known("", "")
+            await services.files.known("", "")
         database = "ok"
     except (StoreUnavailableError, TimeoutError):
         database = "away"

@@ -14,9 +14,9 @@ from app.api.schemas import CallWarning, FileReport
 from app.api.services import Services
 from app.errors import FieldError, InvalidFieldError, UnsupportedFileTypeError
 from app.gemini.request import FilePart, InlinePart, MediaOptions, Part, TextPart, Turn
+from app.media.file_service import LEAST_LIFE_S
 from app.media.incoming import Delivery, Incoming, unsupported
 from app.media.intake import Intake
-from app.media.library import LEAST_LIFE_S
 from app.media.sniff import HEAD_BYTES, decide
 from app.media.types import UnsupportedTypeError
 from app.store.records import StoredFile
@@ -93,7 +93,7 @@ def warnings(items: Sequence[Item]) -> list[CallWarning]:
 
 async def stored(services: Services, file_id: str, options: MediaOptions) -> Stored:
     """Find a file by its id; raises FileNotFoundProblemError, also for one that is about to expire."""
-    return Stored(await services.library.resolve(services.client.id, file_id, least_life_s=LEAST_LIFE_S), options)
+    return Stored(await services.files.resolve(services.client.id, file_id, least_life_s=LEAST_LIFE_S), options)
 
 
 async def read_messages(services: Services, messages: Sequence[Message]) -> tuple[list[Turn], list[Item]]:

@@ -14,8 +14,8 @@ from app.gemini.generation import Generation
 from app.gemini.models import Models
 from app.gemini.upstream import Upstream
 from app.media.buffers import HeldBytes
+from app.media.file_service import FileService
 from app.media.intake import Intake, IntakeServices, Policy
-from app.media.library import FileLibrary
 from app.media.workers import Workers
 from app.settings import Settings
 from app.store.database import Database
@@ -29,7 +29,7 @@ class Services:
     upstream: Upstream
     generation: Generation
     models: Models
-    library: FileLibrary
+    files: FileService
     held_bytes: HeldBytes
     workers: Workers
     database: Database
@@ -46,7 +46,7 @@ class Services:
             self.upstream,
             self.generation,
             self.models,
-            self.library,
+            self.files,
             self.held_bytes,
             self.workers,
             self.database,
@@ -67,7 +67,7 @@ class Services:
         """Make an intake for one request of the client's."""
         admission, limits = self.metering.admission, self.client.limits
         services = IntakeServices(
-            self.library,
+            self.files,
             self.held_bytes,
             self.settings,
             take_bytes=partial(admission.take_bytes, self.client),

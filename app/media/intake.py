@@ -16,8 +16,8 @@ from enum import Enum
 from app.errors import BodyTooLargeError, BytesNeededError, EmptyFileError, FieldError, FileTooLargeError, GatewayError
 from app.gemini.request import FilePart, InlinePart, MediaOptions, base64_length, reference_length
 from app.media.buffers import HeldBytes
+from app.media.file_service import FileService
 from app.media.incoming import Claim, Incoming, slice_of
-from app.media.library import FileLibrary
 from app.media.sniff import HEAD_BYTES
 from app.media.spill import STEP_BYTES, Held, spills
 from app.media.transfer import Transfer
@@ -45,7 +45,7 @@ class IntakeServices:
     own, None where there is none.
     """
 
-    library: FileLibrary
+    files: FileService
     held_bytes: HeldBytes
     settings: Settings
     take_bytes: Callable[[int], Awaitable[None]]
@@ -57,7 +57,7 @@ class Intake:
     """One request's files, in the order they came. Use it as an async context manager."""
 
     def __init__(self, services: IntakeServices, *, owner: str, policy: Policy) -> None:
-        self._library = services.library
+        self._files = services.files
         self._held_bytes = services.held_bytes
         self._settings = services.settings
         self._owner = owner
@@ -100,7 +100,7 @@ class Intake:
             for transfer in transfers:
                 self._give_up(transfer)
             for name in self._unkept:
-                self._library.discard(name)
+                self._files.discard(name)
 
     @property
     def pending_bytes(self) -> int:
@@ -176,7 +176,7 @@ class Intake:
     async def _grow(self, file: Incoming, transfer: Transfer) -> None:
         # Nobody said how long it is: it is counted as it comes, a chunk's worth at a time.
         await self._count(file, file.size_bytes)
-        await self._library.grow(self._owner, transfer.session.name, file.size_bytes, at_most=self._stored_bytes)
+        await self._files.grow(self._owner, transfer.session.name, file.size_bytes, at_most=self._stored_bytes)
 
     async def _hold(self, file: Incoming, part: memoryview) -> None:
         if not file.is_held:
@@ -268,7 +268,7 @@ class Intake:
         if self.policy is Policy.HOLD:
             raise bytes_needed(file.where)
         if file.claim.sha256 is not None and not file.is_ended:
-            file.reused = await self._library.known(self._owner, file.claim.sha256)
+            file.reused = await self._files.known(self._owner, file.claim.sha256)
         if file.reused is None:
             await self._begin(file)
         self._uncount_held(file)
@@ -291,19 +291,19 @@ class Intake:
 
     async def _begin(self, file: Incoming) -> None:
         size = file.size_bytes if file.is_ended else file.claim.size_bytes
-        await self._library.room_for(self._owner, size or 0, at_most=self._stored_bytes)
+        await self._files.room_for(self._owner, size or 0, at_most=self._stored_bytes)
         self._held_bytes.begin_upload()
         self._uploads += 1
         try:
             await self._count(file, size or 0)
-            session = await self._library.start(
+            session = await self._files.start(
                 self._owner, mime_type=file.type.mime_type, size_bytes=size, at_most=self._stored_bytes
             )
             try:
                 file.transfer = Transfer(session, mime_type=file.type.mime_type, chunk_bytes=self._settings.chunk_bytes)
             except OSError:
                 # There is no memory for its chunks: the session must not outlive that.
-                self._library.abandon(session)
+                self._files.abandon(session)
                 raise
         except BaseException:
             # Whatever ended it, a cancellation included, gives its place back, and goes on.
@@ -340,7 +340,7 @@ class Intake:
             file.facts = known.upload.facts
         if file.upload_name is None or origin is None:
             return
-        file.stored = await self._library.add(
+        file.stored = await self._files.add(
             self._owner,
             file.upload_name,
             origin=origin,
@@ -352,7 +352,7 @@ class Intake:
             self._unkept.remove(file.upload_name)
 
     async def _finish(self, file: Incoming, transfer: Transfer) -> None:
-        file.reused = await self._library.known(self._owner, file.sha256 or "")
+        file.reused = await self._files.known(self._owner, file.sha256 or "")
         if file.reused is not None:
             file.transfer = None
             self._give_up(transfer)
@@ -363,7 +363,7 @@ class Intake:
         self._unkept.append(remote.name)
         file.upload_name, file.uri = remote.name, remote.uri
         file.facts = transfer.facts
-        await self._library.complete(remote, size_bytes=file.size_bytes, sha256=file.sha256 or "", facts=transfer.facts)
+        await self._files.complete(remote, size_bytes=file.size_bytes, sha256=file.sha256 or "", facts=transfer.facts)
 
     def part(self, file: Incoming) -> InlinePart | FilePart:
         """Give a settled file as a part of the request."""
@@ -373,7 +373,7 @@ class Intake:
 
     def _give_up(self, transfer: Transfer) -> None:
         self._leave(transfer)
-        self._library.abandon(transfer.session)
+        self._files.abandon(transfer.session)
 
     def _leave(self, transfer: Transfer) -> None:
         if not transfer.is_all_held:

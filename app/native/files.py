@@ -24,7 +24,7 @@ async def get(scope: Scope, receive: Receive, send: Send, call: Call) -> None:
     document = await _ask(scope, call, "GET", f"files/{name}{encoded(query)}")
     alias = None if stored is None else stored.upload.alias
     if document.status in {403, 404} and stored is not None:
-        await call.services.library.close(name)
+        await call.services.files.close(name)
         raise missing_file(call.route.name)
     if document.status == 200 and stored is not None:
         await _take_note(call, stored.upload, document.text)
@@ -35,7 +35,7 @@ async def get(scope: Scope, receive: Receive, send: Send, call: Call) -> None:
 async def list_(scope: Scope, receive: Receive, send: Send, call: Call) -> None:
     """Serve `GET {version}/files`: the client's own, newest first."""
     query = query_of(scope, _LIST_TAKES)
-    uploads, has_more = await call.services.library.page_of_uploads(
+    uploads, has_more = await call.services.files.page_of_uploads(
         call.client.id, limit=page_size(query), after=page_token(query)
     )
     documents = []
@@ -58,7 +58,7 @@ async def delete(scope: Scope, receive: Receive, send: Send, call: Call) -> None
     else:
         document = await _ask(scope, call, "DELETE", f"files/{stored.upload.name}{encoded(query)}")
         if document.status in {200, 403, 404}:
-            await call.services.library.close(stored.upload.name)
+            await call.services.files.close(stored.upload.name)
     await send_document(send, document)
 
 
@@ -77,7 +77,7 @@ async def download(scope: Scope, receive: Receive, send: Send, call: Call) -> No
 async def _stored(call: Call) -> StoredFile | None:
     """Find the uploaded file that the path names; None for one that Gemini made. Raises FileNotFoundProblemError."""
     name, services = call.route.name, call.services
-    found = (await services.library.named(call.client.id, [name])).get(name)
+    found = (await services.files.named(call.client.id, [name])).get(name)
     if found is None:
         key = (ResourceKind.OUTPUT, name)
         if key not in await services.resources.owned(call.client.id, [key], now=services.upstream.now()):
@@ -106,4 +106,4 @@ async def _take_note(call: Call, upload: Upload, document: bytes) -> None:
     """Keep what Gemini says of a file whose state has changed since."""
     state = orjson.loads(document).get("state")
     if upload.document is None or upload.state is UploadState.PROCESSING:
-        await call.services.library.take_state(upload, str(state), document.decode())
+        await call.services.files.take_state(upload, str(state), document.decode())

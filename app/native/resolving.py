@@ -73,7 +73,7 @@ class Resolver:
     async def _look_up_files(self, names: list[str]) -> None:
         wanted = {name for name in names if name not in self.files}
         if wanted:
-            self.files |= await self._call.services.library.named(self._call.client.id, wanted)
+            self.files |= await self._call.services.files.named(self._call.client.id, wanted)
 
     async def _look_up(self, found: Sequence[Found]) -> dict[Key, Resource]:
         keys: set[Key] = set()

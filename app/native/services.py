@@ -10,7 +10,7 @@ from app.clients.identity import LOCAL, Client
 from app.gemini.models import Models
 from app.gemini.upstream import Upstream
 from app.media.buffers import HeldBytes
-from app.media.library import FileLibrary
+from app.media.file_service import FileService
 from app.native.routes import Route
 from app.native.uploads.leases import Leases
 from app.native.writers import Writers
@@ -26,7 +26,7 @@ class NativeServices:
     settings: Settings
     upstream: Upstream
     models: Models
-    library: FileLibrary
+    files: FileService
     resources: ResourceRegistry
     upload_sessions: UploadSessions
     leases: Leases

@@ -78,7 +78,7 @@ async def cancel(call: Call, address: Address) -> None:
     session = await _find(call, address)
     if session.document is None:
         await _upstream(call, session).cancel()
-        await call.services.library.close(session.upload_name)
+        await call.services.files.close(session.upload_name)
         await call.services.leases.release(session.token_hash)
 
 
@@ -115,7 +115,7 @@ async def _check_live(call: Call, session: UploadSession, owner: str | None) -> 
 
 def _upstream(call: Call, session: UploadSession) -> ResumableSession:
     try:
-        return call.services.library.pick_up_sealed(session.upload_name, session.sealed)
+        return call.services.files.pick_up_sealed(session.upload_name, session.sealed)
     except UploadFailedError as error:
         error.headers.update(CANCELLED)
         raise

@@ -26,10 +26,10 @@ async def record(
     if lines is not None:
         lines.end()
         named = orjson.dumps(sorted(lines.references)).decode() if lines.is_readable else None
-    library = call.services.library
-    await library.complete(file, size_bytes=size_bytes, sha256=sha256_of(described) or "", facts=facts, named=named)
+    files = call.services.files
+    await files.complete(file, size_bytes=size_bytes, sha256=sha256_of(described) or "", facts=facts, named=named)
     shown_name = described.get("displayName")
-    await library.add(owner, name, origin=Origin.NATIVE, filename=shown_name if isinstance(shown_name, str) else None)
+    await files.add(owner, name, origin=Origin.NATIVE, filename=shown_name if isinstance(shown_name, str) else None)
 
 
 async def answer_final(send: Send, body: bytes, *, name: str, alias: str | None) -> None:

@@ -87,7 +87,7 @@ class Passing:
         # A length that nobody declared is counted as it comes.
         session, services = self._own.session, self._own.call.services
         if size_bytes - self._counted >= services.settings.chunk_bytes:
-            await services.library.grow(session.owner, session.upload_name, size_bytes)
+            await services.files.grow(session.owner, session.upload_name, size_bytes)
             self._counted = size_bytes
 
     async def _content(self) -> AsyncIterator[memoryview]:

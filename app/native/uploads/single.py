@@ -64,7 +64,7 @@ async def _carry(pieces: AsyncIterator[bytes], send: Send, call: Call, metadata:
             check_size(call, size_bytes)
             await services.metering.admission.take_bytes(call.client, size_bytes - counted)
             at_most = call.client.limits.stored_bytes
-            await services.library.grow(call.client.id, session.name, size_bytes, at_most=at_most)
+            await services.files.grow(call.client.id, session.name, size_bytes, at_most=at_most)
             counted = size_bytes
 
     is_done = False
@@ -96,7 +96,7 @@ async def _carry(pieces: AsyncIterator[bytes], send: Send, call: Call, metadata:
     finally:
         if not is_done:
             await transfer.stop()
-            services.library.abandon(session)
+            services.files.abandon(session)
     await answer_final(send, file.body, name=session.name, alias=metadata.alias)
 
 

@@ -40,9 +40,9 @@ async def start(
             granularity=session.granularity,
             scan=JsonLinesScanner().save() if is_lines(metadata.mime_type) else None,
         )
-        await services.library.put_down(session.name, for_s=SESSION_LIFETIME_S)
+        await services.files.put_down(session.name, for_s=SESSION_LIFETIME_S)
     except GatewayError:
-        services.library.abandon(session)
+        services.files.abandon(session)
         raise
     url = address(scope, call.route.version, token, is_ranged=is_ranged).encode()
     answer = (
@@ -68,8 +68,8 @@ async def open_session(call: Call, metadata: Metadata) -> ResumableSession:
     services, client, size = call.services, call.client, metadata.size_bytes
     check_size(call, size)
     await services.metering.admission.take_bytes(client, size or 0)
-    await services.library.room_for(client.id, size or 0, at_most=client.limits.stored_bytes)
-    return await services.library.start(
+    await services.files.room_for(client.id, size or 0, at_most=client.limits.stored_bytes)
+    return await services.files.start(
         client.id,
         mime_type=metadata.mime_type,
         size_bytes=size,

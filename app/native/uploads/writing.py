@@ -93,7 +93,7 @@ async def writing(call: Call, token_hash: str, writer: Writer, *, owner: str | N
 
 
 async def _begin(call: Call, token_hash: str, owner: str | None) -> Writing:
-    lease_until = call.services.library.now() + SESSION_LIFETIME_S
+    lease_until = call.services.files.now() + SESSION_LIFETIME_S
     try:
         lease = await call.services.leases.begin(token_hash, owner=owner, lease_until=lease_until)
     except WritingElsewhereError:

@@ -17,7 +17,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from yarl import URL
 
 from app.clients.limits import LEASE_S as CALL_LEASE_S
-from app.media.library import LEASE_S as UPLOAD_LEASE_S
+from app.media.file_service import LEASE_S as UPLOAD_LEASE_S
 from app.native.uploads.leases import LEASE_S as WRITING_LEASE_S
 from tests.emulator_process import Emulator
 from tests.integration.api.test_inline_or_upload import sound

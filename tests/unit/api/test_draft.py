@@ -56,7 +56,7 @@ async def services(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Se
 
 async def _store(services: Services) -> None:
     registry = FileRegistry(services.database)
-    now = services.library.now()
+    now = services.files.now()
     expires_at = now + 9_999
     await registry.begin(
         "u", owner=LOCAL.id, mime_type="video/mp4", size_bytes=9, now=now, expires_at=expires_at, lease_until=expires_at

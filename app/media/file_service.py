@@ -24,7 +24,7 @@ from app.gemini.remote_files import RemoteFile, RemoteFiles
 from app.gemini.request import NAME_CHARS
 from app.gemini.resumable import ResumableSession, ResumableUploads
 from app.gemini.upstream import Upstream
-from app.media.janitor import Janitor
+from app.media.background_tasks import BackgroundTasks
 from app.settings import Settings
 from app.store.files import FileRegistry
 from app.store.records import Facts, NoRoomError, Origin, Page, StoredFile, Upload, UploadState
@@ -48,7 +48,7 @@ def new_file_id() -> str:
     return f"file_{secrets.token_urlsafe(18)}"
 
 
-class FileLibrary:
+class FileService:
     """Files of all owners, each seen only by its own."""
 
     def __init__(
@@ -59,7 +59,7 @@ class FileLibrary:
         remote: RemoteFiles,
         upstream: Upstream,
         vault: Vault,
-        janitor: Janitor,
+        background: BackgroundTasks,
         settings: Settings,
     ) -> None:
         self._registry = registry
@@ -67,7 +67,7 @@ class FileLibrary:
         self._remote = remote
         self._upstream = upstream
         self._vault = vault
-        self._janitor = janitor
+        self._background = background
         self._high_water = settings.files_high_water_bytes
         self._per_owner = settings.stored_bytes_per_client
         self._carried: set[str] = set()
@@ -150,7 +150,7 @@ class FileLibrary:
             raise await self._full(owner, self._limit(at_most)) from None
         except GatewayError:
             self._carried.discard(name)
-            self._janitor.submit(self._registry.forget(name))
+            self._background.submit(self._registry.forget(name))
             raise
         except asyncio.CancelledError:
             # Gemini may have opened it all the same.
@@ -352,7 +352,7 @@ class FileLibrary:
 
     def discard(self, name: str) -> None:
         """Delete a finalized upload that nobody keeps, in the background."""
-        self._janitor.submit(self._discard(name))
+        self._background.submit(self._discard(name))
 
     async def _discard(self, name: str) -> None:
         self._carried.discard(name)
@@ -362,7 +362,7 @@ class FileLibrary:
 
     def abandon(self, session: ResumableSession) -> None:
         """Cancel an upload that will not be finished, in the background; a file that came of it all the same goes."""
-        self._janitor.submit(self._abandon(session))
+        self._background.submit(self._abandon(session))
 
     async def _abandon(self, session: ResumableSession) -> None:
         await session.cancel()

@@ -10,11 +10,11 @@ from contextlib import asynccontextmanager
 
 from app.errors import GatewayError
 
-log = logging.getLogger("gateway.janitor")
+log = logging.getLogger("gateway.background")
 SWEEP_INTERVAL_S = 60.0
 
 
-class Janitor:
+class BackgroundTasks:
     """Runs work in the background, one owner for all of it."""
 
     def __init__(self) -> None:
