@@ -13,7 +13,7 @@ from app.api.generate import form_reader
 from app.api.reports import media_file
 from app.api.schemas import MediaFile, MediaFileList
 from app.api.services import Services, services_of
-from app.edge.body import body_of, content_length
+from app.edge.body_timeouts import body_of, content_length
 from app.edge.hangup import until_hangup
 from app.errors import EmptyFileError, FieldError, InvalidFieldError
 from app.gemini.request import NO_OPTIONS
@@ -94,12 +94,7 @@ async def upload_raw_file(request: Request, filename: Annotated[str, Path(max_le
 
     async with until_hangup(request.scope), services.intake(Policy.UPLOAD) as intake:
         settings = services.settings
-        body = body_of(
-            request.scope,
-            request.receive,
-            idle_timeout_s=settings.idle_timeout_s,
-            min_body_rate=settings.min_body_rate,
-        )
+        body = body_of(request.scope, request.receive, settings)
         taken = await intake.take(
             (memoryview(piece) async for piece in body),
             filename=filename,

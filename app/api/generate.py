@@ -11,7 +11,7 @@ from app.api.options import GenerateForm
 from app.api.reports import modalities
 from app.api.schemas import Generation, TokenCount
 from app.api.services import Services, services_of
-from app.edge.body import body_of
+from app.edge.body_timeouts import body_of
 from app.edge.hangup import until_hangup
 from app.edge.headers import header
 from app.gemini.answer import Usage
@@ -25,12 +25,7 @@ def form_reader(request: Request, services: Services) -> FormReader:
     """Open the request's form; nothing of the body has been asked for yet. Raises what is wrong with its head."""
     boundary = boundary_of(header(request.scope, b"content-type").decode("latin-1"))
     settings = services.settings
-    body = body_of(
-        request.scope,
-        request.receive,
-        idle_timeout_s=settings.idle_timeout_s,
-        min_body_rate=settings.min_body_rate,
-    )
+    body = body_of(request.scope, request.receive, settings)
     return FormReader(body, boundary, max_parts=settings.max_parts)
 
 

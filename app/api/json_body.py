@@ -10,7 +10,7 @@ from starlette.requests import Request
 from app.api.bounds import check_values
 from app.api.forms import invalid
 from app.api.services import Services
-from app.edge.body import body_of, content_length
+from app.edge.body_timeouts import body_of, content_length
 from app.errors import BodyTooLargeError, InvalidFieldError, MalformedRequestError, UnsupportedMediaTypeError
 
 M = TypeVar("M", bound=BaseModel)
@@ -26,12 +26,8 @@ async def read_json_body(request: Request, services: Services, stack: AsyncExitS
         raise UnsupportedMediaTypeError(f"This operation takes application/json, not {kind[:80] or 'an unnamed type'}.")
     if (content_length(request.scope) or 0) > limit:
         raise body_too_large(limit)
-    settings = services.settings
     body = bytearray()
-    pieces = body_of(
-        request.scope, request.receive, idle_timeout_s=settings.idle_timeout_s, min_body_rate=settings.min_body_rate
-    )
-    async for piece in pieces:
+    async for piece in body_of(request.scope, request.receive, services.settings):
         if len(body) + len(piece) > limit:
             raise body_too_large(limit)
         services.held_bytes.reserve(len(piece))

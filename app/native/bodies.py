@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 from starlette.types import Receive, Scope
 
-from app.edge.body import body_of, content_length
+from app.edge.body_timeouts import body_of, content_length
 from app.errors import BodyTooLargeError, GatewayError, MalformedRequestError, UpstreamFailedError
 from app.native.estimating import estimate_of, estimate_of_length
 from app.native.metered import Estimated
@@ -90,9 +90,7 @@ class Taking:
         length = content_length(scope)
         if length is not None and length > most:
             raise _too_large(most)
-        pieces = body_of(
-            scope, self._receive, idle_timeout_s=settings.idle_timeout_s, min_body_rate=settings.min_body_rate
-        )
+        pieces = body_of(scope, self._receive, settings)
         resolver = Resolver(call, self._policy, scope.get("gateway.base_url", ""))
         if self._may_stream and length is not None and length > HELD_BYTES and not _is_budgeted(call):
             stream = _Stream(pieces, resolver, length)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from starlette.types import Receive, Scope
 
-from app.edge.body import content_length
+from app.edge.body_timeouts import content_length
 from app.errors import GatewayError, MalformedRequestError, OffsetConflictError, UploadFailedError
 from app.gemini.remote_files import read_file
 from app.gemini.resumable import ResumableSession

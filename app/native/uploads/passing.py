@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 
 from starlette.types import Receive, Scope
 
-from app.edge.body import body_of
+from app.edge.body_timeouts import body_of
 from app.errors import FileTooLargeError, GatewayError, UploadFailedError, UpstreamFailedError
 from app.gemini.resumable import ResumableSession, Said
 from app.native.services import Call
@@ -21,9 +21,7 @@ class Passing:
 
     def __init__(self, scope: Scope, receive: Receive, call: Call, own: Writing, *, skip: int) -> None:
         settings = call.services.settings
-        self._pieces = body_of(
-            scope, receive, idle_timeout_s=settings.idle_timeout_s, min_body_rate=settings.min_body_rate
-        )
+        self._pieces = body_of(scope, receive, settings)
         self._own = own
         self._skip = skip
         self._most = settings.max_file_bytes

@@ -12,7 +12,7 @@ from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser
 from starlette.types import Receive, Scope, Send
 
-from app.edge.body import body_of, content_length
+from app.edge.body_timeouts import body_of, content_length
 from app.errors import EmptyFileError, FileTooLargeError, MalformedRequestError
 from app.media.transfer import Transfer
 from app.native.scanning import JsonLinesScanner
@@ -45,8 +45,7 @@ async def upload_multipart(
 
 
 def _body(scope: Scope, receive: Receive, call: Call) -> AsyncIterator[bytes]:
-    settings = call.services.settings
-    return body_of(scope, receive, idle_timeout_s=settings.idle_timeout_s, min_body_rate=settings.min_body_rate)
+    return body_of(scope, receive, call.services.settings)
 
 
 async def _carry(pieces: AsyncIterator[bytes], send: Send, call: Call, metadata: Metadata) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from starlette.types import Receive, Scope, Send
 
-from app.edge.body import body_of
+from app.edge.body_timeouts import body_of
 from app.errors import EmptyFileError, FileTooLargeError, GatewayError, LengthRequiredError, MalformedRequestError
 from app.gemini.resumable import ResumableSession
 from app.native.scanning import JsonLinesScanner
@@ -96,11 +96,8 @@ def is_lines(mime_type: str) -> bool:
 
 
 async def _small_body(scope: Scope, receive: Receive, call: Call) -> bytes:
-    settings = call.services.settings
     body = bytearray()
-    async for piece in body_of(
-        scope, receive, idle_timeout_s=settings.idle_timeout_s, min_body_rate=settings.min_body_rate
-    ):
+    async for piece in body_of(scope, receive, call.services.settings):
         body += piece
         if len(body) > MAX_METADATA_BYTES:
             raise MalformedRequestError(f"What is said of a file has at most {MAX_METADATA_BYTES} bytes.")

@@ -167,3 +167,17 @@ async def test_without_a_connection_the_block_runs_as_it_is() -> None:
         result = "done"
 
     assert result == "done"
+
+
+async def test_a_hangup_after_the_block_cancels_nothing() -> None:
+    hangup: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    async with until_hangup({"extensions": {"gateway.hangup": hangup}}):
+        # The future's callback is due, but runs only after the block has ended.
+        hangup.set_result(None)
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+
+    task = asyncio.current_task()
+    assert task is not None
+    assert task.cancelling() == 0

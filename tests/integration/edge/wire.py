@@ -12,7 +12,7 @@ from typing import Any
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.edge.access_log import AccessLog
-from app.edge.body import body_of
+from app.edge.body_timeouts import body_of
 from app.edge.connection import EdgeLimits
 from app.edge.cors import origin_rule, with_cors
 from app.edge.guard import Guard
@@ -146,6 +146,11 @@ async def serving(app: ASGIApp, *, limits: EdgeLimits = LIMITS) -> AsyncIterator
         await task
 
 
+def timeouts(*, idle_s: float = 60, min_body_rate: int = 0) -> Settings:
+    """Return settings with these limits for slow bodies."""
+    return Settings(_env_file=None, idle_timeout_s=idle_s, min_body_rate=min_body_rate)
+
+
 async def respond(send: Send, body: bytes = b"ok", status: int = 200) -> None:
     headers = [(b"content-length", b"%d" % len(body))]
     await send({"type": "http.response.start", "status": status, "headers": headers})
@@ -158,8 +163,8 @@ async def answer_ok(scope: Scope, receive: Receive, send: Send) -> None:
 
 
 async def echo(scope: Scope, receive: Receive, send: Send) -> None:
-    """Read the whole body, and tell what came."""
-    body = b"".join([piece async for piece in body_of(scope, receive, idle_timeout_s=PATIENCE_S, min_body_rate=0)])
+    """Read the whole body, and answer with the request as it was read."""
+    body = b"".join([piece async for piece in body_of(scope, receive, timeouts(idle_s=PATIENCE_S))])
     names = [name.decode("latin-1") for name, _ in scope["headers"]]
     seen = {"method": scope["method"], "path": scope["path"], "headers": names, "body": body.decode("latin-1")}
     await respond(send, json.dumps(seen).encode())

@@ -1,6 +1,6 @@
-"""A request's body as it arrives, with the limits of a client that is slow.
+"""Read a request's body within the time limits for slow clients.
 
-It knows ASGI messages, and nothing of what the bytes are.
+The module knows ASGI messages, and nothing about the content of the body.
 """
 
 import asyncio
@@ -9,49 +9,50 @@ from time import monotonic
 from typing import TYPE_CHECKING
 
 from app.errors import ClientGoneError, MalformedRequestError, SlowBodyError
+from app.settings import Settings
 
 if TYPE_CHECKING:
     from starlette.types import Message, Receive, Scope
 
 _LONGEST_LENGTH_DIGITS = 18
+_GRACE_S = 10.0
+"""Seconds of waiting after which the rate of a body is judged."""
 
 
 def content_length(scope: "Scope") -> int | None:
-    """Give the request's Content-Length in bytes, None when there is none.
+    """Return the request's Content-Length in bytes, or None without the header.
 
-    Raises MalformedRequestError when it is no number, or stands there twice.
+    Raises MalformedRequestError if the value is not a number, or if the header is given more than once.
     """
     values = [value for name, value in scope["headers"] if name == b"content-length"]
     if not values:
         return None
     value: bytes = values[0].strip()
     if len(values) > 1 or not value.isdigit() or len(value) > _LONGEST_LENGTH_DIGITS:
-        raise MalformedRequestError("Content-Length must stand once, as a number of bytes.")
+        raise MalformedRequestError("Content-Length must be given once, as a number of bytes.")
     return int(value)
 
 
-def body_of(
-    scope: "Scope", receive: "Receive", *, idle_timeout_s: float, min_body_rate: int, grace_s: float = 10
-) -> AsyncIterator[bytes]:
-    """Give the body's pieces as they come, none of them empty.
+def body_of(scope: "Scope", receive: "Receive", settings: Settings) -> AsyncIterator[bytes]:
+    """Return an iterator over the body's pieces as they arrive; no piece is empty.
 
-    Only the time spent waiting for the client counts against it: what the reader of this iterator takes is its own.
-    The first call of `receive` asks a client that waits for 100 Continue to go on.
+    Only the time spent waiting for the client counts against the client, not the time that the reader takes. The first
+    call of `receive` sends 100 Continue to a client that waits for it.
 
-    Raises MalformedRequestError when the Content-Length is broken. The iterator raises ClientGoneError when the client
-    left before the body's end; SlowBodyError when nothing came for `idle_timeout_s`, or when in any `grace_s` of
-    waiting less than `min_body_rate` bytes came a second of it (0: no minimum); MalformedRequestError when the body's
-    framing is broken.
+    Raises MalformedRequestError if the Content-Length is broken. The iterator raises ClientGoneError if the client
+    leaves before the end of the body; SlowBodyError if no byte arrives for `settings.idle_timeout_s`, or if in 10 s of
+    waiting fewer than `settings.min_body_rate` bytes a second arrive (0: no minimum); MalformedRequestError if the
+    framing of the body is broken.
     """
-    return _Body(scope, receive, idle_timeout_s, min_body_rate, grace_s)
+    return _TimedBody(scope, receive, settings)
 
 
 def _never() -> bool:
     return False
 
 
-class _Watch:
-    """Ends a wait that lasts too long. One timer serves all waits of a body: one for each would cost more than they."""
+class _WaitTimer:
+    """Cancels a wait that lasts too long. All waits of a body share one timer, since a timer a wait costs more."""
 
     __slots__ = ("_cancelling", "_has_fired", "_loop", "_since", "_task", "_timeout_s", "_timer")
 
@@ -65,7 +66,7 @@ class _Watch:
         self._has_fired = False
 
     def begin(self) -> None:
-        """Take note that this task begins to wait."""
+        """Note that the current task begins to wait."""
         task = self._task = asyncio.current_task()
         self._cancelling = 0 if task is None else task.cancelling()
         self._since = self._loop.time()
@@ -73,11 +74,11 @@ class _Watch:
             self._timer = self._loop.call_later(self._timeout_s, self._look)
 
     def end(self) -> None:
-        """Take note that the wait has ended."""
+        """Note that the wait has ended."""
         self._since = None
 
-    def was_it(self) -> bool:
-        """Whether it is this that has cancelled the task, and nobody else; its own cancellation is taken back."""
+    def has_cancelled(self) -> bool:
+        """Return whether only this timer has cancelled the task, and take its cancellation back."""
         if not self._has_fired or self._task is None:
             return False
         self._has_fired = False
@@ -92,7 +93,7 @@ class _Watch:
     def _look(self) -> None:
         self._timer = None
         if self._since is None or self._task is None:
-            # Nobody waits: the next wait starts it anew.
+            # No task waits: the next wait starts the timer again.
             return
         left = self._since + self._timeout_s - self._loop.time()
         if left > 0:
@@ -102,28 +103,25 @@ class _Watch:
         self._task.cancel()
 
 
-class _Body:
-    """The iterator that `body_of` gives; a plain one, since an async generator costs a small body more than it is."""
+class _TimedBody:
+    """The iterator that `body_of` returns. An async generator would cost a small body more than its reading."""
 
-    def __init__(
-        self, scope: "Scope", receive: "Receive", idle_timeout_s: float, min_body_rate: int, grace_s: float
-    ) -> None:
+    def __init__(self, scope: "Scope", receive: "Receive", settings: Settings) -> None:
         self._receive = receive
-        self._idle_timeout_s = idle_timeout_s
-        self._min_body_rate = min_body_rate
-        self._grace_s = grace_s
+        self._idle_timeout_s = settings.idle_timeout_s
+        self._min_body_rate = settings.min_body_rate
         self._is_here: Callable[[], bool] = scope.get("extensions", {}).get("gateway.is_body_here", _never)
         self._more_body = content_length(scope) != 0
         self._received = 0
         self._waited_s = 0.0
-        self._watch: _Watch | None = None
+        self._timer: _WaitTimer | None = None
 
-    def __aiter__(self) -> "_Body":
+    def __aiter__(self) -> "_TimedBody":
         return self
 
     async def __anext__(self) -> bytes:
         while self._more_body:
-            # What has come needs no timer, which would cost more than taking it.
+            # Bytes that have arrived need no timer, which would cost more than taking them.
             message = await (self._receive() if self._is_here() else self._wait())
             if message["type"] == "http.disconnect":
                 raise ClientGoneError("The client left before its body ended.")
@@ -132,31 +130,31 @@ class _Body:
             self._more_body = message.get("more_body", False)
             if self._more_body:
                 self._check_rate()
-            elif self._watch is not None:
-                self._watch.close()
+            elif self._timer is not None:
+                self._timer.close()
             if piece:
                 return piece
         raise StopAsyncIteration
 
     async def _wait(self) -> "Message":
-        watch = self._watch = self._watch or _Watch(self._idle_timeout_s)
+        timer = self._timer = self._timer or _WaitTimer(self._idle_timeout_s)
         began_at = monotonic()
-        watch.begin()
+        timer.begin()
         try:
             message = await self._receive()
         except asyncio.CancelledError:
-            if not watch.was_it():
+            if not timer.has_cancelled():
                 raise
-            raise SlowBodyError(f"Nothing of the body came for {self._idle_timeout_s:g} s.") from None
+            raise SlowBodyError(f"No byte of the body arrived for {self._idle_timeout_s:g} s.") from None
         finally:
-            watch.end()
+            timer.end()
         self._waited_s += monotonic() - began_at
         return message
 
     def _check_rate(self) -> None:
-        if self._waited_s > self._grace_s:
+        if self._waited_s > _GRACE_S:
             least = self._min_body_rate
             if self._received < least * self._waited_s:
-                raise SlowBodyError(f"The body came slower than {least} bytes a second.")
-            # Each stretch of waiting must bring its own share: what came fast at first buys no time later.
+                raise SlowBodyError(f"The body arrived more slowly than {least} bytes a second.")
+            # Each stretch of waiting needs its own bytes: a fast start buys no time for later.
             self._received, self._waited_s = 0, 0.0
