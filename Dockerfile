@@ -8,11 +8,17 @@ RUN uv venv /venv && uv pip install --no-cache --python /venv/bin/python --requi
 COPY app app
 RUN uv pip install --no-cache --python /venv/bin/python --no-deps --no-build-isolation .
 
-FROM python:3.13-slim-trixie
+# The emulator and the packages that only the emulator needs stay out of the production image.
+FROM build AS build-demo
+COPY requirements-demo.lock ./
+RUN uv pip install --no-cache --python /venv/bin/python --require-hashes -r requirements-demo.lock
+COPY emulator emulator
+RUN uv pip install --no-cache --python /venv/bin/python --no-deps --no-build-isolation ./emulator
+
+FROM python:3.13-slim-trixie AS runtime
 RUN groupadd --gid 10001 gateway \
     && useradd --uid 10001 --gid gateway --no-create-home --shell /usr/sbin/nologin gateway \
     && install -d -o gateway -g gateway /data
-COPY --from=build /venv /venv
 ENV PATH=/venv/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 \
     DATABASE_URL=sqlite+aiosqlite:////data/gateway.db
 USER 10001:10001
@@ -23,4 +29,11 @@ STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=30s --timeout=5s --start-period=20s --retries=3 \
     CMD ["python", "-c", "import urllib.request; urllib.request.urlopen('http://127.0.0.1:8000/healthz', timeout=4)"]
 ENTRYPOINT ["gemini-gateway"]
+
+FROM runtime AS demo
+COPY --from=build-demo /venv /venv
+CMD ["dev", "--host", "0.0.0.0"]
+
+FROM runtime AS production
+COPY --from=build /venv /venv
 CMD ["serve", "--host", "0.0.0.0"]

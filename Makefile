@@ -15,11 +15,11 @@ help: ## List the targets
 
 setup: .venv/.ready ## Make the environment in .venv from the locked dependencies
 
-.venv/.ready: requirements.lock pyproject.toml
+.venv/.ready: requirements.lock pyproject.toml emulator/pyproject.toml
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	@$(BIN)/python -m pip install --quiet "uv==$(UV_VERSION)"
 	@$(UV) pip install --quiet --python $(BIN)/python --require-hashes -r requirements.lock
-	@$(UV) pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
+	@$(UV) pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable . --editable ./emulator
 	@touch $@
 
 node_modules/.ready: package.json package-lock.json .venv/.ready
@@ -61,11 +61,12 @@ openapi: setup ## Write openapi/openapi.json from the code
 	@$(BIN)/gemini-gateway openapi --output openapi/openapi.json
 
 LOCK = $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
-	--no-emit-find-links --custom-compile-command "make lock" pyproject.toml
+	--no-emit-find-links --custom-compile-command "make lock"
 
-lock: setup ## Lock the dependencies anew: all of them, and those that the image needs
-	@$(LOCK) --group dev -o requirements.lock
-	@$(LOCK) --group build --constraints requirements.lock -o requirements-run.lock
+lock: setup ## Lock the dependencies again: all of them, and those of the image's two targets
+	@$(LOCK) pyproject.toml emulator/pyproject.toml --group dev -o requirements.lock
+	@$(LOCK) pyproject.toml --group build --constraints requirements.lock -o requirements-run.lock
+	@$(LOCK) pyproject.toml emulator/pyproject.toml --group build --constraints requirements.lock -o requirements-demo.lock
 
 clean: ## Remove what the targets made
 	@rm -rf .venv node_modules build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis data

@@ -1,6 +1,6 @@
 """The command line: `gemini-gateway dev | serve | emulator | keys | openapi | ask`.
 
-It alone knows both the gateway and the emulator, and runs each in a process of its own.
+This module alone knows both the gateway and the emulator, and runs each in a process of its own.
 """
 
 import gc
@@ -9,30 +9,24 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
-from threading import Thread
 from typing import Annotated
 
 import orjson
 import typer
-import uvicorn
 from pydantic import SecretStr
 
 from app.ask.command import ask
 from app.cli_keys import keys_cli, make_first_key
 from app.cli_keys_update import update
 from app.edge.access_log import ACCESS_LOGGER
-from app.edge.cors import origin_rule, with_cors
-from app.edge.guard import Guard
-from app.edge.hosts import LOOPBACK, is_loopback
+from app.edge.hosts import is_loopback
 from app.edge.server import make_server
-from app.emulator.app import create_emulator
-from app.emulator.config import EmulatorConfig
-from app.emulator.server import emulator_server_config
 from app.gemini.credentials import ApiKey, read_api_key
 from app.logs import log_to
 from app.main import create_api, create_app
-from app.settings import EmulatorSettings, Settings, SettingsError, read
+from app.settings import Settings, SettingsError, read
 from app.usage_command import usage
 
 EMULATOR_KEY = "emulator"
@@ -129,8 +123,9 @@ def dev(
 
 @contextmanager
 def _emulator_process() -> Iterator[str]:
-    # It ends with its standard input, so that it cannot outlive this process, however this one ends.
-    command = [sys.executable, "-m", "app.cli", "emulator", "--port", "0", "--until-eof"]
+    _require_emulator()
+    # The emulator stops when its standard input ends, so it cannot outlive this process, however this process ends.
+    command = [sys.executable, "-m", "gemini_emulator", "--port", "0", "--until-eof"]
     process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)  # noqa: S603  # ours
     try:
         line = process.stdout.readline() if process.stdout else ""
@@ -142,35 +137,25 @@ def _emulator_process() -> Iterator[str]:
         process.wait(10)
 
 
+def _require_emulator() -> None:
+    if find_spec("gemini_emulator") is None:
+        raise SettingsError(
+            "EMULATOR: the emulator is not installed; from a checkout of the gateway, run: "
+            "python -m pip install ./emulator '.[dev]'"
+        )
+
+
 @cli.command()
 def emulator(
     host: Host = "127.0.0.1",
     port: Port = 8001,
-    *,
-    until_eof: Annotated[bool, typer.Option("--until-eof", hidden=True)] = False,
 ) -> None:
     """Run the Gemini API emulator by itself."""
-    settings = read(EmulatorSettings)
-    origins = settings.cors_origins
-    guard = Guard(
-        create_emulator(EmulatorConfig(**settings.model_dump(exclude={"cors_origins"}))),
-        allowed_hosts={*LOOPBACK, host},
-        is_open=True,
-        allows_origin=origin_rule(origins, allow_loopback=False),
-    )
-    app = with_cors(guard, origins, allow_loopback=False)
-    log_to(sys.stderr, gathered=ACCESS_LOGGER)
-    server = uvicorn.Server(emulator_server_config(app, host=host, port=port))
-    listener = _listen(host, port)
-    _say(_url(host, listener))
-    if until_eof:
-        Thread(target=_stop_at_eof, args=(server,), daemon=True).start()
-    server.run(sockets=[listener])
+    _require_emulator()
+    # Imported here, since a production installation has no emulator.
+    from gemini_emulator.command import run  # noqa: PLC0415
 
-
-def _stop_at_eof(server: uvicorn.Server) -> None:
-    sys.stdin.read()
-    server.should_exit = True
+    run(host=host, port=port, until_eof=False)
 
 
 @cli.command()

@@ -61,7 +61,7 @@ class Emulator:
 @contextmanager
 def emulator_process(**environment: str) -> Iterator[Emulator]:
     """Run an emulator until the block ends; the environment is EMULATOR_* variables."""
-    command = [sys.executable, "-m", "app.cli", "emulator", "--port", "0", "--until-eof"]
+    command = [sys.executable, "-m", "gemini_emulator", "--port", "0", "--until-eof"]
     process = subprocess.Popen(
         command,
         stdin=subprocess.PIPE,

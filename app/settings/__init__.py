@@ -5,7 +5,6 @@ nothing of HTTP, Gemini or the database beyond their addresses.
 """
 
 from app.settings.clients import IssuerSettings as IssuerSettings
-from app.settings.emulator import EmulatorSettings as EmulatorSettings
 from app.settings.environment import MIB as MIB
 from app.settings.environment import Environment as Environment
 from app.settings.environment import SettingsError as SettingsError

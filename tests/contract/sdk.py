@@ -8,9 +8,8 @@ from pathlib import Path
 from google import genai
 from google.genai import types
 
-from app.emulator.config import EmulatorConfig
+from gemini_emulator import EmulatorConfig, run_emulator
 from tests.emulator_process import Emulator
-from tests.emulator_server import run_emulator
 from tests.gateway_process import gateway_process
 
 MEDIA = Path(__file__).parents[1] / "media"

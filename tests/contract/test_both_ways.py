@@ -11,7 +11,7 @@ from google import genai
 from google.genai import errors, types
 from pydantic import BaseModel
 
-from app.emulator.config import EmulatorConfig
+from gemini_emulator import EmulatorConfig
 from tests.contract.sdk import MEDIA, MODEL, WAYS, Way, parts, sdk_client, way_to
 from tests.contract.seen import same
 

@@ -10,7 +10,7 @@ from google import genai
 from google.genai import errors, types
 from pydantic import BaseModel
 
-from app.emulator.config import EmulatorConfig
+from gemini_emulator import EmulatorConfig
 from tests.contract.sdk import MEDIA, MODEL, WAYS, Way, client_of, parts, sdk_client, way_to
 
 PNG = (MEDIA / "shapes.png").read_bytes()

@@ -11,7 +11,7 @@ import pytest
 from google import genai
 from google.genai import errors, types
 
-from app.emulator.config import EmulatorConfig
+from gemini_emulator import EmulatorConfig
 from tests.contract.sdk import MEDIA, MODEL, WAYS, Way, client_of, sdk_client, way_to
 
 

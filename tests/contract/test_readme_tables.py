@@ -14,10 +14,10 @@ from app.api.schemas import Generation, Problem, StreamEvent
 from app.api.tasks.forms import TASK_FORMS, TaskOptions
 from app.ask.failures import ExitCode
 from app.cli import cli
-from app.emulator.faults import FaultKind
 from app.errors import PROBLEMS
 from app.media.types import SUPPORTED
-from app.settings import SHIPPED_ALIASES, EmulatorSettings, Settings
+from app.settings import SHIPPED_ALIASES, Settings
+from gemini_emulator import EmulatorSettings, FaultKind
 from tests.contract.readme import README, ROOT, blocks, code_words, section, table
 
 COMMANDS = typer.main.get_group(cli).commands

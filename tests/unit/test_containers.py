@@ -201,7 +201,7 @@ def test_the_balancer_takes_what_the_gateway_takes_and_waits_for_as_long() -> No
 
 def test_the_demo_has_no_key() -> None:
     assert not {name for name in SERVICES["demo"]["environment"] if "KEY" in name}
-    assert SERVICES["demo"]["command"][0] == "dev"
+    assert SERVICES["demo"]["build"]["target"] == "demo"
 
 
 @pytest.mark.parametrize("name", ["gateway", "replica"])
@@ -252,7 +252,14 @@ def test_what_a_container_runs_is_a_command_of_ours(command: list[str]) -> None:
 
 
 def test_the_image_serves_by_default() -> None:
-    assert steps("CMD") == ['["serve", "--host", "0.0.0.0"]']
+    # Docker builds the last stage if no target is named.
+    assert steps("FROM")[-1] == "runtime AS production"
+    assert steps("CMD")[-1] == '["serve", "--host", "0.0.0.0"]'
+
+
+def test_the_demo_target_serves_the_emulator() -> None:
+    assert steps("FROM")[-2] == "runtime AS demo"
+    assert steps("CMD")[0] == '["dev", "--host", "0.0.0.0"]'
 
 
 def test_the_image_runs_as_a_user_without_privileges_that_it_makes() -> None:
@@ -335,6 +342,6 @@ def test_the_image_installs_with_the_tool_that_made_the_lock() -> None:
 def test_the_images_python_is_one_that_the_project_takes() -> None:
     images = re.findall(r"^FROM python:(\d+\.\d+)-slim", DOCKERFILE, re.MULTILINE)
 
-    assert len(images) == len(steps("FROM"))
+    assert len(images) == 2
     assert len(set(images)) == 1
     assert Version(images[0]) >= Version(PROJECT["project"]["requires-python"].removeprefix(">="))

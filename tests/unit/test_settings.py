@@ -6,25 +6,21 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
-from app.settings import MIB, SHIPPED_ALIASES, EmulatorSettings, IssuerSettings, Settings, SettingsError, read
+from app.settings import MIB, SHIPPED_ALIASES, IssuerSettings, Settings, SettingsError, read
 
 SECRET = "a-secret-that-is-long-enough-to-be-one"
-KINDS = [(kind, name) for kind in (Settings, EmulatorSettings) for name in kind.model_fields]
 
 
 @pytest.fixture(autouse=True)
 def _bare_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.chdir(tmp_path)
-    known = {name.upper() for name in Settings.model_fields} | {
-        f"EMULATOR_{name.upper()}" for name in EmulatorSettings.model_fields
-    }
-    for name in known & {name.upper() for name in os.environ}:
+    for name in {name.upper() for name in Settings.model_fields} & {name.upper() for name in os.environ}:
         monkeypatch.delenv(name, raising=False)
 
 
-@pytest.mark.parametrize(("kind", "name"), KINDS)
-def test_every_setting_is_typed_documented_and_has_a_default(kind: type[Settings], name: str) -> None:
-    info = kind.model_fields[name]
+@pytest.mark.parametrize("name", Settings.model_fields)
+def test_every_setting_is_typed_documented_and_has_a_default(name: str) -> None:
+    info = Settings.model_fields[name]
 
     assert info.annotation not in {None, Any, object}
     assert info.description is not None
@@ -32,11 +28,10 @@ def test_every_setting_is_typed_documented_and_has_a_default(kind: type[Settings
     assert not info.is_required()
 
 
-@pytest.mark.parametrize("kind", [Settings, EmulatorSettings])
-def test_the_defaults_are_themselves_allowed(kind: type[Settings]) -> None:
-    defaults = read(kind)
+def test_the_defaults_are_themselves_allowed() -> None:
+    defaults = read(Settings)
 
-    assert kind.model_validate({"_env_file": None, **defaults.model_dump()}) == defaults
+    assert Settings.model_validate({"_env_file": None, **defaults.model_dump()}) == defaults
 
 
 def test_the_defaults_are_those_of_the_documentation() -> None:
@@ -60,7 +55,6 @@ def test_a_setting_comes_from_its_variable(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setenv("ALLOWED_HOSTS", " a.example , b.example/,, ")
     monkeypatch.setenv("GEMINI_BASE_URL", "http://127.0.0.1:8080/")
     monkeypatch.setenv("CLIENT_AUTH", "")
-    monkeypatch.setenv("EMULATOR_PROCESSING_DELAY_S", "3")
 
     settings = read(Settings)
 
@@ -69,7 +63,6 @@ def test_a_setting_comes_from_its_variable(monkeypatch: pytest.MonkeyPatch) -> N
     assert settings.allowed_hosts == ("a.example", "b.example")
     assert settings.gemini_base_url == "http://127.0.0.1:8080"
     assert settings.client_auth is None
-    assert read(EmulatorSettings).processing_delay_s == 3
 
 
 def test_a_setting_comes_from_the_env_file_unless_the_environment_has_it(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -226,13 +219,6 @@ def test_a_wrong_value_within_a_setting_is_named_as_well(monkeypatch: pytest.Mon
 
     with pytest.raises(SettingsError, match=r"^JWT_ISSUERS: audience: "):
         read(Settings)
-
-
-def test_a_wrong_value_of_the_emulators_is_named_with_its_prefix(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("EMULATOR_REQUESTS_PER_MINUTE", "0")
-
-    with pytest.raises(SettingsError, match=r"^EMULATOR_REQUESTS_PER_MINUTE: "):
-        read(EmulatorSettings)
 
 
 def test_postgresql_needs_a_secret_that_all_replicas_share(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from emulator_tests.unit.drawing import FORMATS, MIME_TYPES, draw, save
 from tests.emulator_process import Emulator
 from tests.gateway import MEDIA, TRUTH, Gateway, media, running_gateway
 from tests.integration.api.tasks.asking import (
@@ -23,7 +24,6 @@ from tests.integration.api.tasks.asking import (
     problem,
     true_boxes,
 )
-from tests.unit.emulator.drawing import FORMATS, MIME_TYPES, draw, save
 
 TRUE = true_boxes(TRUTH["shapes.png"])
 SIZE = (640, 480)

@@ -1,1 +1,0 @@
-"""JSON Schemas and values that satisfy them, part by part; `app.emulator.conforming` is the way in."""

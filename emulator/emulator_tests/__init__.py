@@ -1,0 +1,1 @@
+"""The tests of the emulator alone: it imports nothing of the gateway."""

@@ -1,0 +1,138 @@
+"""The answer to a prompt, computed from it: the emulator says what it got, and pretends nothing.
+
+    This is the Gemini API emulator, not a model.
+    system instruction: <text>                                                     (when there is one)
+    earlier turns: <number>                                                        (when there are any)
+    prompt: <texts of the last turn, one below the other>                          (when there are any)
+    function <name> returned: <JSON>                                               (for each function response)
+    part <n>: <type> <size> bytes sha256=<hex> <inline or files/ID>[ <options>]: <what is seen>
+    part <n>: <type> <https uri>[ <options>]: not seen, the emulator fetches nothing
+
+`n` counts all parts of all turns from 1; the options are `start=`, `end=` (seconds), `fps=` and `resolution=`, those
+that were given, separated by spaces. Media lines are the last lines, in the order of the prompt. A text of more than
+100,000 characters is repeated up to there.
+
+A response schema gets a value that satisfies it: the true one when it is that of a task, else one made up.
+A function that is to be called is called instead of all that.
+"""
+
+from dataclasses import dataclass, replace
+
+import orjson
+
+from gemini_emulator.conforming import UnsupportedSchemaError, conforming_value, json_schema_of
+from gemini_emulator.failures import invalid
+from gemini_emulator.faults import FaultKind, Faults
+from gemini_emulator.generation.eyes import Seen
+from gemini_emulator.generation.functions import FunctionCall
+from gemini_emulator.generation.prompt import Prompt
+from gemini_emulator.generation.tasks.performing import perform
+from gemini_emulator.tokens import text_tokens
+
+_FIRST_LINE = "This is the Gemini API emulator, not a model."
+_MAX_REPEATED_CHARS = 100_000
+_MAX_THOUGHT_CHARS = 200
+_CHARS_PER_TOKEN = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """An answer's text, the thoughts before it ("" for none), how it ended in Google's words, and what it calls."""
+
+    text: str
+    thoughts: str = ""
+    finish_reason: str = "STOP"
+    finish_message: str = ""
+    call: FunctionCall | None = None
+
+    @property
+    def text_tokens(self) -> int:
+        """How many tokens the text or the call has."""
+        if self.call is not None:
+            return text_tokens(self.text) + text_tokens(self.call.name + orjson.dumps(self.call.args).decode())
+        return text_tokens(self.text)
+
+    @property
+    def thought_tokens(self) -> int:
+        """How many tokens the thoughts have."""
+        return text_tokens(self.thoughts)
+
+
+def compose(prompt: Prompt, seen: list[Seen], faults: Faults) -> Answer:
+    """Compose the answer, as long and as wrong as options and faults want it.
+
+    With a schema it is slow, and to be called in a thread: a task looks at the media. Raises ApiFailureError when the
+    schema cannot be met.
+    """
+    told = faults.get(FaultKind.ANSWER)
+    call = None if told or prompt.results else prompt.functions.choose("\n".join(prompt.texts))
+    if call is not None:
+        answer = Answer("", call=call)
+    else:
+        answer = Answer(told.text) if told else _limit(_text_of(prompt, seen), prompt)
+    if prompt.options.includes_thoughts:
+        wondered = " ".join(prompt.texts)[:_MAX_THOUGHT_CHARS]
+        thoughts = f"The emulator does not think; it was asked: {wondered}"
+        answer = replace(answer, thoughts=thoughts)
+    finish = faults.get(FaultKind.FINISH)
+    if finish is not None:
+        text = answer.text if finish.chars is None else answer.text[: finish.chars]
+        answer = replace(answer, text=text, finish_reason=finish.reason, finish_message=finish.message)
+    return answer
+
+
+def _text_of(prompt: Prompt, seen: list[Seen]) -> str:
+    options = prompt.options
+    text = _plain_text(prompt, seen)
+    if options.schema is None:
+        return text if options.mime_type == "text/plain" else orjson.dumps({"answer": text}).decode()
+    try:
+        value = perform(json_schema_of(options.schema, options.dialect), prompt.media, prompt.said)
+        if value is None:
+            value = conforming_value(options.schema, dialect=options.dialect, text=text)
+    except UnsupportedSchemaError as error:
+        raise invalid(f"* GenerateContentRequest.generation_config.response_schema: {error}\n") from error
+    if options.mime_type == "text/x.enum":
+        return str(value)
+    return orjson.dumps(value, option=orjson.OPT_PASSTHROUGH_DATETIME).decode()
+
+
+def _plain_text(prompt: Prompt, seen: list[Seen]) -> str:
+    lines = [_FIRST_LINE]
+    if prompt.system:
+        lines.append(f"system instruction: {_shortened(prompt.system)}")
+    if prompt.earlier_turns:
+        lines.append(f"earlier turns: {prompt.earlier_turns}")
+    if prompt.texts:
+        lines.append("prompt: " + _shortened("\n".join(prompt.texts)))
+    lines += [f"function {name} returned: {_shortened(result)}" for name, result in prompt.results]
+    lines += map(media_line, seen)
+    return "\n".join(lines)
+
+
+def media_line(seen: Seen) -> str:
+    """Tell one medium in the format that stands above."""
+    part = seen.part
+    if part.uri:
+        what = part.uri
+    else:
+        where = f"files/{part.file.file_id}" if part.file else "inline"
+        what = f"{seen.size_bytes} bytes sha256={seen.sha256} {where}"
+    given = {"start": part.start, "end": part.end, "fps": part.fps}
+    options = [f"{name}={value:g}" for name, value in given.items() if value is not None]
+    if part.resolution:
+        options.append(f"resolution={part.resolution}")
+    return f"part {part.position}: {' '.join([part.mime_type, what, *options])}: {seen.description}"
+
+
+def _shortened(text: str) -> str:
+    if len(text) <= _MAX_REPEATED_CHARS:
+        return text
+    return f"{text[:_MAX_REPEATED_CHARS]} ... ({len(text)} characters)"
+
+
+def _limit(text: str, prompt: Prompt) -> Answer:
+    stops = [position for stop in prompt.options.stop_sequences if (position := text.find(stop)) >= 0]
+    text = text[: min(stops)] if stops else text
+    limit = prompt.options.max_tokens * _CHARS_PER_TOKEN
+    return Answer(text) if len(text) <= limit else Answer(text[:limit], finish_reason="MAX_TOKENS")

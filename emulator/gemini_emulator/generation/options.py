@@ -1,0 +1,100 @@
+"""The generation config: what an answer must honour, and what Gemini refuses about it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from gemini_emulator.catalogue import Model
+from gemini_emulator.failures import ApiFailureError, invalid
+from gemini_emulator.proto.fields import Fields
+
+_JSON = "application/json"
+_ENUM = "text/x.enum"
+_MAX_STOPS = 5
+_RANGES = {
+    "temperature": (0.0, 2.0),
+    "topP": (0.0, 1.0),
+    "presencePenalty": (-2.0, 2.0),
+    "frequencyPenalty": (-2.0, 2.0),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What the answer must honour.
+
+    `max_tokens` is at least 1 and at most the model's; `schema` is in the given dialect; `media_resolution` is "" when
+    unset, and stands for every part that does not say its own.
+    """
+
+    max_tokens: int
+    stop_sequences: tuple[str, ...]
+    mime_type: str
+    schema: Mapping[str, object] | None
+    dialect: Literal["json_schema", "openapi"]
+    includes_thoughts: bool
+    media_resolution: str
+
+
+def read_options(config: Fields, model: Model) -> Options:
+    """Read a generation config; raises ApiFailureError for what Gemini refuses."""
+    _check_sampling(config, model)
+    thinking = config.fields("thinkingConfig")
+    if "thinkingBudget" in thinking and "thinkingLevel" in thinking:
+        raise invalid("You can only set only one of thinking budget and thinking level.")
+    mime_type = config.text("responseMimeType") or "text/plain"
+    if mime_type not in {"text/plain", _JSON, _ENUM}:
+        raise invalid(
+            "* GenerateContentRequest.generation_config.response_mime_type: allowed mimetypes are `text/plain`, "
+            "`application/json`, `application/xml`, `application/yaml` and `text/x.enum`.\n"
+        )
+    limit = config.integer("maxOutputTokens")
+    if limit is not None and limit < 1:
+        raise invalid("max_output_tokens must be positive.")
+    schema, dialect = _schema_of(config, mime_type)
+    return Options(
+        max_tokens=min(limit or model.output_limit, model.output_limit),
+        stop_sequences=tuple(config.texts("stopSequences")),
+        mime_type=mime_type,
+        schema=schema,
+        dialect=dialect,
+        includes_thoughts=thinking.flag("includeThoughts"),
+        media_resolution=config.text("mediaResolution"),
+    )
+
+
+def _check_sampling(config: Fields, model: Model) -> None:
+    for name, (low, high) in _RANGES.items():
+        value = config.number(name)
+        if value is not None and not low <= value <= high:
+            raise invalid(
+                f"* GenerateContentRequest.generation_config.{name}: must be in the range [{low:g}, {high:g}].\n"
+            )
+    if not model.takes_penalties and ("presencePenalty" in config or "frequencyPenalty" in config):
+        raise invalid(f"Penalty is not enabled for models/{model.name}")
+    if (config.integer("candidateCount") or 1) != 1:
+        raise invalid("Multiple candidates is not enabled for this model")
+    stops = config.texts("stopSequences")
+    if len(stops) > _MAX_STOPS or "" in stops:
+        raise invalid(
+            "* GenerateContentRequest.generation_config.stop_sequences: at most 5 sequences are allowed, none empty.\n"
+        )
+
+
+def _schema_of(config: Fields, mime_type: str) -> tuple[Mapping[str, object] | None, Literal["json_schema", "openapi"]]:
+    has_openapi, has_json_schema = "responseSchema" in config, "responseJsonSchema" in config
+    if has_openapi and has_json_schema:
+        raise invalid("Only one of response_schema and response_json_schema may be set.")
+    if not has_openapi and not has_json_schema:
+        return None, "json_schema"
+    if mime_type != _JSON and not (has_openapi and mime_type == _ENUM):
+        raise invalid(
+            f"* GenerateContentRequest.generation_config.response_schema: only allowed when response_mime_type is "
+            f"`{_JSON}`, it is `{mime_type}`.\n"
+        )
+    schema = config.mapping("responseSchema" if has_openapi else "responseJsonSchema")
+    if schema is None:
+        raise ApiFailureError(
+            400, "* GenerateContentRequest.generation_config.response_json_schema: must be an object.\n"
+        )
+    return schema, "openapi" if has_openapi else "json_schema"

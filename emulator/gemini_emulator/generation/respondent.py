@@ -1,0 +1,56 @@
+"""From a request's message to what is answered, whoever asks: a call, a line of a batch, an interaction.
+
+message ── cached content put before it ── read_prompt ──> Prompt ── thread: look, compose ──> Answer, Identity
+"""
+
+import asyncio
+import secrets
+from dataclasses import dataclass
+
+from gemini_emulator.caches.cabinet import Cabinet
+from gemini_emulator.catalogue import Model
+from gemini_emulator.clock import Clock
+from gemini_emulator.faults import Faults
+from gemini_emulator.files.shelf import Shelf
+from gemini_emulator.generation.answering import Answer, compose
+from gemini_emulator.generation.eyes import Eyes, Seen
+from gemini_emulator.generation.media import MediaReader
+from gemini_emulator.generation.prompt import Prompt, read_prompt
+from gemini_emulator.generation.responses import Identity, prompt_tokens
+from gemini_emulator.proto.fields import Fields
+
+
+@dataclass(frozen=True, slots=True)
+class Understood:
+    """A prompt, what is seen of its media, and who answers it."""
+
+    prompt: Prompt
+    seen: list[Seen]
+    identity: Identity
+
+
+class Respondent:
+    """Answers prompts, with access to stored files and caches."""
+
+    def __init__(self, clock: Clock, shelf: Shelf, cabinet: Cabinet) -> None:
+        self._reader = MediaReader(shelf, clock)
+        self._cabinet = cabinet
+        self._eyes = Eyes()
+
+    async def understand(self, request: Fields, model: Model) -> Understood:
+        """Read a request and look at its media; raises ApiFailureError for what Gemini refuses."""
+        request, cached = self._cabinet.unfold(request, model.name)
+        prompt = read_prompt(request, model, self._reader)
+        seen: list[Seen] = []
+        if prompt.media:
+            resolution = prompt.options.media_resolution
+            seen = await asyncio.to_thread(self._eyes.look, prompt.media, model.name, resolution)
+        identity = Identity(model.name, secrets.token_urlsafe(16), prompt_tokens(prompt, seen), cached)
+        return Understood(prompt, seen, identity)
+
+    async def answer(self, understood: Understood, faults: Faults) -> Answer:
+        """Compose the answer; raises ApiFailureError when a schema cannot be met."""
+        prompt = understood.prompt
+        if prompt.options.schema is None and not prompt.functions.declared:
+            return compose(prompt, understood.seen, faults)
+        return await asyncio.to_thread(compose, prompt, understood.seen, faults)

@@ -1,0 +1,120 @@
+"""GenerateContentResponse: whole, blocked, or in the chunks of a stream, with usage that grows."""
+
+import base64
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+from gemini_emulator.faults import Fault
+from gemini_emulator.generation.answering import Answer
+from gemini_emulator.generation.eyes import Seen
+from gemini_emulator.generation.prompt import Prompt
+from gemini_emulator.tokens import text_tokens
+
+_MIN_CHUNK_CHARS = 40
+_MAX_CHUNKS = 200
+_SIGNATURE = base64.b64encode(b"the emulator does not think").decode()
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """What every chunk of one answer repeats, and the prompt's tokens by modality, the cached ones among them."""
+
+    model: str
+    response_id: str
+    prompt_tokens: Mapping[str, int]
+    cached_tokens: Mapping[str, int] = field(default_factory=dict)
+
+
+def prompt_tokens(prompt: Prompt, seen: list[Seen]) -> Mapping[str, int]:
+    """Count a prompt's tokens, by modality; text first."""
+    counted: Counter[str] = Counter(TEXT=sum(map(text_tokens, (*prompt.other_texts, *prompt.texts))))
+    for medium in seen:
+        counted.update(medium.tokens)
+    return {modality: count for modality, count in counted.items() if count}
+
+
+def details(tokens: Mapping[str, int]) -> list[dict[str, object]]:
+    """Render tokens by modality."""
+    return [{"modality": modality, "tokenCount": count} for modality, count in tokens.items()]
+
+
+def whole(answer: Answer, identity: Identity) -> dict[str, object]:
+    """Render an answer in one piece."""
+    parts: list[dict[str, object]] = []
+    if answer.thoughts:
+        parts.append({"text": answer.thoughts, "thought": True})
+    if answer.text:
+        parts.append({"text": answer.text})
+    parts += _calls(answer)
+    usage = _usage(identity, answer.text_tokens, answer.thought_tokens)
+    return _response(identity, [_candidate(parts, answer)], usage)
+
+
+def blocked(fault: Fault, identity: Identity) -> dict[str, object]:
+    """Render the refusal of a prompt: a reason, and no candidates."""
+    response = _response(identity, [], _usage(identity, 0, 0))
+    del response["candidates"]
+    return {"promptFeedback": {"blockReason": fault.reason}, **response}
+
+
+def chunks(answer: Answer, identity: Identity) -> Iterator[dict[str, object]]:
+    """Render an answer chunk by chunk: thoughts, then text, with the finish reason on the last."""
+    if answer.thoughts:
+        parts: list[dict[str, object]] = [{"text": answer.thoughts, "thought": True}]
+        yield _response(identity, [_candidate(parts)], _usage(identity, 0, answer.thought_tokens))
+    size = max(_MIN_CHUNK_CHARS, -(-len(answer.text) // _MAX_CHUNKS))
+    for start in range(0, max(1, len(answer.text)), size):
+        text = answer.text[start : start + size]
+        is_last = start + size >= len(answer.text)
+        counted = answer.text_tokens if is_last else text_tokens(answer.text[: start + size])
+        parts = [{"text": text}] if text else []
+        candidate = _candidate([*parts, *_calls(answer)] if is_last else parts, answer if is_last else None)
+        yield _response(identity, [candidate], _usage(identity, counted, answer.thought_tokens))
+
+
+def _calls(answer: Answer) -> list[dict[str, object]]:
+    call = answer.call
+    if call is None:
+        return []
+    shown = {"id": call.call_id, "name": call.name, "args": call.args}
+    return [{"functionCall": shown, "thoughtSignature": _SIGNATURE}]
+
+
+def _response(identity: Identity, candidates: list[dict[str, object]], usage: dict[str, object]) -> dict[str, object]:
+    return {
+        "candidates": candidates,
+        "usageMetadata": usage,
+        "modelVersion": identity.model,
+        "responseId": identity.response_id,
+        # Real answers carry what no SDK knows.
+        "turnToken": f"turn-{identity.response_id}",
+    }
+
+
+def _candidate(parts: list[dict[str, object]], ending: Answer | None = None) -> dict[str, object]:
+    content: dict[str, object] = {"parts": parts, "role": "model"} if parts else {"role": "model"}
+    candidate: dict[str, object] = {"content": content}
+    if ending is not None:
+        candidate["finishReason"] = ending.finish_reason
+        if ending.finish_message:
+            candidate["finishMessage"] = ending.finish_message
+    candidate["index"] = 0
+    return candidate
+
+
+def _usage(identity: Identity, text: int, thoughts: int) -> dict[str, object]:
+    prompt = sum(identity.prompt_tokens.values())
+    usage: dict[str, object] = {
+        "promptTokenCount": prompt,
+        "totalTokenCount": prompt + text + thoughts,
+        "promptTokensDetails": details(identity.prompt_tokens),
+    }
+    if identity.cached_tokens:
+        usage["cachedContentTokenCount"] = sum(identity.cached_tokens.values())
+        usage["cacheTokensDetails"] = details(identity.cached_tokens)
+    if text:
+        usage["candidatesTokenCount"] = text
+    if thoughts:
+        usage["thoughtsTokenCount"] = thoughts
+    return usage

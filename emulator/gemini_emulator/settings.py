@@ -1,0 +1,45 @@
+"""The settings of the command `gemini-emulator`, each from an environment variable that begins with EMULATOR_."""
+
+from typing import Annotated
+
+from pydantic import Field, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from gemini_emulator.config import EmulatorConfig
+
+
+class EmulatorSettings(BaseSettings):
+    """Emulator: how the emulator of the Gemini API behaves."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="EMULATOR_",
+        env_file=".env",
+        env_file_encoding="utf-8",
+        env_ignore_empty=True,
+        extra="ignore",
+        frozen=True,
+        allow_inf_nan=False,
+    )
+
+    processing_delay_s: float = Field(0.5, ge=0, description="How long an uploaded video is PROCESSING.")
+    stream_chunk_delay_s: float = Field(0, ge=0, description="Pause between the chunks of a streamed answer.")
+    batch_delay_s: float = Field(0.5, ge=0, description="How long a batch takes to be done.")
+    background_delay_s: float = Field(0.5, ge=0, description="How long a background interaction takes to be done.")
+    project_quota_bytes: int = Field(20_000_000_000, ge=0, description="Stored bytes before uploads are refused.")
+    refuse_unknown_length: bool = Field(False, description="Refuse uploads that declare no length.")
+    requests_per_minute: int | None = Field(None, ge=1, description="Model calls a minute before 429.")
+    cors_origins: Annotated[tuple[str, ...], NoDecode] = Field(
+        (), description="Origins (comma-separated) whose pages may call the emulator, as any page may call Gemini."
+    )
+
+    @field_validator("cors_origins", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        if isinstance(value, str):
+            return tuple(item for item in (piece.strip().rstrip("/") for piece in value.split(",")) if item)
+        return value
+
+    @property
+    def config(self) -> EmulatorConfig:
+        """Return the settings as the emulator takes them."""
+        return EmulatorConfig(**self.model_dump(exclude={"cors_origins"}))
