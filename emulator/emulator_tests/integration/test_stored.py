@@ -117,6 +117,29 @@ def test_a_batch_of_a_file_that_is_not_there_is_refused(emulator: Emulator) -> N
     assert error_of(emulator.call("batchGenerateContent", body))[:2] == (403, "PERMISSION_DENIED")
 
 
+@pytest.mark.parametrize("spelling", ["{id}", "/cachedContents/{id}", "cachedcontents/{id}", "cachedContents/{id}?x"])
+def test_a_cache_is_used_by_its_resource_name_only(emulator: Emulator, spelling: str) -> None:
+    name = cache(emulator)["name"]
+    other = spelling.format(id=name.removeprefix("cachedContents/"))
+
+    refused = emulator.call("generateContent", {"contents": [user("What?")], "cachedContent": other})
+    taken = emulator.call("generateContent", {"contents": [user("What?")], "cachedContent": name})
+
+    assert error_of(refused)[:2] == (400, "INVALID_ARGUMENT")
+    assert taken.status_code == 200
+
+
+def test_a_file_is_named_by_its_resource_name_in_a_batch_and_in_a_part(emulator: Emulator) -> None:
+    file = emulator.upload(b'{"key": "r1", "request": {"contents": [{"parts": [{"text": "One"}]}]}}\n', "text/plain")
+    bare = file["name"].removeprefix("files/")
+    part = {"fileData": {"fileUri": bare, "mimeType": "text/plain"}}
+
+    batch = emulator.call("batchGenerateContent", {"batch": {"inputConfig": {"fileName": bare}}})
+    call = emulator.call("generateContent", {"contents": [{"role": "user", "parts": [part]}]})
+
+    assert [error_of(answer)[:2] for answer in (batch, call)] == [(400, "INVALID_ARGUMENT")] * 2
+
+
 def test_a_function_is_called_with_arguments_that_fit(emulator: Emulator) -> None:
     config = {"functionCallingConfig": {"mode": "ANY"}}
 

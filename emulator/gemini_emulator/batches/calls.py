@@ -102,6 +102,8 @@ class BatchCalls:
         return results
 
     async def _answer_lines(self, file_name: str, model: Model, method: str) -> Sequence[Result]:
+        if not file_name.startswith("files/"):
+            raise invalid("* BatchGenerateContentRequest.batch.input_config.file_name: the format is files/{file}.\n")
         file = self._shelf.get(file_name.removeprefix("files/"))
         if file.state_at(self._clock.now()) != "ACTIVE":
             raise file_not_active(file.file_id)

@@ -3,6 +3,7 @@
 It knows the emulator's clock, and nothing of HTTP.
 """
 
+import re
 import secrets
 import string
 from collections.abc import Mapping
@@ -14,6 +15,7 @@ from gemini_emulator.proto.fields import Fields
 
 _ALPHABET = string.ascii_lowercase + string.digits
 _ID_CHARS = 24
+_NAME = re.compile(r"cachedContents/[A-Za-z0-9_-]+", re.ASCII)
 _MAX_CACHES = 1_000
 _FORBIDDEN_BESIDE = ("systemInstruction", "tools", "toolConfig")
 
@@ -90,12 +92,16 @@ class Cabinet:
     def unfold(self, request: Fields, model: str) -> tuple[Fields, Mapping[str, int]]:
         """Put the cached content that a request names before it; gives also the tokens that are cached.
 
-        Raises ApiFailureError when it is not there (403), or does not go with the request (400).
+        Raises ApiFailureError when it is not there (403), is not named by its resource name, or does not go with the
+        request (400).
         """
         if "cachedContent" not in request:
             return request, {}
+        name = request.text("cachedContent")
+        if not _NAME.fullmatch(name):
+            raise invalid(f"Invalid cached content name: {name[:100]}; the format is cachedContents/{{cachedContent}}.")
         try:
-            cache = self.get(request.text("cachedContent").removeprefix("cachedContents/"))
+            cache = self.get(name.removeprefix("cachedContents/"))
         except ApiFailureError as failure:
             raise ApiFailureError(403, failure.message) from failure
         if cache.model != model:
