@@ -127,20 +127,19 @@ class Metering:
         max_output_tokens: int | None,
         *,
         tier: str = STANDARD,
-        is_deferrable: bool = False,
     ) -> "Admitted":
         """Run an `async with` block that asks a model for what is estimated at `input_tokens`.
 
         What it used is booked whatever way the block ends: its usage, nothing when Gemini refused it, what was reserved
         when a whole answer says nothing of it, else the estimate of its input and what was streamed.
-        `max_output_tokens` None stands for what is reserved for a call that sets none. A block that may set
-        `Asked.is_deferred` is deferrable, and so is one that may last for hours. Raises what `Admission.admit` does.
+        `max_output_tokens` None stands for what is reserved for a call that sets none. Raises what `Admission.admit`
+        does.
         """
         output = self._reserved_output_tokens if max_output_tokens is None else max_output_tokens
         price = self._models.price(model, tier)
         cost = None if price is None else price.estimate(input_tokens, output)
         estimate = Estimate(input_tokens, output, cost)
-        return Admitted(self.admission, meter, model, estimate, price, is_deferrable=is_deferrable)
+        return Admitted(self.admission, meter, model, estimate, price)
 
     def settle_later(self, meter: Meter, call: str | None, model: str, usage: Usage, outcome: str) -> None:
         """Book what a call used whose cost is told only now; `call` is its reservation's id, None when it had none."""
@@ -169,21 +168,16 @@ class Admitted(Asked):
         model: str,
         estimate: Estimate,
         price: Price | None,
-        *,
-        is_deferrable: bool,
     ) -> None:
         self._admission = admission
         self._meter = meter
         self._model = model
         self._estimate = estimate
         self._price = price
-        self._is_deferrable = is_deferrable
 
     async def __aenter__(self) -> Asked:
         meter = self._meter
-        self._reservation = await self._admission.admit(
-            meter.client, self._estimate, meter.entrance, is_deferrable=self._is_deferrable
-        )
+        self._reservation = await self._admission.admit(meter.client, self._estimate, meter.entrance)
         meter.quotas = self._reservation.quotas
         self.call = self._reservation.call
         return self

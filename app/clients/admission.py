@@ -1,7 +1,7 @@
 """Admission: whether a request and its model calls may run, by every limit that holds, and what becomes of that.
 
     enter, before the body is read ──> rates of requests, slots (limits.py) ──> Entrance ──> leave
-    admit, before the model is asked ──> rates of tokens (limits.py), budgets (purses.py) ──> Reservation ──> settle
+    admit, before the model is asked ──> rates of tokens, budgets (reservations.py) ──> Reservation ──> settle
 
 A client without limits, at a gateway without limits, meets no counter and no store. It knows no HTTP but the names of
 the RateLimit fields.
@@ -21,7 +21,6 @@ from app.clients.identity import Client
 from app.clients.limits import Counters, Draw
 from app.clients.parties import Parties, Party, Whose
 from app.clients.plan import Demand, Terms
-from app.clients.purses import Allotment, Purses
 from app.clients.rate_headers import NO_QUOTAS, Quotas, rate_headers
 from app.clients.refusals import budget_refusal, counter_refusal
 from app.clients.reservations import Reservations
@@ -68,28 +67,27 @@ NO_ENTRANCE = Entrance()
 
 
 class Reservation:
-    """What an admitted model call holds, until it is settled. `quotas` tell how the client's limits stood then."""
+    """The tokens and money that an admitted model call holds until it is settled.
 
-    __slots__ = ("_admission", "_allotment", "_draw", "estimate", "quotas")
+    `call` is the id of its reservation of budgets, "" if it holds none; a deferred call is settled by that id.
+    `quotas` are the client's remaining limits at admission.
+    """
+
+    __slots__ = ("_admission", "_draw", "call", "estimate", "quotas")
 
     def __init__(
         self,
         admission: "Admission | None",
         estimate: Estimate,
         draw: Draw | None,
-        allotment: Allotment | None,
+        call: str,
         quotas: Quotas,
     ) -> None:
         self._admission = admission
         self._draw = draw
-        self._allotment = allotment
+        self.call = call
         self.estimate = estimate
         self.quotas = quotas
-
-    @property
-    def call(self) -> str:
-        """The id of what it holds of budgets, by which a call that has its own is settled later; empty for nothing."""
-        return "" if self._allotment is None else self._allotment.id
 
     def settle(self, usage: Used | None, *, streamed_tokens: int = 0) -> None:
         """Book what the call has used, whatever way it ended; it neither waits nor fails, and only the first counts.
@@ -104,28 +102,27 @@ class Reservation:
         tokens = bounded(used.input_tokens + used.output_tokens)
         if self._draw is not None:
             admission.correct(self._draw, tokens - self._draw.amount)
-        if self._allotment is not None:
+        if self.call:
             # A price that is not known is not zero.
             cost = self.estimate.cost if used.cost is None else used.cost
-            self._allotment.settle(tokens, nanodollars(cost or 0.0))
+            admission.reservations.end(self.call, tokens=tokens, cost=nanodollars(cost or 0.0))
 
     def leave(self) -> None:
-        """Leave what is held of budgets: `Admission.settle_later` books what the call has cost.
-
-        Until then its estimate counts, also when that is never told. It is for calls that were admitted as deferrable.
-        """
-        self._admission = None
-        if self._allotment is not None:
-            self._allotment.leave()
+        """Leave the reservation until `Admission.settle_later` books the cost; until then the estimate counts."""
+        admission, self._admission = self._admission, None
+        if admission is not None and self.call:
+            admission.reservations.leave(self.call)
 
 
 class Admission:
     """Admits requests and calls, for one process; what it counts and books is shared as far as the stores are."""
 
-    def __init__(self, parties: Parties, counters: Counters, purses: Purses, clock: Callable[[], float]) -> None:
+    def __init__(
+        self, parties: Parties, counters: Counters, reservations: Reservations, clock: Callable[[], float]
+    ) -> None:
         self._parties = parties
         self._counters = counters
-        self._purses = purses
+        self.reservations = reservations
         self._clock = clock
         self._numbers = count()
         self._terms: dict[int, tuple[Client, Terms]] = {}
@@ -169,17 +166,14 @@ class Admission:
         """Give back what a draw holds, and add to each of its windows what was used more, or less."""
         self._counters.close(draw, correction, now=self._clock())
 
-    async def admit(
-        self, client: Client, estimate: Estimate, entrance: Entrance = NO_ENTRANCE, *, is_deferrable: bool = False
-    ) -> Reservation:
+    async def admit(self, client: Client, estimate: Estimate, entrance: Entrance = NO_ENTRANCE) -> Reservation:
         """Admit a model call of a request that came in by `entrance`; raises RateLimitedError as `enter` does.
 
-        A deferrable call may be settled long after it, and has a reservation of its own. Raises InvalidFieldError when
-        a limit is in money and the model has no price, and StoreUnavailableError.
+        Raises InvalidFieldError if a limit is in money and the model has no price, and StoreUnavailableError.
         """
         terms = entrance.terms or self._terms_of(client)
         if not terms.has_allowance:
-            return Reservation(None, estimate, None, None, entrance.quotas)
+            return Reservation(None, estimate, None, "", entrance.quotas)
         now = self._clock()
         allowance = terms.allowance(now)
         if allowance.is_in_money and estimate.cost is None:
@@ -194,26 +188,20 @@ class Admission:
                 used = await self._taken(demand, draw, entrance.quotas)
             told += demand.told
             demand.tell(values, used, now)
-        allotment: Allotment | None = None
+        call = ""
         if allowance.budgets:
-            purse = allowance.purse
-            if purse is None:
-                purse = allowance.purse = self._purses.of(allowance.budgets)
-            tokens, cost = bounded(estimate.tokens), bounded(nanodollars(estimate.cost or 0.0))
-            allotment = None if is_deferrable else purse.draw(tokens, cost)
-            if allotment is None:
-                try:
-                    reserved = await purse.reserve(Amounts(tokens, cost), is_alone=is_deferrable)
-                except BaseException:
-                    self._undo(draw)
-                    raise
-                if isinstance(reserved, Held):
-                    self._undo(draw)
-                    raise _refusal(allowance.lines, reserved, Amounts(tokens, cost), now, Quotas(told, values))
-                allotment = reserved
+            amounts = Amounts(bounded(estimate.tokens), bounded(nanodollars(estimate.cost or 0.0)))
+            try:
+                call, held = await self.reservations.hold(allowance.budgets, amounts)
+            except BaseException:
+                self._undo(draw)
+                raise
+            if held.refused is not None:
+                self._undo(draw)
+                raise _refusal(allowance.lines, held, amounts, now, Quotas(told, values))
             told += allowance.told
-            allowance.tell(values, allotment, now)
-        return Reservation(self, estimate, draw, allotment, Quotas(told, values))
+            allowance.tell(values, held.standings, now)
+        return Reservation(self, estimate, draw, call, Quotas(told, values))
 
     async def _taken(self, demand: Demand, draw: Draw, quotas: Quotas) -> Sequence[int]:
         """Take what could not be taken at once; gives how the counters stand. `quotas` stand before it in a refusal."""
@@ -236,7 +224,7 @@ class Admission:
 
     def settle_later(self, call: str, used: Used) -> None:
         """Book what a call has cost that was left; it neither waits nor fails, and only the first counts."""
-        self._purses.reservations.end(call, tokens=used.tokens, cost=nanodollars(used.cost or 0.0))
+        self.reservations.end(call, tokens=used.tokens, cost=nanodollars(used.cost or 0.0))
 
     def has_budgets(self, client: Client) -> bool:
         """Whether any limit in tokens or money holds for a client."""
@@ -265,7 +253,7 @@ class Admission:
         now = self._clock()
         budgets = tuple((party, budget) for party, budget in budgets_of(parties, now) if budget.bytes is not None)
         amounts = Amounts(bytes=bounded(count))
-        held = await self._purses.reservations.use(tuple(budget for _, budget in budgets), amounts)
+        held = await self.reservations.use(tuple(budget for _, budget in budgets), amounts)
         if held.refused is not None:
             raise _refusal(budgets, held, amounts, now, NO_QUOTAS)
 
@@ -279,15 +267,14 @@ class Admission:
     async def sweep(self) -> None:
         """Prolong what runs here, and book the calls of processes that died; to be run every minute."""
         await self._counters.renew(now=self._clock())
-        booked = await self._purses.reservations.sweep()
+        booked = await self.reservations.sweep()
         if booked:
             log.warning("%d calls ended without a word; booked at their estimates", booked)
 
     async def drained(self) -> None:
         """Wait until everything that has ended is counted and booked."""
-        self._purses.close()
         await self._counters.drained()
-        await self._purses.reservations.drained()
+        await self.reservations.drained()
 
 
 def _refusal(
@@ -308,6 +295,6 @@ async def open_admission(
 ) -> AsyncIterator[Admission]:
     """Open what counts and books; at the end, what is still to be written is. `clock` gives seconds since the epoch."""
     redis_url = None if settings.redis_url is None else settings.redis_url.get_secret_value()
-    purses = Purses(Reservations(BudgetBook(database), clock))
-    async with open_counters(redis_url, settings.limits_on_outage) as counters, purses.running():
-        yield Admission(Parties.of_settings(settings), counters, purses, clock)
+    reservations = Reservations(BudgetBook(database), clock)
+    async with open_counters(redis_url, settings.limits_on_outage) as counters, reservations.running():
+        yield Admission(Parties.of_settings(settings), counters, reservations, clock)

@@ -83,20 +83,15 @@ def policies_of(budget: Budget) -> Policies:
     return Policies(found)
 
 
-def tell_left(
-    values: list[int], budget: Budget, standing: Standing, now: float, tokens_free: int = 0, cost_free: int = 0
-) -> None:
-    """Add how a budget's limits stand: the numbers for the places of `policies_of`.
-
-    What is free has been reserved for calls that are yet to come.
-    """
+def tell_left(values: list[int], budget: Budget, standing: Standing, now: float) -> None:
+    """Append the remaining amounts of a budget: the numbers for the places of `policies_of`."""
     used, reserved = standing
     resets_in_s = math.ceil(budget.ends_at - now)
     if budget.tokens is not None:
-        left = budget.tokens - used.tokens - reserved.tokens + tokens_free
+        left = budget.tokens - used.tokens - reserved.tokens
         values += (max(0, left), resets_in_s)
     if budget.cost is not None:
-        left = (budget.cost - used.cost - reserved.cost + cost_free) // NANO_IN_MICRO
+        left = (budget.cost - used.cost - reserved.cost) // NANO_IN_MICRO
         values += (max(0, left), resets_in_s)
     if budget.bytes is not None:
         values += (max(budget.bytes - used.bytes, 0), resets_in_s)

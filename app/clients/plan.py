@@ -11,9 +11,8 @@ from typing import NamedTuple
 from app.clients.budgets import DAY_S, budgets_of, policies_of, tell_left
 from app.clients.limits import WINDOW_S, Counter
 from app.clients.parties import Party, Whose
-from app.clients.purses import Allotment, Purse
 from app.clients.rate_headers import Policies, Policy
-from app.store.budget_records import Budget
+from app.store.budget_records import Budget, Standing
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,25 +81,22 @@ class Demand:
 class Allowance:
     """The budgets that hold for a client's calls on one day, in the order in which their rows are locked.
 
-    `lines` say whose each of `budgets` is, `told` are those of the client's own; `purse` is whoever admits calls to
-    keep what they hold in.
+    `lines` pair each of `budgets` with its owner; `told` are the policies of the client's own budgets.
     """
 
-    __slots__ = ("_own", "budgets", "is_in_money", "lines", "purse", "told")
+    __slots__ = ("_own", "budgets", "is_in_money", "lines", "told")
 
     def __init__(self, lines: tuple[tuple[Party, Budget], ...]) -> None:
         self.lines = lines
         self.budgets = tuple(budget for _, budget in lines)
-        self.purse: Purse | None = None
         self._own = [(index, line[1]) for index, line in enumerate(lines) if line[0].whose is Whose.CLIENT]
         self.told = tuple(policies_of(budget) for _, budget in self._own)
         self.is_in_money = any(budget.cost is not None for budget in self.budgets)
 
-    def tell(self, values: list[int], allotment: Allotment, now: float) -> None:
-        """Add how the client's own stand, for a call that has drawn from an allotment: the numbers for `told`."""
-        standings = allotment.standings
+    def tell(self, values: list[int], standings: Sequence[Standing], now: float) -> None:
+        """Append the remaining amounts of the client's own budgets: the numbers for `told`."""
         for index, budget in self._own:
-            tell_left(values, budget, standings[index], now, allotment.tokens_free, allotment.cost_free)
+            tell_left(values, budget, standings[index], now)
 
 
 class Terms:

@@ -1,8 +1,9 @@
-"""Reservations: what is held in the book that all replicas share, from when it is taken until it is settled.
+"""Reservations: tokens and money that running calls hold of their budgets, in the database that all replicas share.
 
-    begin ──> (calls run; sweep prolongs its lease) ──> end: written soon, off the calls' path
+    hold ──> (the call runs; sweep prolongs its lease) ──> end: written soon, off the call's path
 
-One whose process dies is settled at what it held by whoever sweeps next. It knows no HTTP, no rates and no limits.
+Calls that begin at the same time share a transaction of the budget writer. A reservation whose process died is booked
+at its estimate by the next sweep of any replica. This module knows no HTTP, no rates and no limits.
 """
 
 import asyncio
@@ -35,40 +36,50 @@ class Reservations:
             return await self._book.write(holds, settlements)
 
     def running(self) -> AbstractAsyncContextManager[None]:
-        """Write while the block runs, and at its end what is left."""
+        """Write while the block runs, and write the rest at its end."""
         return self._writer.running()
 
-    def begin(self, budgets: tuple[Budget, ...], amounts: Amounts) -> tuple[str, "asyncio.Future[Held]"]:
-        """Have the amounts held of every budget or of none; gives the reservation's id, and what becomes of it.
+    async def hold(self, budgets: tuple[Budget, ...], amounts: Amounts) -> tuple[str, Held]:
+        """Hold the amounts of every budget or of none; return the reservation's id, and how the budgets stand.
 
-        The future may fail with StoreUnavailableError; it is not to be cancelled. Whoever gives the reservation up ends
-        it all the same, at nothing.
+        Raises StoreUnavailableError. A cancelled caller holds nothing.
         """
         reservation = f"{self._process}-{next(self._numbers):x}"
         self._live.add(reservation)
-        held = self._writer.hold(Hold(reservation, budgets, amounts, self._clock() + LEASE_S))
-        held.add_done_callback(lambda done: self._begun(reservation, done))
+        writing = self._writer.hold(Hold(reservation, budgets, amounts, self._clock() + LEASE_S))
+        try:
+            held = await asyncio.shield(writing)
+        except asyncio.CancelledError:
+            # The hold is on its way to the database, and a settlement that overtakes it would find nothing to end.
+            writing.add_done_callback(lambda done: self._abandoned(reservation, done))
+            raise
+        except BaseException:
+            self._live.discard(reservation)
+            raise
+        if held.refused is not None:
+            self._live.discard(reservation)
         return reservation, held
 
-    def _begun(self, reservation: str, done: "asyncio.Future[Held]") -> None:
-        if done.cancelled() or done.exception() is not None or done.result().refused is not None:
-            self._live.discard(reservation)
+    def _abandoned(self, reservation: str, done: "asyncio.Future[Held]") -> None:
+        self._live.discard(reservation)
+        if done.exception() is None and done.result().refused is None:
+            self.end(reservation, tokens=0, cost=0)
 
     async def use(self, budgets: tuple[Budget, ...], amounts: Amounts) -> Held:
-        """Use the amounts of every budget, or of none, for good; raises StoreUnavailableError."""
+        """Use the amounts of every budget, or of none, without giving back; raises StoreUnavailableError."""
         return await asyncio.shield(self._writer.hold(Hold(None, budgets, amounts, 0.0)))
 
     def end(self, reservation: str, *, tokens: int, cost: int) -> None:
-        """Book what was really used, soon; it neither waits nor fails, and only the first counts."""
+        """Book the tokens and money that a call has used, soon; neither waits nor fails. Only the first call counts."""
         self._live.discard(reservation)
         self._writer.settle(Settlement(reservation, bounded(tokens), bounded(cost)))
 
     def leave(self, reservation: str) -> None:
-        """Answer for it no more: the next sweep books what it held, and `end` can correct that at any time."""
+        """Stop prolonging the lease: a later sweep books the estimate, and `end` can correct that for a week."""
         self._live.discard(reservation)
 
     async def sweep(self) -> int:
-        """Prolong the leases of what lives here, then book what nobody answers for; gives how many that were."""
+        """Prolong the leases of running calls, then book abandoned reservations; return the number of those."""
         now = self._clock()
         # Not while settlements are written: the two would lock the same rows in different orders.
         async with self._writing:
@@ -76,5 +87,5 @@ class Reservations:
         return await self._book.sweep(now=now)
 
     async def drained(self) -> None:
-        """Wait until everything that was said is written."""
+        """Wait until every hold and settlement is written."""
         await self._writer.drained()

@@ -40,7 +40,7 @@ async def create(scope: Scope, receive: Receive, send: Send, call: Call) -> None
         path = f"/{call.route.version}/models/{model}:{call.route.operation.verb}{encoded(query)}"
         headers = {**upstream_headers(scope), "Content-Length": str(body.length)}
         outgoing = Outgoing("POST", upstream.url(path), headers, body.content)
-        async with Metered(call, model, body.estimate, is_deferrable=True).admitted() as asked:
+        async with Metered(call, model, body.estimate).admitted() as asked:
             document = await fetch(upstream, outgoing)
             asked.is_refused = document.status != 200
             if document.status == 200:

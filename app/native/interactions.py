@@ -40,7 +40,7 @@ async def create(scope: Scope, receive: Receive, send: Send, call: Call) -> None
         creating = _Creating(call, model, send)
         # What is not stored has an id that means nothing afterwards.
         creating.is_done = body.facts.store is False
-        async with Metered(call, model, body.estimate, is_deferrable=body.facts.is_background).admitted() as asked:
+        async with Metered(call, model, body.estimate).admitted() as asked:
             creating.reservation = asked.call if body.facts.is_background else None
             asked.is_deferred = body.facts.is_background
             watch = Watch()

@@ -69,7 +69,7 @@ class _Session:
             # The setup names the model: nothing is asked of Gemini before it is known whose limits hold for it.
             closed = await self._pass_up()
             if closed is None:
-                async with Metered(self.call, self._model(), Estimated(0), is_deferrable=True).admitted() as asked:
+                async with Metered(self.call, self._model(), Estimated(0)).admitted() as asked:
                     try:
                         closed = await self._converse()
                     finally:

@@ -42,7 +42,6 @@ class Metered(NamedTuple):
     call: Call
     model: str
     estimate: Estimated
-    is_deferrable: bool = False
 
     def admitted(self) -> AbstractAsyncContextManager[Asked]:
         """Run a block that asks the model. Raises what `Metering.admitted` raises."""
@@ -56,7 +55,6 @@ class Metered(NamedTuple):
             estimate.input_tokens,
             estimate.max_output_tokens,
             tier=estimate.tier,
-            is_deferrable=self.is_deferrable,
         )
 
     def watched(self) -> "Watched":

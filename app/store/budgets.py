@@ -192,7 +192,8 @@ class _Holding:
 def _end(connection: Connection, settlements: Collection[Settlement]) -> _Changes:
     changes = _Changes()
     if settlements:
-        used = {settlement.id: Amounts(settlement.tokens, settlement.cost) for settlement in settlements}
+        # Of two settlements of one reservation the first counts.
+        used = {each.id: Amounts(each.tokens, each.cost) for each in reversed(tuple(settlements))}
         for row in connection.execute(_END, {"ids": sorted(used)}).all():
             held = Amounts(row.tokens, row.cost)
             if row.swept_at is None:

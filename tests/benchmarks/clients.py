@@ -8,7 +8,7 @@ from tests.benchmarks.processes import gateway, gateway_with_keys, upstream
 from tests.benchmarks.report import Check, Result
 from tests.benchmarks.small_calls import KINDS, STARTS, Figures, interleaved, keep, ratio
 
-MOST = 1.25
+MOST = 1.6
 COLUMNS = ("one worker", "calls/s at 64", "CPU ms a call", "x open's")
 LIMITS = (
     "--requests-per-minute=100000000",

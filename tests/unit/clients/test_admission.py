@@ -13,7 +13,6 @@ from app.clients.estimate import NOTHING, Estimate, Used
 from app.clients.identity import LOCAL, Client, Limits
 from app.clients.limits import LEASE_S, WINDOW_S
 from app.clients.parties import Parties
-from app.clients.purses import Purses
 from app.clients.rate_headers import rate_headers
 from app.clients.reservations import Reservations
 from app.errors import FileTooLargeError, InvalidFieldError, RateLimitedError, StoreUnavailableError
@@ -41,9 +40,9 @@ async def database(database_url: str) -> AsyncIterator[Database]:
 async def opened(
     database: Database, redis_url: str | None, clock: Clock, parties: Parties | None = None
 ) -> AsyncIterator[Admission]:
-    purses = Purses(Reservations(BudgetBook(database), clock))
-    async with open_counters(redis_url, "refuse") as counters, purses.running():
-        yield Admission(parties or Parties(), counters, purses, clock)
+    reservations = Reservations(BudgetBook(database), clock)
+    async with open_counters(redis_url, "refuse") as counters, reservations.running():
+        yield Admission(parties or Parties(), counters, reservations, clock)
 
 
 @pytest.fixture
