@@ -40,6 +40,7 @@ from app.errors import (
     MethodNotAllowedError,
     NotFoundError,
 )
+from app.gemini.control import open_control
 from app.gemini.credentials import ApiKey
 from app.gemini.generation import Generation
 from app.gemini.models import Models
@@ -72,20 +73,21 @@ async def _open(stack: AsyncExitStack, settings: Settings, key: ApiKey) -> Servi
     ledger = Ledger(LedgerTable(database), flush_s=settings.ledger_flush_s, keep_days=settings.ledger_days)
     await stack.enter_async_context(ledger)
     upstream = await stack.enter_async_context(open_upstream(settings, key))
+    control = await stack.enter_async_context(open_control(upstream))
     background = BackgroundTasks()
     stack.push_async_callback(background.drain, LINGER_S)
     secret = None if settings.secret_key is None else settings.secret_key.get_secret_value()
     file_service = FileService(
         registry=FileRegistry(database),
         uploads=_uploads(upstream, settings),
-        remote=RemoteFiles(upstream),
+        remote=RemoteFiles(control),
         upstream=upstream,
         vault=open_vault(secret, settings.database_url),
         background=background,
         settings=settings,
     )
     authenticator = await _open_authenticator(stack, settings, database)
-    models = Models(upstream, settings)
+    models = Models(upstream, control, settings)
     admission = await stack.enter_async_context(open_admission(settings, database))
     workers = Workers(settings.decoders, settings.decode_timeout_s, settings.decode_memory_bytes)
     await stack.enter_async_context(workers)

@@ -10,13 +10,13 @@ from datetime import date
 from pathlib import Path
 from typing import Annotated, Literal
 
-import aiohttp
-from google.genai import errors as sdk_errors
+from google import genai
+from google.genai import types as sdk
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from app.errors import UnknownModelError, UpstreamUnavailableError
+from app.errors import UnknownModelError, UpstreamFailedError
 from app.gemini.answer import Usage
-from app.gemini.refusals import sdk_error
+from app.gemini.control import control_errors
 from app.gemini.upstream import Upstream
 from app.settings import Settings, SettingsError
 
@@ -29,6 +29,9 @@ LONGEST_PROMPT_TOKENS = 1_048_576
 LONG_PROMPT_TOKENS = 200_000
 DAY_S = 86_400
 EPOCH = date(1970, 1, 1)
+PAGE_SIZE = 1_000
+# Gemini lists fewer than 100 models; a list without an end would be read forever.
+MAX_LISTED = 10_000
 MAX_PRICES = 1_000
 """How many prices of a day are remembered."""
 STANDARD = "standard"
@@ -145,8 +148,9 @@ class ListedModel(BaseModel):
 class Models:
     """Names, aliases and the list of models."""
 
-    def __init__(self, upstream: Upstream, settings: Settings) -> None:
+    def __init__(self, upstream: Upstream, control: genai.Client, settings: Settings) -> None:
         self._upstream = upstream
+        self._control = control
         self._kept_for_s = settings.models_cache_s
         self._listed: tuple[ListedModel, ...] = ()
         self._listed_at: float | None = None
@@ -202,27 +206,29 @@ class Models:
 
     async def _fetch(self) -> tuple[ListedModel, ...]:
         found = []
-        try:
-            async for model in await self._upstream.control.aio.models.list(config={"page_size": 1000}):
-                name = (model.name or "").removeprefix("models/")
-                actions = tuple(model.supported_actions or ())
-                if "generateContent" in actions and self.table.of(name).accepts:
-                    found.append(
-                        ListedModel(
-                            id=name,
-                            display_name=model.display_name or name,
-                            input_token_limit=model.input_token_limit,
-                            output_token_limit=model.output_token_limit,
-                            actions=actions,
-                        )
-                    )
-        except sdk_errors.APIError as error:
-            raise sdk_error(error) from None
-        except (aiohttp.ClientError, TimeoutError, ConnectionError) as error:
-            self._upstream.is_reached = False
-            raise UpstreamUnavailableError("Gemini could not be reached.", retry_after_s=2) from error
-        self._upstream.is_reached = True
+        with control_errors():
+            seen = 0
+            async for model in await self._control.aio.models.list(config={"page_size": PAGE_SIZE}):
+                seen += 1
+                if seen > MAX_LISTED:
+                    raise UpstreamFailedError(f"Gemini lists more than {MAX_LISTED} models.")
+                if (listed := self._listed_model(model)) is not None:
+                    found.append(listed)
         return tuple(found)
+
+    def _listed_model(self, model: sdk.Model) -> ListedModel | None:
+        """Return a model of Gemini's list, or None if it takes no media or does not generate."""
+        name = (model.name or "").removeprefix("models/")
+        actions = tuple(model.supported_actions or ())
+        if "generateContent" not in actions or not self.table.of(name).accepts:
+            return None
+        return ListedModel(
+            id=name,
+            display_name=model.display_name or name,
+            input_token_limit=model.input_token_limit,
+            output_token_limit=model.output_token_limit,
+            actions=actions,
+        )
 
     async def probe(self) -> None:
         """See whether Gemini is there, by renewing the list of models when it is due."""

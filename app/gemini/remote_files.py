@@ -1,17 +1,16 @@
-"""A file as Gemini describes it, and the control calls on it: get and delete, by the google-genai SDK."""
+"""A file as Gemini describes it, and the control calls on it: get and delete, by google-genai."""
 
 from dataclasses import dataclass
 from datetime import datetime
 from typing import cast
 
-import aiohttp
 import orjson
-from google.genai import errors as sdk_errors
+from google import genai
 from google.genai import types as sdk
 
-from app.errors import UpstreamFailedError, UpstreamUnavailableError
-from app.gemini.refusals import NamedFileError, sdk_error
-from app.gemini.upstream import Upstream
+from app.errors import GatewayError, UpstreamFailedError
+from app.gemini.control import control_errors
+from app.gemini.refusals import NamedFileError
 
 URI_PREFIX = "https://generativelanguage.googleapis.com/v1beta/files/"
 """Every file's `uri` begins with this, whoever stands in between (Files API reference, section 2)."""
@@ -101,30 +100,29 @@ def _from_sdk(name: str, file: sdk.File) -> RemoteFile:
 class RemoteFiles:
     """Get and delete, for the gateway's own files."""
 
-    def __init__(self, upstream: Upstream) -> None:
-        self._upstream = upstream
+    def __init__(self, control: genai.Client) -> None:
+        self._files = control.aio.files
 
     async def get(self, name: str) -> RemoteFile | None:
-        """Get a file; None when Gemini does not have it. Raises what Gemini's refusal means."""
+        """Return a file, or None if Gemini does not have it. Raises the error of any other refusal."""
         try:
-            return _from_sdk(name, await self._upstream.control.aio.files.get(name=f"files/{name}"))
-        except sdk_errors.APIError as error:
-            _raise_unless_absent(error)
+            with control_errors():
+                return _from_sdk(name, await self._files.get(name=f"files/{name}"))
+        except GatewayError as error:
+            if not _is_absent(error):
+                raise
             return None
-        except (aiohttp.ClientError, TimeoutError, ConnectionError) as error:
-            raise UpstreamUnavailableError("Gemini could not be reached.", retry_after_s=2) from error
 
     async def delete(self, name: str) -> None:
-        """Delete a file; that Gemini does not have it is as good. Raises what Gemini's refusal means."""
+        """Delete a file; a file that Gemini does not have counts as deleted. Raises the error of another refusal."""
         try:
-            await self._upstream.control.aio.files.delete(name=f"files/{name}")
-        except sdk_errors.APIError as error:
-            _raise_unless_absent(error)
-        except (aiohttp.ClientError, TimeoutError, ConnectionError) as error:
-            raise UpstreamUnavailableError("Gemini could not be reached.", retry_after_s=2) from error
+            with control_errors():
+                await self._files.delete(name=f"files/{name}")
+        except GatewayError as error:
+            if not _is_absent(error):
+                raise
 
 
-def _raise_unless_absent(error: sdk_errors.APIError) -> None:
-    ours = sdk_error(error)
-    if error.code != 404 and not isinstance(ours, NamedFileError):
-        raise ours from None
+def _is_absent(error: GatewayError) -> bool:
+    is_not_found = error.upstream is not None and error.upstream.status == 404
+    return is_not_found or isinstance(error, NamedFileError)

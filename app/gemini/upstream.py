@@ -1,9 +1,8 @@
-"""The connection to Gemini: one connector, two sessions on it, the key, and Gemini's clock.
+"""Requests to Gemini: one session, the key, the pool's limit, and Gemini's clock.
 
-    relay    what carries media and answers: nothing decompressed, no default headers, no cookies, no total timeout
-    control  google-genai's, for files and models
-
-Redirects are never followed: aiohttp would carry the key to another origin. This module knows no envelope.
+Every call of the process goes by here: relayed calls, the gateway's own, uploads, Live, and google-genai's control
+calls (`control`). No request follows a redirect or leaves the configured origins (`session`). This module knows no
+envelope.
 """
 
 import asyncio
@@ -15,51 +14,48 @@ from functools import lru_cache, partial
 from types import TracebackType
 
 import aiohttp
-from google import genai
-from google.genai.types import HttpOptions, HttpRetryOptions
 from multidict import CIMultiDict
 from yarl import URL
 
 from app.errors import UpstreamFailedError, UpstreamTimeoutError, UpstreamUnavailableError
 from app.gemini.credentials import ApiKey
-from app.gemini.relay_request import RelayRequest, post
+from app.gemini.session import open_session
 from app.settings import Settings
 
 API_VERSION = "v1beta"
 CLOCK_TOLERANCE_S = 5.0
 HEARTBEAT_S = 30.0
+# Connections of the pool that large transfers leave to the control calls.
 CONTROL_SHARE = 4
-"""Connections of the pool that large transfers leave to the control calls."""
+# URLs of paths up to this length are cached: most calls name the same few.
+LONGEST_CACHED = 200
+# aiohttp copies a body of bytes into the transport's buffer whole, so a longer one is sent slice by slice.
+SLICE_BYTES = 1 << 16
 
-LONGEST_KEPT = 200
-READ_BUFFER_BYTES = 1 << 18
-"""Paths up to this long are kept as URLs: mostly they are the same few."""
-
-Body = bytes | aiohttp.payload.Payload | AsyncIterator[bytes | memoryview] | None
+Body = bytes | AsyncIterator[bytes | memoryview] | None
 
 
 class Upstream:
-    """Requests to Gemini on the relay session, with the key, within the pool's limit."""
+    """Requests to Gemini within the pool's limit, and what its answers show of Gemini's state."""
 
-    def __init__(self, relay: aiohttp.ClientSession, control: genai.Client, key: ApiKey, settings: Settings) -> None:
-        self._relay = relay
-        self._key = key
+    def __init__(self, session: aiohttp.ClientSession, settings: Settings) -> None:
+        self._session = session
         self._slots = asyncio.Semaphore(max(1, settings.upstream_connections - CONTROL_SHARE))
+        self._control_slots = asyncio.Semaphore(CONTROL_SHARE)
         self._clock_skew_s = 0.0
         self._date = ""
         self.base = URL(settings.gemini_base_url, encoded=True)
         self._base = str(self.base)
-        self.control = control
         self.is_emulated = False
         self.is_reached: bool | None = None
 
     def now(self) -> float:
-        """Tell the time on Gemini's clock, in seconds since the epoch."""
+        """Return the time on Gemini's clock, in seconds since the epoch."""
         return time.time() + self._clock_skew_s
 
     def url(self, path: str) -> URL:
-        """Build the URL of an API path, which begins with a slash and is already encoded."""
-        return _url(self._base, path) if len(path) <= LONGEST_KEPT else URL(self._base + path, encoded=True)
+        """Return the URL of an API path, which begins with a slash and is already encoded."""
+        return _url(self._base, path) if len(path) <= LONGEST_CACHED else URL(self._base + path, encoded=True)
 
     def observe(self, headers: Mapping[str, str]) -> None:
         """Learn from an answer's head: that Gemini is there, its clock, and whether it is the emulator."""
@@ -77,35 +73,38 @@ class Upstream:
                 self._clock_skew_s = skew_s
 
     def request(
-        self, method: str, url: URL, *, headers: Mapping[str, str], body: Body = None, timeout_s: float | None = None
+        self,
+        method: str,
+        url: URL,
+        *,
+        headers: Mapping[str, str],
+        body: Body = None,
+        timeout_s: float | None = None,
+        is_control: bool = False,
     ) -> "Exchange":
         """Run an `async with` block with the answer to one request, whatever its status but a redirect.
 
-        `timeout_s` bounds the whole exchange; without it the caller's own deadline holds.
-        Raises UpstreamUnavailableError when Gemini cannot be reached, UpstreamTimeoutError, and UpstreamFailedError
-        for a connection that broke or a redirect, also in the block.
+        `headers` say the length of a body that comes in pieces. `timeout_s` bounds the whole exchange; without it the
+        caller's own deadline holds. Control calls have connections of their own. Raises UpstreamUnavailableError if
+        Gemini cannot be reached, UpstreamTimeoutError, and UpstreamFailedError for a broken connection, a redirect and
+        a foreign origin, also in the block.
         """
         sent = CIMultiDict(headers)
-        sent["x-goog-api-key"] = self._key.current()
         sent.setdefault("Accept-Encoding", "identity")
-        ask: Callable[[], Awaitable[aiohttp.ClientResponse]]
-        if method == "POST" and isinstance(body, bytes):
-            ask = partial(post, self._relay, url, sent, body, read_bufsize=READ_BUFFER_BYTES)
-        else:
-            ask = partial(self._relay.request, method, url, headers=sent, data=body, allow_redirects=False)
-        return Exchange(self, self._slots, ask, timeout_s)
+        if isinstance(body, bytes) and len(body) > SLICE_BYTES:
+            sent.setdefault("Content-Length", str(len(body)))
+            body = slices(memoryview(body))
+        ask = partial(self._session.request, method, url, headers=sent, data=body, allow_redirects=False)
+        return Exchange(self, self._control_slots if is_control else self._slots, ask, timeout_s)
 
     @asynccontextmanager
     async def websocket(self, path: str, *, max_message_bytes: int) -> AsyncIterator[aiohttp.ClientWebSocketResponse]:
-        """Open a WebSocket at an API path, with the key.
+        """Open a WebSocket at an API path.
 
-        Raises UpstreamUnavailableError when Gemini cannot be reached, UpstreamFailedError when it refuses.
+        Raises UpstreamUnavailableError if Gemini cannot be reached, UpstreamFailedError if it refuses.
         """
-        scheme = "wss" if self.base.scheme == "https" else "ws"
-        url = URL(f"{scheme}{str(self.base).removeprefix(self.base.scheme)}{path}", encoded=True)
-        headers = {"x-goog-api-key": self._key.current()}
-        opening = self._relay.ws_connect(
-            url, headers=headers, max_msg_size=max_message_bytes, autoping=True, compress=0, heartbeat=HEARTBEAT_S
+        opening = self._session.ws_connect(
+            self.url(path), max_msg_size=max_message_bytes, autoping=True, compress=0, heartbeat=HEARTBEAT_S
         )
         try:
             async with self._slots, opening as socket:
@@ -121,7 +120,7 @@ class Upstream:
 
 
 class Exchange:
-    """What `Upstream.request` gives. A plain class: every call goes through it, and a generator would cost more."""
+    """The block that `Upstream.request` runs."""
 
     __slots__ = ("_answer", "_ask", "_deadline", "_slots", "_upstream")
 
@@ -151,10 +150,6 @@ class Exchange:
             await self._leave(error)
             raise
         self._upstream.observe(answer.headers)
-        if 300 <= answer.status < 400:
-            refused = UpstreamFailedError("Gemini answered with a redirect, which is never followed.")
-            await self.__aexit__(type(refused), refused, None)
-            raise refused
         return answer
 
     async def __aexit__(
@@ -173,7 +168,7 @@ class Exchange:
         await self._leave(error)
 
     async def _leave(self, error: BaseException | None) -> None:
-        """End the deadline, and say what an error means here; one that means nothing here is the caller's to raise."""
+        """End the deadline, and raise the gateway's error for one of aiohttp's; the caller raises any other."""
         if self._deadline is not None:
             try:
                 await self._deadline.__aexit__(None if error is None else type(error), error, None)
@@ -193,50 +188,14 @@ def _url(base: str, path: str) -> URL:
     return URL(base + path, encoded=True)
 
 
-def _with_current(key: ApiKey) -> aiohttp.ClientMiddlewareType:
-    # The SDK keeps the key that it was made with; a key file may have changed since.
-    async def replace(request: aiohttp.ClientRequest, send: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
-        request.headers["x-goog-api-key"] = key.current()
-        return await send(request)
-
-    return replace
+async def slices(view: memoryview) -> AsyncIterator[memoryview]:
+    """Yield a body in slices that the transport can take one after the other."""
+    for start in range(0, len(view), SLICE_BYTES):
+        yield view[start : start + SLICE_BYTES]
 
 
 @asynccontextmanager
 async def open_upstream(settings: Settings, key: ApiKey) -> AsyncIterator[Upstream]:
-    """Open the connector and both sessions, and close them at the end."""
-    connector = aiohttp.TCPConnector(
-        limit=settings.upstream_connections, limit_per_host=0, keepalive_timeout=30, ttl_dns_cache=60
-    )
-    timeout = aiohttp.ClientTimeout(total=None, sock_connect=settings.connect_timeout_s)
-    jar = aiohttp.DummyCookieJar()
-    async with connector:
-        relay = aiohttp.ClientSession(
-            connector=connector,
-            connector_owner=False,
-            cookie_jar=jar,
-            timeout=timeout,
-            auto_decompress=False,
-            trust_env=False,
-            read_bufsize=READ_BUFFER_BYTES,
-            request_class=RelayRequest,
-        )
-        control_session = aiohttp.ClientSession(
-            connector=connector,
-            connector_owner=False,
-            cookie_jar=jar,
-            timeout=timeout,
-            trust_env=False,
-            middlewares=(_with_current(key),),
-        )
-        async with relay, control_session:
-            options = HttpOptions(
-                base_url=settings.gemini_base_url,
-                api_version=API_VERSION,
-                aiohttp_client=control_session,
-                timeout=30_000,
-                retry_options=HttpRetryOptions(attempts=3, initial_delay=0.2, max_delay=2),
-            )
-            # `vertexai` is said, since the SDK would otherwise read it from the environment.
-            control = genai.Client(api_key=key.current(), vertexai=False, http_options=options)
-            yield Upstream(relay, control, key, settings)
+    """Open the session, and close it at the end."""
+    async with open_session(settings, key) as session:
+        yield Upstream(session, settings)

@@ -1,13 +1,14 @@
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pytest
 
 from app.gemini.answer import Usage
+from app.gemini.control import open_control
 from app.gemini.credentials import ApiKey
 from app.gemini.models import MEDIA, ModelFacts, Models, ModelTable, Price, read_table
-from app.gemini.upstream import Upstream, open_upstream
+from app.gemini.upstream import open_upstream
 from app.settings import Settings, SettingsError
 
 TODAY = date(2026, 11, 24)
@@ -17,10 +18,13 @@ def settings(**chosen: object) -> Settings:
     return Settings.model_validate({"_env_file": None, "gemini_base_url": "http://127.0.0.1:9", **chosen})
 
 
+Make = Callable[[Settings], Models]
+
+
 @pytest.fixture(scope="module")
-async def upstream() -> AsyncIterator[Upstream]:
-    async with open_upstream(settings(), ApiKey("k")) as upstream:
-        yield upstream
+async def make() -> AsyncIterator[Make]:
+    async with open_upstream(settings(), ApiKey("k")) as upstream, open_control(upstream) as control:
+        yield lambda chosen: Models(upstream, control, chosen)
 
 
 def usage(input_tokens: int = 0, output: int = 0, thinking: int = 0, cached: int = 0, audio: int = 0) -> Usage:
@@ -141,8 +145,8 @@ def test_an_unknown_model_takes_everything_costs_an_unknown_amount_and_ignores_n
     assert (facts.accepts, facts.ignores, facts.cost(usage(5), on=TODAY)) == (MEDIA, (), None)
 
 
-async def test_a_model_is_found_by_its_name_with_or_without_prefix_and_by_its_alias(upstream: Upstream) -> None:
-    models = Models(upstream, settings(model_aliases={"old": "new"}, gemini_default_model="best"))
+async def test_a_model_is_found_by_its_name_with_or_without_prefix_and_by_its_alias(make: Make) -> None:
+    models = make(settings(model_aliases={"old": "new"}, gemini_default_model="best"))
 
     assert models.resolve(None) == "best"
     assert models.resolve("") == "best"
@@ -151,29 +155,29 @@ async def test_a_model_is_found_by_its_name_with_or_without_prefix_and_by_its_al
     assert models.resolve("unheard-of") == "unheard-of"
 
 
-async def test_an_alias_holds_for_the_default_too_and_may_name_the_model_in_full(upstream: Upstream) -> None:
-    models = Models(upstream, settings(model_aliases={"best": "models/better"}, gemini_default_model="models/best"))
+async def test_an_alias_holds_for_the_default_too_and_may_name_the_model_in_full(make: Make) -> None:
+    models = make(settings(model_aliases={"best": "models/better"}, gemini_default_model="models/best"))
 
     assert models.resolve(None) == "better"
 
 
-async def test_the_samples_of_old_guides_still_run(upstream: Upstream) -> None:
-    models = Models(upstream, settings())
+async def test_the_samples_of_old_guides_still_run(make: Make) -> None:
+    models = make(settings())
 
     assert models.resolve("gemini-2.0-flash") == "gemini-3.5-flash-lite"
     assert models.resolve("models/gemini-2.5-pro") == "gemini-3.8-flash"
 
 
-async def test_the_aliases_can_be_emptied(upstream: Upstream) -> None:
-    assert Models(upstream, settings(model_aliases={})).resolve("gemini-2.0-flash") == "gemini-2.0-flash"
+async def test_the_aliases_can_be_emptied(make: Make) -> None:
+    assert make(settings(model_aliases={})).resolve("gemini-2.0-flash") == "gemini-2.0-flash"
 
 
-async def test_a_cost_is_that_of_the_day_on_geminis_clock(upstream: Upstream, tmp_path: Path) -> None:
-    today = datetime.fromtimestamp(upstream.now(), UTC).date()
+async def test_a_cost_is_that_of_the_day_on_geminis_clock(make: Make, tmp_path: Path) -> None:
+    today = datetime.now(UTC).date()
     table = f'{{"models": {{"m": {{"prices": [{{"until": "{today}", "input": 7, "output": 0}}]}}}}}}'
     (tmp_path / "models.json").write_text(table)
 
-    models = Models(upstream, settings(models_file=tmp_path / "models.json"))
+    models = make(settings(models_file=tmp_path / "models.json"))
 
     assert models.cost("m", usage(1_000_000)) == pytest.approx(7)
     assert models.cost("n", usage(1_000_000)) is None
