@@ -29,6 +29,7 @@ from gemini_emulator.live.socket import LiveSocket
 from gemini_emulator.openai.calls import OpenAiCalls
 from gemini_emulator.rate import Rate
 from gemini_emulator.routing import MODEL_METHODS, Route, route_of
+from gemini_emulator.splitting import SplitMode, Splitting
 from gemini_emulator.stored import Stored
 
 if TYPE_CHECKING:
@@ -149,6 +150,7 @@ class _Emulator:
         self._live = live
         self._config = config
         self._clock = clock
+        self._splitting = Splitting(SplitMode(config.split_answers))
         self._handlers = handlers
         self._inspection = inspection
         self._plan = plan
@@ -166,6 +168,7 @@ class _Emulator:
         if exchange.path.startswith("/emulator/"):
             await self._answer(exchange, self._inspection.serve(exchange))
             return
+        exchange.splitting = self._splitting
         self._journal.begin(exchange.record)
         try:
             await self._answer(exchange, self._call(exchange))

@@ -21,6 +21,7 @@ from gemini_emulator.failures import ApiFailureError, invalid, too_large
 from gemini_emulator.faults import NO_FAULTS, FaultKind, Faults
 from gemini_emulator.journal import Record
 from gemini_emulator.proto.blobs import lift, without_media
+from gemini_emulator.splitting import PAUSE_S, Cut, SplitMode, Splitter, Splitting
 
 if TYPE_CHECKING:
     from starlette.types import Receive, Scope, Send
@@ -31,6 +32,7 @@ JSON_TYPE = b"application/json; charset=UTF-8"
 _PACKED_TYPES = frozenset({JSON_TYPE, b"text/event-stream"})
 _INLINE_WORK_BYTES = 65_536
 _CLOSE_TIMEOUT_S = 5.0
+_WHOLE = Splitting(SplitMode.NONE)
 _FIXED_HEADERS = (
     (b"x-gateway-emulator", b"1"),
     (b"vary", b"Origin, X-Origin, Referer"),
@@ -73,6 +75,8 @@ class Exchange:
         self._bytes_left: int | None = None
         self._chunks_left: int | None = None
         self._packer: zlib._Compress | None = None
+        self._splitter: Splitter | None = None
+        self._is_split = False
         self.method: str = scope["method"]
         self.scheme: str = scope["scheme"]
         raw_path: bytes = scope.get("raw_path") or scope["path"].encode()
@@ -81,6 +85,7 @@ class Exchange:
         self.headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
         self.record = Record("unknown", self.method, self.path)
         self.faults: Faults = NO_FAULTS
+        self.splitting = _WHOLE
 
     @property
     def declared_bytes(self) -> int | None:
@@ -293,8 +298,23 @@ class Exchange:
             if self._bytes_left == 0 or is_last:
                 await self._send({"type": "http.response.body", "body": chunk, "more_body": True})
                 await self.cut()
+        await self._write_split(chunk, is_last=is_last)
+
+    async def _write_split(self, chunk: bytes, *, is_last: bool) -> None:
+        pieces = [chunk] if (splitter := self._splitter_for(chunk)) is None else splitter.pieces(chunk)
+        for piece in pieces[:-1]:
+            await self._send({"type": "http.response.body", "body": piece, "more_body": True})
+            await asyncio.sleep(0 if splitter is None else splitter.pause_s)
         self._is_over = is_last
-        await self._send({"type": "http.response.body", "body": chunk, "more_body": not is_last})
+        await self._send({"type": "http.response.body", "body": pieces[-1], "more_body": not is_last})
+
+    def _splitter_for(self, chunk: bytes) -> Splitter | None:
+        if not self._is_split:
+            self._is_split = True
+            fault = self.faults.get(FaultKind.SPLIT)
+            asked = None if fault is None else Cut(fault.after_bytes, fault.delay_s or PAUSE_S)
+            self._splitter = self.splitting.splitter(asked, len(chunk))
+        return self._splitter
 
 
 def _new_packer() -> "zlib._Compress":

@@ -44,6 +44,7 @@ class FaultKind(StrEnum):
     STREAM_ERROR = "stream_error"
     PROCESSING = "processing"
     CLOSE = "close"
+    SPLIT = "split"
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +70,18 @@ _USES: Mapping[FaultKind, _Use] = {
     FaultKind.STREAM_ERROR: _Use(_STREAM, ("code",)),
     FaultKind.PROCESSING: _Use(_CREATION, ("delayS",)),
     FaultKind.CLOSE: _Use(frozenset({"live"}), ("code", "reason")),
+    FaultKind.SPLIT: _Use(OPERATIONS - {"live"}),
 }
-_ALTERING = frozenset({FaultKind.SLOW, FaultKind.DRIP, FaultKind.FINISH, FaultKind.ANSWER, FaultKind.PROCESSING})
+_ALTERING = frozenset(
+    {
+        FaultKind.SLOW,
+        FaultKind.DRIP,
+        FaultKind.FINISH,
+        FaultKind.ANSWER,
+        FaultKind.PROCESSING,
+        FaultKind.SPLIT,
+    }
+)
 
 _FIELDS: Mapping[str, Kind] = {
     "kind": Enumeration("Fault.Kind", frozenset(kind.upper() for kind in FaultKind)),

@@ -6,6 +6,7 @@ from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from gemini_emulator.config import EmulatorConfig
+from gemini_emulator.splitting import SplitMode
 
 
 class EmulatorSettings(BaseSettings):
@@ -28,6 +29,9 @@ class EmulatorSettings(BaseSettings):
     project_quota_bytes: int = Field(20_000_000_000, ge=0, description="Stored bytes before uploads are refused.")
     refuse_unknown_length: bool = Field(False, description="Refuse uploads that declare no length.")
     requests_per_minute: int | None = Field(None, ge=1, description="Model calls a minute before 429.")
+    split_answers: SplitMode = Field(
+        SplitMode.NONE, description="Send each answer in one piece, in two pieces cut anywhere, or byte by byte."
+    )
     cors_origins: Annotated[tuple[str, ...], NoDecode] = Field(
         (), description="Origins (comma-separated) whose pages may call the emulator, as any page may call Gemini."
     )
