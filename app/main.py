@@ -10,7 +10,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.accounting.metering import Meter, Metering, record
+from app.accounting.metering import Metering, RequestUsage, record
 from app.api import auth, chat, files, generate, operations, usage
 from app.api import models as models_api
 from app.api.authentication import Authentication
@@ -235,7 +235,7 @@ class _Marked:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         async def mark(message: Message) -> None:
             if message["type"] == "http.response.start":
-                meter: Meter | None = scope.get("gateway.meter")
+                meter: RequestUsage | None = scope.get("gateway.meter")
                 if meter is not None:
                     message["headers"] = [*message["headers"], *rate_fields(meter.quotas)]
                 if self._api.services.upstream.is_emulated:

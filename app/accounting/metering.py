@@ -1,6 +1,6 @@
 """What a request is allowed, what it used, and what is taken down of it: admission first, the ledger after all.
 
-    enter ──(its body)──> estimate ──> admit ──> the model is asked ──> settle ──> Meter ──(the answer left)──> ledger
+    enter ──(its body)──> estimate ──> admit ──> the model is asked ──> settle ──> RequestUsage ──(its end)──> ledger
 
 A request has one meter, whatever number of model calls it makes. It knows no upstream of its own.
 """
@@ -13,7 +13,7 @@ from types import TracebackType
 from starlette.types import Scope
 
 from app.accounting.estimating import CHARS_PER_TOKEN
-from app.clients.admission import NO_ENTRANCE, Admission, Entrance
+from app.clients.admission import NO_TICKET, Admission, RateTicket
 from app.clients.estimate import NOTHING, Estimate, Used
 from app.clients.identity import LOCAL, Client
 from app.clients.ledger import Entry, Ledger
@@ -50,7 +50,7 @@ NO_USAGE = Usage()
 
 
 @dataclass(slots=True)
-class Meter:
+class RequestUsage:
     """What one request has used so far."""
 
     client: Client = LOCAL
@@ -58,7 +58,7 @@ class Meter:
     outcome: str | None = None
     usage: Usage = NO_USAGE
     cost: float | None = None
-    entrance: Entrance = NO_ENTRANCE
+    ticket: RateTicket = NO_TICKET
     quotas: Quotas = NO_QUOTAS
 
     def add(self, model: str, outcome: str, usage: Usage, cost: float | None) -> None:
@@ -109,19 +109,19 @@ class Metering:
         self._models = models
         self._reserved_output_tokens = reserved_output_tokens
 
-    async def enter(self, meter: Meter) -> Entrance:
+    async def enter(self, meter: RequestUsage) -> RateTicket:
         """Let a request in that may ask a model, before its body is read; whoever serves it leaves at its end.
 
         It counts against the client's rate, and holds a slot until then. Raises what `Admission.enter` does.
         """
         client = meter.client
-        entrance = meter.entrance = self.admission.enter_at_once(client) or await self.admission.enter(client)
-        meter.quotas = entrance.quotas
-        return entrance
+        ticket = meter.ticket = self.admission.enter_at_once(client) or await self.admission.enter(client)
+        meter.quotas = ticket.quotas
+        return ticket
 
     def admitted(
         self,
-        meter: Meter,
+        meter: RequestUsage,
         model: str,
         input_tokens: int,
         max_output_tokens: int | None,
@@ -141,14 +141,14 @@ class Metering:
         estimate = Estimate(input_tokens, output, cost)
         return Admitted(self.admission, meter, model, estimate, price)
 
-    def settle_later(self, meter: Meter, call: str | None, model: str, usage: Usage, outcome: str) -> None:
+    def settle_later(self, meter: RequestUsage, call: str | None, model: str, usage: Usage, outcome: str) -> None:
         """Book what a call used whose cost is told only now; `call` is its reservation's id, None when it had none."""
         used = _book(meter, model, usage, outcome, self._models.price(model))
         if call:
             self.admission.settle_later(call, used)
 
 
-def _book(meter: Meter, model: str, usage: Usage, outcome: str, price: Price | None) -> Used:
+def _book(meter: RequestUsage, model: str, usage: Usage, outcome: str, price: Price | None) -> Used:
     """Add an answer to a meter; gives what it used."""
     cost = None if price is None else price.cost(usage)
     meter.add(model, outcome, usage, cost)
@@ -164,7 +164,7 @@ class Admitted(Asked):
     def __init__(
         self,
         admission: Admission,
-        meter: Meter,
+        meter: RequestUsage,
         model: str,
         estimate: Estimate,
         price: Price | None,
@@ -177,7 +177,7 @@ class Admitted(Asked):
 
     async def __aenter__(self) -> Asked:
         meter = self._meter
-        self._reservation = await self._admission.admit(meter.client, self._estimate, meter.entrance)
+        self._reservation = await self._admission.admit(meter.client, self._estimate, meter.ticket)
         meter.quotas = self._reservation.quotas
         self.call = self._reservation.call
         return self
@@ -206,7 +206,7 @@ def entry_of(scope: Scope, exchanged: Exchanged) -> Entry | None:
     operation = operation_of(scope)
     if operation is None:
         return None
-    meter: Meter = scope.get("gateway.meter") or Meter(scope.get("gateway.client", LOCAL))
+    meter: RequestUsage = scope.get("gateway.meter") or RequestUsage(scope.get("gateway.client", LOCAL))
     usage = meter.usage
     # By position, since this is done for every call.
     return Entry(
@@ -246,7 +246,7 @@ def operation_of(scope: Scope) -> str | None:
     if scope.get("method", "WEBSOCKET") in {"POST", "PUT", "WEBSOCKET"}:
         return operation
     # What an earlier call has cost may be told by a later one that only looks.
-    meter: Meter | None = scope.get("gateway.meter")
+    meter: RequestUsage | None = scope.get("gateway.meter")
     return None if meter is None or meter.model is None else operation
 
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from app.accounting.metering import Meter, Metering
+from app.accounting.metering import Metering, RequestUsage
 from app.api.authentication import NEEDED_BELOW, OPENAI_AUDIO
 from app.clients.identity import LOCAL
 from app.clients.identity import Scope as Permission
@@ -25,9 +25,9 @@ class RestEntrance:
         if scope["type"] != "http" or scope["method"] != "POST" or not scope["path"].startswith(ASKING_BELOW):
             await self._app(scope, receive, send)
             return
-        meter = scope["gateway.meter"] = Meter(scope.get("gateway.client", LOCAL))
-        entrance = await self._metering().enter(meter)
+        meter = scope["gateway.meter"] = RequestUsage(scope.get("gateway.client", LOCAL))
+        ticket = await self._metering().enter(meter)
         try:
             await self._app(scope, receive, send)
         finally:
-            entrance.leave()
+            ticket.release()

@@ -6,7 +6,7 @@ from typing import cast
 
 from starlette.requests import Request
 
-from app.accounting.metering import Meter, Metering
+from app.accounting.metering import Metering, RequestUsage
 from app.clients.authenticator import Authenticator, require_model
 from app.clients.identity import LOCAL, Client
 from app.clients.ledger import Ledger
@@ -37,9 +37,9 @@ class Services:
     ledger: Ledger
     metering: Metering
     client: Client = LOCAL
-    meter: Meter = field(default_factory=Meter)
+    meter: RequestUsage = field(default_factory=RequestUsage)
 
-    def met_by(self, client: Client, meter: Meter) -> "Services":
+    def met_by(self, client: Client, meter: RequestUsage) -> "Services":
         """Give the same parts as a client meets them."""
         return Services(
             self.settings,
@@ -83,7 +83,7 @@ def services_of(request: Request) -> Services:
     client: Client = request.scope.get("gateway.client", LOCAL)
     if not services.metering.is_on:
         return services
-    meter: Meter | None = request.scope.get("gateway.meter")
+    meter: RequestUsage | None = request.scope.get("gateway.meter")
     if meter is None:
-        meter = request.scope["gateway.meter"] = Meter(client)
+        meter = request.scope["gateway.meter"] = RequestUsage(client)
     return services.met_by(client, meter)

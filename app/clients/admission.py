@@ -1,10 +1,10 @@
-"""Admission: whether a request and its model calls may run, by every limit that holds, and what becomes of that.
+"""Admission: decides whether a request and its model calls may run, by every limit that holds for the client.
 
-    enter, before the body is read ──> rates of requests, slots (limits.py) ──> Entrance ──> leave
+    enter, before the body is read ──> rates of requests, slots (counters.py) ──> RateTicket ──> release
     admit, before the model is asked ──> rates of tokens, budgets (reservations.py) ──> Reservation ──> settle
 
-A client without limits, at a gateway without limits, meets no counter and no store. It knows no HTTP but the names of
-the RateLimit fields.
+A client without limits, at a gateway without limits, meets no counter and no store. This module knows no HTTP but the
+names of the RateLimit fields.
 """
 
 import asyncio
@@ -14,56 +14,55 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from itertools import count
 
-from app.clients.budgets import bounded, budgets_of, nanodollars, policies_of, tell_left
-from app.clients.counters import open_counters
+from app.clients.budgets import append_left, bounded, budgets_of, nanodollars, policies_of
+from app.clients.counters import CounterRequest, Counters, open_counters
 from app.clients.estimate import Estimate, Used, without_usage
 from app.clients.identity import Client
-from app.clients.limits import Counters, Draw
-from app.clients.parties import Parties, Party, Whose
-from app.clients.plan import Demand, Terms
+from app.clients.limit_owners import LimitOwner, LimitOwners, OwnerKind
+from app.clients.limit_sets import ClientLimits, LimitSet
 from app.clients.rate_headers import NO_QUOTAS, Quotas, rate_headers
 from app.clients.refusals import budget_refusal, counter_refusal
 from app.clients.reservations import Reservations
 from app.errors import FieldError, FileTooLargeError, InvalidFieldError, RateLimitedError
 from app.settings import Settings
-from app.store.budget_records import Amounts, Budget, Held
+from app.store.budget_records import Amounts, Budget, HoldResult
 from app.store.budgets import BudgetBook
 from app.store.database import Database
 
 log = logging.getLogger("gateway.limits")
 MAX_KNOWN = 10_000
-"""For how many clients the terms are remembered."""
+"""For how many clients the limits are remembered."""
 
 
-class Entrance:
-    """What a request holds from its head to its end.
+class RateTicket:
+    """A request's place in the counters, held from its head to its end.
 
-    `quotas` tell how the client's own limits stood as it came in, `terms` what they ask of its model calls.
+    `quotas` are the rest of the client's own limits when it came in, `limits` those of its model calls.
     """
 
-    __slots__ = ("_admission", "_draw", "quotas", "terms")
+    __slots__ = ("_admission", "_request", "limits", "quotas")
 
     def __init__(
         self,
         admission: "Admission | None" = None,
-        draw: Draw | None = None,
+        request: CounterRequest | None = None,
         quotas: Quotas = NO_QUOTAS,
-        terms: Terms | None = None,
+        limits: ClientLimits | None = None,
     ) -> None:
         self._admission = admission
-        self._draw = draw
+        self._request = request
         self.quotas = quotas
-        self.terms = terms
+        self.limits = limits
 
-    def leave(self) -> None:
-        """Give slots back; it neither waits nor fails, and only the first counts."""
-        admission, draw = self._admission, self._draw
+    def release(self) -> None:
+        """Give the slots back; neither waits nor fails, and only the first call counts."""
+        admission, request = self._admission, self._request
         self._admission = None
-        if admission is not None and draw is not None and draw.slots:
-            admission.correct(draw, 0)
+        if admission is not None and request is not None and request.slots:
+            admission.correct(request, 0)
 
 
-NO_ENTRANCE = Entrance()
+NO_TICKET = RateTicket()
 
 
 class Reservation:
@@ -73,18 +72,18 @@ class Reservation:
     `quotas` are the client's remaining limits at admission.
     """
 
-    __slots__ = ("_admission", "_draw", "call", "estimate", "quotas")
+    __slots__ = ("_admission", "_request", "call", "estimate", "quotas")
 
     def __init__(
         self,
         admission: "Admission | None",
         estimate: Estimate,
-        draw: Draw | None,
+        request: CounterRequest | None,
         call: str,
         quotas: Quotas,
     ) -> None:
         self._admission = admission
-        self._draw = draw
+        self._request = request
         self.call = call
         self.estimate = estimate
         self.quotas = quotas
@@ -100,8 +99,8 @@ class Reservation:
             return
         used = without_usage(self.estimate, streamed_tokens) if usage is None else usage
         tokens = bounded(used.input_tokens + used.output_tokens)
-        if self._draw is not None:
-            admission.correct(self._draw, tokens - self._draw.amount)
+        if self._request is not None:
+            admission.correct(self._request, tokens - self._request.amount)
         if self.call:
             # A price that is not known is not zero.
             cost = self.estimate.cost if used.cost is None else used.cost
@@ -115,161 +114,166 @@ class Reservation:
 
 
 class Admission:
-    """Admits requests and calls, for one process; what it counts and books is shared as far as the stores are."""
+    """Admits requests and calls for one process; counters and budgets are shared as far as their stores are."""
 
     def __init__(
-        self, parties: Parties, counters: Counters, reservations: Reservations, clock: Callable[[], float]
+        self, owners: LimitOwners, counters: Counters, reservations: Reservations, clock: Callable[[], float]
     ) -> None:
-        self._parties = parties
+        self._owners = owners
         self._counters = counters
         self.reservations = reservations
         self._clock = clock
         self._numbers = count()
-        self._terms: dict[int, tuple[Client, Terms]] = {}
+        self._limits: dict[int, tuple[Client, ClientLimits]] = {}
 
     @property
     def state(self) -> str:
-        """Say for `/readyz` how counting is: `ok`, or `away` while LIMITS_ON_OUTAGE decides."""
+        """Return the counters' state for `/readyz`: `ok`, or `away` while LIMITS_ON_OUTAGE decides."""
         return self._counters.state
 
-    def enter_at_once(self, client: Client) -> Entrance | None:
-        """Let a request in, if nothing has to be waited for and nothing refuses it; `enter` does the rest.
+    def enter_at_once(self, client: Client) -> RateTicket | None:
+        """Let a request in if no counter must be waited for and none refuses, else return None: use `enter` then.
 
-        It counts from here, whatever becomes of it.
+        The request counts from here on, whatever its end.
         """
-        terms = self._terms_of(client)
-        demand = terms.of_request
-        if demand is None:
-            return NO_ENTRANCE
-        draw = Draw(next(self._numbers), self._clock(), 1, demand.windows, demand.slots)
-        used = self._counters.take_at_once(draw)
-        return None if used is None else self._entrance(terms, demand, draw, used)
+        limits = self._limits_of(client)
+        of_request = limits.of_request
+        if of_request is None:
+            return NO_TICKET
+        request = self._request(of_request, 1)
+        used = self._counters.take_at_once(request)
+        return None if used is None else self._ticket(limits, of_request, request, used)
 
-    async def enter(self, client: Client) -> Entrance:
-        """Let a request in, or raise RateLimitedError with the limit that refuses it, when to come again, and headers.
+    async def enter(self, client: Client) -> RateTicket:
+        """Let a request in; raises RateLimitedError for the limit that refuses, and StoreUnavailableError.
 
-        It counts from here, whatever becomes of it. Raises StoreUnavailableError.
+        The request counts from here on, whatever its end.
         """
-        terms = self._terms_of(client)
-        demand = terms.of_request
-        if demand is None:
-            return NO_ENTRANCE
-        draw = Draw(next(self._numbers), self._clock(), 1, demand.windows, demand.slots)
-        return self._entrance(terms, demand, draw, await self._taken(demand, draw, NO_QUOTAS))
+        limits = self._limits_of(client)
+        of_request = limits.of_request
+        if of_request is None:
+            return NO_TICKET
+        request = self._request(of_request, 1)
+        return self._ticket(limits, of_request, request, await self._taken(of_request, request, NO_QUOTAS))
 
-    def _entrance(self, terms: Terms, demand: Demand, draw: Draw, used: Sequence[int]) -> Entrance:
+    def _request(self, limits: LimitSet, amount: int) -> CounterRequest:
+        return CounterRequest(next(self._numbers), self._clock(), amount, limits.windows, limits.slots)
+
+    def _ticket(
+        self, limits: ClientLimits, of_request: LimitSet, request: CounterRequest, used: Sequence[int]
+    ) -> RateTicket:
         values: list[int] = []
-        demand.tell(values, used, draw.taken_at)
-        return Entrance(self, draw, Quotas(demand.told, values), terms)
+        of_request.append_left(values, used, request.taken_at)
+        return RateTicket(self, request, Quotas(of_request.told, values), limits)
 
-    def correct(self, draw: Draw, correction: int) -> None:
-        """Give back what a draw holds, and add to each of its windows what was used more, or less."""
-        self._counters.close(draw, correction, now=self._clock())
+    def correct(self, request: CounterRequest, correction: int) -> None:
+        """Give back the slots of a counted request, and add the correction to each of its windows."""
+        self._counters.close(request, correction, now=self._clock())
 
-    async def admit(self, client: Client, estimate: Estimate, entrance: Entrance = NO_ENTRANCE) -> Reservation:
-        """Admit a model call of a request that came in by `entrance`; raises RateLimitedError as `enter` does.
+    async def admit(self, client: Client, estimate: Estimate, ticket: RateTicket = NO_TICKET) -> Reservation:
+        """Admit a model call of a request that came in with `ticket`; raises RateLimitedError as `enter` does.
 
         Raises InvalidFieldError if a limit is in money and the model has no price, and StoreUnavailableError.
         """
-        terms = entrance.terms or self._terms_of(client)
-        if not terms.has_allowance:
-            return Reservation(None, estimate, None, "", entrance.quotas)
+        limits = ticket.limits or self._limits_of(client)
+        if not limits.has_budgets:
+            return Reservation(None, estimate, None, "", ticket.quotas)
         now = self._clock()
-        allowance = terms.allowance(now)
-        if allowance.is_in_money and estimate.cost is None:
+        budget_set = limits.budget_set(now)
+        if budget_set.is_in_money and estimate.cost is None:
             text = "The model has no price here, and a limit that holds for you is in money; name a model that has one."
             raise InvalidFieldError(text, errors=(FieldError("model", text),))
-        demand, draw = terms.of_call, None
-        told, values = entrance.quotas.told, [*entrance.quotas.values]
-        if demand is not None:
-            draw = Draw(next(self._numbers), now, estimate.tokens, demand.windows, demand.slots)
-            used = self._counters.take_at_once(draw)
+        of_call, request = limits.of_call, None
+        told, values = ticket.quotas.told, [*ticket.quotas.values]
+        if of_call is not None:
+            request = self._request(of_call, estimate.tokens)
+            used = self._counters.take_at_once(request)
             if used is None:
-                used = await self._taken(demand, draw, entrance.quotas)
-            told += demand.told
-            demand.tell(values, used, now)
-        call = ""
-        if allowance.budgets:
+                used = await self._taken(of_call, request, ticket.quotas)
+            told += of_call.told
+            of_call.append_left(values, used, request.taken_at)
+        reservation = ""
+        if budget_set.budgets:
             amounts = Amounts(bounded(estimate.tokens), bounded(nanodollars(estimate.cost or 0.0)))
             try:
-                call, held = await self.reservations.hold(allowance.budgets, amounts)
+                reservation, held = await self.reservations.hold(budget_set.budgets, amounts)
             except BaseException:
-                self._undo(draw)
+                self._undo(request)
                 raise
             if held.refused is not None:
-                self._undo(draw)
-                raise _refusal(allowance.lines, held, amounts, now, Quotas(told, values))
-            told += allowance.told
-            allowance.tell(values, held.standings, now)
-        return Reservation(self, estimate, draw, call, Quotas(told, values))
+                self._undo(request)
+                raise _refusal(budget_set.owned, held, amounts, now, Quotas(told, values))
+            told += budget_set.told
+            budget_set.append_left(values, held.states, now)
+        return Reservation(self, estimate, request, reservation, Quotas(told, values))
 
-    async def _taken(self, demand: Demand, draw: Draw, quotas: Quotas) -> Sequence[int]:
-        """Take what could not be taken at once; gives how the counters stand. `quotas` stand before it in a refusal."""
+    async def _taken(self, limits: LimitSet, request: CounterRequest, quotas: Quotas) -> Sequence[int]:
+        """Take from counters that must be waited for; return the counts. `quotas` precede them in a refusal."""
         try:
-            taken = await self._counters.take(draw)
+            result = await self._counters.take(request)
         except asyncio.CancelledError:
-            # It may have been taken all the same.
-            self._undo(draw)
+            # The counters may have counted it already.
+            self._undo(request)
             raise
-        if taken.refused is not None:
+        if result.refused is not None:
             values = [*quotas.values]
-            demand.tell(values, taken.used, draw.taken_at)
-            stood = Quotas(quotas.told + demand.told, values)
-            raise counter_refusal(demand, draw, taken, rate_headers(stood))
-        return taken.used
+            limits.append_left(values, result.used, request.taken_at)
+            told = Quotas(quotas.told + limits.told, values)
+            raise counter_refusal(limits, request, result, rate_headers(told))
+        return result.used
 
-    def _undo(self, draw: Draw | None) -> None:
-        if draw is not None:
-            self.correct(draw, -draw.amount)
+    def _undo(self, request: CounterRequest | None) -> None:
+        if request is not None:
+            self.correct(request, -request.amount)
 
     def settle_later(self, call: str, used: Used) -> None:
-        """Book what a call has cost that was left; it neither waits nor fails, and only the first counts."""
+        """Book the cost of a deferred call; neither waits nor fails, and only the first call counts."""
         self.reservations.end(call, tokens=used.tokens, cost=nanodollars(used.cost or 0.0))
 
     def has_budgets(self, client: Client) -> bool:
-        """Whether any limit in tokens or money holds for a client."""
-        return self._terms_of(client).has_allowance
+        """Return whether any limit in tokens or money holds for a client."""
+        return self._limits_of(client).has_budgets
 
     def has_byte_limits(self, client: Client) -> bool:
-        """Whether any limit on what is uploaded holds for a client."""
-        limits = [party.limits for party in self._parties.of(client)]
+        """Return whether any limit on uploads holds for a client."""
+        limits = [owner.limits for owner in self._owners.of(client)]
         return any(each.bytes_per_day or each.max_file_bytes or each.stored_bytes for each in limits)
 
-    def _terms_of(self, client: Client) -> Terms:
-        known = self._terms.get(id(client))
+    def _limits_of(self, client: Client) -> ClientLimits:
+        known = self._limits.get(id(client))
         if known is not None and known[0] is client:
             return known[1]
-        if len(self._terms) >= MAX_KNOWN:
-            self._terms.clear()
-        terms = Terms(self._parties.of(client))
-        self._terms[id(client)] = (client, terms)
-        return terms
+        if len(self._limits) >= MAX_KNOWN:
+            self._limits.clear()
+        limits = ClientLimits(self._owners.of(client))
+        self._limits[id(client)] = (client, limits)
+        return limits
 
     async def take_bytes(self, client: Client, count: int) -> None:
-        """Count bytes that a client uploads today, for good; raises RateLimitedError when there is no room."""
-        parties = tuple(party for party in self._parties.of(client) if party.limits.bytes_per_day is not None)
-        if not parties or not count:
+        """Count bytes that a client uploads today, for good; raises RateLimitedError if a budget has no room."""
+        owners = tuple(owner for owner in self._owners.of(client) if owner.limits.bytes_per_day is not None)
+        if not owners or not count:
             return
         now = self._clock()
-        budgets = tuple((party, budget) for party, budget in budgets_of(parties, now) if budget.bytes is not None)
+        owned = tuple((owner, budget) for owner, budget in budgets_of(owners, now) if budget.bytes is not None)
         amounts = Amounts(bytes=bounded(count))
-        held = await self.reservations.use(tuple(budget for _, budget in budgets), amounts)
+        held = await self.reservations.use(tuple(budget for _, budget in owned), amounts)
         if held.refused is not None:
-            raise _refusal(budgets, held, amounts, now, NO_QUOTAS)
+            raise _refusal(owned, held, amounts, now, NO_QUOTAS)
 
     def check_file(self, client: Client, size_bytes: int) -> None:
-        """Raise FileTooLargeError when a file is larger than any limit that holds for the client allows."""
-        limits = [party.limits.max_file_bytes for party in self._parties.of(client)]
+        """Raise FileTooLargeError if a file is larger than the smallest limit that holds for the client."""
+        limits = [owner.limits.max_file_bytes for owner in self._owners.of(client)]
         most = min((limit for limit in limits if limit is not None), default=None)
         if most is not None and size_bytes > most:
             raise FileTooLargeError(f"The file has {size_bytes} bytes; at most {most} are allowed for you.")
 
     async def sweep(self) -> None:
-        """Prolong what runs here, and book the calls of processes that died; to be run every minute."""
+        """Prolong running requests and calls, and book the calls of processes that died; to be run every minute."""
         await self._counters.renew(now=self._clock())
         booked = await self.reservations.sweep()
         if booked:
-            log.warning("%d calls ended without a word; booked at their estimates", booked)
+            log.warning("%d calls ended without a settlement; booked at their estimates", booked)
 
     async def drained(self) -> None:
         """Wait until everything that has ended is counted and booked."""
@@ -278,23 +282,23 @@ class Admission:
 
 
 def _refusal(
-    budgets: tuple[tuple[Party, Budget], ...], held: Held, amounts: Amounts, now: float, quotas: Quotas
+    owned: tuple[tuple[LimitOwner, Budget], ...], held: HoldResult, amounts: Amounts, now: float, quotas: Quotas
 ) -> RateLimitedError:
-    party, budget = next((party, budget) for party, budget in budgets if budget == held.refused)
-    standing = held.standings[0]
-    if party.whose is Whose.CLIENT:
+    owner, budget = next((owner, budget) for owner, budget in owned if budget == held.refused)
+    state = held.states[0]
+    if owner.kind is OwnerKind.CLIENT:
         values = [*quotas.values]
-        tell_left(values, budget, standing, now)
+        append_left(values, budget, state, now)
         quotas = Quotas((*quotas.told, policies_of(budget)), values)
-    return budget_refusal(party, budget, standing, amounts, now=now, headers=rate_headers(quotas))
+    return budget_refusal(owner, budget, state, amounts, now=now, headers=rate_headers(quotas))
 
 
 @asynccontextmanager
 async def open_admission(
     settings: Settings, database: Database, *, clock: Callable[[], float] = time.time
 ) -> AsyncIterator[Admission]:
-    """Open what counts and books; at the end, what is still to be written is. `clock` gives seconds since the epoch."""
+    """Open counters and reservations, and write the rest at the end. `clock` gives seconds since the epoch."""
     redis_url = None if settings.redis_url is None else settings.redis_url.get_secret_value()
     reservations = Reservations(BudgetBook(database), clock)
     async with open_counters(redis_url, settings.limits_on_outage) as counters, reservations.running():
-        yield Admission(Parties.of_settings(settings), counters, reservations, clock)
+        yield Admission(LimitOwners.of_settings(settings), counters, reservations, clock)

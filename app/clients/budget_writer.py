@@ -12,7 +12,7 @@ from contextlib import asynccontextmanager
 
 from app.clients.backlog import finish
 from app.errors import GatewayError
-from app.store.budget_records import Held, Hold, Settlement
+from app.store.budget_records import Hold, HoldResult, Settlement
 
 log = logging.getLogger("gateway.budgets")
 SETTLE_WITHIN_S = 0.3
@@ -21,8 +21,8 @@ RETRY_S = 1.0
 BATCH = 250
 UNSURE_AT_MOST = 10_000
 
-Write = Callable[[Sequence[Hold], Sequence[Settlement]], Awaitable[list[Held]]]
-_Waiting = tuple[Hold, "asyncio.Future[Held]"]
+Write = Callable[[Sequence[Hold], Sequence[Settlement]], Awaitable[list[HoldResult]]]
+_Waiting = tuple[Hold, "asyncio.Future[HoldResult]"]
 
 
 class BudgetWriter:
@@ -37,12 +37,12 @@ class BudgetWriter:
         self._is_idle = asyncio.Event()
         self._is_idle.set()
 
-    def hold(self, hold: Hold) -> "asyncio.Future[Held]":
+    def hold(self, hold: Hold) -> "asyncio.Future[HoldResult]":
         """Have a hold taken; what is given tells what became of it, or fails with StoreUnavailableError.
 
         It is not to be cancelled: whoever has no use for a hold any more settles it at nothing.
         """
-        done: asyncio.Future[Held] = asyncio.get_running_loop().create_future()
+        done: asyncio.Future[HoldResult] = asyncio.get_running_loop().create_future()
         self._holds.append((hold, done))
         self._is_urgent.set()
         self._wake()

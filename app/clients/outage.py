@@ -1,7 +1,7 @@
-"""Counting in Redis with an answer for when it is away: count here, refuse, or let all through.
+"""Counting in Redis, and its fallback during an outage: count in this process, refuse, or let all requests through.
 
-A server that failed is not asked again for RETRY_S, so that an outage costs one call a second its wait and the others
-nothing. It is said once when it goes and once when it comes back. What was counted here meanwhile stays here.
+A server that failed is not asked again for RETRY_S, so that an outage costs one request a second its wait and the
+others nothing. The log has one line for the outage and one for its end. Counts of this process stay here.
 """
 
 import asyncio
@@ -15,7 +15,7 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
 from app.clients.backlog import Backlog
-from app.clients.limits import Draw, MemoryCounters, OnOutage, Taken
+from app.clients.counters import CounterRequest, CounterResult, MemoryCounters, OnOutage
 from app.clients.redis_counters import RedisCounters
 from app.errors import StoreUnavailableError
 
@@ -27,9 +27,10 @@ FAILURES = (RedisError, OSError, TimeoutError)
 
 @asynccontextmanager
 async def _asking() -> AsyncIterator[None]:
-    """Run a block that asks Redis, for at most TIMEOUT_S; a cancellation that its client takes for itself is kept.
+    """Run a block that asks Redis, for at most TIMEOUT_S.
 
-    While it connects, redis-py may swallow one: whoever was to end would go on.
+    While it connects, redis-py may swallow a cancellation, and the cancelled task would run on; such a cancellation is
+    raised again.
     """
     task = asyncio.current_task()
     if task is None:
@@ -46,20 +47,20 @@ async def _asking() -> AsyncIterator[None]:
 
 
 class SharedCounters:
-    """Redis' counters while they answer, and what `on_outage` says while they do not."""
+    """Redis' counters while they answer, else the fallback that `on_outage` names."""
 
     def __init__(self, shared: RedisCounters, on_outage: OnOutage) -> None:
         self._shared = shared
         self._on_outage = on_outage
         self._local = MemoryCounters()
         self._taken_here: set[int] = set()
-        self._inside: dict[int, Draw] = {}
+        self._inside: dict[int, CounterRequest] = {}
         self._retry_at: float | None = None
-        self.closing: Backlog[tuple[Draw, int, float]] = Backlog(self._close)
+        self.closing: Backlog[tuple[CounterRequest, int, float]] = Backlog(self._close)
 
     @property
     def state(self) -> str:
-        """Say how it is: `ok`, or `away`."""
+        """Return `ok`, or `away`."""
         return "ok" if self._retry_at is None else "away"
 
     def _is_away(self, now: float) -> bool:
@@ -75,53 +76,53 @@ class SharedCounters:
             log.warning("Redis is back")
         self._retry_at = None
 
-    def take_at_once(self, draw: Draw) -> None:
-        """Take nothing: Redis is waited for."""
+    def take_at_once(self, request: CounterRequest) -> None:
+        """Take nothing: Redis must be waited for."""
 
-    async def take(self, draw: Draw) -> Taken:
-        """Take all of the draw, or nothing of it; raises StoreUnavailableError when an outage is to refuse calls."""
-        now = draw.taken_at
+    async def take(self, request: CounterRequest) -> CounterResult:
+        """Take all of the request or nothing; raises StoreUnavailableError if an outage refuses requests."""
+        now = request.taken_at
         if self._is_away(now):
-            return await self._take_without(draw)
+            return await self._take_without(request)
         if self._retry_at is not None:
-            # One call finds out; the others go on without until it has.
+            # One request tries the server; the others use the fallback until it answers.
             self._retry_at = now + RETRY_S
-        if draw.slots:
-            # What ended here a moment ago must not be in the way of what follows it.
+        if request.slots:
+            # Slots that were given back a moment ago must be free for the next request.
             await self.closing.drained()
         try:
             async with _asking():
-                taken = await self._shared.take(draw)
+                taken = await self._shared.take(request)
         except FAILURES as error:
             self._went(now, error)
-            return await self._take_without(draw)
+            return await self._take_without(request)
         self._answered()
-        if draw.slots and taken.refused is None:
-            self._inside[draw.number] = draw
+        if request.slots and taken.refused is None:
+            self._inside[request.number] = request
         return taken
 
-    async def _take_without(self, draw: Draw) -> Taken:
+    async def _take_without(self, request: CounterRequest) -> CounterResult:
         if self._on_outage == "refuse":
             raise StoreUnavailableError("The gateway cannot count calls at the moment; try again.", retry_after_s=1)
         if self._on_outage == "allow":
-            self._taken_here.add(draw.number)
-            return Taken((0,) * len(draw.counters))
-        taken = await self._local.take(draw)
+            self._taken_here.add(request.number)
+            return CounterResult((0,) * len(request.counters))
+        taken = await self._local.take(request)
         if taken.refused is None:
-            self._taken_here.add(draw.number)
+            self._taken_here.add(request.number)
         return taken
 
-    def close(self, draw: Draw, correction: int, *, now: float) -> None:
-        """Give back the slots and correct the windows where they were taken."""
-        if draw.number not in self._taken_here:
-            self._inside.pop(draw.number, None)
-            self.closing.add((draw, correction, now))
+    def close(self, request: CounterRequest, correction: int, *, now: float) -> None:
+        """Give back the slots and correct the windows, in Redis or here, where the request was counted."""
+        if request.number not in self._taken_here:
+            self._inside.pop(request.number, None)
+            self.closing.add((request, correction, now))
             return
-        self._taken_here.discard(draw.number)
+        self._taken_here.discard(request.number)
         if self._on_outage == "local":
-            self._local.close(draw, correction, now=now)
+            self._local.close(request, correction, now=now)
 
-    async def _close(self, closed: Sequence[tuple[Draw, int, float]]) -> None:
+    async def _close(self, closed: Sequence[tuple[CounterRequest, int, float]]) -> None:
         now = closed[-1][2]
         if self._is_away(now):
             return
@@ -133,11 +134,11 @@ class SharedCounters:
             self._went(now, error)
 
     async def drained(self) -> None:
-        """Wait until everything that was closed has been counted."""
+        """Wait until every closed request is counted."""
         await self.closing.drained()
 
     async def renew(self, *, now: float) -> None:
-        """Prolong the leases of calls that still run, and see whether Redis answers."""
+        """Prolong the leases of running requests, and check that Redis answers."""
         try:
             async with _asking():
                 await self._shared.renew(list(self._inside.values()), now=now)
@@ -149,12 +150,12 @@ class SharedCounters:
 
 @asynccontextmanager
 async def open_shared_counters(redis_url: str, on_outage: OnOutage) -> AsyncIterator[SharedCounters]:
-    """Count in the Redis at `redis_url`, which need not be there yet."""
+    """Count in the Redis at `redis_url`, which need not answer yet."""
     redis = Redis.from_url(
         redis_url,
         socket_timeout=TIMEOUT_S,
         socket_connect_timeout=TIMEOUT_S,
-        # Once more, at once: a connection that lay idle may have been closed by the other side.
+        # One retry without a wait: the server may have closed an idle connection.
         retry=Retry(NoBackoff(), 1),
     )
     try:

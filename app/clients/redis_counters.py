@@ -1,7 +1,7 @@
 """Rates and concurrency in Redis, or in any server that speaks its protocol, for all replicas together.
 
-One script decides and counts, so that a draw is taken whole or not at all, whoever else draws at the same time. Every
-key expires by itself. What happens while the server is away is `outage.py`'s.
+One script decides and counts, so that a request is counted whole or not at all, whatever other processes count at the
+same time. Every key expires by itself. `outage.py` acts while the server is away.
 
     gg{limits}:client:web:requests:29384756    a minute's count
     gg{limits}:client:web:concurrent-requests  running calls, each with the end of its lease
@@ -12,10 +12,10 @@ from secrets import token_hex
 
 from redis.asyncio import Redis
 
-from app.clients.limits import LEASE_S, WINDOW_S, Draw, Taken, counts_now, window_of
+from app.clients.counters import LEASE_S, WINDOW_S, CounterRequest, CounterResult, counts_now, window_of
 
 PREFIX = "gg{limits}:"
-"""With a hash tag: in a cluster all keys of a draw must lie on one node."""
+"""With a hash tag: in a cluster all keys of a request must lie on one node."""
 
 TAKE = """
 local now, lease, until_, window_ttl, lease_ttl = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
@@ -62,7 +62,7 @@ for i, key in ipairs(KEYS) do
   end
 end
 """
-"""Prolongs only leases that are there: one that ends in the same moment must not come back."""
+"""Prolongs only existing leases: a lease that ends in the same moment must not come back."""
 WINDOW_TTL_S = 2 * WINDOW_S
 LEASE_TTL_S = int(2 * LEASE_S)
 
@@ -79,34 +79,36 @@ class RedisCounters:
         self._take = redis.register_script(TAKE)
         self._change = redis.register_script(CHANGE)
 
-    def _lease(self, draw: Draw) -> str:
-        return f"{self._process}-{draw.number:x}"
+    def _lease(self, request: CounterRequest) -> str:
+        return f"{self._process}-{request.number:x}"
 
-    async def take(self, draw: Draw) -> Taken:
-        """Take all of the draw, or nothing of it."""
-        now = draw.taken_at
-        keys = [_window_key(counter.key, now) for counter in draw.windows]
-        keys += [PREFIX + counter.key for counter in draw.slots]
-        arguments: list[str | int | float] = [now, self._lease(draw), now + LEASE_S, WINDOW_TTL_S, LEASE_TTL_S]
-        arguments.append(len(draw.windows))
-        for index, counter in enumerate(draw.counters):
-            arguments += (draw.amount_of(index), counter.quota)
+    async def take(self, request: CounterRequest) -> CounterResult:
+        """Take all of the request, or nothing."""
+        now = request.taken_at
+        keys = [_window_key(counter.key, now) for counter in request.windows]
+        keys += [PREFIX + counter.key for counter in request.slots]
+        arguments: list[str | int | float] = [now, self._lease(request), now + LEASE_S, WINDOW_TTL_S, LEASE_TTL_S]
+        arguments.append(len(request.windows))
+        for index, counter in enumerate(request.counters):
+            arguments += (request.amount_of(index), counter.quota)
         refused, *used = await self._take(keys=keys, args=arguments)
-        return Taken(used, refused=refused - 1 if refused else None)
+        return CounterResult(used, refused=refused - 1 if refused else None)
 
-    async def close(self, closed: Sequence[tuple[Draw, int, float]]) -> None:
-        """Give back the slots and correct the windows of draws: each with its correction and when it ended."""
+    async def close(self, closed: Sequence[tuple[CounterRequest, int, float]]) -> None:
+        """Give back the slots and correct the windows of requests, each with its correction and the time of its end."""
         changes: list[tuple[str, str, str | int]] = []
-        for draw, correction, now in closed:
-            if counts_now(draw, correction, now=now):
-                changes += [(_window_key(counter.key, now), "add", correction) for counter in draw.windows]
-            changes += [(PREFIX + counter.key, "end", self._lease(draw)) for counter in draw.slots]
+        for request, correction, now in closed:
+            if counts_now(request, correction, now=now):
+                changes += [(_window_key(counter.key, now), "add", correction) for counter in request.windows]
+            changes += [(PREFIX + counter.key, "end", self._lease(request)) for counter in request.slots]
         if changes:
             await self._apply(changes, until=0)
 
-    async def renew(self, draws: Collection[Draw], *, now: float) -> None:
-        """Prolong the leases of calls that still run; with none, see whether the server answers."""
-        changes = [(PREFIX + counter.key, "renew", self._lease(draw)) for draw in draws for counter in draw.slots]
+    async def renew(self, requests: Collection[CounterRequest], *, now: float) -> None:
+        """Prolong the leases of running requests; without any, check that the server answers."""
+        changes = [
+            (PREFIX + counter.key, "renew", self._lease(request)) for request in requests for counter in request.slots
+        ]
         await self._apply(changes, until=now + LEASE_S)
 
     async def _apply(self, changes: Sequence[tuple[str, str, str | int]], *, until: float) -> None:

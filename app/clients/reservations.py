@@ -14,8 +14,8 @@ from secrets import token_hex
 
 from app.clients.budget_writer import BudgetWriter
 from app.clients.budgets import bounded
-from app.clients.limits import LEASE_S
-from app.store.budget_records import Amounts, Budget, Held, Hold, Settlement
+from app.clients.counters import LEASE_S
+from app.store.budget_records import Amounts, Budget, Hold, HoldResult, Settlement
 from app.store.budgets import BudgetBook
 
 
@@ -31,7 +31,7 @@ class Reservations:
         self._writing = asyncio.Lock()
         self._writer = BudgetWriter(self._write)
 
-    async def _write(self, holds: Sequence[Hold], settlements: Sequence[Settlement]) -> list[Held]:
+    async def _write(self, holds: Sequence[Hold], settlements: Sequence[Settlement]) -> list[HoldResult]:
         async with self._writing:
             return await self._book.write(holds, settlements)
 
@@ -39,7 +39,7 @@ class Reservations:
         """Write while the block runs, and write the rest at its end."""
         return self._writer.running()
 
-    async def hold(self, budgets: tuple[Budget, ...], amounts: Amounts) -> tuple[str, Held]:
+    async def hold(self, budgets: tuple[Budget, ...], amounts: Amounts) -> tuple[str, HoldResult]:
         """Hold the amounts of every budget or of none; return the reservation's id, and how the budgets stand.
 
         Raises StoreUnavailableError. A cancelled caller holds nothing.
@@ -60,12 +60,12 @@ class Reservations:
             self._live.discard(reservation)
         return reservation, held
 
-    def _abandoned(self, reservation: str, done: "asyncio.Future[Held]") -> None:
+    def _abandoned(self, reservation: str, done: "asyncio.Future[HoldResult]") -> None:
         self._live.discard(reservation)
         if done.exception() is None and done.result().refused is None:
             self.end(reservation, tokens=0, cost=0)
 
-    async def use(self, budgets: tuple[Budget, ...], amounts: Amounts) -> Held:
+    async def use(self, budgets: tuple[Budget, ...], amounts: Amounts) -> HoldResult:
         """Use the amounts of every budget, or of none, without giving back; raises StoreUnavailableError."""
         return await asyncio.shield(self._writer.hold(Hold(None, budgets, amounts, 0.0)))
 

@@ -52,11 +52,11 @@ class NativeRoutes:
         async with until_hangup(scope):
             if services.metering.is_on and route.operation.may_ask:
                 # Before the body is asked for: who is refused need not send it.
-                entrance = await services.metering.enter(call.meter)
+                ticket = await services.metering.enter(call.meter)
                 try:
                     await handler(scope, receive, send, call)
                 finally:
-                    entrance.leave()
+                    ticket.release()
             else:
                 await handler(scope, receive, send, call)
 

@@ -10,7 +10,7 @@ from app.native.bodies import Body, Policies, take
 from app.native.heads import alt_of, check_content, encoded, query_of, upstream_headers
 from app.native.metered import Metered
 from app.native.reading import read_generation
-from app.native.relay import Outgoing, Reading, Watch, relay
+from app.native.relay import Outgoing, Reading, relay
 from app.native.services import Call
 
 READING = Reading(read_generation, b"usageMetadata")
@@ -24,8 +24,8 @@ async def generate(scope: Scope, receive: Receive, send: Send, call: Call) -> No
     model = call.model(call.route.name)
     async with take(scope, receive, call, Policies.GENERATE, may_stream=True) as body:
         outgoing = _outgoing(scope, call, model, query, body)
-        async with Metered(call, model, body.estimate).watched() as watch, body.checked():
-            await relay(call.services.upstream, send, outgoing, reading=READING, watch=watch)
+        async with Metered(call, model, body.estimate).watched() as result, body.checked():
+            await relay(call.services.upstream, send, outgoing, reading=READING, result=result)
 
 
 async def embed(scope: Scope, receive: Receive, send: Send, call: Call) -> None:
@@ -36,8 +36,8 @@ async def embed(scope: Scope, receive: Receive, send: Send, call: Call) -> None:
     model = call.model(call.route.name)
     async with take(scope, receive, call, Policies.GENERATE) as body:
         outgoing = _outgoing(scope, call, model, query, body)
-        async with Metered(call, model, body.estimate_of_input).watched() as watch:
-            await relay(call.services.upstream, send, outgoing, reading=READING, watch=watch)
+        async with Metered(call, model, body.estimate_of_input).watched() as result:
+            await relay(call.services.upstream, send, outgoing, reading=READING, result=result)
 
 
 async def count_tokens(scope: Scope, receive: Receive, send: Send, call: Call) -> None:
@@ -48,7 +48,7 @@ async def count_tokens(scope: Scope, receive: Receive, send: Send, call: Call) -
     model = call.model(call.route.name)
     async with take(scope, receive, call, Policies.GENERATE) as body:
         outgoing = _outgoing(scope, call, model, query, body)
-        await relay(call.services.upstream, send, outgoing, reading=None, watch=Watch())
+        await relay(call.services.upstream, send, outgoing)
 
 
 def _outgoing(scope: Scope, call: Call, model: str, query: dict[str, str], body: Body) -> Outgoing:

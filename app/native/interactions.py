@@ -15,7 +15,7 @@ from app.native.heads import check_content, encoded, query_of, upstream_headers
 from app.native.metered import Metered, settle
 from app.native.owning import owned
 from app.native.reading import read_interaction
-from app.native.relay import Outgoing, Reading, Watch, fetch, relay, send_document
+from app.native.relay import Outgoing, Reading, RelayResult, fetch, relay, send_document
 from app.native.services import Call
 from app.native.used import mapping, text
 from app.store.resources import Resource, ResourceKind
@@ -43,23 +43,23 @@ async def create(scope: Scope, receive: Receive, send: Send, call: Call) -> None
         async with Metered(call, model, body.estimate).admitted() as asked:
             creating.reservation = asked.call if body.facts.is_background else None
             asked.is_deferred = body.facts.is_background
-            watch = Watch()
+            result = RelayResult()
             try:
-                await relay(call.services.upstream, creating.send, outgoing, reading=READING, watch=watch)
+                await relay(call.services.upstream, creating.send, outgoing, reading=READING, result=result)
             finally:
-                asked.is_deferred = asked.is_deferred and watch.status < 400
-                settle(asked, watch)
+                asked.is_deferred = asked.is_deferred and result.status < 400
+                settle(asked, result)
 
 
 async def get(scope: Scope, receive: Receive, send: Send, call: Call) -> None:
     """Serve `GET {version}/interactions/ID`, whole or as a stream that goes on after an event."""
     interaction = await owned(call, ResourceKind.INTERACTION)
     path = f"interactions/{interaction.name}{encoded(query_of(scope, _GET_TAKES))}"
-    watch = Watch()
+    result = RelayResult()
     upstream = call.services.upstream
     url = upstream.url(f"/{call.route.version}/{path}")
-    await relay(upstream, send, Outgoing("GET", url, upstream_headers(scope)), reading=READING, watch=watch)
-    said = watch.said
+    await relay(upstream, send, Outgoing("GET", url, upstream_headers(scope)), reading=READING, result=result)
+    said = result.said
     if interaction.call is not None and said.usage is not None and said.finish_reason not in _RUNNING:
         reservation = await call.services.resources.take_call(interaction.key)
         if reservation is not None:
@@ -73,7 +73,7 @@ async def cancel(scope: Scope, receive: Receive, send: Send, call: Call) -> None
     upstream = call.services.upstream
     url = upstream.url(f"/{call.route.version}/interactions/{interaction.name}/cancel{encoded(query_of(scope))}")
     headers = {**upstream_headers(scope), "Content-Length": "0"}
-    await relay(upstream, send, Outgoing("POST", url, headers), reading=None, watch=Watch())
+    await relay(upstream, send, Outgoing("POST", url, headers))
 
 
 async def delete(scope: Scope, receive: Receive, send: Send, call: Call) -> None:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from app.accounting.metering import Asked
 from app.gemini.answer import Usage
-from app.native.relay import Watch
+from app.native.relay import RelayResult
 from app.native.services import Call
 
 
@@ -70,9 +70,9 @@ class Watched:
     def __init__(self, admitted: AbstractAsyncContextManager[Asked]) -> None:
         self._admitted = admitted
 
-    async def __aenter__(self) -> Watch:
+    async def __aenter__(self) -> RelayResult:
         self._asked = await self._admitted.__aenter__()
-        self._watch = Watch()
+        self._watch = RelayResult()
         return self._watch
 
     async def __aexit__(
@@ -84,15 +84,15 @@ class Watched:
             await self._admitted.__aexit__(kind, error, trace)
 
 
-def settle(asked: Asked, watch: Watch) -> None:
+def settle(asked: Asked, result: RelayResult) -> None:
     """Say what came of a relayed call: refused, its usage, a whole answer without a word on it, or a cut one."""
-    if watch.status >= 400:
+    if result.status >= 400:
         asked.is_refused = True
         return
-    said = watch.said
-    if said.usage is not None and (watch.is_whole or said.usage.output_tokens):
+    said = result.said
+    if said.usage is not None and (result.is_whole or said.usage.output_tokens):
         asked.usage, asked.outcome = said.usage, said.finish_reason or "other"
-    elif watch.is_whole:
+    elif result.is_whole:
         asked.is_unmetered = True
     else:
-        asked.streamed_chars = watch.text_bytes
+        asked.streamed_chars = result.text_bytes

@@ -3,7 +3,7 @@
 from starlette.types import Receive, Scope, Send
 
 from app.native.heads import PAGING, alt_of, encoded, query_of, upstream_headers
-from app.native.relay import Outgoing, Watch, relay
+from app.native.relay import Outgoing, relay
 from app.native.services import Call
 
 _LIST_TAKES = PAGING | {"alt", "$alt", "prettyPrint", "$prettyPrint"}
@@ -27,4 +27,4 @@ async def get_model(scope: Scope, receive: Receive, send: Send, call: Call) -> N
 async def _relay(scope: Scope, send: Send, call: Call, path: str) -> None:
     upstream = call.services.upstream
     url = upstream.url(f"/{call.route.version}/{path}")
-    await relay(upstream, send, Outgoing("GET", url, upstream_headers(scope)), reading=None, watch=Watch())
+    await relay(upstream, send, Outgoing("GET", url, upstream_headers(scope)))

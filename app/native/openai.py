@@ -6,7 +6,7 @@ from app.native.bodies import Policies, take
 from app.native.heads import check_content, query_of, upstream_headers
 from app.native.metered import Metered
 from app.native.reading import read_openai
-from app.native.relay import Outgoing, Reading, Watch, relay
+from app.native.relay import Outgoing, Reading, relay
 from app.native.services import Call
 
 READING = Reading(read_openai, b"usage")
@@ -23,8 +23,8 @@ async def ask(scope: Scope, receive: Receive, send: Send, call: Call) -> None:
         upstream = call.services.upstream
         outgoing = Outgoing("POST", upstream.url(path), headers, body.content)
         model = body.model or call.services.models.default
-        async with Metered(call, model, body.estimate).watched() as watch:
-            await relay(upstream, send, outgoing, reading=READING, watch=watch)
+        async with Metered(call, model, body.estimate).watched() as result:
+            await relay(upstream, send, outgoing, reading=READING, result=result)
 
 
 async def list_models(scope: Scope, receive: Receive, send: Send, call: Call) -> None:
@@ -41,4 +41,4 @@ async def _relay(scope: Scope, send: Send, call: Call, path: str) -> None:
     query_of(scope, _NOTHING)
     upstream = call.services.upstream
     url = upstream.url(f"/{call.route.version}/openai/{path}")
-    await relay(upstream, send, Outgoing("GET", url, upstream_headers(scope)), reading=None, watch=Watch())
+    await relay(upstream, send, Outgoing("GET", url, upstream_headers(scope)))

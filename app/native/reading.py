@@ -3,10 +3,10 @@
 from collections.abc import Mapping
 
 from app.gemini.answer import MODALITIES, Usage, read_usage
-from app.native.used import Json, Said, count, mapping, text
+from app.native.used import Json, RelayedUsage, count, mapping, text
 
 
-def read_generation(response: Json) -> Said:
+def read_generation(response: Json) -> RelayedUsage:
     """Read a GenerateContentResponse."""
     candidates = response.get("candidates")
     first = mapping(candidates[0]) if isinstance(candidates, list) and candidates else {}
@@ -14,7 +14,7 @@ def read_generation(response: Json) -> Said:
     if reason is None and mapping(response.get("promptFeedback")).get("blockReason"):
         reason = "blocked"
     metadata = response.get("usageMetadata")
-    return Said(
+    return RelayedUsage(
         usage=read_usage(metadata) if isinstance(metadata, dict) else None,
         model=text(response.get("modelVersion")),
         finish_reason=None if reason is None else reason.lower(),
@@ -22,20 +22,20 @@ def read_generation(response: Json) -> Said:
     )
 
 
-def read_live(message: Json) -> Said:
+def read_live(message: Json) -> RelayedUsage:
     """Read a server message of a Live session: its counts are named a little otherwise."""
     metadata = mapping(message.get("usageMetadata"))
     if not metadata:
-        return Said()
+        return RelayedUsage()
     usage = read_usage({**metadata, "candidatesTokenCount": metadata.get("responseTokenCount")})
-    return Said(usage=usage, finish_reason="turn_complete")
+    return RelayedUsage(usage=usage, finish_reason="turn_complete")
 
 
-def read_interaction(message: Json) -> Said:
+def read_interaction(message: Json) -> RelayedUsage:
     """Read an interaction, or the event of a stream that carries one."""
     interaction = mapping(message.get("interaction")) or message
     usage = interaction.get("usage")
-    return Said(
+    return RelayedUsage(
         usage=_interaction_usage(usage) if isinstance(usage, dict) else None,
         model=text(interaction.get("model")),
         finish_reason=text(interaction.get("status")),
@@ -60,12 +60,12 @@ def _interaction_usage(usage: Mapping[str, object]) -> Usage:
     )
 
 
-def read_openai(response: Json) -> Said:
+def read_openai(response: Json) -> RelayedUsage:
     """Read an OpenAI answer, or the chunk of a stream that has its usage."""
     choices = response.get("choices")
     first = mapping(choices[0]) if isinstance(choices, list) and choices else {}
     usage = response.get("usage")
-    return Said(
+    return RelayedUsage(
         usage=_openai_usage(usage) if isinstance(usage, dict) else None,
         model=text(response.get("model")),
         finish_reason=text(first.get("finish_reason")),

@@ -21,7 +21,7 @@ from app.errors import GatewayError, UpstreamCredentialsError, UpstreamFailedErr
 from app.gemini.refusals import error_of, read_refusal
 from app.gemini.upstream import Upstream
 from app.native.heads import Headers, client_headers
-from app.native.used import Read, Said, UsageReader
+from app.native.used import Read, RelayedUsage, UsageReader
 
 MAX_ERROR_BYTES = 1 << 20
 MAX_DOCUMENT_BYTES = 16 << 20
@@ -68,8 +68,8 @@ class Document:
         return gunzip(self.body) if self.is_gzip else self.body
 
 
-class Watch:
-    """What is known of a relayed answer while it passes, also when it breaks off."""
+class RelayResult:
+    """The status and usage of a relayed answer, up to date while it passes."""
 
     def __init__(self) -> None:
         self.status = 0
@@ -77,35 +77,43 @@ class Watch:
         self._reader: UsageReader | None = None
 
     def read_by(self, reader: UsageReader | None) -> None:
-        """Have a reader tell of the usage."""
+        """Read the usage with `reader`."""
         self._reader = reader
 
     @property
-    def said(self) -> Said:
-        """What the answer has said of its usage so far."""
-        return Said() if self._reader is None else self._reader.said()
+    def said(self) -> RelayedUsage:
+        """Return the usage that the answer has told so far."""
+        return RelayedUsage() if self._reader is None else self._reader.said()
 
     @property
     def text_bytes(self) -> int:
-        """How much has come, in bytes."""
+        """Return the bytes that have come, decompressed."""
         return 0 if self._reader is None else self._reader.text_bytes
 
 
-async def relay(upstream: Upstream, send: Send, outgoing: Outgoing, *, reading: Reading | None, watch: Watch) -> None:
-    """Ask Gemini and pass its answer on as it comes. `watch` is told what came, whatever way it ends.
+async def relay(
+    upstream: Upstream,
+    send: Send,
+    outgoing: Outgoing,
+    *,
+    reading: Reading | None = None,
+    result: RelayResult | None = None,
+) -> None:
+    """Ask Gemini and pass its answer on as it comes; `result` is kept up to date, so that it holds on every ending.
 
     Raises what `Upstream.request` raises, and UpstreamCredentialsError in place of an answer about the gateway's own.
     """
+    result = RelayResult() if result is None else result
     async with _asked(upstream, outgoing) as answer:
-        watch.status = answer.status
+        result.status = answer.status
         if answer.status in _SUSPECT:
             document = await _document(answer, MAX_ERROR_BYTES)
             _check_credentials(document)
             await send_document(send, document)
-            watch.is_whole = True
+            result.is_whole = True
             return
         reader = None if reading is None else _reader(reading, answer)
-        watch.read_by(reader)
+        result.read_by(reader)
         content = answer.content
         piece = await content.readany()
         await send(
@@ -119,7 +127,7 @@ async def relay(upstream: Upstream, send: Send, outgoing: Outgoing, *, reading: 
             if is_last:
                 break
             piece = await content.readany()
-        watch.is_whole = True
+        result.is_whole = True
 
 
 async def fetch(upstream: Upstream, outgoing: Outgoing, *, max_bytes: int = MAX_DOCUMENT_BYTES) -> Document:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from starlette.types import Scope
 
-from app.accounting.metering import Meter, Metering
+from app.accounting.metering import Metering, RequestUsage
 from app.clients.authenticator import Authenticator, require_model
 from app.clients.identity import LOCAL, Client
 from app.gemini.models import Models
@@ -43,7 +43,7 @@ class Call:
     services: NativeServices
     route: Route
     client: Client
-    meter: Meter
+    meter: RequestUsage
 
     def model(self, requested: str) -> str:
         """Give the model that a client's name for it means; raises ForbiddenError when it is not for this client."""
@@ -55,7 +55,7 @@ class Call:
 def call_of(services: NativeServices, route: Route, scope: Scope) -> Call:
     """Make the call of a request, with its client and its meter."""
     client: Client = scope.get("gateway.client", LOCAL)
-    meter = Meter(client)
+    meter = RequestUsage(client)
     if services.metering.is_on:
         meter = scope.setdefault("gateway.meter", meter)
     return Call(services, route, client, meter)

@@ -20,7 +20,7 @@ GUNZIP_BYTES = 1 << 18
 Json = dict[str, object]
 
 
-class Said(NamedTuple):
+class RelayedUsage(NamedTuple):
     """What an answer said: its usage (None when it said none), the model that answered, how it ended."""
 
     usage: Usage | None = None
@@ -29,7 +29,7 @@ class Said(NamedTuple):
     is_error: bool = False
 
 
-Read = Callable[[Json], Said]
+Read = Callable[[Json], RelayedUsage]
 """Reads one JSON object of an answer."""
 
 
@@ -88,14 +88,14 @@ class UsageReader:
             self._is_cut = self._is_cut and start == 0
         del held[: end + 1]
 
-    def said(self) -> Said:
+    def said(self) -> RelayedUsage:
         """Give what has been read so far."""
         if self.is_stream:
             line = self._frame.strip()
             return self._from(line.removeprefix(b"data:").strip(), is_cut=self._is_cut)
         return self._from(bytes(self._held), is_cut=self._is_cut)
 
-    def _from(self, text: bytes, *, is_cut: bool) -> Said:
+    def _from(self, text: bytes, *, is_cut: bool) -> RelayedUsage:
         found = None if is_cut else _object(text)
         if found is not None:
             return self.read(found)
@@ -104,7 +104,7 @@ class UsageReader:
         text = text.rstrip().removesuffix(b"]").rstrip()
         start = text.rfind(b'"' + self.keyword + b'"')
         found = None if start < 0 else _object(b"{" + text[start:])
-        return Said() if found is None else self.read(found)
+        return RelayedUsage() if found is None else self.read(found)
 
 
 def _object(text: bytes) -> Json | None:

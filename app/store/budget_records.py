@@ -1,4 +1,4 @@
-"""The values that travel in and out of the book of budgets: frozen, and free of SQL. Days and months are UTC's."""
+"""The frozen values that travel in and out of the budget book, free of SQL. Days and months are UTC's."""
 
 from collections.abc import Iterable
 from typing import NamedTuple
@@ -7,18 +7,18 @@ Key = tuple[str, str]
 
 
 class Amounts(NamedTuple):
-    """How much: tokens, billionths of a US dollar, bytes."""
+    """Tokens, billionths of a US dollar, and bytes."""
 
     tokens: int = 0
     cost: int = 0
     bytes: int = 0
 
     def plus(self, other: "Amounts") -> "Amounts":
-        """Add."""
+        """Return the sum."""
         return Amounts(self.tokens + other.tokens, self.cost + other.cost, self.bytes + other.bytes)
 
     def minus(self, other: "Amounts") -> "Amounts":
-        """Subtract."""
+        """Return the difference."""
         return Amounts(self.tokens - other.tokens, self.cost - other.cost, self.bytes - other.bytes)
 
 
@@ -26,7 +26,7 @@ NO_AMOUNTS = Amounts()
 
 
 def total(amounts: Iterable[Amounts]) -> Amounts:
-    """Add up."""
+    """Return the sum of several amounts."""
     found = NO_AMOUNTS
     for each in amounts:
         found = found.plus(each)
@@ -34,7 +34,7 @@ def total(amounts: Iterable[Amounts]) -> Amounts:
 
 
 class Budget(NamedTuple):
-    """One party's day or month: from when until when it runs, and its limits; None is without."""
+    """The limits of one owner (`subject`) for one day or month; None is without limit."""
 
     subject: str
     period: str
@@ -46,18 +46,18 @@ class Budget(NamedTuple):
 
     @property
     def key(self) -> Key:
-        """What tells it from all others, and the order in which rows are locked."""
+        """Return the unique key of the budget's row; rows are locked in the order of their keys."""
         return self.subject, self.period
 
 
-class Standing(NamedTuple):
-    """What has been used of a budget, and what calls that run hold of it. Bytes are used at once, never held."""
+class BudgetState(NamedTuple):
+    """The used amounts of a budget, and those that running calls hold. Bytes are used at once, never held."""
 
     used: Amounts = NO_AMOUNTS
     reserved: Amounts = NO_AMOUNTS
 
     def has_room(self, budget: Budget, amounts: Amounts) -> bool:
-        """Tell whether so much more fits; what asks for nothing of a limit is not held to it."""
+        """Return whether the amounts fit; an amount of 0 fits any limit, even one that is overrun."""
         gone = self.used.plus(self.reserved).plus(amounts)
         pairs = (
             (amounts.tokens, gone.tokens, budget.tokens),
@@ -66,16 +66,16 @@ class Standing(NamedTuple):
         )
         return all(not amount or limit is None or after <= limit for amount, after, limit in pairs)
 
-    def without(self, amounts: Amounts) -> "Standing":
-        """Tell how it stood before so much more was held; bytes are used at once."""
+    def before(self, amounts: Amounts) -> "BudgetState":
+        """Return the state before these amounts were held; bytes are used at once."""
         held = Amounts(amounts.tokens, amounts.cost)
-        return Standing(self.used.minus(Amounts(bytes=amounts.bytes)), self.reserved.minus(held))
+        return BudgetState(self.used.minus(Amounts(bytes=amounts.bytes)), self.reserved.minus(held))
 
 
 class Hold(NamedTuple):
-    """What one call is to hold, of all of `budgets` or of none: tokens and cost until it is settled, bytes for good.
+    """Amounts to hold of all of `budgets` or of none: tokens and cost until settlement, bytes for good.
 
-    `id` is the call's own; with None, nothing is left to settle. `budgets` are in the order of their keys.
+    `id` is the reservation's; None leaves nothing to settle. `budgets` are in the order of their keys.
     """
 
     id: str | None
@@ -84,15 +84,15 @@ class Hold(NamedTuple):
     lease_until: float
 
 
-class Held(NamedTuple):
-    """How each budget stood when a hold was taken; or which had no room, and how it stood."""
+class HoldResult(NamedTuple):
+    """The state of each budget after a hold; or the budget without room (`refused`), and its state."""
 
-    standings: tuple[Standing, ...]
+    states: tuple[BudgetState, ...]
     refused: Budget | None = None
 
 
 class Settlement(NamedTuple):
-    """What a reservation has really used."""
+    """The amounts that a reservation has really used."""
 
     id: str
     tokens: int

@@ -1,9 +1,8 @@
-"""The book of budgets: every query about what a party has used and holds of its days and months.
+"""The budget book: every query about the used and held amounts of budgets.
 
-Many calls are held and settled in one transaction. Room is taken by one conditional statement for each budget: of
-several that come at once, from wherever, no two can take the same. Rows are locked in the order of their keys,
-reservations before budgets, so that no two transactions wait for each other. It knows no clock, and no limits but those
-it is given.
+Many calls are held and settled in one transaction. One conditional statement takes the room of a budget, so that no two
+calls of any process can take the same room. Rows are locked in the order of their keys, reservations before budgets, so
+that no two transactions wait for each other. This module knows no clock and no limits but those it is given.
 """
 
 import json
@@ -13,14 +12,14 @@ from functools import lru_cache
 
 from sqlalchemy import Connection, Row, bindparam, delete, select, text, update
 
-from app.store.budget_records import NO_AMOUNTS, Amounts, Budget, Held, Hold, Key, Settlement, Standing, total
+from app.store.budget_records import NO_AMOUNTS, Amounts, Budget, BudgetState, Hold, HoldResult, Key, Settlement, total
 from app.store.database import Database
 from app.store.schema import BudgetRow, ReservationRow
 
 KEPT_BUDGET_S = 40 * 86_400
-"""How long a day or month that is over can still be looked up."""
+"""How long the budget of a past day or month is kept."""
 KEPT_SWEPT_S = 7 * 86_400
-"""How long a reservation that was swept can still be settled to what was really used."""
+"""How long a swept reservation can still be settled to its true usage."""
 SWEPT_AT_ONCE = 500
 
 
@@ -63,12 +62,12 @@ def _book(connection: Connection, key: Key, used: Amounts, held: Amounts) -> Non
     connection.execute(_BOOK, values | {"bytes_back": held.bytes, "subject": key[0], "period": key[1]})
 
 
-def _standing(row: Row[int, int, int, int, int]) -> Standing:
+def _state(row: Row[int, int, int, int, int]) -> BudgetState:
     tokens_used, tokens_reserved, cost_used, cost_reserved, bytes_used = tuple(row)
-    return Standing(Amounts(tokens_used, cost_used, bytes_used), Amounts(tokens_reserved, cost_reserved))
+    return BudgetState(Amounts(tokens_used, cost_used, bytes_used), Amounts(tokens_reserved, cost_reserved))
 
 
-def _look(connection: Connection, key: Key) -> Standing:
+def _look(connection: Connection, key: Key) -> BudgetState:
     columns = (
         BudgetRow.tokens_used,
         BudgetRow.tokens_reserved,
@@ -78,12 +77,12 @@ def _look(connection: Connection, key: Key) -> Standing:
     )
     query = select(*columns).where(BudgetRow.subject == key[0], BudgetRow.period == key[1])
     row = connection.execute(query).first()
-    return Standing() if row is None else _standing(row)
+    return BudgetState() if row is None else _state(row)
 
 
-def _take(connection: Connection, budget: Budget, amounts: Amounts) -> Standing | None:
-    # The statement's condition is about a row that is there already; a new one takes whatever it is given.
-    if not Standing().has_room(budget, amounts):
+def _take(connection: Connection, budget: Budget, amounts: Amounts) -> BudgetState | None:
+    # The statement's condition is about an existing row; a new row would take any amount.
+    if not BudgetState().has_room(budget, amounts):
         return None
     values = {
         "subject": budget.subject,
@@ -97,7 +96,7 @@ def _take(connection: Connection, budget: Budget, amounts: Amounts) -> Standing 
         "bytes": amounts.bytes,
     }
     row = connection.execute(_TAKE, values).first()
-    return None if row is None else _standing(row)
+    return None if row is None else _state(row)
 
 
 @lru_cache(maxsize=1_024)
@@ -111,7 +110,7 @@ def _loaded(keys: str) -> tuple[Key, ...]:
 
 
 class _Changes:
-    """What is booked on each budget: used more, and held less."""
+    """The bookings on each budget: more used, and less held."""
 
     def __init__(self) -> None:
         self.by_key: dict[Key, tuple[Amounts, Amounts]] = {}
@@ -123,18 +122,18 @@ class _Changes:
 
 
 @dataclass(slots=True)
-class _Holding:
+class _HoldBatch:
     """A batch of holds on its way through the budgets."""
 
     holds: Sequence[Hold]
-    refused: dict[int, Held] = field(default_factory=dict)
-    standings: list[dict[Key, Standing]] = field(default_factory=list)
+    refused: dict[int, HoldResult] = field(default_factory=dict)
+    states: list[dict[Key, BudgetState]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.standings = [{} for _ in self.holds]
+        self.states = [{} for _ in self.holds]
 
     def take(self, connection: Connection, key: Key) -> None:
-        """Take from one budget what all holds ask of it, or if that is too much, what the first of them ask."""
+        """Take the amounts of all holds from one budget; if they do not fit together, those that fit in their order."""
         asking = [
             (index, budget)
             for index, hold in enumerate(self.holds)
@@ -150,23 +149,23 @@ class _Holding:
             self._take_one_by_one(connection, asking)
             return
         for index, _ in reversed(asking):
-            self.standings[index][key] = after
-            after = after.without(self.holds[index].amounts)
+            self.states[index][key] = after
+            after = after.before(self.holds[index].amounts)
 
     def _take_one_by_one(self, connection: Connection, asking: Sequence[tuple[int, Budget]]) -> None:
         for index, budget in asking:
             after = _take(connection, budget, self.holds[index].amounts)
             if after is not None:
-                self.standings[index][budget.key] = after
+                self.states[index][budget.key] = after
                 continue
-            standing = _look(connection, budget.key)
-            self.refused[index] = Held((standing,), refused=budget)
-            # Of the budgets before this one it has taken already, and their rows are locked.
-            for taken in self.standings[index]:
+            state = _look(connection, budget.key)
+            self.refused[index] = HoldResult((state,), refused=budget)
+            # The budgets before this one have been taken from already, and their rows are locked.
+            for taken in self.states[index]:
                 _book(connection, taken, NO_AMOUNTS, self.holds[index].amounts)
 
     def reserve(self, connection: Connection) -> None:
-        """Write down what each call holds."""
+        """Insert a reservation for each hold that was taken."""
         rows = [
             {
                 "id": hold.id,
@@ -181,11 +180,11 @@ class _Holding:
         if rows:
             connection.execute(_RESERVE, rows)
 
-    def outcome(self) -> list[Held]:
-        """Tell what became of each hold."""
+    def results(self) -> list[HoldResult]:
+        """Return the result of each hold."""
         return [
-            self.refused.get(index) or Held(tuple(standings[budget.key] for budget in hold.budgets))
-            for index, (hold, standings) in enumerate(zip(self.holds, self.standings, strict=True))
+            self.refused.get(index) or HoldResult(tuple(states[budget.key] for budget in hold.budgets))
+            for index, (hold, states) in enumerate(zip(self.holds, self.states, strict=True))
         ]
 
 
@@ -199,7 +198,7 @@ def _end(connection: Connection, settlements: Collection[Settlement]) -> _Change
             if row.swept_at is None:
                 changes.add(row.budgets, used[row.id], held)
             else:
-                # Booked at its estimate by the sweep; what it really used differs from that.
+                # The sweep has booked the estimate, which the true usage corrects.
                 changes.add(row.budgets, used[row.id].minus(held), NO_AMOUNTS)
     return changes
 
@@ -210,38 +209,38 @@ class BudgetBook:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def write(self, holds: Sequence[Hold], settlements: Collection[Settlement]) -> list[Held]:
-        """Settle what has ended, then hold what is asked, each hold in turn; gives what became of each.
+    async def write(self, holds: Sequence[Hold], settlements: Collection[Settlement]) -> list[HoldResult]:
+        """Settle first, then hold in the given order; return the result of each hold.
 
-        A settlement books what was really used instead of what was held, once: a reservation that is not there any
-        more is left alone, one that was swept is corrected.
+        A settlement books the true usage in place of the held amounts, once: without a reservation of its id it does
+        nothing, and a swept reservation is corrected.
         """
 
-        def work(connection: Connection) -> list[Held]:
+        def work(connection: Connection) -> list[HoldResult]:
             changes = _end(connection, settlements)
-            holding = _Holding(holds)
+            batch = _HoldBatch(holds)
             asked = {budget.key for hold in holds for budget in hold.budgets}
             for key in sorted(asked | changes.by_key.keys()):
                 if key in changes.by_key:
                     _book(connection, key, *changes.by_key[key])
-                holding.take(connection, key)
-            holding.reserve(connection)
-            return holding.outcome()
+                batch.take(connection, key)
+            batch.reserve(connection)
+            return batch.results()
 
         return await self._database.run(work)
 
-    async def standing(self, subject: str, period: str) -> Standing:
-        """Tell how a budget stands."""
+    async def state(self, subject: str, period: str) -> BudgetState:
+        """Return the state of a budget."""
         return await self._database.run(lambda connection: _look(connection, (subject, period)))
 
     async def renew(self, reservations: Collection[str], *, lease_until: float) -> None:
-        """Prolong the leases of calls that still run."""
+        """Prolong the leases of running calls."""
         running = update(ReservationRow).where(ReservationRow.id.in_(sorted(reservations)))
         if reservations:
             await self._database.run(lambda connection: connection.execute(running.values(lease_until=lease_until)))
 
     async def sweep(self, *, now: float) -> int:
-        """Book what nobody answers for any more at its estimate, forget what is long over; gives how many were booked.
+        """Book abandoned reservations at their estimates and delete old rows; return the number of bookings.
 
         Replicas may sweep at the same time: each reservation is booked by one of them, once.
         """

@@ -16,7 +16,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import create_async_engine
 from yarl import URL
 
-from app.clients.limits import LEASE_S as CALL_LEASE_S
+from app.clients.counters import LEASE_S as CALL_LEASE_S
 from app.media.file_service import LEASE_S as UPLOAD_LEASE_S
 from app.native.uploads.leases import LEASE_S as WRITING_LEASE_S
 from tests.emulator_process import Emulator

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from app.accounting.metering import Meter, entry_of
+from app.accounting.metering import RequestUsage, entry_of
 from app.clients.identity import Client
 from app.edge.access_log import Exchanged
 from app.gemini.answer import Usage
@@ -20,7 +20,7 @@ def scope(**more: Any) -> dict[str, Any]:
 
 
 def test_a_calls_answers_are_summed() -> None:
-    meter = Meter(Client("cli_1", "web"))
+    meter = RequestUsage(Client("cli_1", "web"))
     meter.add("m", "max_tokens", Usage(10, 2, input_by_modality={"text": 10}), 0.5)
     meter.add("m", "stop", Usage(12, 3, input_by_modality={"text": 2, "audio": 10}), 0.25)
 
@@ -34,7 +34,7 @@ def test_a_calls_answers_are_summed() -> None:
 
 
 def test_a_price_that_is_not_known_makes_the_sum_unknown() -> None:
-    meter = Meter()
+    meter = RequestUsage()
     meter.add("m", "stop", Usage(1, 1), 0.5)
     meter.add("m", "stop", Usage(1, 1), None)
 

@@ -6,17 +6,16 @@ from dataclasses import dataclass
 import pytest
 
 from app.clients import budget_writer
-from app.clients.admission import Admission, Entrance, Reservation
+from app.clients.admission import Admission, RateTicket, Reservation
 from app.clients.budgets import MOST_AT_ONCE
-from app.clients.counters import open_counters
+from app.clients.counters import LEASE_S, WINDOW_S, open_counters
 from app.clients.estimate import NOTHING, Estimate, Used
 from app.clients.identity import LOCAL, Client, Limits
-from app.clients.limits import LEASE_S, WINDOW_S
-from app.clients.parties import Parties
+from app.clients.limit_owners import LimitOwners
 from app.clients.rate_headers import rate_headers
 from app.clients.reservations import Reservations
 from app.errors import FileTooLargeError, InvalidFieldError, RateLimitedError, StoreUnavailableError
-from app.store.budget_records import Amounts, Standing
+from app.store.budget_records import Amounts, BudgetState
 from app.store.budgets import BudgetBook
 from app.store.database import Database, open_database
 from tests.servers import PostgresServer, ValkeyServer
@@ -38,11 +37,11 @@ async def database(database_url: str) -> AsyncIterator[Database]:
 
 @asynccontextmanager
 async def opened(
-    database: Database, redis_url: str | None, clock: Clock, parties: Parties | None = None
+    database: Database, redis_url: str | None, clock: Clock, owners: LimitOwners | None = None
 ) -> AsyncIterator[Admission]:
     reservations = Reservations(BudgetBook(database), clock)
     async with open_counters(redis_url, "refuse") as counters, reservations.running():
-        yield Admission(parties or Parties(), counters, reservations, clock)
+        yield Admission(owners or LimitOwners(), counters, reservations, clock)
 
 
 @pytest.fixture
@@ -53,9 +52,9 @@ async def admission(database: Database, redis_url: str | None, clock: Clock) -> 
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """A request that came in, and its one model call that was admitted."""
+    """A request that came in, and its one admitted model call."""
 
-    entrance: Entrance
+    ticket: RateTicket
     reservation: Reservation
 
     def headers(self) -> dict[str, str]:
@@ -63,16 +62,16 @@ class Running:
 
     def settle(self, used: Used | None, *, streamed_tokens: int = 0) -> None:
         self.reservation.settle(used, streamed_tokens=streamed_tokens)
-        self.entrance.leave()
+        self.ticket.release()
 
 
 async def begin(admission: Admission, caller: Client, estimate: Estimate = SMALL) -> Running:
     """Let a request in and admit its model call, as the gateway does."""
-    entrance = await admission.enter(caller)
+    ticket = await admission.enter(caller)
     try:
-        return Running(entrance, await admission.admit(caller, estimate, entrance))
+        return Running(ticket, await admission.admit(caller, estimate, ticket))
     except BaseException:
-        entrance.leave()
+        ticket.release()
         raise
 
 
@@ -82,9 +81,9 @@ async def refusal(admission: Admission, caller: Client, estimate: Estimate = SMA
     return caught.value
 
 
-async def used(database: Database, admission: Admission, subject: str = "client:web") -> Standing:
+async def used(database: Database, admission: Admission, subject: str = "client:web") -> BudgetState:
     await admission.drained()
-    return await BudgetBook(database).standing(subject, TODAY)
+    return await BudgetBook(database).state(subject, TODAY)
 
 
 async def test_a_client_without_limits_meets_no_counter_and_has_no_headers(admission: Admission) -> None:
@@ -155,7 +154,7 @@ async def test_a_call_that_runs_longer_than_a_lease_keeps_its_slot_and_its_reser
 
     assert clock.now > LEASE_S
     await refusal(admission, web)
-    assert await used(database, admission) == Standing(Amounts(), Amounts(100, 10_000_000))
+    assert await used(database, admission) == BudgetState(Amounts(), Amounts(100, 10_000_000))
 
 
 @pytest.mark.parametrize(
@@ -173,12 +172,12 @@ async def test_a_call_is_settled_to_what_it_has_used(
     admission: Admission, database: Database, usage: Used | None, streamed: int, expected: Amounts
 ) -> None:
     reservation = await begin(admission, client(tokens_per_day=1_000, tokens_per_minute=1_000))
-    held = await BudgetBook(database).standing("client:web", TODAY)
+    held = await BudgetBook(database).state("client:web", TODAY)
     reservation.settle(usage, streamed_tokens=streamed)
     reservation.settle(Used(9, 9, 9.0))
 
-    assert held == Standing(Amounts(), Amounts(100, 10_000_000))
-    assert await used(database, admission) == Standing(expected, Amounts())
+    assert held == BudgetState(Amounts(), Amounts(100, 10_000_000))
+    assert await used(database, admission) == BudgetState(expected, Amounts())
 
 
 async def test_tokens_of_a_minute_are_corrected_too(admission: Admission) -> None:
@@ -243,13 +242,13 @@ async def test_what_a_budget_refuses_has_taken_a_request_but_no_tokens_and_no_sl
 
 async def test_a_request_holds_its_slot_from_its_head_to_its_end_whatever_it_asks(admission: Admission) -> None:
     web = client(concurrent_requests=1, tokens_per_day=10_000)
-    entrance = await admission.enter(web)
+    ticket = await admission.enter(web)
     for _ in range(2):
-        (await admission.admit(web, SMALL, entrance)).settle(Used(1, 1))
+        (await admission.admit(web, SMALL, ticket)).settle(Used(1, 1))
     with pytest.raises(RateLimitedError):
         await admission.enter(web)
-    entrance.leave()
-    entrance.leave()
+    ticket.release()
+    ticket.release()
 
     await admission.enter(web)
 
@@ -264,8 +263,8 @@ async def test_a_limit_in_money_refuses_a_model_without_a_price(admission: Admis
 async def test_limits_of_the_issuer_and_of_the_gateway_hold_for_all_their_clients(
     database: Database, redis_url: str | None, clock: Clock
 ) -> None:
-    parties = Parties(Limits(tokens_per_day=350), {"app": Limits(requests_per_minute=2)})
-    async with opened(database, redis_url, clock, parties) as admission:
+    owners = LimitOwners(Limits(tokens_per_day=350), {"app": Limits(requests_per_minute=2)})
+    async with opened(database, redis_url, clock, owners) as admission:
         await begin(admission, client("one", issuer="app"))
         reservation = await begin(admission, client("two", issuer="app"))
         of_issuer = await refusal(admission, client("three", issuer="app"))
@@ -294,12 +293,12 @@ async def test_bytes_of_a_client_without_such_a_limit_are_not_counted(admission:
     await admission.take_bytes(client(tokens_per_day=5), 600)
     await admission.take_bytes(LOCAL, 600)
 
-    assert await used(database, admission) == Standing()
+    assert await used(database, admission) == BudgetState()
 
 
 async def test_the_smallest_limit_of_a_file_holds(database: Database, clock: Clock) -> None:
-    parties = Parties(Limits(max_file_bytes=500), {"app": Limits(max_file_bytes=50)})
-    async with opened(database, None, clock, parties) as admission:
+    owners = LimitOwners(Limits(max_file_bytes=500), {"app": Limits(max_file_bytes=50)})
+    async with opened(database, None, clock, owners) as admission:
         admission.check_file(LOCAL, 500)
         admission.check_file(client(issuer="app", max_file_bytes=100), 50)
         with pytest.raises(FileTooLargeError, match="at most 50 "):
@@ -344,7 +343,7 @@ async def test_the_calls_of_a_replica_that_died_are_booked_once_at_their_estimat
             await asyncio.gather(alive.sweep(), alive.sweep())
             booked = await used(two, alive)
 
-            assert booked == Standing(Amounts(200, 20_000_000), Amounts())
+            assert booked == BudgetState(Amounts(200, 20_000_000), Amounts())
             await begin(alive, web)
         assert lost
 
@@ -377,7 +376,7 @@ async def test_everything_that_ended_is_written_before_the_end(database: Databas
         for call in calls:
             call.settle(Used(1, 1, 0.0))
 
-    assert await BudgetBook(database).standing("client:web", TODAY) == Standing(Amounts(40), Amounts())
+    assert await BudgetBook(database).state("client:web", TODAY) == BudgetState(Amounts(40), Amounts())
 
 
 async def test_while_the_database_is_away_limited_calls_are_refused_and_nothing_that_ended_is_lost(
@@ -398,7 +397,7 @@ async def test_while_the_database_is_away_limited_calls_are_refused_and_nothing_
             postgres.start()
 
         await begin(admission, web)
-        assert await used(database, admission) == Standing(Amounts(3), Amounts(100, 10_000_000))
+        assert await used(database, admission) == BudgetState(Amounts(3), Amounts(100, 10_000_000))
 
 
 @pytest.mark.parametrize("usage", [Used(10**30, 10**30, float("inf")), Used(-5, -5, float("nan"))])

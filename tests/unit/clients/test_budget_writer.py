@@ -8,9 +8,9 @@ import pytest
 from app.clients import budget_writer
 from app.clients.budget_writer import BudgetWriter
 from app.errors import StoreUnavailableError
-from app.store.budget_records import Amounts, Held, Hold, Settlement, Standing
+from app.store.budget_records import Amounts, BudgetState, Hold, HoldResult, Settlement
 
-ADMITTED = Held((Standing(),))
+ADMITTED = HoldResult((BudgetState(),))
 
 
 @dataclass
@@ -22,7 +22,7 @@ class Book:
     may_go_on: asyncio.Event = field(default_factory=asyncio.Event)
     is_writing: asyncio.Event = field(default_factory=asyncio.Event)
 
-    async def write(self, holds: Sequence[Hold], settlements: Sequence[Settlement]) -> list[Held]:
+    async def write(self, holds: Sequence[Hold], settlements: Sequence[Settlement]) -> list[HoldResult]:
         self.is_writing.set()
         await self.may_go_on.wait()
         if any(each.id == "spoilt" for each in holds):

@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 
 from app.clients.budgets import budgets_of, nanodollars
 from app.clients.identity import Limits
-from app.clients.parties import GATEWAY_KEY, Party, Whose
-from app.store.budget_records import Amounts, Budget, Held, Hold, Settlement, Standing
+from app.clients.limit_owners import GATEWAY_KEY, LimitOwner, OwnerKind
+from app.store.budget_records import Amounts, Budget, BudgetState, Hold, HoldResult, Settlement
 from app.store.budgets import KEPT_BUDGET_S, KEPT_SWEPT_S, BudgetBook
 from app.store.database import open_database
 from tests.unit.clients.clock import NOON
@@ -38,8 +38,8 @@ async def settle(book: BudgetBook, *settlements: Settlement) -> None:
     await book.write([], settlements)
 
 
-async def standing(book: BudgetBook, subject: str = "client:web") -> Standing:
-    return await book.standing(subject, "2025-11-25")
+async def standing(book: BudgetBook, subject: str = "client:web") -> BudgetState:
+    return await book.state(subject, "2025-11-25")
 
 
 async def test_what_is_held_counts_until_it_is_settled_to_what_was_used(book: BudgetBook) -> None:
@@ -47,8 +47,8 @@ async def test_what_is_held_counts_until_it_is_settled_to_what_was_used(book: Bu
     held = await standing(book)
     await settle(book, Settlement("a", tokens=20, cost=3))
 
-    assert held == Standing(Amounts(), Amounts(60, 7))
-    assert await standing(book) == Standing(Amounts(20, 3), Amounts())
+    assert held == BudgetState(Amounts(), Amounts(60, 7))
+    assert await standing(book) == BudgetState(Amounts(20, 3), Amounts())
 
 
 @pytest.mark.parametrize("kind", ["tokens", "cost", "bytes"])
@@ -66,14 +66,14 @@ async def test_a_budget_is_filled_to_its_limit_and_no_further(book: BudgetBook, 
 
 async def test_one_that_is_larger_than_the_limit_is_refused_though_nothing_was_used(book: BudgetBook) -> None:
     assert not await hold(book, "a", day(tokens=100), tokens=101)
-    assert await standing(book) == Standing()
+    assert await standing(book) == BudgetState()
 
 
 async def test_of_several_budgets_all_are_held_or_none(book: BudgetBook) -> None:
     await hold(book, "a", day(GATEWAY_KEY, tokens=100), tokens=90)
 
     assert not await hold(book, "b", day(tokens=100), day(GATEWAY_KEY, tokens=100), tokens=20)
-    assert await standing(book) == Standing()
+    assert await standing(book) == BudgetState()
 
 
 async def test_a_refusal_tells_which_budget_and_how_it_stands(book: BudgetBook) -> None:
@@ -81,7 +81,7 @@ async def test_a_refusal_tells_which_budget_and_how_it_stands(book: BudgetBook) 
 
     held = await book.write([Hold("b", (day(tokens=100),), Amounts(20), LEASE)], [])
 
-    assert held == [Held((Standing(Amounts(), Amounts(90)),), refused=day(tokens=100))]
+    assert held == [HoldResult((BudgetState(Amounts(), Amounts(90)),), refused=day(tokens=100))]
 
 
 async def test_of_a_batch_those_that_come_first_are_held_as_far_as_there_is_room(book: BudgetBook) -> None:
@@ -97,11 +97,11 @@ async def test_of_a_batch_those_that_come_first_are_held_as_far_as_there_is_room
     held = await book.write(batch, [])
 
     assert [each.refused and each.refused.subject for each in held] == [None, GATEWAY_KEY, "client:web", None, None]
-    assert [each.standings[-1].reserved.tokens for each in held] == [30, 30, 60, 1, 50]
-    assert await standing(book) == Standing(Amounts(), Amounts(50))
-    assert await standing(book, GATEWAY_KEY) == Standing(Amounts(), Amounts(50))
+    assert [each.states[-1].reserved.tokens for each in held] == [30, 30, 60, 1, 50]
+    assert await standing(book) == BudgetState(Amounts(), Amounts(50))
+    assert await standing(book, GATEWAY_KEY) == BudgetState(Amounts(), Amounts(50))
     await settle(book, *(Settlement(call, tokens=1, cost=0) for call in "abcde"))
-    assert await standing(book) == Standing(Amounts(2), Amounts())
+    assert await standing(book) == BudgetState(Amounts(2), Amounts())
 
 
 async def test_what_a_batch_settles_makes_room_for_what_it_holds(book: BudgetBook) -> None:
@@ -109,20 +109,20 @@ async def test_what_a_batch_settles_makes_room_for_what_it_holds(book: BudgetBoo
 
     held = await book.write([Hold("b", (day(tokens=100),), Amounts(90), LEASE)], [Settlement("a", 10, 0)])
 
-    assert held == [Held((Standing(Amounts(10), Amounts(90)),))]
+    assert held == [HoldResult((BudgetState(Amounts(10), Amounts(90)),))]
 
 
 async def test_bytes_that_one_budget_refuses_are_given_back_to_the_others(book: BudgetBook) -> None:
     await hold(book, "a", day(count=100), day(GATEWAY_KEY, count=10), count=11)
 
-    assert await standing(book) == Standing()
+    assert await standing(book) == BudgetState()
 
 
 async def test_an_overrun_is_booked_and_counts_against_the_next(book: BudgetBook) -> None:
     await hold(book, "a", day(tokens=100), tokens=10)
     await settle(book, Settlement("a", tokens=150, cost=0))
 
-    assert await standing(book) == Standing(Amounts(150), Amounts())
+    assert await standing(book) == BudgetState(Amounts(150), Amounts())
     assert not await hold(book, "b", day(tokens=100), tokens=1)
 
 
@@ -143,7 +143,7 @@ async def test_a_reservation_is_settled_once_however_often_it_is_said(book: Budg
     await settle(book, Settlement("a", tokens=20, cost=0))
     await settle(book, Settlement("a", tokens=20, cost=0), Settlement("never", tokens=5, cost=0))
 
-    assert await standing(book) == Standing(Amounts(20), Amounts())
+    assert await standing(book) == BudgetState(Amounts(20), Amounts())
 
 
 async def test_many_are_settled_at_once(book: BudgetBook) -> None:
@@ -151,8 +151,8 @@ async def test_many_are_settled_at_once(book: BudgetBook) -> None:
         await hold(book, str(number), day(f"client:{number % 3}", tokens=100), day(GATEWAY_KEY), tokens=5)
     await settle(book, *(Settlement(str(number), tokens=1, cost=2) for number in range(20)))
 
-    assert await standing(book, "client:0") == Standing(Amounts(7, 14), Amounts())
-    assert await standing(book, GATEWAY_KEY) == Standing(Amounts(20, 40), Amounts())
+    assert await standing(book, "client:0") == BudgetState(Amounts(7, 14), Amounts())
+    assert await standing(book, GATEWAY_KEY) == BudgetState(Amounts(20, 40), Amounts())
 
 
 async def test_a_call_that_nobody_answers_for_is_booked_at_its_estimate(book: BudgetBook) -> None:
@@ -161,7 +161,7 @@ async def test_a_call_that_nobody_answers_for_is_booked_at_its_estimate(book: Bu
     late = [await book.sweep(now=LEASE + 1) for _ in range(2)]
 
     assert (early, late) == (0, [1, 0])
-    assert await standing(book) == Standing(Amounts(60, 9), Amounts())
+    assert await standing(book) == BudgetState(Amounts(60, 9), Amounts())
 
 
 async def test_a_call_that_is_said_to_run_is_not_swept(book: BudgetBook) -> None:
@@ -177,7 +177,7 @@ async def test_a_call_that_was_swept_and_then_ends_is_booked_at_what_it_used(boo
     await settle(book, Settlement("slow", tokens=70, cost=4))
     await settle(book, Settlement("slow", tokens=70, cost=4))
 
-    assert await standing(book) == Standing(Amounts(70, 4), Amounts())
+    assert await standing(book) == BudgetState(Amounts(70, 4), Amounts())
 
 
 async def test_what_is_long_over_is_forgotten(book: BudgetBook) -> None:
@@ -188,8 +188,8 @@ async def test_what_is_long_over_is_forgotten(book: BudgetBook) -> None:
     kept = await standing(book)
     await book.sweep(now=MIDNIGHT + KEPT_BUDGET_S + 1)
 
-    assert kept == Standing(Amounts(60), Amounts())
-    assert await standing(book) == Standing()
+    assert kept == BudgetState(Amounts(60), Amounts())
+    assert await standing(book) == BudgetState()
 
 
 async def test_a_day_begins_with_nothing_used(book: BudgetBook) -> None:
@@ -209,7 +209,7 @@ async def test_of_many_at_once_on_several_replicas_exactly_as_many_are_held_as_f
         )
 
         assert sum(held) == 7
-        assert await standing(books[0]) == Standing(Amounts(), Amounts(700))
+        assert await standing(books[0]) == BudgetState(Amounts(), Amounts(700))
 
 
 async def test_replicas_that_hold_settle_prolong_and_sweep_at_once_never_wait_for_each_other(database_url: str) -> None:
@@ -227,7 +227,7 @@ async def test_replicas_that_hold_settle_prolong_and_sweep_at_once_never_wait_fo
 
         await asyncio.gather(*(calls(number) for number in range(8)))
 
-        assert await standing(books[0], GATEWAY_KEY) == Standing(Amounts(64), Amounts())
+        assert await standing(books[0], GATEWAY_KEY) == BudgetState(Amounts(64), Amounts())
 
 
 STEP = st.one_of(
@@ -273,14 +273,17 @@ async def _follow(url: str, rounds: list[list[tuple[str, int]]]) -> None:
             assert now.reserved.tokens >= 0
             assert now.used.tokens + now.reserved.tokens <= limit + overrun
         await settle(books[0], *(Settlement(call, tokens=held, cost=0) for call, held in running.items()))
-        assert await standing(books[1]) == Standing(Amounts(used + sum(running.values())), Amounts())
+        assert await standing(books[1]) == BudgetState(Amounts(used + sum(running.values())), Amounts())
 
 
 def test_budgets_are_days_and_months_of_utc_in_the_order_of_their_keys() -> None:
     limits = Limits(tokens_per_day=5, tokens_per_month=6, cost_per_month=0.25, bytes_per_day=7)
-    parties = [Party(Whose.CLIENT, "client:web", limits), Party(Whose.GATEWAY, GATEWAY_KEY, Limits(cost_per_day=1))]
+    owners = [
+        LimitOwner(OwnerKind.CLIENT, "client:web", limits),
+        LimitOwner(OwnerKind.GATEWAY, GATEWAY_KEY, Limits(cost_per_day=1)),
+    ]
 
-    found = [budget for _, budget in budgets_of(parties, NOON)]
+    found = [budget for _, budget in budgets_of(owners, NOON)]
 
     assert found == [
         Budget("client:web", "2025-11", MIDNIGHT - 25 * 86_400, MIDNIGHT + 5 * 86_400, tokens=6, cost=250_000_000),
@@ -292,7 +295,7 @@ def test_budgets_are_days_and_months_of_utc_in_the_order_of_their_keys() -> None
 
 def test_a_month_ends_with_its_year() -> None:
     last_second = 1_767_225_599.0
-    (_, budget), *_ = budgets_of([Party(Whose.GATEWAY, GATEWAY_KEY, Limits(tokens_per_month=1))], last_second)
+    (_, budget), *_ = budgets_of([LimitOwner(OwnerKind.GATEWAY, GATEWAY_KEY, Limits(tokens_per_month=1))], last_second)
 
     assert (budget.period, budget.ends_at) == ("2025-12", last_second + 1)
 

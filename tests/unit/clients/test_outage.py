@@ -4,8 +4,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from app.clients.counters import open_counters
-from app.clients.limits import Counter, Counters, Draw, OnOutage
+from app.clients.counters import Counter, CounterRequest, Counters, OnOutage, open_counters
 from app.clients.outage import RETRY_S
 from app.errors import StoreUnavailableError
 from tests.servers import ValkeyServer
@@ -20,11 +19,13 @@ async def away(valkey: ValkeyServer) -> AsyncIterator[ValkeyServer]:
     valkey.start()
 
 
-def draw(number: int, at: float = NOON, quota: int = 1) -> Draw:
-    return Draw(number, at, 1, (Counter("client:web:requests", quota),), (Counter("client:web:slots", quota),))
+def request_of(number: int, at: float = NOON, quota: int = 1) -> CounterRequest:
+    return CounterRequest(
+        number, at, 1, (Counter("client:web:requests", quota),), (Counter("client:web:slots", quota),)
+    )
 
 
-async def outcome(counters: Counters, each: Draw) -> str:
+async def outcome(counters: Counters, each: CounterRequest) -> str:
     try:
         return "refused" if (await counters.take(each)).refused is not None else "admitted"
     except StoreUnavailableError:
@@ -43,7 +44,7 @@ async def test_while_redis_is_away_the_setting_decides(
     away: ValkeyServer, on_outage: OnOutage, expected: list[str]
 ) -> None:
     async with open_counters(away.url, on_outage) as counters:
-        outcomes = [await outcome(counters, draw(call)) for call in (1, 2)]
+        outcomes = [await outcome(counters, request_of(call)) for call in (1, 2)]
 
         assert outcomes == expected
         assert counters.state == "away"
@@ -51,22 +52,22 @@ async def test_while_redis_is_away_the_setting_decides(
 
 async def test_a_call_that_was_counted_here_gives_back_here(away: ValkeyServer) -> None:
     async with open_counters(away.url, "local") as counters:
-        one = draw(1)
+        one = request_of(1)
         await counters.take(one)
         counters.close(one, -1, now=NOON)
 
-        assert await outcome(counters, draw(2)) == "admitted"
+        assert await outcome(counters, request_of(2)) == "admitted"
 
 
 async def test_an_outage_is_said_once_and_so_is_its_end(away: ValkeyServer, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.WARNING, "gateway.limits"):
         async with open_counters(away.url, "allow") as counters:
             for second in range(3):
-                await counters.take(draw(second, NOON + 10 * second))
+                await counters.take(request_of(second, NOON + 10 * second))
             away.start()
             state = counters.state
             for second in range(3):
-                await counters.take(draw(10 + second, NOON + 60 + second, quota=3))
+                await counters.take(request_of(10 + second, NOON + 60 + second, quota=3))
 
             assert (state, counters.state) == ("away", "ok")
 
@@ -75,10 +76,10 @@ async def test_an_outage_is_said_once_and_so_is_its_end(away: ValkeyServer, capl
 
 async def test_a_server_that_is_away_is_asked_again_only_after_a_while(away: ValkeyServer) -> None:
     async with open_counters(away.url, "local") as counters:
-        await counters.take(draw(1))
+        await counters.take(request_of(1))
         away.start()
-        still = await outcome(counters, draw(2, NOON + RETRY_S / 2))
-        again = await outcome(counters, draw(2, NOON + RETRY_S))
+        still = await outcome(counters, request_of(2, NOON + RETRY_S / 2))
+        again = await outcome(counters, request_of(2, NOON + RETRY_S))
 
     assert (still, again) == ("refused", "admitted")
 
@@ -98,16 +99,16 @@ async def test_the_sweep_finds_out_even_when_nobody_calls(valkey: ValkeyServer) 
 
 async def test_a_server_that_was_restarted_between_two_calls_is_not_an_outage(valkey: ValkeyServer) -> None:
     async with open_counters(valkey.url, "refuse") as counters:
-        await counters.take(draw(1))
+        await counters.take(request_of(1))
         valkey.stop()
         valkey.start()
 
-        assert await outcome(counters, draw(2)) == "admitted"
+        assert await outcome(counters, request_of(2)) == "admitted"
 
 
 async def test_giving_back_while_redis_is_away_fails_nobody(valkey: ValkeyServer) -> None:
     async with open_counters(valkey.url, "local") as counters:
-        one = draw(1)
+        one = request_of(1)
         await counters.take(one)
         valkey.stop()
         counters.close(one, 0, now=NOON)

@@ -1,9 +1,11 @@
-from app.clients.rate_headers import NO_QUOTAS, Policies, Policy, Quotas, rate_headers
+from app.clients.rate_headers import NO_QUOTAS, QuotaPolicies, QuotaPolicy, Quotas, rate_headers
 
 
 def test_each_limit_is_an_item_of_both_fields() -> None:
-    requests = Policies([Policy("requests", 60, window_s=60)])
-    others = Policies([Policy("concurrent-requests", 4, "concurrent-requests"), Policy("tokens", 9, "tokens", 60)])
+    requests = QuotaPolicies([QuotaPolicy("requests", 60, window_s=60)])
+    others = QuotaPolicies(
+        [QuotaPolicy("concurrent-requests", 4, "concurrent-requests"), QuotaPolicy("tokens", 9, "tokens", 60)]
+    )
 
     assert rate_headers(Quotas((requests, others), [59, 42, 3, 8, 5])) == {
         "RateLimit-Policy": '"requests";q=60;w=60, "concurrent-requests";q=4;qu="concurrent-requests", '

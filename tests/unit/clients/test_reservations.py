@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Collection, Sequence
 import pytest
 
 from app.clients.reservations import Reservations
-from app.store.budget_records import Amounts, Budget, Held, Hold, Settlement, Standing
+from app.store.budget_records import Amounts, Budget, BudgetState, Hold, HoldResult, Settlement
 from app.store.budgets import BudgetBook
 from app.store.database import Database
 from tests.unit.clients.clock import NOON, Clock
@@ -25,7 +25,7 @@ class CountingBook(BudgetBook):
 
     transactions = 0
 
-    async def write(self, holds: Sequence[Hold], settlements: Collection[Settlement]) -> list[Held]:
+    async def write(self, holds: Sequence[Hold], settlements: Collection[Settlement]) -> list[HoldResult]:
         self.transactions += 1
         return await super().write(holds, settlements)
 
@@ -42,9 +42,9 @@ async def reservations(book: CountingBook, clock: Clock) -> AsyncIterator[Reserv
         yield reservations
 
 
-async def standing(reservations: Reservations, book: CountingBook) -> Standing:
+async def standing(reservations: Reservations, book: CountingBook) -> BudgetState:
     await reservations.drained()
-    return await book.standing("client:web", DAY)
+    return await book.state("client:web", DAY)
 
 
 async def test_concurrent_calls_hold_exactly_their_own_amounts_in_a_shared_transaction(
@@ -54,7 +54,7 @@ async def test_concurrent_calls_hold_exactly_their_own_amounts_in_a_shared_trans
 
     assert len({reservation for reservation, _ in held}) == 40
     assert book.transactions <= 2
-    assert await standing(reservations, book) == Standing(Amounts(), Amounts(4_000, 280))
+    assert await standing(reservations, book) == BudgetState(Amounts(), Amounts(4_000, 280))
 
 
 async def test_concurrent_calls_use_a_budget_to_its_end_and_never_beyond(
@@ -75,7 +75,7 @@ async def test_a_hold_that_is_cancelled_while_its_transaction_runs_is_given_back
 
     await asyncio.wait((holding,))
     assert holding.cancelled()
-    assert await standing(reservations, book) == Standing()
+    assert await standing(reservations, book) == BudgetState()
 
 
 async def test_a_reservation_is_ended_once(reservations: Reservations, book: CountingBook) -> None:
@@ -83,4 +83,4 @@ async def test_a_reservation_is_ended_once(reservations: Reservations, book: Cou
     reservations.end(reservation, tokens=40, cost=3)
     reservations.end(reservation, tokens=90, cost=9)
 
-    assert await standing(reservations, book) == Standing(Amounts(40, 3), Amounts())
+    assert await standing(reservations, book) == BudgetState(Amounts(40, 3), Amounts())

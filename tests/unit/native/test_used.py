@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from app.gemini.answer import Usage
 from app.native.reading import read_generation, read_interaction, read_live, read_openai
-from app.native.used import MAX_TAIL_BYTES, Json, Said, UsageReader
+from app.native.used import MAX_TAIL_BYTES, Json, RelayedUsage, UsageReader
 from tests.native_bodies import pieces
 
 METADATA = {
@@ -31,7 +31,7 @@ def response(text: str, **usage: object) -> dict[str, object]:
     }
 
 
-def read(*texts: bytes, is_stream: bool = False, is_gzip: bool = False) -> Said:
+def read(*texts: bytes, is_stream: bool = False, is_gzip: bool = False) -> RelayedUsage:
     reader = UsageReader(read_generation, b"usageMetadata", is_stream=is_stream, is_gzip=is_gzip)
     for text in texts:
         reader.feed(text)
@@ -118,7 +118,7 @@ def test_what_a_model_writes_is_not_taken_for_its_usage(size: int) -> None:
 
 
 def test_usage_that_is_not_there_is_not_made_up() -> None:
-    assert read(b"{}") == Said()
+    assert read(b"{}") == RelayedUsage()
     assert read(b"not json").usage is None
     assert read(b"").usage is None
     assert read(b"garbage", is_gzip=True).usage is None

@@ -5,7 +5,7 @@ import pytest
 
 from app.clients.admission import open_admission
 from app.clients.identity import LOCAL, Client, Limits
-from app.clients.parties import GATEWAY_KEY, Parties
+from app.clients.limit_owners import GATEWAY_KEY, LimitOwners
 from app.errors import RateLimitedError
 from app.settings import LimitValues, Settings, SettingsError, read
 from app.store.database import open_database
@@ -14,22 +14,22 @@ GATEWAY = Limits(requests_per_minute=9)
 ISSUER = Limits(requests_per_minute=5)
 
 
-def keys(parties: Parties, client: Client) -> list[str]:
-    return [party.key for party in parties.of(client)]
+def keys(owners: LimitOwners, client: Client) -> list[str]:
+    return [owner.key for owner in owners.of(client)]
 
 
 def test_nobody_has_limits_unless_they_are_set() -> None:
-    assert keys(Parties(), LOCAL) == []
-    assert keys(Parties(Limits(), {"app": Limits()}), Client("a", "a", limits=Limits(), issuer="app")) == []
+    assert keys(LimitOwners(), LOCAL) == []
+    assert keys(LimitOwners(Limits(), {"app": Limits()}), Client("a", "a", limits=Limits(), issuer="app")) == []
 
 
 def test_the_clients_own_limits_come_first_and_the_gateways_last() -> None:
-    parties = Parties(GATEWAY, {"https://login": ISSUER})
+    owners = LimitOwners(GATEWAY, {"https://login": ISSUER})
     limited = Client("a", "a", limits=Limits(tokens_per_day=1), issuer="https://login")
 
-    assert keys(parties, limited) == ["client:a", "issuer:https://login", GATEWAY_KEY]
-    assert keys(parties, limited) == sorted(keys(parties, limited))
-    assert keys(parties, Client("b", "b", issuer="elsewhere")) == [GATEWAY_KEY]
+    assert keys(owners, limited) == ["client:a", "issuer:https://login", GATEWAY_KEY]
+    assert keys(owners, limited) == sorted(keys(owners, limited))
+    assert keys(owners, Client("b", "b", issuer="elsewhere")) == [GATEWAY_KEY]
 
 
 def test_a_setting_names_every_limit_that_a_client_may_have() -> None:
@@ -40,10 +40,10 @@ def test_limits_are_read_from_the_environment(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setenv("GATEWAY_LIMITS", '{"requests_per_minute": 9}')
     monkeypatch.setenv("ISSUER_LIMITS", '{"https://login": {"requests_per_minute": 5, "cost_per_day": 0.5}}')
 
-    parties = Parties.of_settings(read(Settings))
+    owners = LimitOwners.of_settings(read(Settings))
 
-    found = parties.of(Client("a", "a", issuer="https://login"))
-    assert [party.limits for party in found] == [Limits(requests_per_minute=5, cost_per_day=0.5), GATEWAY]
+    found = owners.of(Client("a", "a", issuer="https://login"))
+    assert [owner.limits for owner in found] == [Limits(requests_per_minute=5, cost_per_day=0.5), GATEWAY]
 
 
 @pytest.mark.parametrize(

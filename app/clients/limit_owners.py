@@ -1,6 +1,6 @@
-"""Whose limits a call is held to: the client's own, its issuer's (a group of clients), and the whole gateway's.
+"""The owners of the limits that hold for a client: the client itself, its issuer (a group), and the whole gateway.
 
-It knows what is limited and for whom, and nothing of how it is counted.
+This module knows limits and their owners, and nothing of counting.
 """
 
 from collections.abc import Mapping
@@ -11,8 +11,8 @@ from app.clients.identity import NO_LIMITS, Client, Limits
 from app.settings import Settings
 
 
-class Whose(StrEnum):
-    """Whose a limit is."""
+class OwnerKind(StrEnum):
+    """The kind of a limit's owner."""
 
     CLIENT = "client"
     ISSUER = "issuer"
@@ -20,41 +20,41 @@ class Whose(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Party:
-    """One that has limits. `key` tells it from all others, in every store, for ever."""
+class LimitOwner:
+    """An owner of limits. `key` is unique in every store and never changes."""
 
-    whose: Whose
+    kind: OwnerKind
     key: str
     limits: Limits
 
 
 GATEWAY_KEY = "total"
-"""Sorts behind every `client:` and `issuer:`: rows are locked in the order of their keys, and this one is everybody's,
-so that it is locked last and held for the shortest time."""
+"""Sorts after every `client:` and `issuer:`. Rows are locked in the order of their keys, and this one belongs to every
+call, so that it is locked last and for the shortest time."""
 
 
-class Parties:
-    """Finds the parties whose limits hold for a client."""
+class LimitOwners:
+    """Finds the owners whose limits hold for a client."""
 
     def __init__(self, gateway: Limits = NO_LIMITS, issuers: Mapping[str, Limits] | None = None) -> None:
-        self._gateway = () if gateway == NO_LIMITS else (Party(Whose.GATEWAY, GATEWAY_KEY, gateway),)
+        self._gateway = () if gateway == NO_LIMITS else (LimitOwner(OwnerKind.GATEWAY, GATEWAY_KEY, gateway),)
         self._issuers = {
-            issuer: Party(Whose.ISSUER, f"issuer:{issuer}", limits)
+            issuer: LimitOwner(OwnerKind.ISSUER, f"issuer:{issuer}", limits)
             for issuer, limits in (issuers or {}).items()
             if limits != NO_LIMITS
         }
 
     @classmethod
-    def of_settings(cls, settings: Settings) -> "Parties":
+    def of_settings(cls, settings: Settings) -> "LimitOwners":
         """Take the gateway's and the issuers' limits from the settings."""
         issuers = {name: Limits(**values.model_dump()) for name, values in (settings.issuer_limits or {}).items()}
         return cls(Limits(**settings.gateway_limits.model_dump()) if settings.gateway_limits else NO_LIMITS, issuers)
 
-    def of(self, client: Client) -> tuple[Party, ...]:
-        """Give those that have limits, in the order in which their rows are locked; nobody is the usual answer."""
+    def of(self, client: Client) -> tuple[LimitOwner, ...]:
+        """Return the owners that have limits, in the order in which their rows are locked; usually none."""
         found = self._gateway
         if client.issuer is not None and client.issuer in self._issuers:
             found = (self._issuers[client.issuer], *found)
         if client.limits != NO_LIMITS:
-            found = (Party(Whose.CLIENT, f"client:{client.id}", client.limits), *found)
+            found = (LimitOwner(OwnerKind.CLIENT, f"client:{client.id}", client.limits), *found)
         return found
