@@ -6,10 +6,10 @@ It is the same for generate, chat and both ways of answering.
 """
 
 import asyncio
+import secrets
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Any
 
 from app.api.asking import Asking
@@ -21,7 +21,6 @@ from app.api.services import Services
 from app.errors import UpstreamTimeoutError
 from app.gemini.answer import AnswerReader
 from app.gemini.request import GenerateRequest, Options
-from app.ids import new_id
 from app.media.intake import Intake
 
 PROGRESS_S = 1.0
@@ -49,7 +48,7 @@ class Call:
     options: Options
     call_options: CallOptions
     intake: Intake | None = None
-    id: str = field(default_factory=partial(new_id, "gen_"))
+    id: str = field(default_factory=lambda: f"gen_{secrets.token_hex(12)}")
     _deadline: float = 0.0
 
     def __post_init__(self) -> None:

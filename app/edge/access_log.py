@@ -1,19 +1,19 @@
-"""One id, one log line and one safety net for each request.
+"""Give each request an id, a log line, and an answer to each exception that escapes the application.
 
-The line names the route's template, never the path, the query or a header: those can carry keys and prompts. For the
+The line names the route's template, never the path, the query or a header, which can carry keys and prompts. For the
 same reason an unexpected exception is logged as its type and its frames, without its message.
 """
 
 import logging
 import re
+import secrets
 import traceback
 from dataclasses import dataclass
-from time import perf_counter, time
+from time import perf_counter
 from typing import TYPE_CHECKING
 
 from app.edge.reply import error_response, reply
 from app.errors import ClientGoneError, GatewayError, InternalError
-from app.ids import new_id
 
 if TYPE_CHECKING:
     import asyncio
@@ -32,27 +32,9 @@ _STARTS = frozenset({"http.response.start", "websocket.http.response.start", "we
 _BODIES = frozenset({"http.response.body", "websocket.http.response.body"})
 
 
-class _Line(logging.LogRecord):
-    """A record of the access log. All of them are the same but for what they say and when, so that is all that is made.
-
-    Not what `info()` makes, which looks through the stack for its caller, and no line shows that.
-    """
-
-    def __init__(self, values: tuple[object, ...]) -> None:
-        now = time()
-        fields = self.__dict__
-        fields.update(_SAME)
-        fields["args"] = values
-        fields["created"] = now
-        fields["msecs"] = int(now % 1 * 1000) + 0.0
-
-
-_SAME = vars(_access.makeRecord(_access.name, logging.INFO, __file__, 0, _LINE, (), None))
-
-
 @dataclass(slots=True)
 class Exchanged:
-    """A request that has ended, as it was measured; times in milliseconds since its head was read."""
+    """The measurements of a request that has ended; times in milliseconds since its head was read."""
 
     status: int
     total_ms: float
@@ -64,9 +46,9 @@ class Exchanged:
 class AccessLog:
     """ASGI middleware for HTTP and WebSocket scopes, directly inside CORS.
 
-    It sets `scope["gateway.request_id"]` (the client's X-Request-Id when that is well formed) and
-    `scope["gateway.base_url"]`, answers with X-Request-Id, and renders what escapes the application. `on_end` is told
-    of each request that has ended.
+    It sets `scope["gateway.request_id"]` (the client's X-Request-Id if well formed) and `scope["gateway.base_url"]`,
+    adds X-Request-Id to the answer, and renders each error that escapes the application. `on_end` is called for each
+    request that has ended.
     """
 
     def __init__(
@@ -81,7 +63,7 @@ class AccessLog:
         self._on_end = on_end
 
     async def __call__(self, scope: "Scope", receive: "Receive", send: "Send") -> None:
-        """Run the application, and log."""
+        """Run the application, then log the request."""
         if scope["type"] not in {"http", "websocket"}:
             await self._app(scope, receive, send)
             return
@@ -97,7 +79,7 @@ class AccessLog:
             await self._rescue(exchange, error)
         except Exception as error:
             _log_defect(error, exchange)
-            await self._rescue(exchange, InternalError("The gateway failed; its log has the request_id."))
+            await self._rescue(exchange, InternalError("The gateway failed. Its log names the cause by request_id."))
         finally:
             ended = exchange.ended()
             if self._on_end is not None:
@@ -105,13 +87,13 @@ class AccessLog:
             exchange.log(ended)
 
     async def _rescue(self, exchange: "_Exchange", error: GatewayError) -> None:
-        # An answer that has begun cannot be mended: it stays unfinished, and the server cuts the connection.
+        # An answer that has begun stays unfinished, and the server cuts the connection.
         if exchange.status == 0:
             await reply(exchange.scope, exchange.send, error)
 
 
 class _Exchange:
-    """One request as it is measured."""
+    """The measurements of a request that runs."""
 
     __slots__ = (
         "_began_at",
@@ -146,15 +128,18 @@ class _Exchange:
 
     async def send(self, message: "Message") -> None:
         kind = message["type"]
-        if kind in _BODIES:
-            self.bytes_out += len(message.get("body", b""))
-        elif kind in _STARTS:
-            self.status = message.get("status", 101)
-            self._first_byte_at = perf_counter()
-            message["headers"] = [*message.get("headers", ()), (b"x-request-id", self._request_id)]
-        elif kind == "websocket.close" and self.status == 0:
-            self.status = 403
+        if kind not in _STARTS:
+            if kind in _BODIES:
+                self.bytes_out += len(message.get("body", b""))
+            elif kind == "websocket.close" and self.status == 0:
+                self.status = 403
+            await self._send(message)
+            return
+        message["headers"] = [*message.get("headers", ()), (b"x-request-id", self._request_id)]
         await self._send(message)
+        # Noted only now: the server refuses a head with a broken header, and then the error can still be answered.
+        self.status = message.get("status", 101)
+        self._first_byte_at = perf_counter()
 
     def ended(self) -> "Exchanged":
         hangup: asyncio.Future[None] | None = self.scope.get("extensions", {}).get("gateway.hangup")
@@ -169,10 +154,9 @@ class _Exchange:
         )
 
     def log(self, ended: "Exchanged") -> None:
-        if not _access.isEnabledFor(logging.INFO):
-            return
         scope = self.scope
-        values = (
+        _access.info(
+            _LINE,
             scope.get("method", "WEBSOCKET"),
             getattr(scope.get("route"), "path", "-"),
             ended.status,
@@ -181,14 +165,13 @@ class _Exchange:
             ended.bytes_out,
             scope["gateway.request_id"],
         )
-        _access.handle(_Line(values))
 
 
 def _request_id(scope: "Scope") -> bytes:
     for name, value in scope["headers"]:
         if name == b"x-request-id" and _CLIENT_ID.fullmatch(value):
             return bytes(value)
-    return new_id("req_").encode("ascii")
+    return f"req_{secrets.token_hex(12)}".encode("ascii")
 
 
 def _log_defect(error: BaseException, exchange: _Exchange) -> None:

@@ -1,25 +1,21 @@
-"""One request and its answer on a connection: uvicorn's cycle, and what it lacks.
+"""One request and its answer on a connection: uvicorn's cycle, with four additions.
 
-It adds four things: an answer that begins before the body has ended closes the connection gently; what an answer begins
-with goes out in one piece, at the end of the loop's turn; a body whose framing breaks is an error that the
-application's `receive()` raises; and a future that completes when the client leaves. The head it writes itself.
-It knows no application and no limit.
+An answer that begins before the end of the body closes the connection gently. The beginning of an answer leaves in one
+piece, at the end of the loop's turn. `receive()` raises an error if the framing of the body is broken. A future
+completes when the client leaves. The module knows no application and no limit.
 """
 
 import asyncio
-from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Protocol
 
 from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
-from app.edge.answer_head import head_of
 from app.errors import GatewayError
 
 if TYPE_CHECKING:
-    from uvicorn._types import ASGIReceiveEvent, ASGISendEvent, HTTPResponseStartEvent
+    from uvicorn._types import ASGIReceiveEvent, ASGISendEvent
 
 _MAX_HELD_BYTES = 1 << 14
-_BODILESS = frozenset({204, 304})
 
 
 class Connection(Protocol):
@@ -33,54 +29,32 @@ class Connection(Protocol):
 
 
 class Cycle(RequestResponseCycle):
-    """uvicorn's cycle with a hang-up future, a gentle close, and faults in the body.
+    """uvicorn's cycle with a hang-up future, a gentle close, and errors in the body.
 
-    Its transport is an `AnswerTransport`. `hangup` and `fault` are set by the protocol that makes it.
+    Its transport is an `AnswerTransport`. The protocol that makes a cycle sets `hangup` and `fault`.
     """
 
     transport: "AnswerTransport"
     hangup: "asyncio.Future[None]"
     fault: GatewayError | None = None
 
-    def send(self, message: "ASGISendEvent") -> "Coroutine[None, None, None]":
-        """Send one ASGI message. A plain function, so that the ordinary call costs one test and no coroutine more."""
-        if self.more_body and not self.response_started:
+    async def send(self, message: "ASGISendEvent") -> None:
+        """Send one ASGI message. Raises RuntimeError for headers that would break the head; no byte is sent then."""
+        is_head = not self.response_started
+        if is_head and self.more_body:
             self.keep_alive = False
             self.transport.lingers = True
-        if message["type"] != "http.response.start" or self.response_started:
-            return super().send(message)
-        return self._begin(message)
-
-    async def _begin(self, message: "HTTPResponseStartEvent") -> None:
-        """Send the head, in uvicorn's place. Raises ValueError for headers that HTTP does not allow."""
-        if self.flow.write_paused and not self.disconnected:
-            await self.flow.drain()
-        if self.disconnected:
-            return
-        status = message["status"]
-        lines, framing = head_of(status, [*self.default_headers, *message.get("headers", ())])
-        self.response_started = True
-        self.waiting_for_100_continue = False
-        if framing.closes:
-            self.keep_alive = False
-        elif not self.keep_alive:
-            lines.append(b"connection: close\r\n")
-        if framing.content_length is not None:
-            self.chunked_encoding = False
-            self.expected_content_length = framing.content_length
-        elif framing.is_chunked:
-            self.chunked_encoding = True
-        elif self.scope["method"] != "HEAD" and status not in _BODILESS:
-            self.chunked_encoding = True
-            lines.append(b"transfer-encoding: chunked\r\n")
-        lines.append(b"\r\n")
-        self.transport.write(b"".join(lines))
+        try:
+            await super().send(message)
+        except RuntimeError:
+            if is_head:
+                # uvicorn notes the start before it checks the headers. Undone, so that an error can still be answered.
+                self.response_started = False
+                self.chunked_encoding, self.expected_content_length = None, 0
+            raise
 
     async def receive(self) -> "ASGIReceiveEvent":
-        """Give the next ASGI message.
-
-        Raises the fault when the body's framing is broken.
-        """
+        """Return the next ASGI message. Raises the fault if the framing of the body is broken."""
         message: ASGIReceiveEvent
         if self.fault is None or self.disconnected or self.response_complete:
             message = await super().receive()
@@ -94,7 +68,7 @@ class Cycle(RequestResponseCycle):
         self.message_event.set()
 
     def hang_up(self) -> None:
-        """Tell everyone who waits that the client has gone."""
+        """Tell the waiting request that its client has left."""
         if self.response_complete:
             return
         self.disconnected = True

@@ -6,6 +6,7 @@ The endpoints say what is asked and how the outcome is told; they do not know ho
 """
 
 import asyncio
+import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -26,7 +27,6 @@ from app.edge.hangup import until_hangup
 from app.errors import FieldError, InvalidFieldError, UpstreamTimeoutError
 from app.gemini.answer import Answer, AnswerReader
 from app.gemini.request import GenerateRequest, Options, Part, TextPart, Turn
-from app.ids import new_id
 from app.media.intake import Intake, Policy
 from app.tasks.running import Ending, Outcome, Run, run_long, run_once
 from app.tasks.task import Gathering, Question, TaskWarning
@@ -172,7 +172,7 @@ async def open_task(request: Request, spec: TaskSpec) -> AsyncIterator[TaskCall]
                 keep_file = bool(draft.values.get("keep_file"))
                 asking = Asking(services, draft.media, intake, model=model, keep_file=keep_file)
                 media = TaskMedia(services, draft.media)
-                yield TaskCall(services, draft, intake, media, asking, new_id("task_"))
+                yield TaskCall(services, draft, intake, media, asking, f"task_{secrets.token_hex(12)}")
         except TimeoutError:
             advice = "raise timeout_s or ask for less" if "timeout_s" in spec.form.fields else "ask for less"
             raise UpstreamTimeoutError(f"The answer was not there within {timeout_s:g} s; {advice}.") from None
