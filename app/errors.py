@@ -515,7 +515,7 @@ def _family(root: type[GatewayError]) -> list[type[GatewayError]]:
 
 
 PROBLEMS: Mapping[str, type[GatewayError]] = {kind.code: kind for kind in _family(GatewayError)}
-"""Every problem code, in the order of this file: the closed list that the README and `/problems/<code>` show."""
+"""Every problem code, in the order of this file: the closed list that `docs/errors.md` and `/problems/<code>` show."""
 
 
 class Surface(Enum):

