@@ -43,7 +43,7 @@ class GatewayError(Exception):
     status: ClassVar[int] = 500
     code: ClassVar[str] = "internal"
     title: ClassVar[str] = "The gateway failed"
-    advice: ClassVar[str] = "Try again; if it happens again, tell the operator the request_id."
+    advice: ClassVar[str] = "Try again; if the error returns, tell the operator the `request_id`."
     is_retryable: ClassVar[bool] = False
     google_status: ClassVar[int | None] = None
     """The status on Google's surface, where Gemini itself answers otherwise than our REST surface does."""
@@ -71,22 +71,22 @@ class GatewayError(Exception):
 
 
 class InternalError(GatewayError):
-    """A defect of the gateway's own."""
+    """A defect of the gateway."""
 
     is_retryable = True
 
 
 class MalformedRequestError(GatewayError):
-    """The bytes are not what their own framing says: broken multipart, broken JSON, broken HTTP."""
+    """The body does not match its own format: broken multipart, broken JSON or broken HTTP."""
 
     status = 400
     code = "malformed-request"
     title = "The request cannot be read"
-    advice = "Compare the body with its Content-Type; a form must end with its closing boundary."
+    advice = "Compare the body with its `Content-Type`; a form must end with its closing boundary."
 
 
 class WrongClaimError(GatewayError):
-    """A `file_size` or `sha256` that the bytes do not bear out."""
+    """The file's bytes do not match the `file_size` or `sha256` that the request gives."""
 
     status = 400
     code = "wrong-claim"
@@ -95,91 +95,91 @@ class WrongClaimError(GatewayError):
 
 
 class UnauthenticatedError(GatewayError):
-    """No credential, or one that is not valid."""
+    """The request has no credential, more than one, or an invalid one."""
 
     status = 401
     code = "unauthenticated"
     title = "A credential is needed"
-    advice = "Send a valid client key as Authorization: Bearer."
+    advice = "Send one valid key or token as `Authorization: Bearer`."
 
 
 class ForbiddenError(GatewayError):
-    """A known client that may not do this: a scope, a model or a browser origin that it does not have."""
+    """The client is known but lacks the permission: a scope, a model or a browser origin."""
 
     status = 403
     code = "forbidden"
-    title = "This client may not do that"
+    title = "This client lacks the permission"
     advice = "Use a key that has the scope, the model or the origin that the detail names, or ask the operator for one."
 
 
 class ForbiddenOriginError(GatewayError):
-    """A browser page of an origin that is not allowed, or a forwarded request to an open gateway."""
+    """The request comes from a browser page whose origin is not allowed, or a proxy forwarded it to an open gateway."""
 
     status = 403
     code = "forbidden-origin"
     title = "This origin may not call the gateway"
-    advice = "Add the page's origin to CORS_ORIGINS, or call from your own backend."
+    advice = "Add the page's origin to `CORS_ORIGINS`, or call from your own backend."
 
 
 class NotFoundError(GatewayError):
-    """No such path."""
+    """The path does not exist."""
 
     status = 404
     code = "not-found"
-    title = "There is nothing here"
-    advice = "See /docs for the operations that exist."
+    title = "There is nothing at this path"
+    advice = "See `/docs` for the operations that exist."
 
 
 class FileNotFoundProblemError(GatewayError):
-    """A file that does not exist, is gone, or is another client's: the three are not told apart."""
+    """The file does not exist, has expired, or belongs to another client; the answer is the same for all three."""
 
     status = 404
     code = "file-not-found"
     title = "There is no such file"
-    advice = "Files live 48 hours. Upload it again and use the new id."
+    advice = "Gemini keeps files for 48 hours. Upload the file again and use the new id."
     google_status = 403
 
 
 class CacheNotFoundError(GatewayError):
-    """A cache that does not exist, has expired, or is another client's: the three are not told apart."""
+    """The cache does not exist, has expired, or belongs to another client; the answer is the same for all three."""
 
     status = 404
     code = "cache-not-found"
     title = "There is no such cache"
-    advice = "Caches end at their expireTime. Make a new one and use its name."
+    advice = "Caches end at their `expireTime`. Create a cache and use its name."
     google_status = 403
 
 
 class ResourceNotFoundError(GatewayError):
-    """A batch, an interaction or an operation that does not exist, is gone, or is another client's."""
+    """The batch, interaction or operation does not exist, is deleted, or belongs to another client."""
 
     status = 404
     code = "resource-not-found"
     title = "There is no such batch, interaction or operation"
-    advice = "Use the name that its creation answered; only the client that made it can see it."
+    advice = "Use the name from the answer that created the object; only the client that created it can use it."
 
 
 class MethodNotAllowedError(GatewayError):
-    """The path exists, the method does not."""
+    """The path exists, but not with this method."""
 
     status = 405
     code = "method-not-allowed"
     title = "The method is not allowed here"
-    advice = "Use a method that the Allow header names."
+    advice = "Use a method that the `Allow` header names."
 
 
 class SlowBodyError(GatewayError):
-    """The body stalled, or came slower than the minimum rate."""
+    """The body stalled, or arrived below the minimum rate."""
 
     status = 408
     code = "slow-body"
-    title = "The body came too slowly"
-    advice = "Send again on a better network, or upload the file by itself first."
+    title = "The body arrived too slowly"
+    advice = "Send the request again on a faster network, or upload the file by itself first."
     is_retryable = True
 
 
 class BytesNeededError(GatewayError):
-    """What is asked needs the file's own bytes, which are not here: it was uploaded before, or is too large to hold."""
+    """The operation needs the file's own bytes, but the file was uploaded before or is too large to hold in memory."""
 
     status = 409
     code = "bytes-needed"
@@ -188,7 +188,7 @@ class BytesNeededError(GatewayError):
 
 
 class NameTakenError(GatewayError):
-    """A name that the client has given to another of its files, which is still there."""
+    """Another file of this client has the name."""
 
     status = 409
     code = "name-taken"
@@ -197,35 +197,35 @@ class NameTakenError(GatewayError):
 
 
 class OffsetConflictError(GatewayError):
-    """A chunk of an upload that does not go on where the upload stands."""
+    """The chunk does not continue the upload at its current offset."""
 
     status = 409
     code = "offset-conflict"
-    title = "The chunk does not fit"
-    advice = "Ask the upload how much it has, and go on from there."
+    title = "The chunk does not continue the upload"
+    advice = "Query the upload's offset and continue from there."
     google_status = 400
 
 
 class LengthRequiredError(GatewayError):
-    """Gemini takes no upload of unknown length, and none was given."""
+    """Gemini accepts no upload of unknown length, and the request gives no length."""
 
     status = 411
     code = "length-required"
     title = "The file's length is needed"
-    advice = "Give file_size (bytes) before the file part, or a Content-Length with a raw body."
+    advice = "Give `file_size` (bytes) before the file part, or a `Content-Length` with a raw body."
 
 
 class BodyTooLargeError(GatewayError):
-    """A body over its limit."""
+    """The body exceeds its limit."""
 
     status = 413
     code = "body-too-large"
     title = "The body is too large"
-    advice = "Send large media as file parts of /generate or to /files, not inside JSON."
+    advice = "Send large media as file parts of `/generate` or to `/files`, not inside JSON."
 
 
 class FileTooLargeError(GatewayError):
-    """A file over the limit."""
+    """The file exceeds its limit."""
 
     status = 413
     code = "file-too-large"
@@ -234,7 +234,7 @@ class FileTooLargeError(GatewayError):
 
 
 class FieldsTooLargeError(GatewayError):
-    """The form's fields together are over their limit."""
+    """The fields of the form together exceed their limit."""
 
     status = 413
     code = "fields-too-large"
@@ -243,44 +243,44 @@ class FieldsTooLargeError(GatewayError):
 
 
 class UnsupportedMediaTypeError(GatewayError):
-    """The request's own Content-Type is not the operation's."""
+    """The operation does not accept the request's `Content-Type`."""
 
     status = 415
     code = "unsupported-media-type"
-    title = "This Content-Type is not taken here"
+    title = "This Content-Type is not accepted here"
     advice = "Use the content type that the operation documents."
 
 
 class UnsupportedFileTypeError(GatewayError):
-    """A file of a type that Gemini does not take, or that is not what it calls itself."""
+    """Gemini does not accept files of this type, or the bytes are of another kind than declared."""
 
     status = 415
     code = "unsupported-file-type"
     title = "This file's type is not supported"
-    advice = "Convert the file to a supported type, or correct the type it declares."
+    advice = "Convert the file to a supported type, or correct the declared type."
 
 
 class ForeignHostError(GatewayError):
-    """A Host that is not the gateway's."""
+    """The gateway does not serve the request's `Host`."""
 
     status = 421
     code = "foreign-host"
     title = "This host is not served here"
-    advice = "Add the name to ALLOWED_HOSTS, or set PUBLIC_URL."
+    advice = "Add the name to `ALLOWED_HOSTS`, or set `PUBLIC_URL`."
 
 
 class InvalidFieldError(GatewayError):
-    """A field whose value is not allowed, or that is unknown."""
+    """A field is unknown, or its value is not allowed."""
 
     status = 422
     code = "invalid-field"
     title = "A field is not valid"
-    advice = "See errors: each names the field, what came and what is allowed."
+    advice = "Read `errors`: each entry names the field, the value received and the allowed values."
     google_status = 400
 
 
 class EmptyFileError(GatewayError):
-    """A named file of no bytes."""
+    """The file has no bytes."""
 
     status = 422
     code = "empty-file"
@@ -290,22 +290,22 @@ class EmptyFileError(GatewayError):
 
 
 class UnknownModelError(GatewayError):
-    """A model that Gemini does not have."""
+    """Gemini does not have the model."""
 
     status = 422
     code = "unknown-model"
     title = "There is no such model"
-    advice = "GET /api/v1/models lists the models."
+    advice = "`GET /api/v1/models` lists the models."
     google_status = 404
 
 
 class RejectedByModelError(GatewayError):
-    """Gemini refused the request's content or options."""
+    """Gemini refused the content or the options of the request."""
 
     status = 422
     code = "rejected-by-model"
     title = "Gemini refused the request"
-    advice = "Read upstream.message; change the request accordingly."
+    advice = "Read `upstream.message` and change the request accordingly."
 
 
 class FileFailedError(GatewayError):
@@ -318,16 +318,16 @@ class FileFailedError(GatewayError):
 
 
 class UnreadableFileError(GatewayError):
-    """A file whose contents cannot be decoded, though its first bytes are of its type: cut short, or damaged."""
+    """The file is truncated or damaged: its first bytes match its type, but its content cannot be decoded."""
 
     status = 422
     code = "unreadable-file"
     title = "The file cannot be decoded"
-    advice = "Check that the file opens elsewhere; save or export it again, and send it whole."
+    advice = "Check that the file opens elsewhere; save or export it again, and send all of it."
 
 
 class TooManyPixelsError(GatewayError):
-    """A picture of more pixels than are decoded here."""
+    """The picture has more pixels than the gateway decodes."""
 
     status = 422
     code = "too-many-pixels"
@@ -336,7 +336,7 @@ class TooManyPixelsError(GatewayError):
 
 
 class TooManyPagesError(GatewayError):
-    """A document of more pages than Gemini reads."""
+    """The document has more pages than Gemini reads."""
 
     status = 422
     code = "too-many-pages"
@@ -345,26 +345,26 @@ class TooManyPagesError(GatewayError):
 
 
 class BlockedByModelError(GatewayError):
-    """Gemini refused the task's media or its own answer, so there is nothing to report."""
+    """Gemini refused the task's media or its own answer, so the task has no result."""
 
     status = 422
     code = "blocked-by-model"
     title = "Gemini blocked the answer"
-    advice = "Read upstream.code for Gemini's reason; other media, or generate, may fare better."
+    advice = "Read `upstream.code` for Gemini's reason; other media, or `/generate`, may succeed."
 
 
 class RateLimitedError(GatewayError):
-    """Too many calls; waiting helps."""
+    """The calls exceed a limit of the client, of its issuer, of the gateway or of Gemini."""
 
     status = 429
     code = "rate-limited"
     title = "Too many calls"
-    advice = "Wait as Retry-After says, then try again."
+    advice = "Wait as `Retry-After` says, then try again; without `Retry-After`, make the call smaller."
     is_retryable = True
 
 
 class StoredBytesError(GatewayError):
-    """A client's stored files have reached its limit."""
+    """The client's stored files have reached their limit."""
 
     status = 429
     code = "stored-bytes"
@@ -374,7 +374,7 @@ class StoredBytesError(GatewayError):
 
 
 class HeadersTooLargeError(GatewayError):
-    """More headers, or more bytes of headers, than are taken."""
+    """The request has too many headers, or its headers are too long."""
 
     status = 431
     code = "headers-too-large"
@@ -383,12 +383,12 @@ class HeadersTooLargeError(GatewayError):
 
 
 class ClientGoneError(GatewayError):
-    """The client left; it is logged, and nobody reads the answer."""
+    """The client disconnected before its answer; this code appears only in logs."""
 
     status = 499
     code = "client-gone"
-    title = "The client went away"
-    advice = "Nothing to do."
+    title = "The client disconnected"
+    advice = "No action is needed."
 
 
 class UpstreamCredentialsError(GatewayError):
@@ -397,11 +397,11 @@ class UpstreamCredentialsError(GatewayError):
     status = 502
     code = "upstream-credentials"
     title = "Gemini refuses the gateway's credentials"
-    advice = "The operator must check GEMINI_API_KEY, its project's billing and region."
+    advice = "The operator must check `GEMINI_API_KEY`, its project's billing and region."
 
 
 class UpstreamFailedError(GatewayError):
-    """Gemini failed, or answered what cannot be understood."""
+    """Gemini failed, or its answer cannot be understood."""
 
     status = 502
     code = "upstream-failed"
@@ -411,12 +411,12 @@ class UpstreamFailedError(GatewayError):
 
 
 class BadModelAnswerError(GatewayError):
-    """The model's answer to a task is not what was asked for and cannot be understood."""
+    """The model's answer to a task does not have the requested form and cannot be understood."""
 
     status = 502
     code = "bad-model-answer"
     title = "The model's answer cannot be understood"
-    advice = "Try again, or name another model; upstream.code is Gemini's finish reason."
+    advice = "Try again, or name another model; `upstream.code` is Gemini's finish reason."
     is_retryable = True
 
 
@@ -431,12 +431,12 @@ class UploadFailedError(GatewayError):
 
 
 class BusyError(GatewayError):
-    """The gateway's own memory or sessions are all in use."""
+    """The gateway's memory for inline media or its upload slots are all in use."""
 
     status = 503
     code = "busy"
     title = "The gateway is busy"
-    advice = "Wait as Retry-After says, then try again."
+    advice = "Wait as `Retry-After` says, then try again."
     is_retryable = True
 
 
@@ -446,12 +446,12 @@ class FileNotReadyError(GatewayError):
     status = 503
     code = "file-not-ready"
     title = "The file is not ready yet"
-    advice = "Ask again in a moment; GET /api/v1/files/{id}?wait=60 waits for it."
+    advice = "Ask again in a moment; `GET /api/v1/files/{id}?wait=60` waits for the file."
     is_retryable = True
 
 
 class FileQuotaError(GatewayError):
-    """The project's file storage is full and nothing can be freed."""
+    """The project's file storage at Gemini is full, and no file can be deleted to make room."""
 
     status = 503
     code = "file-quota"
@@ -462,7 +462,7 @@ class FileQuotaError(GatewayError):
 
 
 class UpstreamQuotaError(GatewayError):
-    """Gemini's quota is used up; a short wait does not help."""
+    """The project's quota at Gemini is used up; a short wait does not help."""
 
     status = 503
     code = "upstream-quota"
@@ -471,7 +471,7 @@ class UpstreamQuotaError(GatewayError):
 
 
 class UpstreamUnavailableError(GatewayError):
-    """Gemini is overloaded or away."""
+    """Gemini is overloaded or cannot be reached."""
 
     status = 503
     code = "upstream-unavailable"
@@ -481,7 +481,7 @@ class UpstreamUnavailableError(GatewayError):
 
 
 class StoreUnavailableError(GatewayError):
-    """The gateway's database is away."""
+    """The gateway's database cannot be reached."""
 
     status = 503
     code = "store-unavailable"
@@ -491,12 +491,12 @@ class StoreUnavailableError(GatewayError):
 
 
 class IssuerUnavailableError(GatewayError):
-    """The identity provider that signs clients' tokens is away, and none of its keys are known."""
+    """The identity provider that signs clients' tokens cannot be reached, and none of its keys are known."""
 
     status = 503
     code = "issuer-unavailable"
     title = "The identity provider is not available"
-    advice = "Try again in a moment; the operator may check JWT_ISSUER and that the gateway reaches it."
+    advice = "Try again in a moment; the operator may check `JWT_ISSUER` and that the gateway can reach it."
     is_retryable = True
 
 
@@ -506,7 +506,7 @@ class UpstreamTimeoutError(GatewayError):
     status = 504
     code = "upstream-timeout"
     title = "Gemini did not answer in time"
-    advice = "Raise timeout_s, shorten the request, or stream the answer."
+    advice = "Raise `timeout_s`, shorten the request, or stream the answer."
     is_retryable = True
 
 

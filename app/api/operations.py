@@ -1,6 +1,7 @@
 """What operators ask: is the process alive, can it take calls, and what does a problem's code mean."""
 
 import asyncio
+import re
 from html import escape
 
 from fastapi import APIRouter, Request, Response
@@ -61,7 +62,11 @@ async def problem_page(code: str) -> Response:
         "<style>body{font:17px/1.6 system-ui,sans-serif;max-width:40rem;margin:4rem auto;padding:0 1rem}"
         "code{background:#eee;padding:.1em .3em;border-radius:4px}</style>"
         f"<h1>{escape(problem.title)}</h1><p><code>{escape(code)}</code>, HTTP status {problem.status}</p>"
-        f"<p>{escape(problem.__doc__ or '')}</p><p><strong>What to do:</strong> {escape(problem.advice)}</p>"
+        f"<p>{_html(problem.__doc__ or '')}</p><p><strong>What to do:</strong> {_html(problem.advice)}</p>"
         f"<p>{'The same call may succeed later.' if problem.is_retryable else 'The same call will fail again.'}</p>"
     )
     return HTMLResponse(page, headers=PAGE_HEADERS)
+
+
+def _html(text: str) -> str:
+    return re.sub(r"`([^`]+)`", r"<code>\1</code>", escape(text))

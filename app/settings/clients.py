@@ -51,22 +51,27 @@ class ClientSettings(Environment):
 
     client_auth: Annotated[frozenset[AuthMethod] | None, NoDecode] = Field(
         None,
-        description="How clients prove who they are: `keys`, `jwt` or both (comma-separated), or `none`, which leaves "
-        "the gateway open. Unset, it is `keys`, and `jwt` where an issuer is set.",
+        description="How clients authenticate: `keys`, `jwt` or both (comma-separated), or `none` for an open "
+        "gateway. If unset: `keys`, and also `jwt` if an issuer is set.",
     )
     allow_open_access: bool = Field(
-        False, description="With CLIENT_AUTH=none: allow an address other than loopback to be bound."
+        False, description="With `CLIENT_AUTH=none` or `dev`: allow an address other than loopback."
     )
-    jwt_issuer: str | None = Field(None, description="The identity provider whose tokens (JWTs) are taken: its `iss`.")
-    jwt_audience: str | None = Field(None, description="The `aud` that such a token must have; needed with JWT_ISSUER.")
+    jwt_issuer: str | None = Field(
+        None, description="The identity provider whose tokens (JWTs) are accepted: its `iss`."
+    )
+    jwt_audience: str | None = Field(None, description="The `aud` that a token of `JWT_ISSUER` must have.")
     jwt_issuers: Annotated[tuple[IssuerSettings, ...], NoDecode] = Field(
-        (), description="JSON list of several identity providers, or of one with more to say about it."
+        (), description="JSON list of identity providers, for several providers or further options of one."
     )
     app_check: Annotated[IssuerSettings | None, NoDecode] = Field(
         None, description="JSON object of the issuer whose App Check token every call needs besides its credential."
     )
     secret_key: SecretStr | None = Field(
-        None, min_length=32, description="Encrypts what is stored; made once beside SQLite when unset."
+        None,
+        min_length=32,
+        description="Encrypts stored secrets and signs clients' tokens; at least 32 characters. If unset, created "
+        "once beside SQLite; required with PostgreSQL.",
     )
 
     _parse_app_check = field_validator("app_check", mode="before")(parse_object)
@@ -80,7 +85,7 @@ class ClientSettings(Environment):
     @classmethod
     def _refuse_none_with_others(cls, value: frozenset[AuthMethod] | None) -> frozenset[AuthMethod] | None:
         if value is not None and "none" in value and len(value) > 1:
-            raise ValueError("none stands alone")
+            raise ValueError("none cannot be combined with other methods")
         return value
 
     @field_validator("jwt_issuers", mode="before")
@@ -97,14 +102,14 @@ class ClientSettings(Environment):
     @model_validator(mode="after")
     def _require_whole_issuers(self) -> "ClientSettings":
         if (self.jwt_issuer is None) != (self.jwt_audience is None):
-            raise ValueError("JWT_AUDIENCE: is set together with JWT_ISSUER, or neither is")
+            raise ValueError("JWT_AUDIENCE: must be set together with JWT_ISSUER")
         if self.jwt_issuer is not None and not is_trusted_url(self.jwt_issuer):
             raise ValueError("JWT_ISSUER: must begin with https:// (http:// only on this machine)")
         names = [issuer.issuer for issuer in self.issuers]
         if len(set(names)) < len(names):
-            raise ValueError("JWT_ISSUERS: names an issuer twice; give it a list as its audience instead")
+            raise ValueError("JWT_ISSUERS: names an issuer twice; give this issuer a list as its audience instead")
         if "jwt" in self.auth_methods and not names:
-            raise ValueError("JWT_ISSUER: is needed for CLIENT_AUTH=jwt, with JWT_AUDIENCE; or JWT_ISSUERS")
+            raise ValueError("JWT_ISSUER: CLIENT_AUTH=jwt needs JWT_ISSUER with JWT_AUDIENCE, or JWT_ISSUERS")
         return self
 
     @property

@@ -12,13 +12,13 @@ class EdgeSettings(Environment):
     """Edge: the addresses at which the gateway is reached."""
 
     allowed_hosts: Annotated[tuple[str, ...], NoDecode] = Field(
-        (), description="Host names (comma-separated) that are served, besides loopback and the bound address."
+        (), description="Host names (comma-separated) that are served besides loopback and the bound address."
     )
     public_url: str | None = Field(
         None, description="The gateway's own address as clients see it; its host is allowed."
     )
     cors_origins: Annotated[tuple[str, ...], NoDecode] = Field(
-        (), description="Origins (comma-separated) whose pages may call; in `dev` every loopback origin may."
+        (), description="Origins (comma-separated) whose pages may call; in `dev` also every loopback origin."
     )
 
     _split_lists = field_validator("allowed_hosts", "cors_origins", mode="before")(split_list)

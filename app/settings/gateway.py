@@ -39,5 +39,5 @@ class Settings(
     @model_validator(mode="after")
     def _require_a_shared_secret(self) -> "Settings":
         if self.database_url.startswith("postgresql") and self.secret_key is None:
-            raise ValueError("SECRET_KEY: is required with PostgreSQL, the same on every replica")
+            raise ValueError("SECRET_KEY: PostgreSQL requires a SECRET_KEY, the same on every replica")
         return self

@@ -33,23 +33,31 @@ class LimitSettings(Environment):
     """Limits: how much clients may use, and how large a request may be."""
 
     gateway_limits: Annotated[LimitValues | None, NoDecode] = Field(
-        None, description="JSON object: limits of all clients together, by their names."
+        None, description="JSON object of limits for all clients together, by the limits' names."
     )
     issuer_limits: Annotated[dict[IssuerName, LimitValues] | None, NoDecode] = Field(
-        None, description="JSON object: an issuer, to the limits of all its clients together."
+        None, description="JSON object that maps an issuer to the limits for all its clients together."
     )
     redis_url: SecretStr | None = Field(
-        None, description="Where rates and concurrency are counted for all replicas; in this process when unset."
+        None,
+        description="The Redis that counts rates and concurrency for all replicas (`redis://`, `rediss://`, "
+        "`unix://`). If unset, each process counts its own.",
     )
     limits_on_outage: Literal["local", "refuse", "allow"] = Field(
-        "local", description="While Redis is away: count in each process, refuse limited calls, or let them through."
+        "local",
+        description="While Redis is unavailable: `local` counts in each process, `refuse` answers limited calls "
+        "with 503, `allow` admits them.",
     )
     reserved_output_tokens: int = Field(
-        8_192, ge=1, description="Output tokens that a call reserves when it sets no max_output_tokens."
+        8_192, ge=1, description="Output tokens that a call without `max_output_tokens` reserves."
     )
-    stored_bytes_per_client: int = Field(5_000_000_000, ge=0, description="Stored bytes of one client at most.")
-    max_fields_bytes: int = Field(1 * MIB, ge=1_024, description="All of a form's fields together, in bytes.")
-    max_parts: int = Field(1_000, ge=1, le=10_000, description="Parts of a form at most.")
+    stored_bytes_per_client: int = Field(
+        5_000_000_000, ge=0, description="Largest number of stored bytes of one client."
+    )
+    max_fields_bytes: int = Field(
+        1 * MIB, ge=1_024, description="Largest size of all fields of a form together, in bytes."
+    )
+    max_parts: int = Field(1_000, ge=1, le=10_000, description="Largest number of parts of a form.")
 
     _parse_limits = field_validator("gateway_limits", "issuer_limits", mode="before")(parse_object)
 

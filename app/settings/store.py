@@ -8,15 +8,19 @@ from app.settings.environment import Environment
 class StoreSettings(Environment):
     """Store: the database and the usage ledger."""
 
+    # The URL may hold a password, so no repr shows it.
     database_url: str = Field(
         "sqlite+aiosqlite:///./data/gateway.db",
         repr=False,
-        description="The registry: SQLite, or postgresql+asyncpg://... It may hold a password, so it is never shown.",
+        description="The database: SQLite, or PostgreSQL as `postgresql+asyncpg://...`.",
     )
     ledger_flush_s: float = Field(
-        2, gt=0, le=60, description="How often the usage ledger is written; a crash loses at most what came since."
+        2,
+        gt=0,
+        le=60,
+        description="Seconds between writes of the usage ledger; a crash loses at most the rows since the last write.",
     )
-    ledger_days: int = Field(400, ge=1, le=36_500, description="How many days a call stays in the usage ledger.")
+    ledger_days: int = Field(400, ge=1, le=36_500, description="Days for which the usage ledger keeps a row.")
 
     @field_validator("database_url")
     @classmethod

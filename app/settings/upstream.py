@@ -27,36 +27,41 @@ class UpstreamSettings(Environment):
 
     gemini_api_key: SecretStr | None = Field(None, description="The key of the Gemini API. `serve` needs it.")
     gemini_api_key_file: Path | None = Field(
-        None, description="A file that holds the key (Docker secrets); used when GEMINI_API_KEY is unset."
+        None,
+        description="A file that holds the key (Docker secrets), used if `GEMINI_API_KEY` is unset and read again "
+        "when it changes.",
     )
     gemini_base_url: str = Field(
-        "https://generativelanguage.googleapis.com", description="Where the Gemini API is: scheme, host, port."
+        "https://generativelanguage.googleapis.com", description="The address of the Gemini API: scheme, host, port."
     )
-    gemini_default_model: str = Field("gemini-3.8-flash", description="The model when a call names none.")
+    gemini_default_model: str = Field("gemini-3.8-flash", description="The model of calls that name no model.")
     model_aliases: Annotated[dict[str, str], NoDecode] = Field(
-        SHIPPED_ALIASES, description="JSON object: a model's name as clients send it, to the model that is asked."
+        SHIPPED_ALIASES,
+        description="JSON object that maps a model's name in a request to the model that Gemini is asked for.",
     )
     models_file: Path | None = Field(
-        None, description="A JSON file of what models accept, cost and ignore, in place of the one shipped."
+        None, description="A JSON file of the abilities and prices of models, used instead of the file that is shipped."
     )
-    models_cache_s: float = Field(600, ge=0, description="How long the list of models is kept.")
-    upstream_connections: int = Field(200, ge=4, le=10_000, description="Connections to Gemini at most, all together.")
+    models_cache_s: float = Field(600, ge=0, description="Seconds for which the list of models is cached.")
+    upstream_connections: int = Field(200, ge=4, le=10_000, description="Largest number of connections to Gemini.")
     upstream_unknown_length: Literal["auto", "yes", "no"] = Field(
-        "auto", description="Whether Gemini takes uploads of unknown length; `auto` tries and remembers a refusal."
+        "auto",
+        description="Whether uploads of unknown length are sent to Gemini (`yes`, `no`); `auto` tries and "
+        "remembers a refusal.",
     )
     upstream_upload_origins: Annotated[tuple[str, ...], NoDecode] = Field(
-        (), description="Further origins (comma-separated) where an upload session's URL may point."
+        (), description="Further origins (comma-separated) to which the URL of an upload session may point."
     )
-    allow_https_urls: bool = Field(False, description="Whether calls may name https URLs for Gemini to fetch.")
+    allow_https_urls: bool = Field(False, description="Whether calls may name https URLs that Gemini fetches.")
     native_resources: Annotated[frozenset[NativeResource], NoDecode] = Field(
         frozenset(get_args(NativeResource)),
-        description="What of Google's own paths is served (comma-separated): `models`, `files`, `cachedContents`, "
-        "`batches`, `interactions`, `live`, `openai`; `none` closes all.",
+        description="The resources that are served on Google's own paths (comma-separated): `models`, `files`, "
+        "`cachedContents`, `batches`, `interactions`, `live`, `openai`; `none` closes all.",
     )
     allow_deferred_costs: bool = Field(
         False,
-        description="Whether clients with limits in tokens or money may use what costs later: batches, caches, "
-        "background interactions, Live.",
+        description="Whether clients with limits in tokens or money may use batches, caches, background "
+        "interactions and Live, whose costs arise after the request.",
     )
     max_native_body_bytes: int = Field(
         105_000_000, ge=1_000_000, le=1_000_000_000, description="Largest JSON body on Google's own paths, in bytes."

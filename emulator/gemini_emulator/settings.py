@@ -22,18 +22,21 @@ class EmulatorSettings(BaseSettings):
         allow_inf_nan=False,
     )
 
-    processing_delay_s: float = Field(0.5, ge=0, description="How long an uploaded video is PROCESSING.")
-    stream_chunk_delay_s: float = Field(0, ge=0, description="Pause between the chunks of a streamed answer.")
-    batch_delay_s: float = Field(0.5, ge=0, description="How long a batch takes to be done.")
-    background_delay_s: float = Field(0.5, ge=0, description="How long a background interaction takes to be done.")
-    project_quota_bytes: int = Field(20_000_000_000, ge=0, description="Stored bytes before uploads are refused.")
-    refuse_unknown_length: bool = Field(False, description="Refuse uploads that declare no length.")
-    requests_per_minute: int | None = Field(None, ge=1, description="Model calls a minute before 429.")
+    processing_delay_s: float = Field(0.5, ge=0, description="Seconds for which an uploaded video is `PROCESSING`.")
+    stream_chunk_delay_s: float = Field(0, ge=0, description="Seconds between the chunks of a streamed answer.")
+    batch_delay_s: float = Field(0.5, ge=0, description="Seconds until a batch is done.")
+    background_delay_s: float = Field(0.5, ge=0, description="Seconds until a background interaction is done.")
+    project_quota_bytes: int = Field(20_000_000_000, ge=0, description="Stored bytes above which uploads are refused.")
+    refuse_unknown_length: bool = Field(False, description="Whether uploads without a declared length are refused.")
+    requests_per_minute: int | None = Field(
+        None, ge=1, description="Model calls per minute before a 429; if unset, there is no limit."
+    )
     split_answers: SplitMode = Field(
-        SplitMode.NONE, description="Send each answer in one piece, in two pieces cut anywhere, or byte by byte."
+        SplitMode.NONE,
+        description="Send each answer in one piece (`none`), in `two` pieces cut anywhere, or in `bytes`, one by one.",
     )
     cors_origins: Annotated[tuple[str, ...], NoDecode] = Field(
-        (), description="Origins (comma-separated) whose pages may call the emulator, as any page may call Gemini."
+        (), description="Origins (comma-separated) whose pages may call the emulator directly."
     )
 
     @field_validator("cors_origins", mode="before")

@@ -282,6 +282,7 @@ async def test_each_code_has_a_page(gateway: Gateway, code: str) -> None:
     assert page.status_code == 200
     assert page.headers["content-type"].startswith("text/html")
     assert PROBLEMS[code].title in page.text.replace("&#x27;", "'")
+    assert "`" not in page.text
 
 
 async def test_quota_of_a_minute_is_told_with_the_wait(tmp_path: Path) -> None:
