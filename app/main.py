@@ -6,6 +6,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 import aiohttp
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -13,14 +14,15 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from app.accounting.metering import Metering, RequestUsage, record
 from app.api import auth, chat, files, generate, operations, usage
 from app.api import models as models_api
+from app.api.auth import TokenRequest
 from app.api.authentication import Authentication
 from app.api.direct import DirectRoutes
 from app.api.docs import add_docs
-from app.api.document import document
 from app.api.entrance import RestEntrance
-from app.api.openai import audio as openai_audio
+from app.api.files import UploadForm
+from app.api.openapi import build_document
+from app.api.options import ChatRequest, GenerateForm
 from app.api.services import Services
-from app.api.tasks import audio, documents, images, videos
 from app.clients.admission import open_admission
 from app.clients.authenticator import Authenticator, open_authenticator
 from app.clients.fetching import fetcher
@@ -63,6 +65,7 @@ from app.store.ledger import LedgerTable
 from app.store.resources import ResourceRegistry
 from app.store.secrets import open_vault
 from app.store.upload_sessions import UploadSessions
+from app.tasks.registry import TASKS
 
 DESCRIPTION = "A prompt and any media in one call, answered by Gemini. Media in, text or JSON out."
 LINGER_S = 10.0
@@ -188,11 +191,12 @@ def create_api(settings: Settings, key: ApiKey) -> Api:
         redoc_url=None,
         redirect_slashes=False,
     )
-    resources = (generate, chat, files, images, audio, documents, videos, models_api, auth, usage)
-    for module in (*resources, operations, openai_audio):
+    for module in (generate, chat, files, models_api, auth, usage, operations, *TASKS):
         api.include_router(module.router)
     add_docs(api)
-    api.openapi = lambda: document(api)  # type: ignore[method-assign]  # the way FastAPI documents
+    task_forms = [form for task in TASKS for form in task.forms]
+    bodies: list[type[BaseModel]] = [GenerateForm, ChatRequest, TokenRequest, UploadForm, *task_forms]
+    api.openapi = lambda: build_document(api, bodies)  # type: ignore[method-assign]  # the way FastAPI documents
     api.add_exception_handler(GatewayError, _refused)
     api.add_exception_handler(HTTPException, _http_error)
     api.add_exception_handler(RequestValidationError, _invalid)

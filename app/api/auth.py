@@ -7,8 +7,8 @@ from typing import Annotated
 from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from app.api.document import answers, json_body
 from app.api.json_body import parse_json_body, read_json_body
+from app.api.openapi import answers, json_body
 from app.api.reports import when
 from app.api.schemas import ClientToken
 from app.api.services import services_of

@@ -8,8 +8,8 @@ from fastapi import APIRouter, Request, Response
 from app.api.answering import EventStream, wants_stream, whole
 from app.api.call import Call, CallOptions
 from app.api.conformance import Conformance
-from app.api.document import STREAMED, answers, json_body
 from app.api.json_body import body_too_large, parse_json_body, read_json_body
+from app.api.openapi import STREAMED, answers, json_body
 from app.api.options import ChatRequest, options_of
 from app.api.prompt import THREAD_BYTES, read_messages
 from app.api.schemas import Generation

@@ -5,11 +5,11 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Path, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from app.api.document import answers, form_body, raw_body
 from app.api.draft import field_text
 from app.api.fields import FileSize, OfFile, Sha256
 from app.api.forms import FormSpec, FormValues
 from app.api.generate import form_reader
+from app.api.openapi import answers, form_body, raw_body
 from app.api.reports import media_file
 from app.api.schemas import MediaFile, MediaFileList
 from app.api.services import Services, services_of

@@ -5,8 +5,8 @@ from fastapi import APIRouter, Request, Response
 from app.api.answering import EventStream, wants_stream, whole
 from app.api.call import Call, CallOptions
 from app.api.conformance import Conformance
-from app.api.document import STREAMED, answers, form_body
 from app.api.draft import Draft
+from app.api.openapi import STREAMED, answers, form_body
 from app.api.options import GenerateForm
 from app.api.reports import modalities
 from app.api.schemas import Generation, TokenCount

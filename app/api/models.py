@@ -4,7 +4,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Path, Query, Request, Response
 
-from app.api.document import answers
+from app.api.openapi import answers
 from app.api.schemas import GeminiModel, GeminiModelList
 from app.api.services import services_of
 from app.gemini.models import ListedModel, Models

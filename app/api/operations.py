@@ -7,7 +7,7 @@ from html import escape
 from fastapi import APIRouter, Request, Response
 from starlette.responses import HTMLResponse, RedirectResponse
 
-from app.api.document import answers
+from app.api.openapi import answers
 from app.api.schemas import Health, Readiness
 from app.api.services import services_of
 from app.errors import PROBLEMS, NotFoundError, StoreUnavailableError

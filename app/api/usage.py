@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Query, Request, Response
 
 from app.api.accept import named
-from app.api.document import answers
+from app.api.openapi import answers
 from app.api.schemas import UsageReport, UsageRow
 from app.api.services import services_of
 from app.clients.keys import KeyedClient

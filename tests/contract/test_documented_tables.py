@@ -11,12 +11,13 @@ from typer.core import TyperGroup
 
 from app.api.options import GenerateForm
 from app.api.schemas import Generation, Problem, StreamEvent
-from app.api.tasks.forms import TASK_FORMS, TaskOptions
 from app.ask.failures import ExitCode
 from app.cli import cli
 from app.errors import PROBLEMS
 from app.media.types import SUPPORTED
 from app.settings import Settings
+from app.tasks.forms import TaskOptions
+from app.tasks.registry import TASKS as ALL_TASKS
 from docs import generate
 from gemini_emulator import EmulatorSettings, FaultKind
 from tests.contract.pages import EVERYTHING, PAGES, ROOT, anchors, blocks, code_words, section, table
@@ -88,7 +89,7 @@ def test_every_field_of_a_task_is_documented() -> None:
     shown = {word for cell, _, _ in rows for word in code_words(cell)}
 
     every = {*TaskOptions.model_fields, "file", "file_id"}
-    assert shown == {name for form in TASK_FORMS for name in form.model_fields} - every
+    assert shown == {name for task in ALL_TASKS for form in task.forms for name in form.model_fields} - every
     assert {"prompt", "model", "language", "keep_file", "timeout_s", "metadata"} <= set(
         code_words(section("docs/tasks.md", "Fields of every task"))
     )

@@ -8,7 +8,13 @@ import pytest
 
 from app.api import draft, files
 from app.api.forms import FormSpec
-from app.api.tasks import audio, documents, images, videos
+from app.tasks.captions import endpoint as captions
+from app.tasks.comparisons import endpoint as comparisons
+from app.tasks.descriptions import endpoint as videos
+from app.tasks.detections import endpoint as detections
+from app.tasks.markdown import endpoint as documents
+from app.tasks.segmentations import endpoint as segmentations
+from app.tasks.transcriptions import endpoint as audio
 from tests.emulator_process import emulator_process
 from tests.gateway import media, running_gateway
 
@@ -63,10 +69,10 @@ TASK = {
     "pages": "1,2-3",
 }
 TASKS = [
-    ("CaptionForm", "images/captions", "shapes.png", images.CAPTION),
-    ("DetectionForm", "images/detections", "shapes.png", images.DETECTION),
-    ("SegmentationForm", "images/segmentations", "shapes.png", images.SEGMENTATION),
-    ("ComparisonForm", "images/comparisons", "shapes.png", images.COMPARISON),
+    ("CaptionForm", "images/captions", "shapes.png", captions.CAPTION.form),
+    ("DetectionForm", "images/detections", "shapes.png", detections.DETECTION),
+    ("SegmentationForm", "images/segmentations", "shapes.png", segmentations.SEGMENTATION),
+    ("ComparisonForm", "images/comparisons", "shapes.png", comparisons.COMPARISON.form),
     ("TranscriptionForm", "audio/transcriptions", "speech.wav", audio.TRANSCRIPTION.form),
     ("SubtitlesForm", "audio/subtitles", "speech.wav", audio.SUBTITLES.form),
     ("MarkdownForm", "documents/markdown", "report.pdf", documents.MARKDOWN.form),

@@ -5,7 +5,7 @@ import json
 import pytest
 from hypothesis import given, settings
 
-from app.tasks.captioning import MAX_TAGS, Caption, question, read
+from app.tasks.captions.question import MAX_TAGS, Caption, question, read
 from app.tasks.lenient_json import UnreadableAnswerError
 from tests.unit.tasks.answers import answers
 

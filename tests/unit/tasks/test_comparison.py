@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 
 from app.tasks.boxes import PixelBox
-from app.tasks.comparison import MAX_DIFFERENCES, Comparison, Difference, question, read
+from app.tasks.comparisons.question import MAX_DIFFERENCES, Comparison, Difference, question, read
 from app.tasks.lenient_json import UnreadableAnswerError
 from tests.unit.tasks.answers import answers
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 
 from app.tasks.boxes import PixelBox
-from app.tasks.detection import MAX_LABEL_CHARS, MAX_OBJECTS, Detections, FoundObject, question, read
+from app.tasks.detections.question import MAX_LABEL_CHARS, MAX_OBJECTS, Detections, FoundObject, question, read
 from app.tasks.lenient_json import UnreadableAnswerError
 from tests.unit.tasks.answers import answers
 

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.tasks.documents import MAX_PAGES, Document, Page, Pages, question
 from app.tasks.lenient_json import UnreadableAnswerError
-from app.tasks.page_ranges import PageRanges, read_pages
+from app.tasks.markdown.page_ranges import PageRanges, read_pages
+from app.tasks.markdown.question import MAX_PAGES, Document, Page, Pages, question
 from app.tasks.task import Question, Taken
 
 VALUES = st.recursive(

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.tasks.joining import Joint, Known, behind, plain, word_count
+from app.tasks.transcriptions.joining import Joint, Known, behind, plain, word_count
 
 
 @dataclass(frozen=True)

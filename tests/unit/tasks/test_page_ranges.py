@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.tasks.page_ranges import PageRangeError, read_pages
+from app.tasks.markdown.page_ranges import PageRangeError, read_pages
 
 RANGES = st.lists(st.tuples(st.integers(1, 60), st.integers(0, 9)), min_size=1, max_size=12)
 

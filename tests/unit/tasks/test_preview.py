@@ -1,7 +1,7 @@
 """A long task's result while its answers are still arriving."""
 
-from app.tasks.preview import Preview
-from app.tasks.transcription import Transcript
+from app.tasks.transcriptions.preview import Preview
+from app.tasks.transcriptions.reading import Transcript
 
 FIRST = '{"language": "en", "segments": [{"start": "00:01", "end": "00:02", "text": "one"}, {"start": "00:02", "en'
 SECOND = '{"segments": [{"start": "00:02", "end": "00:03", "text": "two"}'

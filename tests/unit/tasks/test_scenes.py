@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from app.tasks.descriptions.question import MAX_SCENES, Description, Scene, Scenes, question
 from app.tasks.lenient_json import UnreadableAnswerError
-from app.tasks.scenes import MAX_SCENES, Description, Scene, Scenes, question
 from app.tasks.task import Question, Taken
 
 TIMES = st.one_of(

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, settings
 from PIL import Image
 
-from app.tasks import segmentation
 from app.tasks.lenient_json import UnreadableAnswerError
-from app.tasks.segmentation import Segmentations, question, read
+from app.tasks.segmentations import question as segmentation
+from app.tasks.segmentations.question import Segmentations, question, read
 from tests.unit.tasks.answers import answers
 from tests.unit.tasks.drawings import answer, bits, data_url, drawn, ellipse, overlap, probabilities, thousandths
 

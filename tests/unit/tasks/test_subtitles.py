@@ -11,8 +11,8 @@ from av.subtitles.subtitle import AssSubtitle
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.tasks.subtitles import MAX_COLUMNS, plain_text, srt, vtt
-from app.tasks.transcription import Segment
+from app.tasks.transcriptions.reading import Segment
+from app.tasks.transcriptions.subtitles import MAX_COLUMNS, plain_text, srt, vtt
 
 Shown = tuple[int, int, str]
 

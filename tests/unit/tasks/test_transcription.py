@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.tasks.lenient_json import UnreadableAnswerError
-from app.tasks.transcription import (
+from app.tasks.transcriptions.question import question
+from app.tasks.transcriptions.reading import (
     MAX_SAID_BYTES,
     MAX_SAID_SEGMENTS,
     MAX_SEGMENTS,
@@ -16,7 +17,6 @@ from app.tasks.transcription import (
     Transcription,
     Word,
 )
-from app.tasks.transcription_question import question
 
 Item = dict[str, object]
 

@@ -1,0 +1,92 @@
+"""Drawing found objects on a picture: the copy of the picture, the room for the drawing, the answer with it."""
+
+import math
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
+from functools import partial
+
+from fastapi import Request, Response
+
+from app.api.accept import named
+from app.errors import UnreadableFileError
+from app.tasks.answers import OverlayImage, TaskAnswer
+from app.tasks.drawn_answer import DrawnAnswer, as_json, as_picture, placeholder
+from app.tasks.overlay import MAX_SIDE, Drawn, draw
+from app.tasks.running import Run
+from app.tasks.task_call import TaskCall, completeness, json_answer
+
+PNG = "image/png"
+# A PNG of noise is as large as its pixels, and needs room for its own frame.
+BYTES_A_PIXEL = 4
+ENVELOPE_BYTES = 4_096
+
+
+def wants_png(request: Request) -> bool:
+    """Whether the client asks for the overlay itself, as curl users do."""
+    ranges = named(request)
+    return PNG in ranges and "application/json" not in ranges
+
+
+def size_of(task: TaskCall, index: int = 0) -> tuple[int, int]:
+    """Return a picture's width and height in pixels as displayed; raises UnreadableFileError if they are unknown."""
+    size = task.media.size(index)
+    if size is None:
+        raise UnreadableFileError(
+            "The picture's width and height could not be read, and boxes in pixels need them; save it again as PNG, "
+            "JPEG, WebP or HEIC."
+        )
+    return size
+
+
+class Canvas:
+    """What is drawn on when the answer has come: a copy of the picture, and room for the drawing; or nothing."""
+
+    def __init__(self, request: Request, task: TaskCall, stack: AsyncExitStack) -> None:
+        self._is_png = wants_png(request)
+        self._task = task
+        self._stack = stack
+        self._reserved = 0
+        self._data: bytes | None = None
+        self._drawing: bytes | None = None
+        self._standing_in = placeholder()
+
+    async def prepare(self) -> None:
+        """Copy the picture, before it may be uploaded to be kept. Raises BusyError when there is no room to draw."""
+        if not self._is_png and not self._task.value("overlay"):
+            return
+        width, height = size_of(self._task)
+        shrunk = min(1.0, MAX_SIDE / max(width, height))
+        self._reserved = ENVELOPE_BYTES + math.ceil(width * shrunk) * math.ceil(height * shrunk) * BYTES_A_PIXEL
+        self._task.services.held_bytes.reserve(self._reserved)
+        self._stack.callback(self._release)
+        self._data = await self._stack.enter_async_context(self._task.media.copied())
+
+    async def draw(self, drawn: Sequence[Drawn]) -> OverlayImage | None:
+        """Draw, where that was asked for; gives what the JSON answer has of it, a placeholder for its data."""
+        if self._data is None:
+            return None
+        limit = self._task.services.settings.max_pixels
+        self._drawing = await self._task.media.decode("file", draw, self._data, drawn, max_pixels=limit)
+        return OverlayImage(mime_type=PNG, data=self._standing_in)
+
+    def answer(self, answer: TaskAnswer, run: Run) -> Response:
+        """Answer with the drawing alone, or with JSON."""
+        if self._drawing is None:
+            return json_answer(answer)
+        if self._is_png:
+            pieces, length = as_picture(self._drawing)
+        else:
+            pieces, length = as_json(answer.json_bytes(), self._standing_in, self._drawing)
+        # From here on the answer holds the room.
+        reserved, self._reserved = self._reserved, 0
+        return DrawnAnswer(
+            pieces,
+            length,
+            media_type=PNG if self._is_png else "application/json",
+            headers=completeness(run) if self._is_png else {},
+            release=partial(self._task.services.held_bytes.release, reserved),
+        )
+
+    def _release(self) -> None:
+        self._task.services.held_bytes.release(self._reserved)
+        self._reserved = 0

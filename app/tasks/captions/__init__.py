@@ -1,0 +1,1 @@
+"""Captions: describing a picture."""

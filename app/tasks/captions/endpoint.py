@@ -1,0 +1,54 @@
+"""`POST /images/captions`."""
+
+import asyncio
+
+from fastapi import APIRouter, Request, Response
+
+from app.api.forms import FormSpec, FormValues
+from app.api.openapi import answers, form_body
+from app.tasks.captions import question as captioning
+from app.tasks.captions.answer import ImageCaption
+from app.tasks.captions.form import CaptionForm
+from app.tasks.form_reader import TaskSpec
+from app.tasks.object_search import IMAGES
+from app.tasks.task import Question
+from app.tasks.task_call import json_answer, open_task
+
+router = APIRouter(prefix="/api/v1/images")
+
+
+def _question(values: FormValues) -> Question:
+    return captioning.question(values.get("prompt"), values.get("language"))
+
+
+CAPTION = TaskSpec(FormSpec(CaptionForm), IMAGES, _question)
+
+
+@router.post(
+    "/captions",
+    operation_id="captionImage",
+    summary="Describe a picture",
+    response_model=None,
+    responses=answers(ImageCaption),
+    openapi_extra=form_body(CaptionForm),
+)
+async def caption_image(request: Request) -> Response:
+    """Give a caption, an alternative text and tags."""
+    async with open_task(request, CAPTION) as task:
+        await task.media.look()
+        await task.prepare()
+
+        async def read(text: str) -> captioning.Caption:
+            return await asyncio.to_thread(captioning.read, text)
+
+        outcome = await task.once(task.question, read)
+        found = outcome.result
+        return json_answer(
+            ImageCaption(
+                **task.common(outcome.run),
+                file=task.files()[0],
+                caption=found.caption,
+                alt_text=found.alt_text,
+                tags=list(found.tags),
+            )
+        )

@@ -1,0 +1,1 @@
+"""Comparisons: the differences between pictures."""

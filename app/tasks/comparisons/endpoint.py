@@ -1,0 +1,66 @@
+"""`POST /images/comparisons`."""
+
+import asyncio
+
+from fastapi import APIRouter, Request, Response
+
+from app.api.forms import FormSpec, FormValues
+from app.api.openapi import answers, form_body
+from app.tasks.answers import PixelBox
+from app.tasks.comparisons import question as comparison
+from app.tasks.comparisons.answer import ImageComparison, ImageDifference
+from app.tasks.comparisons.form import MAX_PICTURES, ComparisonForm
+from app.tasks.form_reader import TaskSpec
+from app.tasks.object_search import IMAGES
+from app.tasks.task import Question
+from app.tasks.task_call import json_answer, open_task
+
+router = APIRouter(prefix="/api/v1/images")
+
+
+def _question(values: FormValues) -> Question:
+    # The number of pictures is not known before the form's end; the largest number stands for the question's length.
+    return comparison.question(MAX_PICTURES, values.get("prompt"), values.get("language"))
+
+
+COMPARISON = TaskSpec(FormSpec(ComparisonForm), IMAGES, _question, files=(2, MAX_PICTURES))
+
+
+@router.post(
+    "/comparisons",
+    operation_id="compareImages",
+    summary="Compare pictures",
+    response_model=None,
+    responses=answers(ImageComparison),
+    openapi_extra=form_body(ComparisonForm),
+)
+async def compare_images(request: Request) -> Response:
+    """Say how two to ten pictures differ, and where."""
+    async with open_task(request, COMPARISON) as task:
+        for index in range(len(task.media)):
+            await task.media.look(index)
+        await task.prepare()
+        values = task.draft.values
+        question = comparison.question(len(task.media), values.get("prompt"), values.get("language"))
+
+        async def read(text: str) -> comparison.Comparison:
+            sizes = [task.media.size(index) for index in range(len(task.media))]
+            return await asyncio.to_thread(comparison.read, text, sizes)
+
+        outcome = await task.once(question, read)
+        found = outcome.result
+        return json_answer(
+            ImageComparison(
+                **task.common(outcome.run),
+                files=task.files(),
+                summary=found.summary,
+                differences=[
+                    ImageDifference(
+                        description=one.description,
+                        image_index=one.image_index,
+                        box=None if one.box is None else PixelBox.of(one.box),
+                    )
+                    for one in found.differences
+                ],
+            )
+        )

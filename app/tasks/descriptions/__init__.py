@@ -1,0 +1,1 @@
+"""Descriptions: a video, scene by scene."""

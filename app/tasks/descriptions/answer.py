@@ -1,0 +1,21 @@
+"""The answer of a video description."""
+
+from pydantic import Field
+
+from app.api.schemas import Answer, Number
+from app.tasks.answers import FileTaskAnswer
+
+
+class VideoScene(Answer):
+    """A scene; times in seconds from the start of the file."""
+
+    start: Number
+    end: Number
+    description: str
+
+
+class VideoDescription(FileTaskAnswer):
+    """A video, scene by scene."""
+
+    duration: Number | None = Field(description="Seconds of the whole file, where they are known.")
+    scenes: list[VideoScene]

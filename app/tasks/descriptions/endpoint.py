@@ -1,0 +1,58 @@
+"""`/videos`: scene by scene."""
+
+import asyncio
+
+from fastapi import APIRouter, Request, Response
+
+from app.api.forms import FormSpec, FormValues
+from app.api.openapi import answers, form_body
+from app.gemini.request import MediaOptions
+from app.media.types import Kind
+from app.tasks.descriptions import question as scenes
+from app.tasks.descriptions.answer import VideoDescription, VideoScene
+from app.tasks.descriptions.form import VideoForm
+from app.tasks.form_reader import TaskSpec
+from app.tasks.task import Question
+from app.tasks.task_call import json_answer, open_task
+
+router = APIRouter(prefix="/api/v1/videos")
+
+
+def _question(values: FormValues) -> Question:
+    return scenes.question(
+        start=values.get("start"), end=values.get("end"), prompt=values.get("prompt"), language=values.get("language")
+    )
+
+
+def _media_options(values: FormValues) -> MediaOptions:
+    # Gemini itself looks only at the passage, and at so many frames.
+    return MediaOptions(start=values.get("start"), end=values.get("end"), fps=values.get("fps"))
+
+
+VIDEO = TaskSpec(FormSpec(VideoForm), frozenset({Kind.VIDEO}), _question, media_options=_media_options)
+
+
+@router.post(
+    "/descriptions",
+    operation_id="describeVideo",
+    summary="Describe a video",
+    response_model=None,
+    responses=answers(VideoDescription),
+    openapi_extra=form_body(VideoForm),
+)
+async def describe_video(request: Request) -> Response:
+    """Give a video's scenes, each with its start, end and description."""
+    async with open_task(request, VIDEO) as task:
+        await task.prepare_passage()
+        duration = task.media.facts().duration
+        gathering = scenes.Scenes(duration=duration, start=task.value("start"), end=task.value("end"))
+        run = await task.long(task.question, gathering)
+        found = await asyncio.to_thread(gathering.result)
+        return json_answer(
+            VideoDescription(
+                **task.common(run, found.warnings),
+                file=task.files()[0],
+                duration=duration,
+                scenes=[VideoScene(start=one.start, end=one.end, description=one.description) for one in found.scenes],
+            )
+        )

@@ -1,0 +1,1 @@
+"""Detections: finding objects in a picture."""

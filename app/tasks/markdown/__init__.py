@@ -1,0 +1,1 @@
+"""Markdown: a PDF, page by page."""

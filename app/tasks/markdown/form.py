@@ -1,0 +1,15 @@
+"""The form of a PDF that becomes Markdown."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from app.tasks.forms import TaskForm
+
+
+class MarkdownForm(TaskForm):
+    """A PDF to turn into Markdown."""
+
+    pages: Annotated[str, Field(max_length=2_000)] | None = Field(
+        None, description='Pages from 1, as in "1,3-7"; all when absent.'
+    )

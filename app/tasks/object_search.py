@@ -1,0 +1,60 @@
+"""Looking for objects in one picture: the part that detections and segmentations share."""
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from fastapi import Request
+
+from app.api.forms import FormSpec
+from app.media.types import Kind
+from app.tasks.answers import ImageSize, OverlayImage
+from app.tasks.canvas import Canvas, size_of, wants_png
+from app.tasks.detections.form import labels_of
+from app.tasks.detections.question import Detections
+from app.tasks.form_reader import TaskSpec
+from app.tasks.running import Run
+from app.tasks.segmentations.question import Segmentations
+from app.tasks.task_call import TaskCall, open_task
+
+IMAGES = frozenset({Kind.IMAGE})
+
+
+def _drawing_spec(request: Request, form: FormSpec, question: Any) -> TaskSpec:  # noqa: ANN401  # see TaskSpec
+    is_png = wants_png(request)
+    return TaskSpec(form, IMAGES, question, may_draw=True, draws=lambda values: is_png or bool(values.get("overlay")))
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectSearch:
+    """A task that looks for objects in one picture: where the picture is drawn on, its size, the labels wanted."""
+
+    task: TaskCall
+    canvas: Canvas
+    width: int
+    height: int
+    labels: tuple[str, ...]
+
+    def common(self, run: Run, found: Detections | Segmentations, overlay: OverlayImage | None) -> dict[str, Any]:
+        """Give what both answers have."""
+        return {
+            **self.task.common(run, found.warnings),
+            "file": self.task.files()[0],
+            "image": ImageSize(width=self.width, height=self.height),
+            "dropped_count": found.dropped_count,
+            "overlay": overlay,
+        }
+
+
+@asynccontextmanager
+async def open_search(request: Request, form: FormSpec, question: Any) -> AsyncIterator[ObjectSearch]:  # noqa: ANN401  # see TaskSpec
+    """Read the form, copy the picture if it is drawn on, and prepare the question."""
+    async with AsyncExitStack() as stack:
+        task = await stack.enter_async_context(open_task(request, _drawing_spec(request, form, question)))
+        await task.media.look()
+        canvas = Canvas(request, task, stack)
+        await canvas.prepare()
+        await task.prepare()
+        width, height = size_of(task)
+        yield ObjectSearch(task, canvas, width, height, labels_of(task.draft.values))

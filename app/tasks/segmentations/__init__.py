@@ -1,0 +1,1 @@
+"""Segmentations: outlining objects in a picture."""

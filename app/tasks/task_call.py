@@ -1,0 +1,178 @@
+"""One task from its request to its outcome: the form read, the file's facts known, the model asked.
+
+    form ──> media ──> facts (decoded here where the bytes are) ──> files settled and ready ──> run ──> outcome
+
+The endpoints say what is asked and how the outcome is told; they do not know how a file came or how long it took.
+"""
+
+import asyncio
+import secrets
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeVar
+
+from fastapi import Request, Response
+
+from app.api.asking import Asking
+from app.api.generate import form_reader
+from app.api.prompt import part_of, reports, warnings
+from app.api.reports import summed_usage
+from app.api.schemas import CallWarning, FileReport
+from app.api.services import Services, services_of
+from app.edge.hangup import until_hangup
+from app.errors import FieldError, InvalidFieldError, UpstreamTimeoutError
+from app.gemini.answer import Answer, AnswerReader
+from app.gemini.request import GenerateRequest, Options, Part, TextPart, Turn
+from app.media.intake import Intake, Policy
+from app.tasks.answers import TaskAnswer
+from app.tasks.form_reader import TaskDraft, TaskSpec
+from app.tasks.media_facts import TaskMedia
+from app.tasks.running import Ending, Outcome, Run, run_long, run_once
+from app.tasks.task import Gathering, Question, TaskWarning
+
+R = TypeVar("R", bound=Ending)
+
+
+class Listener(Protocol):
+    """Hears a model's answers while they arrive."""
+
+    async def begin(self) -> None:
+        """Note that an answer begins."""
+
+    async def hear(self, text: str) -> None:
+        """Take in more of it."""
+
+
+@dataclass(slots=True)
+class TaskCall:
+    """A task whose form has been read: look at its media, prepare them, ask, tell the outcome."""
+
+    services: Services
+    draft: TaskDraft
+    intake: Intake
+    media: TaskMedia
+    asking: Asking
+    id: str
+
+    @property
+    def model(self) -> str:
+        """The model that is asked, after aliases."""
+        return self.services.model(self.draft.model)
+
+    @property
+    def question(self) -> Question:
+        """What is asked, as far as the form alone says it."""
+        return self.draft.question
+
+    def value(self, name: str) -> Any:  # noqa: ANN401  # the form's model gives each field its own type
+        """Give an option's value, None where it was not sent."""
+        return self.draft.values.get(name)
+
+    async def prepare(self) -> None:
+        """Finish the uploads, wait until Gemini can use them, and learn what it knows of them. Comes before asking."""
+        if self.intake.policy is Policy.HOLD:
+            # What needed the bytes has them by now, so that a file may go up to be kept.
+            self.intake.policy = Policy.FIT
+        await self.asking.settle()
+        self.media.learn(await self.asking.wait_until_ready())
+
+    async def prepare_passage(self) -> None:
+        """Look and prepare, where a passage may be meant. Raises InvalidFieldError when it begins behind the end."""
+        await self.media.look()
+        self._check_start()
+        await self.prepare()
+        self._check_start()
+
+    def _check_start(self) -> None:
+        start, duration = self.value("start"), self.media.facts().duration
+        if start is not None and duration is not None and start >= duration:
+            message = f"must lie before the file's end at {duration:g} s"
+            raise InvalidFieldError(
+                f"start: {message}.",
+                errors=(FieldError("start", message, received=f"{start:g}", allowed=f"< {duration:g}"),),
+            )
+
+    async def once(self, question: Question, read: Callable[[str], Awaitable[R]]) -> Outcome[R]:
+        """Ask once and read the answer. Raises what Gemini's refusal and reading raise."""
+        return await run_once(self._ask, self.parts(), question, read)
+
+    async def long(self, question: Question, gathering: Gathering, listener: Listener | None = None) -> Run:
+        """Ask, and go on while the answer is cut; a listener hears the answers as they come. Raises as `once`."""
+        limit = self.services.settings.max_continuations
+
+        async def ask_aloud(turns: Sequence[Turn], options: Options) -> Answer:
+            return await self._ask(turns, options) if listener is None else await self._stream(turns, options, listener)
+
+        return await run_long(ask_aloud, self.parts(), question, gathering, max_continuations=limit)
+
+    async def _ask(self, turns: Sequence[Turn], options: Options) -> Answer:
+        reader = await self.asking.answer(lambda: GenerateRequest(turns, options.json()))
+        return reader.answer()
+
+    async def _stream(self, turns: Sequence[Turn], options: Options, listener: Listener) -> Answer:
+        reader = AnswerReader()
+        await listener.begin()
+        async for delta in self.asking.deltas(lambda: GenerateRequest(turns, options.json()), reader):
+            if not delta.is_thought:
+                await listener.hear(delta.text)
+        return reader.answer()
+
+    def parts(self) -> list[Part]:
+        """Give the media as parts of the request; several are numbered from 0, so that an answer can name them."""
+        media = [part_of(medium, self.intake) for medium in self.draft.media]
+        if len(media) == 1:
+            return media
+        return [part for number, one in enumerate(media) for part in (TextPart(f"Picture {number}:"), one)]
+
+    def files(self) -> list[FileReport]:
+        """Tell of the media."""
+        return reports(self.draft.media)
+
+    def common(self, run: Run, found: Sequence[TaskWarning] = ()) -> dict[str, Any]:
+        """Give what every answer has."""
+        told = [CallWarning(code=one.code, field=one.field, detail=one.detail) for one in (*found, *run.warnings)]
+        return {
+            "id": self.id,
+            "model": run.model or self.model,
+            "usage": summed_usage(run.usages, self.services.models, self.model),
+            "finish_reason": run.finish_reason,
+            "complete": run.is_complete,
+            "warnings": [*warnings(self.draft.media), *told],
+            "metadata": self.value("metadata"),
+        }
+
+
+def completeness(run: Run) -> dict[str, str]:
+    """Give the header that says of an answer without a place for it that it was cut."""
+    return {} if run.is_complete else {"X-Gateway-Complete": "false"}
+
+
+def json_answer(answer: TaskAnswer) -> Response:
+    """Write an answer as JSON."""
+    return Response(answer.json_bytes(), media_type="application/json")
+
+
+@asynccontextmanager
+async def open_task(request: Request, spec: TaskSpec) -> AsyncIterator[TaskCall]:
+    """Read a task's form, and give the task; its deadline runs from the form's end.
+
+    Whatever ends it, a client that goes away included, leaves nothing upstream that is not to be kept.
+    """
+    services = services_of(request)
+    intake = services.intake(Policy.FIT)
+    async with until_hangup(request.scope), intake:
+        draft = TaskDraft(services, intake, spec, request.scope["query_string"])
+        await draft.read(form_reader(request, services))
+        limit = services.settings.request_timeout_s
+        timeout_s = min(limit, draft.values.get("timeout_s") or limit)
+        try:
+            async with asyncio.timeout(timeout_s):
+                model = services.model(draft.model)
+                keep_file = bool(draft.values.get("keep_file"))
+                asking = Asking(services, draft.media, intake, model=model, keep_file=keep_file)
+                media = TaskMedia(services, draft.media)
+                yield TaskCall(services, draft, intake, media, asking, f"task_{secrets.token_hex(12)}")
+        except TimeoutError:
+            advice = "raise timeout_s or ask for less" if "timeout_s" in spec.form.fields else "ask for less"
+            raise UpstreamTimeoutError(f"The answer was not there within {timeout_s:g} s; {advice}.") from None

@@ -1,0 +1,1 @@
+"""Transcriptions and subtitles: speech in sound or video as text."""

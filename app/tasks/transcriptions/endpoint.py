@@ -1,0 +1,98 @@
+"""`/audio`: transcriptions and subtitles, of sound or of a video's sound."""
+
+import asyncio
+
+from fastapi import APIRouter, Request, Response
+from fastapi.responses import PlainTextResponse
+
+from app.api.forms import FormSpec, FormValues
+from app.api.openapi import answers, form_body, text_answer
+from app.media.types import Kind
+from app.tasks.form_reader import TaskSpec
+from app.tasks.running import Run
+from app.tasks.task import Question
+from app.tasks.task_call import Listener, TaskCall, completeness, json_answer, open_task
+from app.tasks.transcriptions import question as transcription_question
+from app.tasks.transcriptions import reading as transcription
+from app.tasks.transcriptions import subtitles
+from app.tasks.transcriptions.answer import Transcription, TranscriptSegment
+from app.tasks.transcriptions.form import SubtitlesForm, TranscriptionForm
+
+router = APIRouter(prefix="/api/v1/audio")
+
+SOUND = frozenset({Kind.AUDIO, Kind.VIDEO})
+
+
+def _question(values: FormValues) -> Question:
+    return transcription_question.question(
+        language=values.get("language"),
+        translate_to=values.get("translate_to"),
+        start=values.get("start"),
+        end=values.get("end"),
+        prompt=values.get("prompt"),
+        with_words=False,
+    )
+
+
+TRANSCRIPTION = TaskSpec(FormSpec(TranscriptionForm), SOUND, _question)
+SUBTITLES = TaskSpec(FormSpec(SubtitlesForm), SOUND, _question)
+
+
+def transcript_of(task: TaskCall) -> transcription.Transcript:
+    """Give an empty transcript with a task's limits; its media have been prepared."""
+    return transcription.Transcript(
+        duration=task.media.facts().duration, start=task.value("start"), end=task.value("end")
+    )
+
+
+async def transcribe(task: TaskCall, listener: Listener | None = None) -> tuple[Run, transcription.Transcription]:
+    """Write a task's sound down; a listener hears the answers as they come. Raises what the task raises."""
+    await task.prepare_passage()
+    gathering = transcript_of(task)
+    run = await task.long(task.question, gathering, listener)
+    return run, await asyncio.to_thread(gathering.result)
+
+
+@router.post(
+    "/transcriptions",
+    operation_id="transcribeAudio",
+    summary="Write down what is said",
+    response_model=None,
+    responses=answers(Transcription),
+    openapi_extra=form_body(TranscriptionForm),
+)
+async def transcribe_audio(request: Request) -> Response:
+    """Give what is said, by whom and when."""
+    async with open_task(request, TRANSCRIPTION) as task:
+        run, found = await transcribe(task)
+        return json_answer(
+            Transcription(
+                **task.common(run, found.warnings),
+                file=task.files()[0],
+                language=found.language,
+                duration=task.media.facts().duration,
+                text=found.text,
+                segments=[
+                    TranscriptSegment(index=one.index, start=one.start, end=one.end, speaker=one.speaker, text=one.text)
+                    for one in found.segments
+                ],
+            )
+        )
+
+
+@router.post(
+    "/subtitles",
+    operation_id="makeSubtitles",
+    summary="Make subtitles",
+    response_model=None,
+    response_class=PlainTextResponse,
+    responses=text_answer("The subtitles, in the format that was asked for."),
+    openapi_extra=form_body(SubtitlesForm),
+)
+async def make_subtitles(request: Request) -> Response:
+    """Give what is said as SRT, WebVTT or plain text."""
+    writers = {"srt": subtitles.srt, "vtt": subtitles.vtt, "text": subtitles.plain_text}
+    async with open_task(request, SUBTITLES) as task:
+        run, found = await transcribe(task)
+        text = await asyncio.to_thread(writers[task.value("format") or "srt"], found.segments)
+        return Response(text, headers=completeness(run), media_type="text/plain; charset=utf-8")

@@ -1,0 +1,1 @@
+"""The transcription task at OpenAI's addresses, in OpenAI's shapes."""

@@ -1,0 +1,99 @@
+"""`/{version}/openai/audio/transcriptions` and `translations`: what OpenAI's clients call, answered by Gemini.
+
+They are the transcription task in other clothes, outside the document: OpenAI's own is theirs.
+"""
+
+import asyncio
+
+import orjson
+from fastapi import APIRouter
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
+
+from app.api.reports import summed_usage
+from app.errors import ClientGoneError, GatewayError
+from app.tasks.form_reader import TaskSpec
+from app.tasks.running import Run
+from app.tasks.task_call import TaskCall, completeness, open_task
+from app.tasks.transcriptions.endpoint import transcribe, transcript_of
+from app.tasks.transcriptions.openai import shapes
+from app.tasks.transcriptions.openai.form import TRANSCRIPTION, TRANSLATION, granularities
+from app.tasks.transcriptions.openai.stream import Events, Listener
+from app.tasks.transcriptions.reading import Transcription
+
+VERSIONS = ("v1", "v1beta", "v1alpha")
+JSON_SHAPES = {"json": shapes.as_json, "verbose_json": shapes.verbose, "diarized_json": shapes.diarized}
+
+router = APIRouter()
+
+
+class Speech:
+    """ASGI: one operation."""
+
+    def __init__(self, spec: TaskSpec, *, is_translation: bool) -> None:
+        self._spec = spec
+        self._is_translation = is_translation
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Read the form, ask, and answer whole or as a stream. Raises only before anything was sent."""
+        events = Events(scope, send)
+        try:
+            async with open_task(Request(scope, receive), self._spec) as task:
+                if task.value("stream"):
+                    await self._stream(task, events)
+                else:
+                    response = await self._whole(task)
+                    await response(scope, receive, send)
+        except ClientGoneError:
+            # Nobody reads the rest of a stream; before one has begun, the log is to say who left.
+            if not events.is_begun:
+                raise
+        except GatewayError as error:
+            if not events.is_begun:
+                raise
+            await events.fail(error)
+
+    async def _whole(self, task: TaskCall) -> Response:
+        run, found = await transcribe(task)
+        spoken = self._spoken(task, run, found)
+        response_format = task.value("response_format") or "json"
+        headers = completeness(run)
+        if response_format in JSON_SHAPES:
+            told = await asyncio.to_thread(JSON_SHAPES[response_format], spoken)
+            return Response(orjson.dumps(told), headers=headers, media_type="application/json")
+        text = await asyncio.to_thread(shapes.as_text, spoken, response_format)
+        return Response(text, headers=headers, media_type="text/plain; charset=utf-8")
+
+    async def _stream(self, task: TaskCall, events: Events) -> None:
+        known = _known_speakers(task) if task.value("response_format") == "diarized_json" else None
+        listener = Listener(events, lambda: transcript_of(task), known_speakers=known)
+        run, found = await transcribe(task, listener)
+        await listener.finish(found)
+        await events.write(shapes.text_done(self._spoken(task, run, found), is_complete=run.is_complete))
+        await events.end()
+
+    def _spoken(self, task: TaskCall, run: Run, found: Transcription) -> shapes.Spoken:
+        return shapes.Spoken(
+            found=found,
+            usage=summed_usage(run.usages, task.services.models, task.model),
+            duration=task.media.facts().duration,
+            is_translation=self._is_translation,
+            temperature=task.value("temperature") or 0.0,
+            known_speakers=_known_speakers(task),
+            granularities=frozenset({"segment"}) if self._is_translation else granularities(task.draft.values),
+        )
+
+
+def _known_speakers(task: TaskCall) -> frozenset[str]:
+    return frozenset(task.value("known_speaker_names") or ())
+
+
+for version in VERSIONS:
+    for name, speech in (
+        ("transcriptions", Speech(TRANSCRIPTION, is_translation=False)),
+        ("translations", Speech(TRANSLATION, is_translation=True)),
+    ):
+        path = f"/{version}/openai/audio/{name}"
+        router.routes.append(Route(path, speech, methods=["POST"], include_in_schema=False))

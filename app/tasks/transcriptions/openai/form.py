@@ -1,0 +1,134 @@
+"""The forms of OpenAI's audio operations, field by field as OpenAI has them, and what Gemini is asked for them.
+
+Fields that Gemini has no use for are read and left alone; what cannot be had at all is refused rather than ignored.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from app.api.fields import Boolean, FileSize, ModelName, OfFile, Sha256
+from app.api.forms import FormField, FormSpec, FormValues
+from app.errors import FieldError, InvalidFieldError
+from app.tasks.form_reader import TaskSpec
+from app.tasks.task import Question
+from app.tasks.transcriptions import question as transcription_question
+from app.tasks.transcriptions.endpoint import SOUND
+
+SPEECH_MODELS = re.compile(r"(?:whisper-.*|gpt-(?:.*-)?transcribe(?:-.*)?)")
+"""Model names of OpenAI's: they mean the gateway's default model."""
+
+Language = Annotated[str, Field(min_length=2, max_length=60, pattern=r"^[^\x00-\x1f]+$")]
+Keyword = Annotated[str, Field(max_length=200)]
+SamplingTemperature = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
+
+
+class SpeechForm(BaseModel):
+    """What both operations take."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    file: bytes | None = None
+    model: ModelName | None = None
+    prompt: str | None = None
+    temperature: SamplingTemperature | None = None
+    file_size: Annotated[list[FileSize], OfFile()] = []
+    sha256: Annotated[list[Sha256], OfFile()] = []
+
+
+class TranslationForm(SpeechForm):
+    """Sound to write down in English."""
+
+    response_format: Literal["json", "text", "srt", "verbose_json", "vtt"] | None = None
+
+
+class TranscriptionForm(SpeechForm):
+    """Sound to write down."""
+
+    response_format: Literal["json", "text", "srt", "verbose_json", "vtt", "diarized_json"] | None = None
+    language: Language | None = None
+    languages: list[Language] = []
+    keywords: list[Keyword] = []
+    known_speaker_names: list[Keyword] = []
+    timestamp_granularities: list[Literal["word", "segment"]] = []
+    stream: Boolean | None = None
+    chunking_strategy: list[Annotated[str, Field(max_length=1_000)]] = []
+    include: list[Annotated[str, Field(max_length=60)]] = []
+    known_speaker_references: list[str] = []
+
+
+class _SpeechSpec(FormSpec):
+    """The fields as OpenAI's clients name them: an object is a field for each of its members."""
+
+    def find(self, name: str) -> FormField:
+        """Find a field by its name; raises InvalidFieldError with the nearest known one."""
+        return super().find("chunking_strategy" if name.startswith("chunking_strategy[") else name)
+
+
+def resolve_model(values: FormValues) -> str | None:
+    """Give the model that is meant, None for the default."""
+    name: str | None = values.get("model")
+    return None if name is None or SPEECH_MODELS.fullmatch(name) else name
+
+
+def granularities(values: FormValues) -> frozenset[str]:
+    """Give what timestamps a verbose answer has: segment, word, or both."""
+    return frozenset(values.get("timestamp_granularities") or ("segment",))
+
+
+def _check(values: FormValues) -> None:
+    if values.get("include"):
+        raise _refused("include", "is not supported: Gemini gives no log probabilities here", "logprobs")
+    if values.get("known_speaker_references"):
+        raise _refused("known_speaker_references", "is not supported; name the speakers in known_speaker_names", None)
+    wanted = values.get("timestamp_granularities")
+    if wanted and values.get("response_format") != "verbose_json":
+        raise _refused("timestamp_granularities", "needs response_format=verbose_json", ", ".join(wanted))
+
+
+def _transcription_question(values: FormValues) -> Question:
+    question = transcription_question.question(
+        language=values.get("language"),
+        translate_to=None,
+        start=None,
+        end=None,
+        prompt=_hints(values),
+        with_words="word" in granularities(values),
+    )
+    return replace(question, temperature=values.get("temperature"))
+
+
+def _translation_question(values: FormValues) -> Question:
+    question = transcription_question.question(
+        language=None, translate_to="English", start=None, end=None, prompt=_hints(values), with_words=False
+    )
+    return replace(question, temperature=values.get("temperature"))
+
+
+def _hints(values: FormValues) -> str | None:
+    # OpenAI's prompt is no instruction: it is text that came before, or that shows names and style.
+    hints = [
+        _hint("Context, for names and style; it is not part of the recording", [values.get("prompt") or ""]),
+        _hint("Languages that may be spoken", values.get("languages") or ()),
+        _hint("Words that may occur", values.get("keywords") or ()),
+        _hint("Names of the speakers", values.get("known_speaker_names") or ()),
+    ]
+    return "\n".join(hint for hint in hints if hint) or None
+
+
+def _hint(title: str, values: Sequence[str]) -> str:
+    told = ", ".join(value for value in values if value)
+    return f"{title}: {told}" if told else ""
+
+
+def _refused(field: str, message: str, received: str | None) -> InvalidFieldError:
+    return InvalidFieldError(f"{field}: {message}.", errors=(FieldError(field, message, received=received),))
+
+
+TRANSCRIPTION = TaskSpec(
+    _SpeechSpec(TranscriptionForm), SOUND, _transcription_question, model=resolve_model, check=_check
+)
+TRANSLATION = TaskSpec(FormSpec(TranslationForm), SOUND, _translation_question, model=resolve_model)
