@@ -31,6 +31,7 @@ from app.clients.rate_headers import rate_fields
 from app.edge.access_log import AccessLog
 from app.edge.cors import origin_rule, with_cors
 from app.edge.guard import Guard
+from app.edge.handshake import HandshakeTimeout
 from app.edge.hosts import allowed_hosts
 from app.edge.reply import error_response
 from app.errors import (
@@ -222,7 +223,7 @@ def create_app(settings: Settings, key: ApiKey, *, bind_host: str = "127.0.0.1",
         allows_origin=origin_rule(settings.cors_origins, allow_loopback=is_dev),
     )
     logged = AccessLog(
-        guard,
+        HandshakeTimeout(guard),
         public_url=settings.public_url,
         on_end=(lambda scope, ended: record(api.services.ledger, scope, ended)) if _is_metered(settings) else None,
     )

@@ -10,7 +10,7 @@ from typing import Any
 
 import httpx
 
-from app.edge.connection import EdgeLimits
+from app.edge.limits import EdgeLimits
 from app.edge.server import make_server
 from app.gemini.credentials import ApiKey
 from app.main import create_app

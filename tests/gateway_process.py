@@ -22,11 +22,12 @@ ROOT = Path(__file__).parents[1]
 
 @dataclass(frozen=True, slots=True)
 class GatewayProcess:
-    """A running gateway: where it is, the key of its client, and what makes further ones."""
+    """A running gateway: its URL, the key of its client, the environment for further keys, and its process id."""
 
     url: str
     key: str
     environment: dict[str, str]
+    pid: int
 
 
 def free_port() -> int:
@@ -61,7 +62,7 @@ def gateway_process(upstream: str, *limits: str, **environment: str) -> Iterator
         try:
             url = f"http://127.0.0.1:{port}"
             wait_for(url)
-            yield GatewayProcess(url, key, database)
+            yield GatewayProcess(url, key, database, process.pid)
         finally:
             process.terminate()
             process.wait(20)

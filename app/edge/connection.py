@@ -1,51 +1,59 @@
-"""How a connection waits and ends: its timers, the poll for a hang-up, the gentle close.
+"""The lower half of a connection: its timers, when it is read, the poll for a hang-up, and the gentle close.
 
-It is the lower half of the protocol and knows nothing of HTTP's parsing.
+The module knows nothing about parsing HTTP.
 """
 
 import asyncio
 import select
+import socket
 from asyncio.events import TimerHandle
-from dataclasses import dataclass
+from collections import deque
 from enum import IntEnum
 from typing import ClassVar, cast
 
+from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from app.edge.cycle import Cycle
-
-
-@dataclass(frozen=True, slots=True)
-class EdgeLimits:
-    """What one connection may ask for; times in seconds, sizes in bytes."""
-
-    header_timeout_s: float
-    max_header_bytes: int = 64 * 1024
-    max_headers: int = 100
-    drain_s: float = 2
-    drain_bytes: int = 4 * 1024 * 1024
-    poll_s: float = 0.5
+from app.edge.limits import EdgeLimits
 
 
 class Phase(IntEnum):
-    """What the next bytes of a connection are."""
+    """The kind of the next bytes of a connection."""
 
     IDLE = 0
     HEAD = 1
     BODY = 2
     DEAF = 3
-    """Nothing more is parsed; what comes is dropped."""
+    """No more bytes are parsed; all that arrive are dropped."""
+
+
+class QueueFlow(FlowControl):
+    """uvicorn's flow control, but a connection with queued requests is not read.
+
+    Every way to resume reading comes by here: an answer's end, a handler that waits for its client to leave, and a body
+    that is taken. Each of them would admit another read full of requests.
+    """
+
+    def __init__(self, transport: asyncio.Transport, queue: deque[object]) -> None:
+        super().__init__(transport)
+        self._queue = queue
+
+    def resume_reading(self) -> None:
+        """Read again, unless requests are queued."""
+        if not self._queue:
+            super().resume_reading()
 
 
 class LimitedConnection(HttpToolsProtocol):
-    """One client connection with its timers. A subclass says what a late head gets."""
+    """One client connection with its timers. A subclass decides the answer to a late head."""
 
     limits: ClassVar[EdgeLimits]
 
     cycle: Cycle
     phase = Phase.IDLE
     running: Cycle | None = None
-    """The request whose answer is being made; `cycle` is the one being read, which may be queued behind it."""
+    """The request that is being answered. `cycle` is the request that is being read, and may be queued behind it."""
     is_lingering = False
     _idle_since = 0.0
     _timer: TimerHandle | None = None
@@ -54,11 +62,14 @@ class LimitedConnection(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Start the clock for the first request's head."""
-        super().connection_made(cast("asyncio.Transport", transport))
+        transport = cast("asyncio.Transport", transport)
+        super().connection_made(transport)
+        self.flow = QueueFlow(transport, cast("deque[object]", self.pipeline))
+        _bound_unread(transport.get_extra_info("socket"), self.limits.unread_s)
         self.start_head_timer()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Tell the running request that its client has gone."""
+        """Tell the running request that its client has left."""
         if self.running is not None:
             self.running.hang_up()
         self.stop_head_timer()
@@ -68,30 +79,30 @@ class LimitedConnection(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def shutdown(self) -> None:
-        """Close, now or after the answer that is being made; one that was made within this turn goes out before."""
+        """Close, now or after the answer that is being made; the bytes held for this turn of the loop go out before."""
         if self.running is not None:
             self.running.transport.flush()
         super().shutdown()
 
     def start_head_timer(self) -> None:
-        """Give the head that is awaited its time, from now, unless it runs already."""
+        """Start the time limit of the next head, unless it runs already."""
         if self._timer is None:
             self._timer = self.loop.call_later(self.limits.header_timeout_s, self.head_is_late)
 
     def stop_head_timer(self) -> None:
-        """Stop that clock."""
+        """Stop the time limit of the head."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
 
     def head_is_late(self) -> None:
-        """Close a connection on which no request came."""
+        """Close a connection without a request."""
         self.transport.close()
 
     def start_idle_timer(self) -> None:
-        """Give the next request its time to come, from now.
+        """Start the time limit of an idle connection.
 
-        The timer is set once, not anew for each answer: when it fires, it looks how long nothing has been going on.
+        The timer is set once, not once an answer: when it fires, it looks how long the connection has been idle.
         """
         self._idle_since = self.loop.time()
         if self.timeout_keep_alive_task is None:
@@ -112,7 +123,7 @@ class LimitedConnection(HttpToolsProtocol):
             super().timeout_keep_alive_handler()
 
     def pause_reading(self) -> None:
-        """Stop reading. The event loop then sees not even a reset, so the socket is polled."""
+        """Stop reading. The event loop then does not see even a reset, so the socket is polled."""
         self.flow.pause_reading()
         if self._poll_timer is None:
             self._poll_timer = self.loop.call_later(self.limits.poll_s, self._poll)
@@ -122,7 +133,7 @@ class LimitedConnection(HttpToolsProtocol):
         if not self.flow.read_paused or self.transport.is_closing():
             return
         poll = select.poll()
-        # Nothing is asked for: POLLERR and POLLHUP always come. POLLRDHUP is no hang-up, only the end of the body.
+        # No event is asked for: POLLERR and POLLHUP always come. POLLRDHUP is no hang-up, only the end of the body.
         poll.register(self.transport.get_extra_info("socket").fileno(), 0)
         if poll.poll(0):
             self.transport.abort()
@@ -132,8 +143,8 @@ class LimitedConnection(HttpToolsProtocol):
     def linger(self) -> None:
         """Close after an answer whose request has not ended.
 
-        A close with unread bytes would be a reset, which can destroy the answer on its way: so say that no more comes,
-        go on reading and dropping up to the limits, and then close.
+        A close with unread bytes would be a reset, which can destroy the answer on its way. So end the sending side,
+        read and drop bytes up to the limits, and then close.
         """
         if self.transport.is_closing() or self.is_lingering:
             return
@@ -148,7 +159,14 @@ class LimitedConnection(HttpToolsProtocol):
         self.flow.resume_reading()
 
     def drop(self, size_bytes: int) -> None:
-        """Count what is read and dropped, and close when it is too much."""
+        """Count bytes that are read and dropped, and close above the limit."""
         self._dropped_bytes += size_bytes
         if self._dropped_bytes > self.limits.drain_bytes:
             self.transport.close()
+
+
+def _bound_unread(connected: socket.socket, unread_s: float) -> None:
+    # The kernel sees acknowledged bytes, the event loop only an empty buffer. It also ends a close that waits for its
+    # last bytes to be read, which has no other limit. Only Linux has the option.
+    if hasattr(socket, "TCP_USER_TIMEOUT") and connected.family in {socket.AF_INET, socket.AF_INET6}:
+        connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(unread_s * 1000))

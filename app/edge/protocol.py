@@ -1,14 +1,16 @@
-"""The connection: uvicorn's httptools protocol with the limits and manners that it lacks.
+"""One client connection: uvicorn's httptools protocol with the limits that it lacks.
 
     bytes ── head ──> cycle ── body ──> answer
-      │       │                 │          │
-      │     431, 408, 400     400 by     body not ended: Connection: close,
-      │     (gateway.refusal)  receive()   then read and drop, then close
-      └─ nothing read while the application is busy: the socket is polled for a hang-up
+      │       │  │              │          │
+      │       │  └─ queued     400 by     body not ended: Connection: close,
+      │       │     (at most   receive()  then read and drop, then close
+      │       │      16)
+      │     431, 408, 400 (gateway.refusal)
+      └─ not read while requests are queued: the socket is polled for a hang-up
 
-What the protocol itself refuses goes through the application all the same, as a scope that carries the error under
+A request that the protocol refuses goes through the application too, as a scope with the error under
 `scope["extensions"]["gateway.refusal"]`, so that there is one rendering, one log and one place for CORS headers.
-It knows nothing of FastAPI, Gemini or the settings.
+The module knows nothing about FastAPI, Gemini or the settings.
 """
 
 import asyncio
@@ -19,26 +21,32 @@ import httptools
 from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
 from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
-from app.edge.connection import EdgeLimits, LimitedConnection, Phase
+from app.edge.connection import LimitedConnection, Phase
 from app.edge.cycle import AnswerTransport, Cycle
+from app.edge.limits import EdgeLimits
+from app.edge.websocket import EdgeWebSocket
 from app.errors import GatewayError, HeadersTooLargeError, MalformedRequestError, SlowBodyError
 
 if TYPE_CHECKING:
     from uvicorn._types import ASGI3Application
 
-__all__ = ["EdgeLimits", "EdgeProtocol", "make_protocol"]
-
 _IDLE, _HEAD, _BODY, _DEAF = Phase
-"""Bound once: looking a member up costs more than comparing it, and this is done for every header."""
+"""Bound once: looking a member up costs more than comparing it, and every header needs one."""
 _RENDERED_HEADERS = frozenset({b"origin", b"x-request-id"})
-"""Of a refused request, what the rendering needs; the rest is not to be acted upon."""
+"""The headers of a refused request that its rendering needs; no other may be acted upon."""
+_BODY_HEADERS = frozenset({b"content-length", b"transfer-encoding"})
+_BAD_TARGET = "The request line's target is not a path or an http URL."
 _UPGRADE_HEADERS = frozenset({b"connection", b"upgrade", b"http2-settings"})
 _LINE_OVERHEAD_BYTES = len(b": \r\n")
 _REQUEST_LINE_OVERHEAD_BYTES = len(b"GET  HTTP/1.1\r\n")
 
 
+class _TooManyRequestsQueuedError(Exception):
+    """Stops the parser; the client sees only that the connection ends with the running request's answer."""
+
+
 class EdgeProtocol(LimitedConnection):
-    """One client connection. `make_protocol` gives it its limits."""
+    """One client connection. `make_protocol` sets its limits."""
 
     _refusal: GatewayError | None = None
     _is_upgrade = False
@@ -58,12 +66,13 @@ class EdgeProtocol(LimitedConnection):
         except httptools.HttpParserUpgrade as upgrade:
             self._upgrade(data[upgrade.args[0] :])
         except httptools.HttpParserError as error:
-            self._refuse(self._refusal or MalformedRequestError(f"The request is not valid HTTP: {error}."))
+            if self.phase is not _DEAF:
+                self._refuse(self._refusal or MalformedRequestError(f"The request is not valid HTTP: {error}."))
         else:
             self._bound_what_is_held()
 
     def _bound_what_is_held(self) -> None:
-        """Bound what the parser keeps for itself: at most what it was fed since it last gave something out."""
+        """Bound the bytes that the parser keeps: at most those it was fed since its last callback."""
         phase = self.phase
         if self._gave_out:
             self._held_bytes = 0
@@ -92,7 +101,7 @@ class EdgeProtocol(LimitedConnection):
         self._is_upgrade = False
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """Take one header. Trailers are dropped: the request has been judged without them."""
+        """Add one header. Trailers are dropped: the request has been judged without them."""
         if self.phase is not _HEAD:
             return
         if len(self.headers) >= self.limits.max_headers:
@@ -113,17 +122,16 @@ class EdgeProtocol(LimitedConnection):
         self.scope["method"] = method.decode("ascii")
         if method == b"CONNECT":
             raise self._refused(MalformedRequestError("The gateway is no proxy: CONNECT is not served."))
+        try:
+            self._set_target()
+        except (httptools.HttpParserError, ValueError):
+            raise self._refused(MalformedRequestError(_BAD_TARGET)) from None
         if parser.should_upgrade():
             self._is_upgrade = True
             return
         version = parser.get_http_version()
         if version != "1.1":
             self.scope["http_version"] = version
-        try:
-            self._set_target()
-        except (httptools.HttpParserError, ValueError):
-            error = MalformedRequestError("The request line's target is not a path or an http URL.")
-            raise self._refused(error) from None
         self.phase = _BODY
         self._enter(keep_alive=version != "1.0" and parser.should_keep_alive())
 
@@ -132,8 +140,8 @@ class EdgeProtocol(LimitedConnection):
         self._gave_out = True
         cycle = self.cycle
         if not cycle.body:
-            # As it is: what comes alone, as most of a large body does, is not copied twice to be given out.
-            cycle.body = body  # type: ignore[assignment]  # uvicorn gives bytes(body) out, whichever it is
+            # Uncopied: most pieces of a large body come alone.
+            cycle.body = body  # type: ignore[assignment]  # uvicorn hands out bytes(body) of either type
         elif isinstance(cycle.body, bytearray):
             cycle.body += body
         else:
@@ -157,7 +165,7 @@ class EdgeProtocol(LimitedConnection):
         return size <= self.limits.max_header_bytes
 
     def _refused(self, error: GatewayError) -> GatewayError:
-        """Keep an error that a callback raises: the parser stops, but raises one of its own."""
+        """Keep an error that a callback raises: the parser stops, but raises an error of its own."""
         self._refusal = error
         return error
 
@@ -179,6 +187,10 @@ class EdgeProtocol(LimitedConnection):
     # Requests and answers
 
     def _enter(self, *, keep_alive: bool, refusal: GatewayError | None = None) -> None:
+        is_busy = self._is_busy()
+        if is_busy and refusal is None and len(self.pipeline) >= self.limits.max_pipelined:
+            self._end_after_answer()
+            raise _TooManyRequestsQueuedError
         cycle = self.cycle = Cycle(
             scope=self.scope,
             transport=AnswerTransport(self),
@@ -200,26 +212,36 @@ class EdgeProtocol(LimitedConnection):
         if refusal is not None:
             extensions["gateway.refusal"] = refusal
         cast("dict[str, object]", self.scope)["extensions"] = extensions
-        if self._is_busy():
+        if is_busy:
             self.pause_reading()
             self.pipeline.appendleft((cycle, self.app))
         else:
             self._start_asgi_task(cycle, self.app)
+
+    def _end_after_answer(self) -> None:
+        """Answer only the running request and close; a server may leave queued requests open (RFC 9112, 9.3.2)."""
+        self.pipeline.clear()
+        self.phase = _DEAF
+        self.stop_head_timer()
+        self.pause_reading()
+        if self.running is not None:
+            self.running.keep_alive = False
+            self.running.transport.lingers = True
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: "ASGI3Application") -> None:
         self.running = cast("Cycle", cycle)
         super()._start_asgi_task(cycle, app)
 
     def on_response_complete(self) -> None:
-        """Start the next request; after an answer that ends the connection there is none."""
+        """Start the next queued request, unless this answer ends the connection."""
         self.server_state.total_requests += 1
         if self.is_lingering or self.transport.is_closing():
             return
-        self.flow.resume_reading()
         if self.pipeline:
             self._start_asgi_task(*self.pipeline.pop())
         else:
             self.start_idle_timer()
+        self.flow.resume_reading()
 
     def _upgrade(self, rest: bytes) -> None:
         """Hand a WebSocket handshake over. Any other upgrade is ignored, as HTTP allows, and its request read again."""
@@ -227,12 +249,29 @@ class EdgeProtocol(LimitedConnection):
             self._read_again_without_upgrade(rest)
         elif self._is_busy():
             self._refuse(MalformedRequestError("A WebSocket handshake came before the last request was answered."))
+        elif any(name in _BODY_HEADERS and value != b"0" for name, value in self.headers):
+            self._refuse(MalformedRequestError("A WebSocket handshake has no body: its Content-Length is 0 or absent."))
         else:
-            self._unset_keepalive_if_required()
-            self.handle_websocket_upgrade()
+            self._hand_over(rest)
+
+    def _hand_over(self, rest: bytes) -> None:
+        self._unset_keepalive_if_required()
+        socket = EdgeWebSocket(self.config, self.server_state, self.app_state)
+        socket.connection_made(self.transport)
+        lines = [self.parser.get_method() + b" " + self.url + b" HTTP/1.1"]
+        lines += [name + b": " + value for name, value in self.headers]
+        if socket.begin(b"\r\n".join([*lines, b"", b""])):
+            self.connections.discard(self)
+            self.transport.set_protocol(socket)
+            socket.data_received(rest)
+        else:
+            self.connections.discard(socket)
+            self._refuse(
+                MalformedRequestError("The WebSocket handshake cannot be read: a header line has at most 8 KiB.")
+            )
 
     def _read_again_without_upgrade(self, rest: bytes) -> None:
-        # The parser skips the body of what asks for an upgrade; Java's client asks for h2c with every first request.
+        # The parser skips the body of a request for an upgrade. Java's client asks for h2c with every first request.
         head = [self.parser.get_method(), b" ", self.url, b" HTTP/1.1\r\n"]
         for name, value in self.headers:
             if name not in _UPGRADE_HEADERS:
@@ -245,9 +284,9 @@ class EdgeProtocol(LimitedConnection):
         self.data_received(b"".join([*head, b"\r\n", rest]))
 
     def _refuse(self, error: GatewayError) -> None:
-        """End the connection with an error: as the request's answer, or within its body as what `receive()` raises.
+        """End the connection with an error: as the request's answer, or, within its body, raised by `receive()`.
 
-        The headers that an answer follows are those before the last one, which the parser has not given out yet.
+        The answer follows the headers before the last one, which the parser has not handed out yet.
         """
         is_in_body = self.phase is _BODY
         self.phase = _DEAF
@@ -275,5 +314,5 @@ class EdgeProtocol(LimitedConnection):
 
 
 def make_protocol(limits: EdgeLimits) -> type[EdgeProtocol]:
-    """Give the protocol class with these limits, for uvicorn's `http=`."""
+    """Return the protocol class with these limits, for uvicorn's `http=`."""
     return type("LimitedEdgeProtocol", (EdgeProtocol,), {"limits": limits})

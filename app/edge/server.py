@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import uvicorn
 
-from app.edge.connection import EdgeLimits
+from app.edge.limits import EdgeLimits
 from app.edge.protocol import make_protocol
 from app.settings import Settings
 
@@ -41,7 +41,8 @@ def make_server(
             port=port,
             loop="uvloop",
             http=protocol,
-            ws="auto",
+            # Media does not shrink, and a small frame could unpack to 16 MiB on the event loop.
+            ws_per_message_deflate=False,
             lifespan="on",
             interface="asgi3",
             log_config=None,

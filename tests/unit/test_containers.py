@@ -14,7 +14,7 @@ from ruamel.yaml import YAML
 
 from app.api.authentication import PUBLIC
 from app.cli import cli
-from app.edge.connection import EdgeLimits
+from app.edge.limits import EdgeLimits
 from app.settings import Settings, SettingsError, read
 
 ROOT = Path(__file__).parents[2]

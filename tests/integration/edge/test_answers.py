@@ -6,7 +6,7 @@ import pytest
 from starlette.types import Receive, Scope, Send
 from websockets.asyncio.client import connect
 
-from app.edge.connection import EdgeLimits
+from app.edge.limits import EdgeLimits
 from app.errors import InvalidFieldError
 from tests.integration.edge.wire import HOST, PATIENCE_S, Client, answer_ok, echo, guarded, respond, serving
 

@@ -3,8 +3,8 @@
 import pytest
 from starlette.types import Receive, Scope, Send
 
-from app.edge.connection import EdgeLimits
 from app.edge.cors import origin_rule
+from app.edge.limits import EdgeLimits
 from app.errors import NotFoundError
 from tests.integration.edge.wire import HOST, answer_ok, guarded, serving
 

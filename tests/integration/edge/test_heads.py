@@ -6,7 +6,7 @@ import tracemalloc
 
 import pytest
 
-from app.edge.connection import EdgeLimits
+from app.edge.limits import EdgeLimits
 from tests.integration.edge.wire import HOST, PAGE, Served, answer_ok, echo, guarded, serving
 
 OK_GET = b"GET / HTTP/1.1\r\n" + HOST + b"\r\n"

@@ -13,9 +13,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.edge.access_log import AccessLog
 from app.edge.body_timeouts import body_of
-from app.edge.connection import EdgeLimits
 from app.edge.cors import origin_rule, with_cors
 from app.edge.guard import Guard
+from app.edge.limits import EdgeLimits
 from app.edge.server import make_server
 from app.settings import Settings
 
