@@ -29,7 +29,8 @@ from app.main import create_api, create_app
 from app.settings import Settings, SettingsError, read
 from app.usage_command import usage
 
-EMULATOR_KEY = "emulator"
+# Errors are searched for the key, so it is a word that no message uses.
+EMULATOR_KEY = "key-for-the-emulator"
 Host = Annotated[str, typer.Option(help="The address to listen on.")]
 Port = Annotated[int, typer.Option(help="The port to listen on; 0 takes a free one.", min=0, max=65535)]
 

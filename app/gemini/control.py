@@ -50,6 +50,8 @@ class UpstreamTransport(httpx.AsyncBaseTransport):
                     answer.headers.get("Content-Encoding", ""),
                     MAX_ANSWER_BYTES,
                 )
+                if answer.status >= 400:
+                    content = await self._upstream.masking.error(content)
                 content_type = answer.headers.get("Content-Type", "")
                 return httpx.Response(answer.status, headers={"content-type": content_type}, content=content)
         except UpstreamUnavailableError as error:

@@ -14,20 +14,26 @@ CHECK_INTERVAL_S = 5.0
 
 
 class ApiKey:
-    """The key as it is now."""
+    """The key in use, and the key that it replaced: an answer may still be about that one."""
 
     def __init__(self, value: str, file: Path | None = None) -> None:
         self._value = SecretStr(value)
+        self._former: SecretStr | None = None
         self._file = file
         self._stamp = file.stat().st_mtime_ns if file else 0
         self._checked_at = time.monotonic()
 
     def current(self) -> str:
-        """Give the key; a key file is looked at again at most every five seconds."""
+        """Return the key in use; a key file is read again at most every five seconds."""
         if self._file is not None and time.monotonic() - self._checked_at > CHECK_INTERVAL_S:
             self._checked_at = time.monotonic()
             self._refresh(self._file)
         return self._value.get_secret_value()
+
+    def secrets(self) -> tuple[str, ...]:
+        """Return the key in use and the former one: what no client may be shown."""
+        kept = (self._value,) if self._former is None else (self._value, self._former)
+        return tuple(value.get_secret_value() for value in kept)
 
     def _refresh(self, file: Path) -> None:
         try:
@@ -38,7 +44,7 @@ class ApiKey:
             return
         self._stamp = stamp
         if key := _usable(value):
-            self._value = SecretStr(key)
+            self._value, self._former = SecretStr(key), self._value
 
 
 def _usable(value: bytes) -> str | None:

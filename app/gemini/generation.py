@@ -12,12 +12,14 @@ from yarl import URL
 
 from app.errors import UpstreamFailedError
 from app.gemini.answer import AnswerReader, by_modality
+from app.gemini.masking import is_error_event
 from app.gemini.refusals import error_of, read_refusal
 from app.gemini.request import GenerateRequest
 from app.gemini.upstream import API_VERSION, Body, Upstream
+from app.gemini.whole_answer import read_whole
 
 MAX_ANSWER_BYTES = 64 << 20
-MAX_ERROR_BYTES = 1 << 20
+MAX_ERROR_BYTES = 1 << 19
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,23 +28,6 @@ class TokenCount:
 
     total_tokens: int
     by_modality: dict[str, int]
-
-
-async def _bounded(answer: ClientResponse, limit: int) -> bytes:
-    content = answer.content
-    body = bytearray()
-    while True:
-        body += await content.readany()
-        if len(body) > limit:
-            raise UpstreamFailedError(f"Gemini's answer is larger than {limit} bytes.")
-        # Mostly all of it came at once, and asking again for nothing is spared.
-        if content.at_eof():
-            return bytes(body)
-
-
-async def _check(answer: ClientResponse, model: str) -> None:
-    if answer.status != 200:
-        raise error_of(read_refusal(answer.status, await _bounded(answer, MAX_ERROR_BYTES)), model=model)
 
 
 @lru_cache(maxsize=256)
@@ -63,26 +48,35 @@ class Generation:
         body: Body = request.pieces() if whole is None else whole
         return self._upstream.request("POST", url, headers=headers, body=body)
 
+    async def _check(self, answer: ClientResponse, model: str) -> None:
+        if answer.status != 200:
+            body = await self._upstream.masking.error(await read_whole(answer, MAX_ERROR_BYTES))
+            raise error_of(read_refusal(answer.status, body), model=model)
+
+    async def _events(self, answer: ClientResponse) -> AsyncIterator[bytes]:
+        async for data in _events(answer):
+            yield await self._upstream.masking.error(data) if is_error_event(data) else data
+
     async def generate(self, model: str, request: GenerateRequest) -> AnswerReader:
         """Ask the model and give its whole answer."""
         reader = AnswerReader()
         async with self._call(model, "generateContent", request) as answer:
-            await _check(answer, model)
-            reader.feed(await _bounded(answer, MAX_ANSWER_BYTES))
+            await self._check(answer, model)
+            reader.feed(await read_whole(answer, MAX_ANSWER_BYTES))
         return reader
 
     @asynccontextmanager
     async def stream(self, model: str, request: GenerateRequest) -> AsyncIterator[AsyncIterator[bytes]]:
         """Ask the model and give its answer's responses one by one, as JSON bytes, when they come."""
         async with self._call(model, "streamGenerateContent?alt=sse", request) as answer:
-            await _check(answer, model)
-            yield _events(answer)
+            await self._check(answer, model)
+            yield self._events(answer)
 
     async def count_tokens(self, model: str, request: GenerateRequest) -> TokenCount:
         """Count a request's tokens; the request is wrapped by `count_request`."""
         async with self._call(model, "countTokens", request) as answer:
-            await _check(answer, model)
-            body = await _bounded(answer, MAX_ERROR_BYTES)
+            await self._check(answer, model)
+            body = await read_whole(answer, MAX_ERROR_BYTES)
         try:
             counted = orjson.loads(body)
             return TokenCount(int(counted["totalTokens"]), by_modality(counted.get("promptTokensDetails")))

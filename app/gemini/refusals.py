@@ -1,6 +1,6 @@
-"""What Gemini's error answers mean for our client (REST contract, "What Gemini says is mapped").
+"""Gemini's error answers, read, and the error that our client gets for each (REST contract, "Gemini's errors").
 
-What is passed on of Gemini's message carries no key, no project and no address of a person.
+No message that is passed on carries a key, a project or an address (`masking`).
 """
 
 import re
@@ -25,23 +25,33 @@ from app.errors import (
     UpstreamTimeoutError,
     UpstreamUnavailableError,
 )
+from app.gemini.masking import without_private
 
 MAX_MESSAGE_CHARS = 2_000
 MAX_SCANNED_CHARS = 2 * MAX_MESSAGE_CHARS
 DEFAULT_RETRY_S = 30.0
 LONGEST_RETRY_S = 3_600.0
 _NAMED_FILE = re.compile(r"\bFile (?:files/)?([a-z0-9][a-z0-9-]{0,39})\b")
-_PRIVATE = re.compile(
-    r"AIza[\w-]{10,}|AQ\.[\w-]{10,}|\bkey[=:]\s*[\w-]+"
-    r"|\bprojects?(?:_?(?:number|id))?[/:=#]+\s*[\w-]+|\bprojects?[ #]+[\w-]*\d[\w-]*"
-    r"|[\w.+-]{1,64}@[\w-]+\.[\w.-]+",
-    re.IGNORECASE,
+_NAMED_OBJECT = re.compile(
+    r"^CachedContent not found|\b(?:cachedContents|interactions|batches|operations|tunedModels|fileSearchStores)/[\w-]+"
+)
+# google.api.ErrorReason's words that speak of the caller's key, project or service begin so.
+_OF_THE_KEY = (
+    "API_KEY_",
+    "SERVICE_DISABLED",
+    "BILLING_",
+    "CONSUMER_",
+    "CREDENTIALS_",
+    "ACCESS_TOKEN_",
+    "ACCOUNT_STATE_",
+    "USER_PROJECT_",
+    "LOCATION_POLICY_",
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """Gemini's error, read: HTTP status, status word, message without secrets, reasons, delay, the file it names."""
+    """Gemini's error: HTTP status, status word, masked message, reasons, delay, and the object that it names."""
 
     status: int
     code: str
@@ -50,11 +60,20 @@ class Refusal:
     retry_delay_s: float | None = None
     is_per_day: bool = False
     file_name: str | None = None
+    names_object: bool = False
 
     @property
     def said(self) -> UpstreamSaid:
-        """What is passed on to the client."""
+        """Return the part that is passed on to the client."""
         return UpstreamSaid(self.status, self.code, self.message)
+
+    @property
+    def is_of_the_key(self) -> bool:
+        """Whether Gemini refuses the gateway's own credentials, and no object that the request names."""
+        if any(reason.startswith(_OF_THE_KEY) for reason in self.reasons):
+            return True
+        is_denied = self.status == 401 or (self.status == 403 and not self.names_object)
+        return is_denied or (self.code == "FAILED_PRECONDITION" and self.status == 400 and "ACTIVE" not in self.message)
 
 
 class NamedFileError(FileNotFoundProblemError):
@@ -82,11 +101,11 @@ def _without_secrets(message: str) -> str:
     if len(message) > MAX_SCANNED_CHARS:
         head = message[:MAX_SCANNED_CHARS]
         message = head.rpartition(" ")[0] or head
-    return _PRIVATE.sub("...", message)[:MAX_MESSAGE_CHARS]
+    return without_private(message)[:MAX_MESSAGE_CHARS]
 
 
 def read_refusal(status: int, body: bytes) -> Refusal:
-    """Read an error answer, in Google's shape (also in a one-element array), in Interactions' shape, or in none."""
+    """Return the error of an answer in Google's shape (also in an array of one), in Interactions' shape, or in none."""
     try:
         parsed = orjson.loads(body)
     except orjson.JSONDecodeError:
@@ -109,20 +128,22 @@ def read_refusal(status: int, body: bytes) -> Refusal:
         retry_delay_s=delays[0] if delays else None,
         is_per_day=any("PerDay" in quota for quota in quota_ids),
         file_name=named[1] if named else None,
+        names_object=named is not None or _NAMED_OBJECT.search(message) is not None,
     )
 
 
 def error_of(refusal: Refusal, *, model: str | None = None) -> GatewayError:
-    """Turn Gemini's refusal into the error that our client gets; `model` is named when it is what is unknown."""
-    said = refusal.said
+    """Return the error that our client gets for Gemini's refusal; `model` is named if Gemini does not know it."""
+    if refusal.is_of_the_key:
+        return UpstreamCredentialsError(
+            "Gemini refuses the gateway's own credentials; tell the operator.", upstream=refusal.said
+        )
     if refusal.status >= 500:
         return _failure(refusal)
     if refusal.status == 400:
         return _bad_request(refusal)
     if refusal.status == 403 and refusal.file_name is not None:
         return NamedFileError(refusal.file_name, refusal)
-    if refusal.status in {401, 403}:
-        return _credentials(said)
     if refusal.status == 429:
         return _too_many(refusal)
     return _other(refusal, model)
@@ -147,20 +168,10 @@ def _other(refusal: Refusal, model: str | None) -> GatewayError:
     return UpstreamFailedError(f"Gemini answered with status {refusal.status}.", upstream=said)
 
 
-def _credentials(said: UpstreamSaid) -> GatewayError:
-    return UpstreamCredentialsError("Gemini refuses the gateway's own credentials; tell the operator.", upstream=said)
-
-
 def _bad_request(refusal: Refusal) -> GatewayError:
     said = refusal.said
-    if "API_KEY_INVALID" in refusal.reasons:
-        return _credentials(said)
     if refusal.code == "FAILED_PRECONDITION":
-        if "ACTIVE" in refusal.message:
-            return FileNotReadyError(
-                "Gemini is still processing a file of this request.", retry_after_s=5, upstream=said
-            )
-        return _credentials(said)
+        return FileNotReadyError("Gemini is still processing a file of this request.", retry_after_s=5, upstream=said)
     return RejectedByModelError(f"Gemini refuses the request: {refusal.message}", upstream=said)
 
 

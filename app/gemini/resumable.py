@@ -135,7 +135,7 @@ class ResumableSession:
         if said.http_status in {404, 410} or said.status in {"cancelled", "final"}:
             raise UploadFailedError("Gemini has dropped the upload; send the request again.")
         if said.http_status in {401, 403, 429}:
-            raise error_of(read_refusal(said.http_status, said.body))
+            raise error_of(read_refusal(said.http_status, self._upstream.masking.body(said.body)))
 
     async def _pause_or_give_up(self, failures: int) -> None:
         if failures >= MAX_FAILURES:
@@ -223,7 +223,8 @@ class ResumableUploads:
         body = orjson.dumps({"file": resource})
         async with self._upstream.request("POST", url, headers=headers, body=body, timeout_s=self._timeout_s) as answer:
             if answer.status != 200:
-                raise self._start_refused(answer.status, await answer.content.read(MAX_ANSWER_BYTES), size_bytes)
+                body = await self._upstream.masking.error(await answer.content.read(MAX_ANSWER_BYTES))
+                raise self._start_refused(answer.status, body, size_bytes)
             granularity = answer.headers.get("X-Goog-Upload-Chunk-Granularity", "")
             return ResumableSession(
                 self._upstream,

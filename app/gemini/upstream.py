@@ -19,6 +19,7 @@ from yarl import URL
 
 from app.errors import UpstreamFailedError, UpstreamTimeoutError, UpstreamUnavailableError
 from app.gemini.credentials import ApiKey
+from app.gemini.masking import Masking
 from app.gemini.session import open_session
 from app.settings import Settings
 
@@ -38,8 +39,9 @@ Body = bytes | AsyncIterator[bytes | memoryview] | None
 class Upstream:
     """Requests to Gemini within the pool's limit, and what its answers show of Gemini's state."""
 
-    def __init__(self, session: aiohttp.ClientSession, settings: Settings) -> None:
+    def __init__(self, session: aiohttp.ClientSession, key: ApiKey, settings: Settings) -> None:
         self._session = session
+        self.masking = Masking(key.secrets)
         self._slots = asyncio.Semaphore(max(1, settings.upstream_connections - CONTROL_SHARE))
         self._control_slots = asyncio.Semaphore(CONTROL_SHARE)
         self._clock_skew_s = 0.0
@@ -198,4 +200,4 @@ async def slices(view: memoryview) -> AsyncIterator[memoryview]:
 async def open_upstream(settings: Settings, key: ApiKey) -> AsyncIterator[Upstream]:
     """Open the session, and close it at the end."""
     async with open_session(settings, key) as session:
-        yield Upstream(session, settings)
+        yield Upstream(session, key, settings)

@@ -28,8 +28,9 @@ async def get(scope: Scope, receive: Receive, send: Send, call: Call) -> None:
         raise missing_file(call.route.name)
     if document.status == 200 and stored is not None:
         await _take_note(call, stored.upload, document.text)
-    body = None if alias is None or document.status != 200 else shown(document.text, name, alias)
-    await send_document(send, document, body)
+    if alias is not None and document.status == 200:
+        document = document.with_text(shown(document.text, name, alias))
+    await send_document(send, document)
 
 
 async def list_(scope: Scope, receive: Receive, send: Send, call: Call) -> None:

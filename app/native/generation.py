@@ -53,5 +53,8 @@ async def count_tokens(scope: Scope, receive: Receive, send: Send, call: Call) -
 
 def _outgoing(scope: Scope, call: Call, model: str, query: dict[str, str], body: Body) -> Outgoing:
     upstream = call.services.upstream
-    url = upstream.url(f"/{call.route.version}/models/{model}:{call.route.operation.verb}{encoded(query)}")
-    return Outgoing("POST", url, {**upstream_headers(scope), "Content-Length": str(body.length)}, body.content)
+    verb = call.route.operation.verb
+    is_stream = verb == "streamGenerateContent"
+    url = upstream.url(f"/{call.route.version}/models/{model}:{verb}{encoded(query)}")
+    headers = {**upstream_headers(scope, is_stream=is_stream), "Content-Length": str(body.length)}
+    return Outgoing("POST", url, headers, body.content, is_stream=is_stream)

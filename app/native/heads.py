@@ -1,6 +1,6 @@
-"""What of a request's and an answer's head is passed on: allow lists one way, hop-by-hop rules the other.
+"""Chooses by allow lists which headers and query parameters are passed on, in either direction.
 
-    client's query and headers ──(allow lists)──> Gemini        Gemini's headers ──(RFC 9110, 7.6.1)──> client
+    client's query and headers ──(allow lists)──> Gemini        Gemini's headers ──(allow list)──> client
 
 It knows no path and no body.
 """
@@ -21,22 +21,23 @@ _PASSED_ON = {
 }
 _CREDENTIALS = frozenset({"key", "access_token", "token"})
 _MODEL_CALL_TAKES = frozenset({"alt", "$alt", "prettyPrint", "$prettyPrint"})
-_HOP_BY_HOP = frozenset(
+_SHOWN = frozenset(
     {
-        "connection",
-        "keep-alive",
-        "proxy-authenticate",
-        "proxy-authentication-info",
-        "proxy-connection",
-        "te",
-        "trailer",
-        "transfer-encoding",
-        "upgrade",
+        "content-type",
+        "content-length",
+        "content-encoding",
+        "content-disposition",
+        "cache-control",
+        "vary",
+        "retry-after",
+        "server-timing",
+        "x-gemini-service-tier",
+        "x-content-type-options",
+        "x-frame-options",
+        "x-xss-protection",
+        "api-revision",
     }
 )
-_OURS = frozenset({"date", "set-cookie", "alt-svc", "strict-transport-security", "x-gateway-emulator", "x-request-id"})
-"""What describes Google's host or connection, or is said by the gateway itself."""
-_OURS_BEGIN = ("access-control-", "ratelimit", "x-guploader-", "x-goog-upload-")
 PAGING = frozenset({"pageSize", "page_size", "pageToken", "page_token"})
 
 
@@ -89,13 +90,17 @@ def encoded(query: Mapping[str, str]) -> str:
     return f"?{urlencode(query)}" if query else ""
 
 
-def upstream_headers(scope: Scope) -> dict[str, str]:
-    """Choose what Gemini is told of the client's head. Of encodings only gzip is asked for: it is read on the way."""
+def upstream_headers(scope: Scope, *, is_stream: bool = False) -> dict[str, str]:
+    """Return the headers of the client's that Gemini is sent.
+
+    Of encodings only gzip is asked for, which is read on the way; a stream is asked for without one, since an error in
+    a compressed stream could not be masked.
+    """
     headers = {"Accept-Encoding": "identity"}
     for name, value in scope["headers"]:
         if name in _PASSED_ON:
             headers[_PASSED_ON[name]] = value.decode("latin-1")
-        elif name == b"accept-encoding" and accepts_gzip(value):
+        elif name == b"accept-encoding" and accepts_gzip(value) and not is_stream:
             headers["Accept-Encoding"] = "gzip"
     return headers
 
@@ -111,22 +116,5 @@ def accepts_gzip(accept_encoding: bytes) -> bool:
 
 
 def client_headers(headers: Iterable[tuple[str, str]]) -> Headers:
-    """Choose what the client is told of Gemini's head: all but what holds for one connection, or for Google's host."""
-    passed: Headers = []
-    named: set[bytes] = set()
-    for name, value in headers:
-        lower = _passed(name)
-        if lower is not None:
-            passed.append((lower, value.encode("latin-1")))
-        elif name.lower() == "connection":
-            named.update(token.strip().lower().encode("latin-1") for token in value.split(","))
-    return [(name, value) for name, value in passed if name not in named] if named else passed
-
-
-@lru_cache(maxsize=256)
-def _passed(name: str) -> bytes | None:
-    """Give a name as it is passed on; None for one that is not, whatever it says."""
-    lower = name.lower()
-    if lower in _HOP_BY_HOP or lower in _OURS or lower.startswith(_OURS_BEGIN):
-        return None
-    return lower.encode("latin-1")
+    """Return the headers of Gemini's that the client is shown."""
+    return [(lower.encode(), value.encode("latin-1")) for name, value in headers if (lower := name.lower()) in _SHOWN]

@@ -58,7 +58,8 @@ async def get(scope: Scope, receive: Receive, send: Send, call: Call) -> None:
     result = RelayResult()
     upstream = call.services.upstream
     url = upstream.url(f"/{call.route.version}/{path}")
-    await relay(upstream, send, Outgoing("GET", url, upstream_headers(scope)), reading=READING, result=result)
+    outgoing = Outgoing("GET", url, upstream_headers(scope, is_stream=True))
+    await relay(upstream, send, outgoing, reading=READING, result=result)
     said = result.said
     if interaction.call is not None and said.usage is not None and said.finish_reason not in _RUNNING:
         reservation = await call.services.resources.take_call(interaction.key)
@@ -89,8 +90,8 @@ async def delete(scope: Scope, receive: Receive, send: Send, call: Call) -> None
 
 def _outgoing(scope: Scope, call: Call, path: str, body: Body) -> Outgoing:
     upstream = call.services.upstream
-    # The id is read before the answer goes on, so it is not asked for compressed.
-    headers = {**upstream_headers(scope), "Accept-Encoding": "identity", "Content-Length": str(body.length)}
+    # The id is read before the answer goes on, so no whole answer may be compressed either.
+    headers = {**upstream_headers(scope, is_stream=True), "Content-Length": str(body.length)}
     return Outgoing("POST", upstream.url(f"/{call.route.version}/{path}"), headers, body.content)
 
 

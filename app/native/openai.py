@@ -19,7 +19,8 @@ async def ask(scope: Scope, receive: Receive, send: Send, call: Call) -> None:
     query_of(scope, _NOTHING)
     async with take(scope, receive, call, Policies.OPENAI) as body:
         path = call.route.operation.path.replace("{version}", call.route.version)
-        headers = {**upstream_headers(scope), "Content-Length": str(body.length)}
+        is_stream = body.facts.stream is True
+        headers = {**upstream_headers(scope, is_stream=is_stream), "Content-Length": str(body.length)}
         upstream = call.services.upstream
         outgoing = Outgoing("POST", upstream.url(path), headers, body.content)
         model = body.model or call.services.models.default

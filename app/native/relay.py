@@ -1,13 +1,13 @@
-"""One exchange with Gemini, relayed: what is sent is given, what comes back goes to the client as it comes.
+"""One exchange with Gemini, relayed: a request goes up as given, its answer comes down as it arrives.
 
-    request ──> Gemini ──> head (hop-by-hop taken off) ──> pieces ──> client
-                                                            └─ a copy to whoever reads the usage, after it was sent
+    request ──> Gemini ──> 400 and above ──(read whole, masked)───────────────────────────────> client
+                      └──> others: head (allow list) ──> pieces (errors in streams masked) ──> client
+                                                            └─ a copy for the usage, after it was sent
 
-No byte of an answer is changed, compressed or not. It knows no resource, no client and no envelope but the errors that
-tell of the gateway's own credentials, which no client may be shown.
+No other byte of an answer is changed, compressed or not. This module knows no resource and no client. A refusal of the
+gateway's own key is an error of the gateway's, which names nothing.
 """
 
-import zlib
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
@@ -17,26 +17,34 @@ from aiohttp import ClientResponse
 from starlette.types import Send
 from yarl import URL
 
-from app.errors import GatewayError, UpstreamCredentialsError, UpstreamFailedError
+from app.errors import UpstreamCredentialsError, UpstreamFailedError
+from app.gemini.encoding import decoded
 from app.gemini.refusals import error_of, read_refusal
+from app.gemini.stream_masking import Elements, Events, StreamMask
 from app.gemini.upstream import Upstream
+from app.gemini.whole_answer import read_whole
 from app.native.heads import Headers, client_headers
 from app.native.used import Read, RelayedUsage, UsageReader
 
-MAX_ERROR_BYTES = 1 << 20
+MAX_ERROR_BYTES = 1 << 19
+# The largest answer that is read whole before it is passed on.
 MAX_DOCUMENT_BYTES = 16 << 20
-"""The largest answer that is read whole before it is passed on."""
+MAX_TEXT_BYTES = 4 * MAX_DOCUMENT_BYTES
 
 Body = bytes | AsyncIterator[bytes | memoryview] | None
 
 
 class Outgoing(NamedTuple):
-    """What is asked of Gemini: method, URL (already encoded), headers and body, whose length the headers say."""
+    """A request to Gemini: method, URL (already encoded), headers, which say the body's length, and body.
+
+    `is_stream` says that the answer may come piece by piece, each piece a whole answer of its own.
+    """
 
     method: str
     url: URL
     headers: Mapping[str, str]
     body: Body = None
+    is_stream: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,23 +57,28 @@ class Reading:
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """An answer that was read whole: its status, the headers for the client, its body as it came."""
+    """An answer that was read whole: its status, the headers for the client, its body with its Content-Encoding."""
 
     status: int
     headers: Headers
     body: bytes
-    is_gzip: bool
+    encoding: str = ""
 
     @classmethod
     def of_json(cls, body: bytes) -> "Document":
-        """Make an answer of the gateway's own, in JSON."""
+        """Return an answer of the gateway's own, in JSON."""
         headers = [(b"content-type", b"application/json; charset=UTF-8"), (b"content-length", b"%d" % len(body))]
-        return cls(200, headers, body, is_gzip=False)
+        return cls(200, headers, body)
 
     @property
     def text(self) -> bytes:
-        """The body without its compression."""
-        return gunzip(self.body) if self.is_gzip else self.body
+        """Return the body without its encoding. Raises UpstreamFailedError if it cannot be decoded."""
+        return decoded(self.body, self.encoding, MAX_TEXT_BYTES)
+
+    def with_text(self, text: bytes) -> "Document":
+        """Return the answer with another body, uncompressed."""
+        headers = [(n, v) for n, v in self.headers if n not in {b"content-length", b"content-encoding"}]
+        return Document(self.status, [*headers, (b"content-length", b"%d" % len(text))], text)
 
 
 class RelayResult:
@@ -101,101 +114,89 @@ async def relay(
 ) -> None:
     """Ask Gemini and pass its answer on as it comes; `result` is kept up to date, so that it holds on every ending.
 
-    Raises what `Upstream.request` raises, and UpstreamCredentialsError in place of an answer about the gateway's own.
+    Raises what `Upstream.request` raises, UpstreamCredentialsError in place of a refusal of the gateway's own key, and
+    UpstreamFailedError for an error too large to be read and a stream with an encoding.
     """
     result = RelayResult() if result is None else result
     async with _asked(upstream, outgoing) as answer:
         result.status = answer.status
-        if answer.status in _SUSPECT:
-            document = await _document(answer, MAX_ERROR_BYTES)
-            _check_credentials(document)
-            await send_document(send, document)
-            result.is_whole = True
-            return
-        reader = None if reading is None else _reader(reading, answer)
-        result.read_by(reader)
-        content = answer.content
-        piece = await content.readany()
-        await send(
-            {"type": "http.response.start", "status": answer.status, "headers": client_headers(answer.headers.items())}
-        )
-        while True:
-            is_last = content.at_eof()
-            await send({"type": "http.response.body", "body": piece, "more_body": not is_last})
-            if reader is not None:
-                reader.feed(piece)
-            if is_last:
-                break
-            piece = await content.readany()
+        if answer.status >= 400:
+            await send_document(send, await _refusal(upstream, answer))
+        else:
+            await _pass(send, answer, _mask(upstream, outgoing, answer), reading, result)
         result.is_whole = True
 
 
+async def _pass(
+    send: Send, answer: ClientResponse, mask: StreamMask | None, reading: Reading | None, result: RelayResult
+) -> None:
+    reader = None if reading is None else _reader(reading, answer)
+    result.read_by(reader)
+    content = answer.content
+    piece = await content.readany()
+    headers = client_headers(answer.headers.items())
+    await send({"type": "http.response.start", "status": answer.status, "headers": headers})
+    while True:
+        is_last = content.at_eof()
+        if mask is not None:
+            piece = mask.feed(piece) + (mask.end() if is_last else b"")
+        if piece or is_last:
+            await send({"type": "http.response.body", "body": piece, "more_body": not is_last})
+        if reader is not None:
+            reader.feed(piece)
+        if is_last:
+            return
+        piece = await content.readany()
+
+
 async def fetch(upstream: Upstream, outgoing: Outgoing, *, max_bytes: int = MAX_DOCUMENT_BYTES) -> Document:
-    """Ask Gemini for a whole answer. Raises as `relay` does, and UpstreamFailedError for one that is too large."""
+    """Ask Gemini for a whole answer. Raises as `relay` does, and UpstreamFailedError for an answer too large."""
     async with _asked(upstream, outgoing) as answer:
-        document = await _document(answer, max_bytes)
-        if document.status in _SUSPECT:
-            _check_credentials(document)
-        return document
+        return await (_refusal(upstream, answer) if answer.status >= 400 else _document(answer, max_bytes))
 
 
-async def send_document(send: Send, document: Document, body: bytes | None = None) -> None:
-    """Send a whole answer; `body` stands in for its own, uncompressed."""
-    headers = document.headers
-    if body is not None:
-        headers = [(n, v) for n, v in headers if n not in {b"content-length", b"content-encoding"}]
-        headers.append((b"content-length", b"%d" % len(body)))
-    await send({"type": "http.response.start", "status": document.status, "headers": headers})
-    await send({"type": "http.response.body", "body": document.body if body is None else body})
-
-
-_SUSPECT = frozenset({400, 401, 403})
-"""Statuses by which Gemini also speaks of the key: their bodies are read before they are passed on."""
+async def send_document(send: Send, document: Document) -> None:
+    """Send a whole answer."""
+    await send({"type": "http.response.start", "status": document.status, "headers": document.headers})
+    await send({"type": "http.response.body", "body": document.body})
 
 
 def _asked(upstream: Upstream, outgoing: Outgoing) -> AbstractAsyncContextManager[ClientResponse]:
     return upstream.request(outgoing.method, outgoing.url, headers=outgoing.headers, body=outgoing.body)
 
 
-def is_gzip(answer: ClientResponse) -> bool:
-    """Whether an answer is compressed in the one way that is asked for."""
-    return answer.headers.get("Content-Encoding", "").strip().lower() == "gzip"
+def _encoding(answer: ClientResponse) -> str:
+    return answer.headers.get("Content-Encoding", "").strip().lower()
+
+
+def _is_events(answer: ClientResponse) -> bool:
+    return answer.headers.get("Content-Type", "").startswith("text/event-stream")
 
 
 def _reader(reading: Reading, answer: ClientResponse) -> UsageReader:
-    is_stream = answer.headers.get("Content-Type", "").startswith("text/event-stream")
-    return UsageReader(reading.read, reading.keyword, is_stream=is_stream, is_gzip=is_gzip(answer))
+    is_gzip = _encoding(answer) == "gzip"
+    return UsageReader(reading.read, reading.keyword, is_stream=_is_events(answer), is_gzip=is_gzip)
+
+
+def _mask(upstream: Upstream, outgoing: Outgoing, answer: ClientResponse) -> StreamMask | None:
+    if not (_is_events(answer) or outgoing.is_stream):
+        return None
+    if _encoding(answer) not in {"", "identity"}:
+        # Streams are asked for without an encoding, since an error in a compressed one could not be masked.
+        raise UpstreamFailedError("Gemini's stream has an encoding that was not asked for.")
+    return StreamMask(upstream.masking, Events() if _is_events(answer) else Elements())
 
 
 async def _document(answer: ClientResponse, max_bytes: int) -> Document:
-    body = bytearray()
-    content = answer.content
-    while True:
-        body += await content.readany()
-        if len(body) > max_bytes:
-            raise UpstreamFailedError(f"Gemini's answer is larger than {max_bytes} bytes.")
-        if content.at_eof():
-            return Document(answer.status, client_headers(answer.headers.items()), bytes(body), is_gzip(answer))
+    body = await read_whole(answer, max_bytes)
+    return Document(answer.status, client_headers(answer.headers.items()), body, _encoding(answer))
 
 
-def gunzip(body: bytes, max_bytes: int = 4 * MAX_DOCUMENT_BYTES) -> bytes:
-    """Uncompress a whole body. Raises UpstreamFailedError when it is not gzip, or becomes too large."""
-    inflate = zlib.decompressobj(31)
-    try:
-        text = inflate.decompress(body, max_bytes)
-    except zlib.error:
-        raise UpstreamFailedError("Gemini's answer is not the gzip that it says it is.") from None
-    if inflate.unconsumed_tail:
-        raise UpstreamFailedError(f"Gemini's answer is larger than {max_bytes} bytes.")
-    return text
-
-
-def _check_credentials(document: Document) -> None:
-    error: GatewayError = error_of(read_refusal(document.status, document.text))
-    if isinstance(error, UpstreamCredentialsError) and not _names_a_resource(document.text):
-        raise error
-
-
-def _names_a_resource(body: bytes) -> bool:
-    # A 403 about what a request names is the client's to read; one about the key is not.
-    return b"CachedContent" in body or b"cachedContents/" in body or b"interactions/" in body
+async def _refusal(upstream: Upstream, answer: ClientResponse) -> Document:
+    document = await _document(answer, MAX_ERROR_BYTES)
+    text = decoded(document.body, document.encoding, MAX_ERROR_BYTES)
+    masked = await upstream.masking.error(text)
+    refused = error_of(read_refusal(document.status, masked))
+    if isinstance(refused, UpstreamCredentialsError):
+        raise refused
+    return document if masked == text else document.with_text(masked)

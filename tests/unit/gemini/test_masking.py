@@ -1,0 +1,157 @@
+"""What Gemini's errors say of the operator is masked; an error that says nothing of it is returned unchanged."""
+
+import json
+from typing import Any
+
+import orjson
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from app.gemini.masking import AT_ONCE_BYTES, Masking, is_error_event
+
+KEY = "a-key-of-no-known-form"
+FORMER = "the-key-before-it"
+PROJECT = "739512345678"
+MASKING = Masking(lambda: (KEY, FORMER))
+
+PRIVATE = [
+    f"API key {KEY} is blocked.",
+    f"API key {FORMER} was reported as leaked.",
+    f"Consumer 'api_key:AIza{'x' * 35}' has been suspended.",
+    "Token AQ.Ab8RN6KsecretSecretSecret is expired.",
+    f"Quota exceeded for consumer 'project_number:{PROJECT}'.",
+    f"Generative Language API has not been used in project {PROJECT} before or it is disabled.",
+    f"https://console.developers.google.com/apis/api/g/overview?project={PROJECT}",
+    "Permission denied on resource project acme-prod-7395.",
+    "Permission denied on project 'acme-prod'.",
+    "Permission denied on resource projects/acme-prod/locations/global.",
+    "Permission denied on projects/example.com:acme-prod.",
+    "consumer: organizations/acme-prod",
+    "Ask jane.doe+keys@acme-prod.example.com for access.",
+    f"gateway@acme-prod-{PROJECT}.iam.gserviceaccount.com lacks a role.",
+]
+HELD_BACK = [KEY, FORMER, "AIza", "secretSecret", PROJECT, "acme-prod", "jane.doe"]
+ORDINARY = [
+    "Unknown name \"keyboard\" at 'contents[0]': the project's files are in images/png at 10:30.",
+    "models/gemini-9 is not found for API version v1beta, or is not supported for generateContent.",
+    "You do not have permission to access the File 0a1b2c or it may not exist.",
+    "The model is overloaded. Please try again later. [key: value]",
+    "Invalid value at 'contents[0].parts[0]' (oneof), oneof field 'data' is already set.",
+]
+
+
+def error(message: str, **more: Any) -> dict[str, Any]:
+    return {"error": {"code": 400, "message": message, "status": "INVALID_ARGUMENT", **more}}
+
+
+def private(text: str) -> list[str]:
+    return [secret for secret in HELD_BACK if secret in text]
+
+
+@pytest.mark.parametrize("message", PRIVATE)
+def test_a_text_shows_no_key_no_project_and_no_address(message: str) -> None:
+    assert private(MASKING.text(message)) == []
+
+
+@pytest.mark.parametrize("message", PRIVATE)
+@pytest.mark.parametrize("shape", ["%s", "[%s]", "[%s\n]\n"])
+def test_a_json_body_shows_none_of_it_and_stays_json(message: str, shape: str) -> None:
+    body = (shape % json.dumps(error(message), indent=2)).encode()
+
+    masked = MASKING.body(body)
+
+    assert private(masked.decode()) == []
+    assert is_error_event(masked)
+
+
+@pytest.mark.parametrize("message", PRIVATE)
+def test_escapes_hide_nothing(message: str) -> None:
+    # Google's servers write quotes and equals signs as escapes.
+    escaped = "".join(f"\\u{ord(character):04x}" for character in message)
+    body = f'{{"error": {{"message": "{escaped}"}}}}'.encode()
+
+    assert private(json.loads(MASKING.body(body))["error"]["message"]) == []
+
+
+@pytest.mark.parametrize("message", PRIVATE)
+def test_a_body_that_is_not_json_shows_none_of_it(message: str) -> None:
+    assert private(MASKING.body(f"<html>\n<p>{message}</p>\xff".encode("latin-1")).decode("latin-1")) == []
+
+
+@pytest.mark.parametrize(
+    "metadata",
+    [
+        {"consumer": "projects/739512345678"},
+        {"containerInfo": PROJECT},
+        {"project_id": "acme-prod"},
+        {"projectNumber": int(PROJECT)},
+        {"serviceAccount": "acme-prod"},
+    ],
+)
+def test_fields_of_the_details_that_name_the_project_alone_are_masked(metadata: dict[str, Any]) -> None:
+    body = json.dumps(error("Denied.", details=[{"reason": "RATE_LIMIT_EXCEEDED", "metadata": metadata}])).encode()
+
+    masked = json.loads(MASKING.body(body))
+
+    assert private(json.dumps(masked)) == []
+    assert masked["error"]["details"][0]["reason"] == "RATE_LIMIT_EXCEEDED"
+
+
+def test_a_name_that_is_given_twice_hides_nothing() -> None:
+    body = f'{{"error": {{"message": "{PRIVATE[0]}", "message": "ordinary"}}}}'.encode()
+
+    assert private(MASKING.body(body).decode()) == []
+
+
+@pytest.mark.parametrize("message", ORDINARY)
+@pytest.mark.parametrize("indent", [None, 2])
+def test_an_ordinary_error_is_returned_byte_for_byte(message: str, indent: int | None) -> None:
+    body = json.dumps(error(message, details=[{"violations": [{"quotaId": "PerProjectPerModel"}]}]), indent=indent)
+
+    assert MASKING.body(body.encode()) == body.encode()
+
+
+@pytest.mark.parametrize("body", [b"", b"null", b"7", b"<html>Bad Gateway</html>", b"\xff\xfe", b'{"error": null}'])
+def test_a_body_in_no_known_shape_is_returned_byte_for_byte(body: bytes) -> None:
+    assert MASKING.body(body) == body
+
+
+@given(st.text(max_size=40), st.text(max_size=40), st.sampled_from([KEY, FORMER]))
+def test_the_key_is_shown_nowhere(before: str, behind: str, key: str) -> None:
+    for body in (orjson.dumps(error(before + key + behind)), (before + key + behind).encode()):
+        assert key not in MASKING.body(body).decode("latin-1")
+
+
+@pytest.mark.parametrize("filler", ["a", "a.", "@", "key=", "project ", "projects/", "AIza", "consumer:", "\\u0040"])
+def test_an_error_of_the_largest_size_is_masked_in_linear_time(filler: str) -> None:
+    # A pattern that is quadratic would take minutes, and the test's time-out would end it.
+    body = f'{{"error": {{"message": "{filler * ((1 << 19) // len(filler))}"}}}}'.encode()
+
+    assert is_error_event(MASKING.body(body))
+
+
+async def test_a_long_error_is_masked_as_a_short_one() -> None:
+    body = orjson.dumps(error("word " * AT_ONCE_BYTES + PRIVATE[0]))
+
+    assert await MASKING.error(body) == MASKING.body(body)
+    assert private((await MASKING.error(body)).decode()) == []
+
+
+@pytest.mark.parametrize(
+    ("data", "is_error"),
+    [
+        (b'{"error": {"code": 503}}', True),
+        (b'[{"error": {"code": 503}}]', True),
+        (b'{"event_type": "error", "error": {"message": "No."}}', True),
+        (b'{"error": "no"}', True),
+        (b'{"error": {"code"', True),
+        (b'{"candidates": [{"content": {"parts": [{"functionCall": {"args": {"error": {}}}}]}}]}', False),
+        (b'{"candidates": [{"content": {"parts": [{"text": "\\"error\\""}]}}]}', False),
+        (b'{"error": null, "id": "x"}', False),
+        (b"[DONE]", False),
+        (b"", False),
+    ],
+)
+def test_an_event_is_an_error_by_its_own_error_alone(data: bytes, is_error: bool) -> None:
+    assert is_error_event(data) is is_error
