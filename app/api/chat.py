@@ -53,7 +53,7 @@ def _parse(body: bytearray) -> ChatRequest:
 
 async def _call(services: Services, chat_request: ChatRequest) -> Call:
     turns, items = await read_messages(services, chat_request.messages)
-    options = options_of(lambda name: getattr(chat_request, name))
+    options = options_of(chat_request)
     request = GenerateRequest(turns, options.json())
     if request.size_bytes > services.settings.inline_limit_bytes:
         raise body_too_large(services.settings.inline_limit_bytes)

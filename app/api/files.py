@@ -5,10 +5,9 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Path, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from app.api.draft import field_text
 from app.api.fields import FileSize, OfFile, Sha256
+from app.api.form_reader import FormFile, open_form, read_form
 from app.api.forms import FormSpec, FormValues
-from app.api.generate import form_reader
 from app.api.openapi import answers, form_body, raw_body
 from app.api.reports import media_file
 from app.api.schemas import MediaFile, MediaFileList
@@ -19,6 +18,7 @@ from app.errors import EmptyFileError, FieldError, InvalidFieldError
 from app.gemini.request import NO_OPTIONS
 from app.media.incoming import Claim
 from app.media.intake import Intake, Policy
+from app.media.multipart import FormReader
 from app.store.records import Origin, UploadState
 
 router = APIRouter(prefix="/api/v1/files")
@@ -53,30 +53,43 @@ async def upload_file(request: Request) -> Response:
     """Stream one file of a form to Gemini and give it an id."""
     services = services_of(request)
     async with until_hangup(request.scope), services.intake(Policy.UPLOAD) as intake:
-        values = FormValues(SPEC, request.scope["query_string"], max_bytes=services.settings.max_fields_bytes)
-        reader = form_reader(request, services)
-        async for head in reader:
-            if head.name != "file":
-                values.take(head.name, await field_text(head, reader.data(), values))
-                continue
-            if intake.files:
-                raise _one_file("came twice; send one file a call")
-            fields = values.take_of_file()
-            await intake.take(
-                reader.data(),
-                filename=head.filename,
-                declared=head.content_type,
-                claim=Claim(fields.get("file_size", head.content_length), fields.get("sha256")),
-                options=NO_OPTIONS,
-            )
-        if not intake.files:
-            raise _one_file("is missing; send the file as a part named file")
-        # There is but one file, so that claims after it are its own too: generated clients send fields in any order.
-        late = values.take_of_file()
-        intake.files[0].claim_late(Claim(late.get("file_size"), late.get("sha256")))
-        values.finish()
-        intake.files[0].filename = values.get("filename") or intake.files[0].filename
+        upload = SingleFileForm(services, intake, request.scope["query_string"])
+        await upload.read(open_form(request, services))
         return await _stored(request, services, intake)
+
+
+class SingleFileForm:
+    """Reads a form of one file, whose fields may also come after the file: generated clients send any order."""
+
+    def __init__(self, services: Services, intake: Intake, query_string: bytes) -> None:
+        self._intake = intake
+        self._values = FormValues(SPEC, query_string, max_bytes=services.settings.max_fields_bytes)
+
+    async def read(self, reader: FormReader) -> None:
+        """Read the whole form. Raises the fault of any field or of the file as soon as it is seen."""
+        form = await read_form(reader, self._values, self)
+        if not self._intake.files:
+            raise _one_file("is missing; send the file as a part named file")
+        file = self._intake.files[0]
+        file.filename = form.filename or file.filename
+
+    async def take_file(self, file: FormFile) -> None:
+        """Stream the file to Gemini; raises InvalidFieldError for a second file."""
+        if self._intake.files:
+            raise _one_file("came twice; send one file a call")
+        await self._intake.take(
+            file.data,
+            filename=file.filename,
+            declared=file.declared_mime_type,
+            claim=file.claim,
+            options=NO_OPTIONS,
+        )
+
+    async def take_field(self, name: str, text: str) -> None:
+        """Apply a claim that came after the file; raises WrongClaimError."""
+        del name, text
+        if self._intake.files:
+            self._intake.files[0].claim_late(self._values.take_of_file().claim)
 
 
 @router.put(

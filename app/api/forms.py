@@ -5,15 +5,16 @@ may stand in the query string instead.
 """
 
 import difflib
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, get_args, get_origin
+from typing import Annotated, Any, Generic, TypeVar, get_args, get_origin
 from urllib.parse import parse_qsl
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
 
 from app.errors import FieldError, FieldsTooLargeError, InvalidFieldError, MalformedRequestError
+from app.gemini.request import MediaOptions
+from app.media.incoming import Claim
 
 MAX_SHOWN_CHARS = 60
 MAX_PATH_CHARS = 200
@@ -86,10 +87,34 @@ def _field(name: str, info: FieldInfo) -> FormField:
     return FormField(name, TypeAdapter(annotation), is_repeatable, of_file)
 
 
-class FormSpec:
-    """The fields of one operation's form. `file` itself is no field here: its parts are files."""
+@dataclass(frozen=True, slots=True)
+class FieldsOfFile:
+    """The fields that stood before a file: its claims, and how Gemini is to read it. Times are seconds."""
 
-    def __init__(self, model: type[BaseModel]) -> None:
+    file_size: int | None = None
+    sha256: str | None = None
+    start: float | None = None
+    end: float | None = None
+    fps: float | None = None
+    media_resolution: str | None = None
+
+    @property
+    def claim(self) -> Claim:
+        """Return the claims that came after their file."""
+        return Claim(self.file_size, self.sha256)
+
+    def media_options(self) -> MediaOptions:
+        """Return the fields that go into Gemini's request."""
+        return MediaOptions(self.start, self.end, self.fps, self.media_resolution)
+
+
+F = TypeVar("F", bound=BaseModel)
+
+
+class FormSpec(Generic[F]):
+    """The fields of one operation's form. `file` is not among them: its parts are files."""
+
+    def __init__(self, model: type[F]) -> None:
         self.model = model
         self.fields = {name: _field(name, info) for name, info in model.model_fields.items() if name != "file"}
 
@@ -110,16 +135,17 @@ class FormSpec:
         return f" Did you mean {near[0]!r}?" if near else ""
 
 
-class FormValues:
+class FormValues(Generic[F]):
     """The values of one form as they come: the query's first, then the parts'."""
 
-    def __init__(self, spec: FormSpec, query_string: bytes, *, max_bytes: int) -> None:
+    def __init__(self, spec: FormSpec[F], query_string: bytes, *, max_bytes: int) -> None:
         self._spec = spec
         self._max_bytes = max_bytes
         self._size = 0
         self._of_file: dict[str, Any] = {}
         self._parts: dict[str, Any] = {}
         self._query: dict[str, Any] = {}
+        self._form: F | None = None
         if query_string:
             self._take_query(query_string)
 
@@ -159,39 +185,48 @@ class FormValues:
             _once(self._of_file, field.name, read)
         else:
             _set(self._parts, field, read)
+            self._form = None
             if not field.is_repeatable and self._query.get(name, read) != read:
                 raise _twice(name)
         return read
 
-    def take_of_file(self) -> Mapping[str, Any]:
-        """Give the fields that stand before the file that has just come; they hold for it alone."""
+    def take_of_file(self) -> FieldsOfFile:
+        """Return the fields that stood before the file that has just come; they hold for that file alone."""
         fields, self._of_file = self._of_file, {}
-        return fields
+        return FieldsOfFile(**fields)
 
-    def get(self, name: str) -> Any:  # noqa: ANN401  # the model gives each field its own type
-        """Give a field's value so far: a list where it repeats, None where it has not come."""
-        return self._parts.get(name, self._query.get(name))
+    @property
+    def form(self) -> F:
+        """Return the form as far as it has come, with defaults for the other fields. Each value has been validated."""
+        if self._form is None:
+            self._form = self._spec.model.model_construct(**{**self._query, **self._parts})
+        return self._form
 
-    def finish(self) -> None:
-        """Check what can only be known at the form's end."""
+    def finish(self) -> F:
+        """Return the whole form; raises InvalidFieldError for a fault that only the form's end shows."""
         for name, value in self._of_file.items():
             field = self._spec.fields[name]
             if field.of_file is None or not field.of_file.is_option_too:
                 raise _refused(name, "stands before no file; send it before the file that it belongs to")
             _check_option(field, value)
-            if self._query.get(name, value) != value:
+            # The model declares a field of a file as a list, since each file may have its own.
+            if self._query.get(name, [value]) != [value]:
                 raise _twice(name)
-            self._parts[name] = value
+            self._parts[name] = [value]
         for name, value in self._query.items():
             if self._parts.get(name, value) != value:
                 raise _twice(name)
+        self._form = None
+        return self.form
 
 
 def _set(values: dict[str, Any], field: FormField, value: object) -> None:
-    if field.is_repeatable and field.of_file is None:
+    if not field.is_repeatable:
+        _once(values, field.name, value)
+    elif field.of_file is None:
         values.setdefault(field.name, []).append(value)
     else:
-        _once(values, field.name, value)
+        _once(values, field.name, [value])
 
 
 def _once(values: dict[str, Any], name: str, value: object) -> None:

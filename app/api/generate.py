@@ -5,28 +5,18 @@ from fastapi import APIRouter, Request, Response
 from app.api.answering import EventStream, wants_stream, whole
 from app.api.call import Call, CallOptions
 from app.api.conformance import Conformance
-from app.api.draft import Draft
+from app.api.form_reader import open_form
 from app.api.openapi import STREAMED, answers, form_body
 from app.api.options import GenerateForm
+from app.api.prompt_form import PromptForm
 from app.api.reports import modalities
 from app.api.schemas import Generation, TokenCount
 from app.api.services import Services, services_of
-from app.edge.body_timeouts import body_of
 from app.edge.hangup import until_hangup
-from app.edge.headers import header
 from app.gemini.answer import Usage
 from app.media.intake import Intake, Policy
-from app.media.multipart import FormReader, boundary_of
 
 router = APIRouter(prefix="/api/v1")
-
-
-def form_reader(request: Request, services: Services) -> FormReader:
-    """Open the request's form; nothing of the body has been asked for yet. Raises what is wrong with its head."""
-    boundary = boundary_of(header(request.scope, b"content-type").decode("latin-1"))
-    settings = services.settings
-    body = body_of(request.scope, request.receive, settings)
-    return FormReader(body, boundary, max_parts=settings.max_parts)
 
 
 @router.post(
@@ -44,10 +34,10 @@ async def generate(request: Request) -> Response:
     is_streamed = False
     try:
         async with until_hangup(request.scope):
-            draft = Draft(services, intake, request.scope["query_string"])
-            await draft.read(form_reader(request, services))
-            call = _call(services, draft, intake)
-            if not wants_stream(request, draft.values.get("stream")):
+            prompt = PromptForm(services, intake, request.scope["query_string"])
+            await prompt.read(open_form(request, services))
+            call = _call(services, prompt, intake)
+            if not wants_stream(request, prompt.form.stream):
                 return await whole(request, call)
         is_streamed = True
         return EventStream(call, intake)
@@ -57,19 +47,18 @@ async def generate(request: Request) -> Response:
             await intake.close()
 
 
-def _call(services: Services, draft: Draft, intake: Intake) -> Call:
-    values = draft.values
-    schema = values.get("response_schema")
+def _call(services: Services, prompt: PromptForm, intake: Intake) -> Call:
+    form, schema = prompt.form, prompt.form.response_schema
     return Call(
         services,
-        draft.all_items,
-        draft.request,
-        draft.options,
+        prompt.all_items,
+        prompt.request,
+        prompt.options,
         CallOptions(
-            requested_model=values.get("model"),
-            keep_file=bool(values.get("keep_file")),
-            timeout_s=values.get("timeout_s"),
-            metadata=values.get("metadata"),
+            requested_model=form.model,
+            keep_file=bool(form.keep_file),
+            timeout_s=form.timeout_s,
+            metadata=form.metadata,
             conformance=None if schema is None else Conformance(schema),
         ),
         intake,
@@ -88,11 +77,11 @@ async def count_tokens(request: Request) -> Response:
     """Count the tokens of what the form of generate would ask; nothing is uploaded for it."""
     services = services_of(request)
     async with until_hangup(request.scope), services.intake(Policy.INLINE_ONLY) as intake:
-        draft = Draft(services, intake, request.scope["query_string"])
-        await draft.read(form_reader(request, services))
-        model = services.model(draft.values.get("model"))
+        prompt = PromptForm(services, intake, request.scope["query_string"])
+        await prompt.read(open_form(request, services))
+        model = services.model(prompt.form.model)
         wrapper = (b'{"generateContentRequest":{"model":"models/%s",' % model.encode(), b"}")
-        counted = await services.generation.count_tokens(model, draft.request(wrapper))
+        counted = await services.generation.count_tokens(model, prompt.request(wrapper))
     usage = Usage(input_tokens=counted.total_tokens, input_by_modality=counted.by_modality)
     answer = TokenCount(
         model=model,

@@ -1,7 +1,6 @@
 """The options of generate and chat: the models of the form and of the JSON body, and what both become."""
 
-from collections.abc import Callable
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -166,8 +165,20 @@ OPTION_NAMES = frozenset(
 """The options that go into Gemini's request."""
 
 
-def options_of(get: Callable[[str], Any]) -> Options:
-    """Build the request's options from whatever gives a field's value by its name."""
-    values = {name: get(name) for name in OPTION_NAMES}
-    values["stop"] = tuple(values["stop"] or ())
-    return Options(**values)
+def options_of(form: "GenerateForm | ChatRequest") -> Options:
+    """Return the options that go into Gemini's request."""
+    resolution = form.media_resolution
+    return Options(
+        system_instruction=form.system_instruction,
+        temperature=form.temperature,
+        top_p=form.top_p,
+        top_k=form.top_k,
+        max_output_tokens=form.max_output_tokens,
+        stop=tuple(form.stop),
+        seed=form.seed,
+        response_schema=form.response_schema,
+        thinking_level=form.thinking_level,
+        include_thoughts=form.include_thoughts,
+        media_resolution=(resolution[0] if resolution else None) if isinstance(resolution, list) else resolution,
+        safety=form.safety,
+    )

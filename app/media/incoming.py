@@ -26,10 +26,23 @@ class Delivery(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """What the client says of a file before it: its size in bytes, its SHA-256 in hex."""
+    """The client's claims about a file: its size in bytes, the name of the claim of its size, its SHA-256 in hex."""
 
     size_bytes: int | None = None
     sha256: str | None = None
+    size_name: str = "file_size"
+
+    @classmethod
+    def of(cls, *, file_size: int | None, content_length: int | None, sha256: str | None) -> "Claim":
+        """Return the claim of a form's file; raises WrongClaimError if the two claims of its size differ."""
+        if file_size is None:
+            return cls(content_length, sha256, "the part's Content-Length")
+        if content_length is not None and content_length != file_size:
+            raise WrongClaimError(
+                f"file_size says {file_size} bytes, but the part's Content-Length says {content_length}; "
+                "give the file's exact size in both, or leave both out."
+            )
+        return cls(file_size, sha256)
 
 
 @dataclass(slots=True)
@@ -92,8 +105,8 @@ class Incoming:
             raise FileTooLargeError(f"{self.where}: a file may have at most {self.max_bytes} bytes; this one has more.")
         if self.claim.size_bytes is not None and self.size_bytes > self.claim.size_bytes:
             raise WrongClaimError(
-                f"{self.where}: file_size says {self.claim.size_bytes} bytes, but the file has more; "
-                "give its exact size or leave file_size out."
+                f"{self.where}: {self.claim.size_name} says {self.claim.size_bytes} bytes, but the file has more; "
+                f"give its exact size or leave {self.claim.size_name} out."
             )
 
     def look(self, data: memoryview | bytes) -> None:
@@ -153,8 +166,8 @@ class Incoming:
 
     def claim_late(self, claim: Claim) -> None:
         """Take a claim that came after the file; raises WrongClaimError."""
-        size, sha256 = claim.size_bytes, claim.sha256
-        self.claim = Claim(self.claim.size_bytes if size is None else size, sha256 or self.claim.sha256)
+        sized = self.claim if claim.size_bytes is None else claim
+        self.claim = Claim(sized.size_bytes, claim.sha256 or self.claim.sha256, sized.size_name)
         self._check_size()
         if self.sha256 is not None:
             self.settle_digest(self.sha256)
@@ -163,8 +176,8 @@ class Incoming:
         claimed = self.claim.size_bytes
         if claimed is not None and claimed != self.size_bytes:
             raise WrongClaimError(
-                f"{self.where}: file_size says {claimed} bytes, but the file has {self.size_bytes}; "
-                "give its exact size or leave file_size out."
+                f"{self.where}: {self.claim.size_name} says {claimed} bytes, but the file has {self.size_bytes}; "
+                f"give its exact size or leave {self.claim.size_name} out."
             )
 
     def settle_digest(self, sha256: str) -> None:

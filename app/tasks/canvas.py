@@ -4,8 +4,10 @@ import math
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from functools import partial
+from typing import Generic, TypeVar
 
 from fastapi import Request, Response
+from pydantic import BaseModel
 
 from app.api.accept import named
 from app.errors import UnreadableFileError
@@ -15,6 +17,7 @@ from app.tasks.overlay import MAX_SIDE, Drawn, draw
 from app.tasks.running import Run
 from app.tasks.task_call import TaskCall, completeness, json_answer
 
+F = TypeVar("F", bound=BaseModel)
 PNG = "image/png"
 # A PNG of noise is as large as its pixels, and needs room for its own frame.
 BYTES_A_PIXEL = 4
@@ -27,7 +30,7 @@ def wants_png(request: Request) -> bool:
     return PNG in ranges and "application/json" not in ranges
 
 
-def size_of(task: TaskCall, index: int = 0) -> tuple[int, int]:
+def size_of(task: TaskCall[F], index: int = 0) -> tuple[int, int]:
     """Return a picture's width and height in pixels as displayed; raises UnreadableFileError if they are unknown."""
     size = task.media.size(index)
     if size is None:
@@ -38,11 +41,12 @@ def size_of(task: TaskCall, index: int = 0) -> tuple[int, int]:
     return size
 
 
-class Canvas:
-    """What is drawn on when the answer has come: a copy of the picture, and room for the drawing; or nothing."""
+class Canvas(Generic[F]):
+    """A copy of the picture and room for the drawing, if a drawing was asked for."""
 
-    def __init__(self, request: Request, task: TaskCall, stack: AsyncExitStack) -> None:
+    def __init__(self, request: Request, task: TaskCall[F], stack: AsyncExitStack, *, is_asked: bool) -> None:
         self._is_png = wants_png(request)
+        self._is_asked = is_asked or self._is_png
         self._task = task
         self._stack = stack
         self._reserved = 0
@@ -52,7 +56,7 @@ class Canvas:
 
     async def prepare(self) -> None:
         """Copy the picture, before it may be uploaded to be kept. Raises BusyError when there is no room to draw."""
-        if not self._is_png and not self._task.value("overlay"):
+        if not self._is_asked:
             return
         width, height = size_of(self._task)
         shrunk = min(1.0, MAX_SIDE / max(width, height))
@@ -62,7 +66,7 @@ class Canvas:
         self._data = await self._stack.enter_async_context(self._task.media.copied())
 
     async def draw(self, drawn: Sequence[Drawn]) -> OverlayImage | None:
-        """Draw, where that was asked for; gives what the JSON answer has of it, a placeholder for its data."""
+        """Draw, if a drawing was asked for; return its entry in the JSON answer, with a placeholder for its data."""
         if self._data is None:
             return None
         limit = self._task.services.settings.max_pixels

@@ -1,9 +1,9 @@
 """Looking for objects in one picture: the part that detections and segmentations share."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from fastapi import Request
 
@@ -11,27 +11,29 @@ from app.api.forms import FormSpec
 from app.media.types import Kind
 from app.tasks.answers import ImageSize, OverlayImage
 from app.tasks.canvas import Canvas, size_of, wants_png
-from app.tasks.detections.form import labels_of
+from app.tasks.detections.form import DetectionForm, labels_of
 from app.tasks.detections.question import Detections
-from app.tasks.form_reader import TaskSpec
 from app.tasks.running import Run
 from app.tasks.segmentations.question import Segmentations
+from app.tasks.task import Question
 from app.tasks.task_call import TaskCall, open_task
+from app.tasks.task_form import TaskSpec
 
+F = TypeVar("F", bound=DetectionForm)
 IMAGES = frozenset({Kind.IMAGE})
 
 
-def _drawing_spec(request: Request, form: FormSpec, question: Any) -> TaskSpec:  # noqa: ANN401  # see TaskSpec
+def _drawing_spec(request: Request, spec: FormSpec[F], question: Callable[[F], Question]) -> TaskSpec[F]:
     is_png = wants_png(request)
-    return TaskSpec(form, IMAGES, question, may_draw=True, draws=lambda values: is_png or bool(values.get("overlay")))
+    return TaskSpec(spec, IMAGES, question, may_draw=True, draws=lambda form: is_png or bool(form.overlay))
 
 
 @dataclass(frozen=True, slots=True)
-class ObjectSearch:
+class ObjectSearch(Generic[F]):
     """A task that looks for objects in one picture: where the picture is drawn on, its size, the labels wanted."""
 
-    task: TaskCall
-    canvas: Canvas
+    task: TaskCall[F]
+    canvas: Canvas[F]
     width: int
     height: int
     labels: tuple[str, ...]
@@ -48,13 +50,15 @@ class ObjectSearch:
 
 
 @asynccontextmanager
-async def open_search(request: Request, form: FormSpec, question: Any) -> AsyncIterator[ObjectSearch]:  # noqa: ANN401  # see TaskSpec
+async def open_search(
+    request: Request, spec: FormSpec[F], question: Callable[[F], Question]
+) -> AsyncIterator[ObjectSearch[F]]:
     """Read the form, copy the picture if it is drawn on, and prepare the question."""
     async with AsyncExitStack() as stack:
-        task = await stack.enter_async_context(open_task(request, _drawing_spec(request, form, question)))
+        task = await stack.enter_async_context(open_task(request, _drawing_spec(request, spec, question)))
         await task.media.look()
-        canvas = Canvas(request, task, stack)
+        canvas = Canvas(request, task, stack, is_asked=bool(task.form.overlay))
         await canvas.prepare()
         await task.prepare()
         width, height = size_of(task)
-        yield ObjectSearch(task, canvas, width, height, labels_of(task.draft.values))
+        yield ObjectSearch(task, canvas, width, height, labels_of(task.form))

@@ -10,12 +10,13 @@ import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Any, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 from fastapi import Request, Response
+from pydantic import BaseModel
 
 from app.api.asking import Asking
-from app.api.generate import form_reader
+from app.api.form_reader import open_form
 from app.api.prompt import part_of, reports, warnings
 from app.api.reports import summed_usage
 from app.api.schemas import CallWarning, FileReport
@@ -26,11 +27,13 @@ from app.gemini.answer import Answer, AnswerReader
 from app.gemini.request import GenerateRequest, Options, Part, TextPart, Turn
 from app.media.intake import Intake, Policy
 from app.tasks.answers import TaskAnswer
-from app.tasks.form_reader import TaskDraft, TaskSpec
+from app.tasks.forms import PassageForm
 from app.tasks.media_facts import TaskMedia
 from app.tasks.running import Ending, Outcome, Run, run_long, run_once
 from app.tasks.task import Gathering, Question, TaskWarning
+from app.tasks.task_form import TaskFormReader, TaskSpec
 
+F = TypeVar("F", bound=BaseModel)
 R = TypeVar("R", bound=Ending)
 
 
@@ -45,11 +48,11 @@ class Listener(Protocol):
 
 
 @dataclass(slots=True)
-class TaskCall:
+class TaskCall(Generic[F]):
     """A task whose form has been read: look at its media, prepare them, ask, tell the outcome."""
 
     services: Services
-    draft: TaskDraft
+    reader: TaskFormReader[F]
     intake: Intake
     media: TaskMedia
     asking: Asking
@@ -58,16 +61,17 @@ class TaskCall:
     @property
     def model(self) -> str:
         """The model that is asked, after aliases."""
-        return self.services.model(self.draft.model)
+        return self.services.model(self.reader.model)
 
     @property
     def question(self) -> Question:
         """What is asked, as far as the form alone says it."""
-        return self.draft.question
+        return self.reader.question
 
-    def value(self, name: str) -> Any:  # noqa: ANN401  # the form's model gives each field its own type
-        """Give an option's value, None where it was not sent."""
-        return self.draft.values.get(name)
+    @property
+    def form(self) -> F:
+        """Return the whole form."""
+        return self.reader.form
 
     async def prepare(self) -> None:
         """Finish the uploads, wait until Gemini can use them, and learn what it knows of them. Comes before asking."""
@@ -85,7 +89,8 @@ class TaskCall:
         self._check_start()
 
     def _check_start(self) -> None:
-        start, duration = self.value("start"), self.media.facts().duration
+        form, duration = self.form, self.media.facts().duration
+        start = form.start if isinstance(form, PassageForm) else None
         if start is not None and duration is not None and start >= duration:
             message = f"must lie before the file's end at {duration:g} s"
             raise InvalidFieldError(
@@ -120,14 +125,14 @@ class TaskCall:
 
     def parts(self) -> list[Part]:
         """Give the media as parts of the request; several are numbered from 0, so that an answer can name them."""
-        media = [part_of(medium, self.intake) for medium in self.draft.media]
+        media = [part_of(medium, self.intake) for medium in self.reader.media]
         if len(media) == 1:
             return media
         return [part for number, one in enumerate(media) for part in (TextPart(f"Picture {number}:"), one)]
 
     def files(self) -> list[FileReport]:
         """Tell of the media."""
-        return reports(self.draft.media)
+        return reports(self.reader.media)
 
     def common(self, run: Run, found: Sequence[TaskWarning] = ()) -> dict[str, Any]:
         """Give what every answer has."""
@@ -138,8 +143,8 @@ class TaskCall:
             "usage": summed_usage(run.usages, self.services.models, self.model),
             "finish_reason": run.finish_reason,
             "complete": run.is_complete,
-            "warnings": [*warnings(self.draft.media), *told],
-            "metadata": self.value("metadata"),
+            "warnings": [*warnings(self.reader.media), *told],
+            "metadata": self.reader.common.metadata,
         }
 
 
@@ -154,7 +159,7 @@ def json_answer(answer: TaskAnswer) -> Response:
 
 
 @asynccontextmanager
-async def open_task(request: Request, spec: TaskSpec) -> AsyncIterator[TaskCall]:
+async def open_task(request: Request, spec: TaskSpec[F]) -> AsyncIterator[TaskCall[F]]:
     """Read a task's form, and give the task; its deadline runs from the form's end.
 
     Whatever ends it, a client that goes away included, leaves nothing upstream that is not to be kept.
@@ -162,17 +167,17 @@ async def open_task(request: Request, spec: TaskSpec) -> AsyncIterator[TaskCall]
     services = services_of(request)
     intake = services.intake(Policy.FIT)
     async with until_hangup(request.scope), intake:
-        draft = TaskDraft(services, intake, spec, request.scope["query_string"])
-        await draft.read(form_reader(request, services))
+        reader = TaskFormReader(services, intake, spec, request.scope["query_string"])
+        await reader.read(open_form(request, services))
         limit = services.settings.request_timeout_s
-        timeout_s = min(limit, draft.values.get("timeout_s") or limit)
+        timeout_s = min(limit, reader.common.timeout_s or limit)
         try:
             async with asyncio.timeout(timeout_s):
-                model = services.model(draft.model)
-                keep_file = bool(draft.values.get("keep_file"))
-                asking = Asking(services, draft.media, intake, model=model, keep_file=keep_file)
-                media = TaskMedia(services, draft.media)
-                yield TaskCall(services, draft, intake, media, asking, f"task_{secrets.token_hex(12)}")
+                model = services.model(reader.model)
+                keep_file = bool(reader.common.keep_file)
+                asking = Asking(services, reader.media, intake, model=model, keep_file=keep_file)
+                media = TaskMedia(services, reader.media)
+                yield TaskCall(services, reader, intake, media, asking, f"task_{secrets.token_hex(12)}")
         except TimeoutError:
             advice = "raise timeout_s or ask for less" if "timeout_s" in spec.form.fields else "ask for less"
             raise UpstreamTimeoutError(f"The answer was not there within {timeout_s:g} s; {advice}.") from None

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import orjson
 import pytest
+from pydantic import BaseModel
 
-from app.api import draft, files
+from app.api import files, prompt_form
 from app.api.forms import FormSpec
 from app.tasks.captions import endpoint as captions
 from app.tasks.comparisons import endpoint as comparisons
@@ -87,12 +88,12 @@ def fields_of(form: str) -> set[str]:
 @pytest.mark.parametrize(
     ("form", "path", "values", "spec"),
     [
-        ("GenerateForm", "/api/v1/generate", GENERATE, draft.SPEC),
+        ("GenerateForm", "/api/v1/generate", GENERATE, prompt_form.SPEC),
         ("UploadForm", "/api/v1/files", UPLOAD, files.SPEC),
     ],
 )
 async def test_every_field_of_the_document_is_taken(
-    tmp_path: Path, form: str, path: str, values: dict[str, str], spec: FormSpec
+    tmp_path: Path, form: str, path: str, values: dict[str, str], spec: FormSpec[BaseModel]
 ) -> None:
     documented = fields_of(form)
     answers = {}
@@ -110,7 +111,7 @@ async def test_every_field_of_the_document_is_taken(
 
 @pytest.mark.parametrize(("form", "path", "name", "spec"), TASKS)
 async def test_every_field_of_a_tasks_form_is_taken(
-    tmp_path: Path, form: str, path: str, name: str, spec: FormSpec
+    tmp_path: Path, form: str, path: str, name: str, spec: FormSpec[BaseModel]
 ) -> None:
     documented = fields_of(form)
     file = ("file", media(name))

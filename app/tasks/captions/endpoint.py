@@ -4,21 +4,21 @@ import asyncio
 
 from fastapi import APIRouter, Request, Response
 
-from app.api.forms import FormSpec, FormValues
+from app.api.forms import FormSpec
 from app.api.openapi import answers, form_body
 from app.tasks.captions import question as captioning
 from app.tasks.captions.answer import ImageCaption
 from app.tasks.captions.form import CaptionForm
-from app.tasks.form_reader import TaskSpec
 from app.tasks.object_search import IMAGES
 from app.tasks.task import Question
 from app.tasks.task_call import json_answer, open_task
+from app.tasks.task_form import TaskSpec
 
 router = APIRouter(prefix="/api/v1/images")
 
 
-def _question(values: FormValues) -> Question:
-    return captioning.question(values.get("prompt"), values.get("language"))
+def _question(form: CaptionForm) -> Question:
+    return captioning.question(form.prompt, form.language)
 
 
 CAPTION = TaskSpec(FormSpec(CaptionForm), IMAGES, _question)

@@ -4,23 +4,23 @@ import asyncio
 
 from fastapi import APIRouter, Request, Response
 
-from app.api.forms import FormSpec, FormValues
+from app.api.forms import FormSpec
 from app.api.openapi import answers, form_body
 from app.tasks.answers import PixelBox
 from app.tasks.comparisons import question as comparison
 from app.tasks.comparisons.answer import ImageComparison, ImageDifference
 from app.tasks.comparisons.form import MAX_PICTURES, ComparisonForm
-from app.tasks.form_reader import TaskSpec
 from app.tasks.object_search import IMAGES
 from app.tasks.task import Question
 from app.tasks.task_call import json_answer, open_task
+from app.tasks.task_form import TaskSpec
 
 router = APIRouter(prefix="/api/v1/images")
 
 
-def _question(values: FormValues) -> Question:
+def _question(form: ComparisonForm) -> Question:
     # The number of pictures is not known before the form's end; the largest number stands for the question's length.
-    return comparison.question(MAX_PICTURES, values.get("prompt"), values.get("language"))
+    return comparison.question(MAX_PICTURES, form.prompt, form.language)
 
 
 COMPARISON = TaskSpec(FormSpec(ComparisonForm), IMAGES, _question, files=(2, MAX_PICTURES))
@@ -40,8 +40,8 @@ async def compare_images(request: Request) -> Response:
         for index in range(len(task.media)):
             await task.media.look(index)
         await task.prepare()
-        values = task.draft.values
-        question = comparison.question(len(task.media), values.get("prompt"), values.get("language"))
+        form = task.form
+        question = comparison.question(len(task.media), form.prompt, form.language)
 
         async def read(text: str) -> comparison.Comparison:
             sizes = [task.media.size(index) for index in range(len(task.media))]

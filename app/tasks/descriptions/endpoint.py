@@ -4,29 +4,27 @@ import asyncio
 
 from fastapi import APIRouter, Request, Response
 
-from app.api.forms import FormSpec, FormValues
+from app.api.forms import FormSpec
 from app.api.openapi import answers, form_body
 from app.gemini.request import MediaOptions
 from app.media.types import Kind
 from app.tasks.descriptions import question as scenes
 from app.tasks.descriptions.answer import VideoDescription, VideoScene
 from app.tasks.descriptions.form import VideoForm
-from app.tasks.form_reader import TaskSpec
 from app.tasks.task import Question
 from app.tasks.task_call import json_answer, open_task
+from app.tasks.task_form import TaskSpec
 
 router = APIRouter(prefix="/api/v1/videos")
 
 
-def _question(values: FormValues) -> Question:
-    return scenes.question(
-        start=values.get("start"), end=values.get("end"), prompt=values.get("prompt"), language=values.get("language")
-    )
+def _question(form: VideoForm) -> Question:
+    return scenes.question(start=form.start, end=form.end, prompt=form.prompt, language=form.language)
 
 
-def _media_options(values: FormValues) -> MediaOptions:
+def _media_options(form: VideoForm) -> MediaOptions:
     # Gemini itself looks only at the passage, and at so many frames.
-    return MediaOptions(start=values.get("start"), end=values.get("end"), fps=values.get("fps"))
+    return MediaOptions(start=form.start, end=form.end, fps=form.fps)
 
 
 VIDEO = TaskSpec(FormSpec(VideoForm), frozenset({Kind.VIDEO}), _question, media_options=_media_options)
@@ -45,7 +43,7 @@ async def describe_video(request: Request) -> Response:
     async with open_task(request, VIDEO) as task:
         await task.prepare_passage()
         duration = task.media.facts().duration
-        gathering = scenes.Scenes(duration=duration, start=task.value("start"), end=task.value("end"))
+        gathering = scenes.Scenes(duration=duration, start=task.form.start, end=task.form.end)
         run = await task.long(task.question, gathering)
         found = await asyncio.to_thread(gathering.result)
         return json_answer(

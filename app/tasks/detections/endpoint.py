@@ -4,7 +4,7 @@ import asyncio
 
 from fastapi import APIRouter, Request, Response
 
-from app.api.forms import FormSpec, FormValues
+from app.api.forms import FormSpec
 from app.api.openapi import answers, form_body
 from app.tasks.detections import question as detection
 from app.tasks.detections.answer import DetectedObject, ImageDetections
@@ -19,8 +19,8 @@ router = APIRouter(prefix="/api/v1/images")
 DETECTION = FormSpec(DetectionForm)
 
 
-def _question(values: FormValues) -> Question:
-    return detection.question(labels=labels_of(values), prompt=values.get("prompt"), language=values.get("language"))
+def _question(form: DetectionForm) -> Question:
+    return detection.question(labels=labels_of(form), prompt=form.prompt, language=form.language)
 
 
 @router.post(

@@ -1,12 +1,10 @@
 """The form of a detection, and the labels in it."""
 
-from collections.abc import Sequence
 from typing import Annotated
 
 from pydantic import Field
 
 from app.api.fields import Boolean
-from app.api.forms import FormValues
 from app.errors import FieldError, InvalidFieldError
 from app.tasks.forms import TaskForm
 
@@ -25,13 +23,12 @@ class DetectionForm(TaskForm):
     overlay: Boolean | None = Field(None, description="Answer also with the picture, the objects drawn on it.")
 
 
-def labels_of(values: FormValues) -> tuple[str, ...]:
+def labels_of(form: DetectionForm) -> tuple[str, ...]:
     """Return the labels of a form: split at commas, without blanks around them, each once.
 
     Raises InvalidFieldError for more than MAX_LABELS labels, or a label of more than MAX_LABEL_CHARS characters.
     """
-    given: Sequence[str] = values.get("labels") or ()
-    pieces = (piece.strip() for text in given for piece in text.split(","))
+    pieces = (piece.strip() for text in form.labels for piece in text.split(","))
     labels = tuple(dict.fromkeys(piece for piece in pieces if piece))
     if len(labels) > MAX_LABELS or any(len(label) > MAX_LABEL_CHARS for label in labels):
         message = f"takes at most {MAX_LABELS} labels of {MAX_LABEL_CHARS} characters"

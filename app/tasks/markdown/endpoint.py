@@ -4,23 +4,23 @@ import asyncio
 
 from fastapi import APIRouter, Request, Response
 
-from app.api.forms import FormSpec, FormValues
+from app.api.forms import FormSpec
 from app.api.openapi import answers, form_body
 from app.errors import FieldError, InvalidFieldError, TooManyPagesError
 from app.media.types import Kind
-from app.tasks.form_reader import TaskSpec
 from app.tasks.markdown import question as documents
 from app.tasks.markdown.answer import MarkdownDocument, MarkdownPage
 from app.tasks.markdown.form import MarkdownForm
 from app.tasks.markdown.page_ranges import PageRangeError, PageRanges, read_pages
 from app.tasks.task import Question
 from app.tasks.task_call import TaskCall, json_answer, open_task
+from app.tasks.task_form import TaskSpec
 
 router = APIRouter(prefix="/api/v1/documents")
 
 
-def _pages(values: FormValues, page_count: int | None = None) -> PageRanges | None:
-    text = values.get("pages")
+def _pages(form: MarkdownForm, page_count: int | None = None) -> PageRanges | None:
+    text = form.pages
     if text is None:
         return None
     try:
@@ -34,25 +34,25 @@ def _pages(values: FormValues, page_count: int | None = None) -> PageRanges | No
     return pages
 
 
-def _question(values: FormValues, page_count: int | None = None) -> Question:
+def _question(form: MarkdownForm, page_count: int | None = None) -> Question:
     return documents.question(
-        pages=_pages(values, page_count),
+        pages=_pages(form, page_count),
         page_count=page_count,
-        language=values.get("language"),
-        prompt=values.get("prompt"),
+        language=form.language,
+        prompt=form.prompt,
     )
 
 
 MARKDOWN = TaskSpec(FormSpec(MarkdownForm), frozenset({Kind.DOCUMENT}), _question)
 
 
-def _check_count(task: TaskCall) -> int | None:
+def _check_count(task: TaskCall[MarkdownForm]) -> int | None:
     """Check what is known of the number of pages; raises TooManyPagesError, InvalidFieldError."""
     count = task.media.facts().pages
     limit = task.services.settings.max_pdf_pages
     if count is not None and count > limit:
         raise TooManyPagesError(f"file: the document has {count} pages; at most {limit} are read. Split it.")
-    _pages(task.draft.values, count)
+    _pages(task.form, count)
     return count
 
 
@@ -71,9 +71,9 @@ async def document_to_markdown(request: Request) -> Response:
         _check_count(task)
         await task.prepare()
         count = _check_count(task)
-        values = task.draft.values
-        gathering = documents.Pages(pages=_pages(values), page_count=count)
-        run = await task.long(_question(values, count), gathering)
+        form = task.form
+        gathering = documents.Pages(pages=_pages(form), page_count=count)
+        run = await task.long(_question(form, count), gathering)
         found = await asyncio.to_thread(gathering.result)
         return json_answer(
             MarkdownDocument(

@@ -2,7 +2,7 @@
 
 from fastapi import APIRouter, Request, Response
 
-from app.api.forms import FormSpec, FormValues
+from app.api.forms import FormSpec
 from app.api.openapi import answers, form_body
 from app.media.workers import WorkerDiedError, WorkerTimeoutError
 from app.tasks.detections.form import labels_of
@@ -21,8 +21,8 @@ router = APIRouter(prefix="/api/v1/images")
 SEGMENTATION = FormSpec(SegmentationForm)
 
 
-def _question(values: FormValues) -> Question:
-    return segmentation.question(labels=labels_of(values), prompt=values.get("prompt"), language=values.get("language"))
+def _question(form: SegmentationForm) -> Question:
+    return segmentation.question(labels=labels_of(form), prompt=form.prompt, language=form.language)
 
 
 @router.post(
@@ -36,7 +36,7 @@ def _question(values: FormValues) -> Question:
 async def segment_image(request: Request) -> Response:
     """Give each object's label, box and mask."""
     async with open_search(request, SEGMENTATION, _question) as search:
-        placement: MaskPlacement = search.task.value("mask") or "cropped"
+        placement: MaskPlacement = search.task.form.mask or "cropped"
 
         async def read(text: str) -> Segmentations:
             try:

@@ -1,17 +1,20 @@
 """`/audio`: transcriptions and subtitles, of sound or of a video's sound."""
 
 import asyncio
+from typing import TypeVar
 
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import PlainTextResponse
+from pydantic import BaseModel
 
-from app.api.forms import FormSpec, FormValues
+from app.api.forms import FormSpec
 from app.api.openapi import answers, form_body, text_answer
 from app.media.types import Kind
-from app.tasks.form_reader import TaskSpec
+from app.tasks.forms import PassageForm
 from app.tasks.running import Run
 from app.tasks.task import Question
 from app.tasks.task_call import Listener, TaskCall, completeness, json_answer, open_task
+from app.tasks.task_form import TaskSpec
 from app.tasks.transcriptions import question as transcription_question
 from app.tasks.transcriptions import reading as transcription
 from app.tasks.transcriptions import subtitles
@@ -20,16 +23,17 @@ from app.tasks.transcriptions.form import SubtitlesForm, TranscriptionForm
 
 router = APIRouter(prefix="/api/v1/audio")
 
+F = TypeVar("F", bound=BaseModel)
 SOUND = frozenset({Kind.AUDIO, Kind.VIDEO})
 
 
-def _question(values: FormValues) -> Question:
+def _question(form: TranscriptionForm) -> Question:
     return transcription_question.question(
-        language=values.get("language"),
-        translate_to=values.get("translate_to"),
-        start=values.get("start"),
-        end=values.get("end"),
-        prompt=values.get("prompt"),
+        language=form.language,
+        translate_to=form.translate_to,
+        start=form.start,
+        end=form.end,
+        prompt=form.prompt,
         with_words=False,
     )
 
@@ -38,15 +42,15 @@ TRANSCRIPTION = TaskSpec(FormSpec(TranscriptionForm), SOUND, _question)
 SUBTITLES = TaskSpec(FormSpec(SubtitlesForm), SOUND, _question)
 
 
-def transcript_of(task: TaskCall) -> transcription.Transcript:
-    """Give an empty transcript with a task's limits; its media have been prepared."""
-    return transcription.Transcript(
-        duration=task.media.facts().duration, start=task.value("start"), end=task.value("end")
-    )
+def transcript_of(task: TaskCall[F]) -> transcription.Transcript:
+    """Return an empty transcript with a task's limits; its media have been prepared."""
+    form = task.form
+    start, end = (form.start, form.end) if isinstance(form, PassageForm) else (None, None)
+    return transcription.Transcript(duration=task.media.facts().duration, start=start, end=end)
 
 
-async def transcribe(task: TaskCall, listener: Listener | None = None) -> tuple[Run, transcription.Transcription]:
-    """Write a task's sound down; a listener hears the answers as they come. Raises what the task raises."""
+async def transcribe(task: TaskCall[F], listener: Listener | None = None) -> tuple[Run, transcription.Transcription]:
+    """Return a task's transcription; a listener hears the answers as they come. Raises the task's errors."""
     await task.prepare_passage()
     gathering = transcript_of(task)
     run = await task.long(task.question, gathering, listener)
@@ -94,5 +98,5 @@ async def make_subtitles(request: Request) -> Response:
     writers = {"srt": subtitles.srt, "vtt": subtitles.vtt, "text": subtitles.plain_text}
     async with open_task(request, SUBTITLES) as task:
         run, found = await transcribe(task)
-        text = await asyncio.to_thread(writers[task.value("format") or "srt"], found.segments)
+        text = await asyncio.to_thread(writers[task.form.format or "srt"], found.segments)
         return Response(text, headers=completeness(run), media_type="text/plain; charset=utf-8")

@@ -4,7 +4,7 @@ from urllib.parse import urlencode
 
 import pytest
 
-from app.api.forms import FormSpec, FormValues
+from app.api.forms import FieldsOfFile, FormSpec, FormValues
 from app.api.options import GenerateForm
 from app.errors import FieldsTooLargeError, GatewayError, InvalidFieldError, MalformedRequestError
 
@@ -12,18 +12,18 @@ SPEC = FormSpec(GenerateForm)
 SECRET = "the client's own words, which no error may repeat"
 
 
-def values(query: str = "", *, max_bytes: int = 1_000) -> FormValues:
+def values(query: str = "", *, max_bytes: int = 1_000) -> FormValues[GenerateForm]:
     return FormValues(SPEC, query.encode(), max_bytes=max_bytes)
 
 
-def taken(*fields: tuple[str, str], query: str = "") -> FormValues:
+def taken(*fields: tuple[str, str], query: str = "") -> FormValues[GenerateForm]:
     form = values(query)
     for name, value in fields:
         form.take(name, value)
     return form
 
 
-def finished(*fields: tuple[str, str], query: str = "") -> FormValues:
+def finished(*fields: tuple[str, str], query: str = "") -> FormValues[GenerateForm]:
     form = taken(*fields, query=query)
     form.finish()
     return form
@@ -43,8 +43,8 @@ def test_a_field_is_read_as_it_comes() -> None:
     form = values()
 
     assert form.take("temperature", "0.5") == 0.5
-    assert form.get("temperature") == 0.5
-    assert form.get("top_p") is None
+    assert form.form.temperature == 0.5
+    assert form.form.top_p is None
 
 
 def test_a_wrong_value_is_refused_as_it_comes() -> None:
@@ -60,8 +60,8 @@ def test_a_wrong_value_is_refused_as_it_comes() -> None:
 def test_an_empty_value_of_any_field_is_no_field() -> None:
     form = finished(*((name, "") for name in SPEC.fields), query=urlencode(dict.fromkeys(options(), "")))
 
-    assert [name for name in SPEC.fields if form.get(name) is not None] == []
-    assert form.take_of_file() == {}
+    assert form.form.model_fields_set == set()
+    assert form.take_of_file() == FieldsOfFile()
 
 
 def options() -> Iterable[str]:
@@ -73,13 +73,13 @@ def test_an_empty_value_of_an_unknown_field_is_still_an_unknown_field() -> None:
 
 
 def test_a_repeatable_field_keeps_its_order_and_is_never_split() -> None:
-    assert finished(("stop", "END"), ("stop", "a,b"), ("stop", "END")).get("stop") == ["END", "a,b", "END"]
+    assert finished(("stop", "END"), ("stop", "a,b"), ("stop", "END")).form.stop == ["END", "a,b", "END"]
 
 
 def test_a_single_field_may_come_twice_with_one_meaning() -> None:
     form = finished(("stream", "true"), ("stream", "1"), ("temperature", "1"), ("temperature", "1.0"))
 
-    assert (form.get("stream"), form.get("temperature")) == (True, 1.0)
+    assert (form.form.stream, form.form.temperature) == (True, 1.0)
 
 
 def test_a_single_field_with_two_meanings_is_refused() -> None:
@@ -116,17 +116,17 @@ def test_an_unknown_name_however_long_makes_a_short_error() -> None:
 def test_fields_of_a_file_hold_for_the_next_file_alone() -> None:
     form = taken(("file_size", "10"), ("start", "1:30"), ("fps", "0.5"), ("media_resolution", "ultra_high"))
 
-    assert form.take_of_file() == {"file_size": 10, "start": 90.0, "fps": 0.5, "media_resolution": "ultra_high"}
-    assert form.take_of_file() == {}
+    assert form.take_of_file() == FieldsOfFile(file_size=10, start=90.0, fps=0.5, media_resolution="ultra_high")
+    assert form.take_of_file() == FieldsOfFile()
     form.take("file_size", "20")
-    assert form.take_of_file() == {"file_size": 20}
+    assert form.take_of_file() == FieldsOfFile(file_size=20)
     form.finish()
-    assert form.get("file_size") is None
-    assert form.get("media_resolution") is None
+    assert form.form.file_size == []
+    assert form.form.media_resolution == []
 
 
 def test_a_field_of_a_file_that_comes_twice_before_it_must_say_the_same() -> None:
-    assert taken(("start", "90"), ("start", "1:30")).take_of_file() == {"start": 90.0}
+    assert taken(("start", "90"), ("start", "1:30")).take_of_file() == FieldsOfFile(start=90.0)
     assert named(refusal(("start", "90"), ("start", "91"))) == ["start"]
 
 
@@ -144,16 +144,16 @@ def test_a_field_of_a_file_is_not_taken_from_the_query(name: str) -> None:
 
 
 def test_a_resolution_that_no_file_follows_is_that_of_the_request() -> None:
-    assert finished(("media_resolution", "low")).get("media_resolution") == "low"
-    assert finished(query="media_resolution=low").get("media_resolution") == "low"
+    assert finished(("media_resolution", "low")).form.media_resolution == ["low"]
+    assert finished(query="media_resolution=low").form.media_resolution == ["low"]
 
 
 def test_a_resolution_in_the_query_holds_beside_that_of_a_file() -> None:
     form = taken(("media_resolution", "high"), query="media_resolution=low")
 
-    assert form.take_of_file() == {"media_resolution": "high"}
+    assert form.take_of_file() == FieldsOfFile(media_resolution="high")
     form.finish()
-    assert form.get("media_resolution") == "low"
+    assert form.form.media_resolution == ["low"]
 
 
 @pytest.mark.parametrize(
@@ -171,15 +171,15 @@ def test_two_resolutions_for_the_request_are_refused() -> None:
 def test_an_option_may_stand_in_the_query() -> None:
     form = finished(query="temperature=0.5&stream=YES&stop=a&stop=b%2Cc&system_instruction=Gr%C3%BC%C3%9Fe+mich&seed=")
 
-    assert (form.get("temperature"), form.get("stream"), form.get("stop")) == (0.5, True, ["a", "b,c"])
-    assert (form.get("system_instruction"), form.get("seed")) == ("Grüße mich", None)
+    assert (form.form.temperature, form.form.stream, form.form.stop) == (0.5, True, ["a", "b,c"])
+    assert (form.form.system_instruction, form.form.seed) == ("Grüße mich", None)
 
 
 def test_an_option_in_the_query_and_the_form_must_say_the_same() -> None:
-    assert finished(("seed", "7"), query="seed=7").get("seed") == 7
+    assert finished(("seed", "7"), query="seed=7").form.seed == 7
     assert named(refusal(("seed", "8"), query="seed=7")) == ["seed"]
     assert named(refusal(query="seed=7&seed=8")) == ["seed"]
-    assert finished(("stop", "a"), ("stop", "b"), query="stop=a&stop=b").get("stop") == ["a", "b"]
+    assert finished(("stop", "a"), ("stop", "b"), query="stop=a&stop=b").form.stop == ["a", "b"]
     assert named(refusal(("stop", "a"), query="stop=b")) == ["stop"]
 
 
@@ -211,7 +211,7 @@ def test_a_query_that_cannot_be_read_is_refused(query: bytes) -> None:
 
 
 def test_a_name_with_brackets_is_the_name_without() -> None:
-    assert finished(query="stop[]=a&stop%5B%5D=b").get("stop") == ["a", "b"]
+    assert finished(query="stop[]=a&stop%5B%5D=b").form.stop == ["a", "b"]
 
 
 def test_all_fields_together_have_a_limit() -> None:
@@ -230,10 +230,11 @@ def test_structured_fields_are_json_text() -> None:
         ("metadata", '{"order": 7}'),
     )
 
-    text, file = form.get("contents")
+    assert form.form.contents is not None
+    text, file = form.form.contents
     assert (text.text, file.file, file.start, file.sha256) == ("Before:", 0, 10.0, "a" * 64)
-    assert form.get("response_schema") == {"type": "object"}
-    assert form.get("metadata") == {"order": 7}
+    assert form.form.response_schema == {"type": "object"}
+    assert form.form.metadata == {"order": 7}
 
 
 @pytest.mark.parametrize(

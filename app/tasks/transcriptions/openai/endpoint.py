@@ -4,6 +4,7 @@ They are the transcription task in other clothes, outside the document: OpenAI's
 """
 
 import asyncio
+from typing import Generic, TypeVar
 
 import orjson
 from fastapi import APIRouter
@@ -14,26 +15,34 @@ from starlette.types import Receive, Scope, Send
 
 from app.api.reports import summed_usage
 from app.errors import ClientGoneError, GatewayError
-from app.tasks.form_reader import TaskSpec
 from app.tasks.running import Run
 from app.tasks.task_call import TaskCall, completeness, open_task
+from app.tasks.task_form import TaskSpec
 from app.tasks.transcriptions.endpoint import transcribe, transcript_of
 from app.tasks.transcriptions.openai import shapes
-from app.tasks.transcriptions.openai.form import TRANSCRIPTION, TRANSLATION, granularities
+from app.tasks.transcriptions.openai.form import (
+    TRANSCRIPTION,
+    TRANSLATION,
+    SpeechOptions,
+    TranscriptionForm,
+    TranslationForm,
+    speech_options,
+)
 from app.tasks.transcriptions.openai.stream import Events, Listener
 from app.tasks.transcriptions.reading import Transcription
 
 VERSIONS = ("v1", "v1beta", "v1alpha")
+F = TypeVar("F", TranscriptionForm, TranslationForm)
 JSON_SHAPES = {"json": shapes.as_json, "verbose_json": shapes.verbose, "diarized_json": shapes.diarized}
 
 router = APIRouter()
 
 
-class Speech:
+class Speech(Generic[F]):
     """ASGI: one operation."""
 
-    def __init__(self, spec: TaskSpec, *, is_translation: bool) -> None:
-        self._spec = spec
+    def __init__(self, spec: TaskSpec[F], *, is_translation: bool) -> None:
+        self._spec: TaskSpec[F] = spec
         self._is_translation = is_translation
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -41,10 +50,11 @@ class Speech:
         events = Events(scope, send)
         try:
             async with open_task(Request(scope, receive), self._spec) as task:
-                if task.value("stream"):
-                    await self._stream(task, events)
+                options = speech_options(task.form)
+                if options.is_streamed:
+                    await self._stream(task, options, events)
                 else:
-                    response = await self._whole(task)
+                    response = await self._whole(task, options)
                     await response(scope, receive, send)
         except ClientGoneError:
             # Nobody reads the rest of a stream; before one has begun, the log is to say who left.
@@ -55,10 +65,10 @@ class Speech:
                 raise
             await events.fail(error)
 
-    async def _whole(self, task: TaskCall) -> Response:
+    async def _whole(self, task: TaskCall[F], options: SpeechOptions) -> Response:
         run, found = await transcribe(task)
-        spoken = self._spoken(task, run, found)
-        response_format = task.value("response_format") or "json"
+        spoken = self._spoken(task, options, run, found)
+        response_format = options.response_format
         headers = completeness(run)
         if response_format in JSON_SHAPES:
             told = await asyncio.to_thread(JSON_SHAPES[response_format], spoken)
@@ -66,28 +76,24 @@ class Speech:
         text = await asyncio.to_thread(shapes.as_text, spoken, response_format)
         return Response(text, headers=headers, media_type="text/plain; charset=utf-8")
 
-    async def _stream(self, task: TaskCall, events: Events) -> None:
-        known = _known_speakers(task) if task.value("response_format") == "diarized_json" else None
+    async def _stream(self, task: TaskCall[F], options: SpeechOptions, events: Events) -> None:
+        known = options.known_speakers if options.response_format == "diarized_json" else None
         listener = Listener(events, lambda: transcript_of(task), known_speakers=known)
         run, found = await transcribe(task, listener)
         await listener.finish(found)
-        await events.write(shapes.text_done(self._spoken(task, run, found), is_complete=run.is_complete))
+        await events.write(shapes.text_done(self._spoken(task, options, run, found), is_complete=run.is_complete))
         await events.end()
 
-    def _spoken(self, task: TaskCall, run: Run, found: Transcription) -> shapes.Spoken:
+    def _spoken(self, task: TaskCall[F], options: SpeechOptions, run: Run, found: Transcription) -> shapes.Spoken:
         return shapes.Spoken(
             found=found,
             usage=summed_usage(run.usages, task.services.models, task.model),
             duration=task.media.facts().duration,
             is_translation=self._is_translation,
-            temperature=task.value("temperature") or 0.0,
-            known_speakers=_known_speakers(task),
-            granularities=frozenset({"segment"}) if self._is_translation else granularities(task.draft.values),
+            temperature=options.temperature,
+            known_speakers=options.known_speakers,
+            granularities=options.granularities,
         )
-
-
-def _known_speakers(task: TaskCall) -> frozenset[str]:
-    return frozenset(task.value("known_speaker_names") or ())
 
 
 for version in VERSIONS:

@@ -5,16 +5,16 @@ Fields that Gemini has no use for are read and left alone; what cannot be had at
 
 import re
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from app.api.fields import Boolean, FileSize, ModelName, OfFile, Sha256
-from app.api.forms import FormField, FormSpec, FormValues
+from app.api.forms import FormField, FormSpec
 from app.errors import FieldError, InvalidFieldError
-from app.tasks.form_reader import TaskSpec
 from app.tasks.task import Question
+from app.tasks.task_form import TaskSpec
 from app.tasks.transcriptions import question as transcription_question
 from app.tasks.transcriptions.endpoint import SOUND
 
@@ -60,7 +60,7 @@ class TranscriptionForm(SpeechForm):
     known_speaker_references: list[str] = []
 
 
-class _SpeechSpec(FormSpec):
+class _SpeechSpec(FormSpec[TranscriptionForm]):
     """The fields as OpenAI's clients name them: an object is a field for each of its members."""
 
     def find(self, name: str) -> FormField:
@@ -68,54 +68,76 @@ class _SpeechSpec(FormSpec):
         return super().find("chunking_strategy" if name.startswith("chunking_strategy[") else name)
 
 
-def resolve_model(values: FormValues) -> str | None:
+def resolve_model(form: SpeechForm) -> str | None:
     """Give the model that is meant, None for the default."""
-    name: str | None = values.get("model")
+    name = form.model
     return None if name is None or SPEECH_MODELS.fullmatch(name) else name
 
 
-def granularities(values: FormValues) -> frozenset[str]:
-    """Give what timestamps a verbose answer has: segment, word, or both."""
-    return frozenset(values.get("timestamp_granularities") or ("segment",))
+@dataclass(frozen=True, slots=True)
+class SpeechOptions:
+    """How the answer of either operation is to look; `granularities` are of segment and word."""
+
+    response_format: str
+    is_streamed: bool
+    temperature: float
+    known_speakers: frozenset[str]
+    granularities: frozenset[str]
 
 
-def _check(values: FormValues) -> None:
-    if values.get("include"):
+def speech_options(form: TranscriptionForm | TranslationForm) -> SpeechOptions:
+    """Return the options of a form, with OpenAI's defaults."""
+    options = SpeechOptions(
+        form.response_format or "json", False, form.temperature or 0.0, frozenset(), frozenset({"segment"})
+    )
+    if isinstance(form, TranslationForm):
+        return options
+    return replace(
+        options,
+        is_streamed=bool(form.stream),
+        known_speakers=frozenset(form.known_speaker_names),
+        granularities=frozenset(form.timestamp_granularities or ("segment",)),
+    )
+
+
+def _check(form: TranscriptionForm) -> None:
+    if form.include:
         raise _refused("include", "is not supported: Gemini gives no log probabilities here", "logprobs")
-    if values.get("known_speaker_references"):
+    if form.known_speaker_references:
         raise _refused("known_speaker_references", "is not supported; name the speakers in known_speaker_names", None)
-    wanted = values.get("timestamp_granularities")
-    if wanted and values.get("response_format") != "verbose_json":
+    wanted = form.timestamp_granularities
+    if wanted and form.response_format != "verbose_json":
         raise _refused("timestamp_granularities", "needs response_format=verbose_json", ", ".join(wanted))
 
 
-def _transcription_question(values: FormValues) -> Question:
+def _transcription_question(form: TranscriptionForm) -> Question:
     question = transcription_question.question(
-        language=values.get("language"),
+        language=form.language,
         translate_to=None,
         start=None,
         end=None,
-        prompt=_hints(values),
-        with_words="word" in granularities(values),
+        prompt=_hints(form),
+        with_words="word" in speech_options(form).granularities,
     )
-    return replace(question, temperature=values.get("temperature"))
+    return replace(question, temperature=form.temperature)
 
 
-def _translation_question(values: FormValues) -> Question:
+def _translation_question(form: TranslationForm) -> Question:
     question = transcription_question.question(
-        language=None, translate_to="English", start=None, end=None, prompt=_hints(values), with_words=False
+        language=None, translate_to="English", start=None, end=None, prompt=_hints(form), with_words=False
     )
-    return replace(question, temperature=values.get("temperature"))
+    return replace(question, temperature=form.temperature)
 
 
-def _hints(values: FormValues) -> str | None:
+def _hints(form: SpeechForm) -> str | None:
     # OpenAI's prompt is no instruction: it is text that came before, or that shows names and style.
-    hints = [
-        _hint("Context, for names and style; it is not part of the recording", [values.get("prompt") or ""]),
-        _hint("Languages that may be spoken", values.get("languages") or ()),
-        _hint("Words that may occur", values.get("keywords") or ()),
-        _hint("Names of the speakers", values.get("known_speaker_names") or ()),
-    ]
+    hints = [_hint("Context, for names and style; it is not part of the recording", [form.prompt or ""])]
+    if isinstance(form, TranscriptionForm):
+        hints += [
+            _hint("Languages that may be spoken", form.languages),
+            _hint("Words that may occur", form.keywords),
+            _hint("Names of the speakers", form.known_speaker_names),
+        ]
     return "\n".join(hint for hint in hints if hint) or None
 
 

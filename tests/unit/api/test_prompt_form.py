@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.api.draft import Draft
+from app.api.prompt_form import PromptForm
 from app.api.services import Services
 from app.clients.identity import LOCAL
 from app.errors import GatewayError, InvalidFieldError
@@ -83,7 +83,7 @@ async def _body(fields: Sequence[tuple[str, str]]) -> AsyncIterator[bytes]:
 
 async def read(services: Services, *fields: tuple[str, str], query: str = "") -> Read:
     async with services.intake(Policy.INLINE_ONLY) as intake:
-        draft = Draft(services, intake, query.encode())
+        draft = PromptForm(services, intake, query.encode())
         await draft.read(FormReader(_body(fields), b"b", max_parts=100))
         held = [file.held() for file in intake.files]
         request = draft.request()
@@ -278,7 +278,7 @@ async def test_a_file_without_a_name_and_without_bytes_is_no_file(services: Serv
         yield form
 
     async with services.intake(Policy.INLINE_ONLY) as intake:
-        draft = Draft(services, intake, b"")
+        draft = PromptForm(services, intake, b"")
         with pytest.raises(InvalidFieldError, match="asks nothing"):
             await draft.read(FormReader(body(), b"b", max_parts=9))
 
@@ -298,7 +298,7 @@ async def test_what_a_form_brought_is_freed_with_the_form_and_waits_for_no_garba
     gc.disable()
     try:
         async with services.intake(Policy.INLINE_ONLY) as intake:
-            draft = Draft(services, intake, b"")
+            draft = PromptForm(services, intake, b"")
             reader = FormReader(_body([("prompt", "What is it?"), ("file", "words")]), b"b", max_parts=9)
             await draft.read(reader)
         left = [weakref.ref(thing) for thing in (draft, reader, intake)]

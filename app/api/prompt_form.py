@@ -4,52 +4,35 @@ parts ──> fields ──> options, `contents`, earlier turns ──┐
       └─> files ───> intake (held or streamed through) ───┴──> the last turn's parts
 """
 
-from collections.abc import AsyncIterator, Sequence
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import replace
 
-from app.api.forms import FormSpec, FormValues
+from app.api.form_reader import FormFile, read_form
+from app.api.forms import FieldsOfFile, FormSpec, FormValues
 from app.api.options import MAX_STOPS, OPTION_NAMES, ContentItem, GenerateForm, options_of
 from app.api.prompt import Item, Stored, one_of, part_of, read_messages, stored
 from app.api.services import Services
-from app.errors import FieldError, InvalidFieldError, MalformedRequestError
+from app.errors import FieldError, InvalidFieldError
 from app.gemini.request import (
     ENVELOPE_BYTES,
     NO_OPTIONS,
     GenerateRequest,
-    MediaOptions,
     Options,
     TextPart,
     Turn,
     part_length,
     turns_length,
 )
-from app.media.incoming import Claim, Incoming
+from app.media.incoming import Incoming
 from app.media.intake import Intake
-from app.media.multipart import FormReader, PartHead
+from app.media.multipart import FormReader
 
 SPEC = FormSpec(GenerateForm)
 NO_REQUEST_OPTIONS = Options()
 
 
-async def field_text(head: PartHead, data: AsyncIterator[memoryview], values: FormValues) -> str:
-    """Read a field's text, counted against the bound of all fields; raises MalformedRequestError when not UTF-8."""
-    raw = bytearray()
-    async for piece in data:
-        values.count(len(piece))
-        raw += piece
-    try:
-        return raw.decode()
-    except UnicodeDecodeError as error:
-        raise MalformedRequestError(f"The field {head.name[:60]!r} is not UTF-8.") from error
-
-
-def media_options(fields: dict[str, Any]) -> MediaOptions:
-    """Give the fields of a file as the request's assembly takes them."""
-    return MediaOptions(fields.get("start"), fields.get("end"), fields.get("fps"), fields.get("media_resolution"))
-
-
-class Draft:
-    """Reads one form; afterwards gives the items of the prompt, and the request once the files are settled."""
+class PromptForm:
+    """Reads generate's form into the items of the prompt, and into the request once the files are settled."""
 
     def __init__(self, services: Services, intake: Intake, query_string: bytes) -> None:
         self._services = services
@@ -62,31 +45,32 @@ class Draft:
         self._contents_stored: dict[int, Stored] = {}
         self._contents_of_files: dict[int, ContentItem] = {}
         self._parts_length = 0
-        self.values = FormValues(SPEC, query_string, max_bytes=services.settings.max_fields_bytes)
+        self._values = FormValues(SPEC, query_string, max_bytes=services.settings.max_fields_bytes)
         self.options, self._options_json = NO_REQUEST_OPTIONS, b""
         if query_string:
             self._read_options()
         intake.fixed_bytes = self._fixed_bytes
-        if self.values.get("keep_file"):
+        if self.form.keep_file:
             intake.keep_all()
 
+    @property
+    def form(self) -> GenerateForm:
+        """Return the form as far as it has come."""
+        return self._values.form
+
     def _read_options(self) -> None:
-        if len(self.values.get("stop") or ()) > MAX_STOPS:
+        if len(self.form.stop) > MAX_STOPS:
             raise _refused("stop", f"may be given at most {MAX_STOPS} times")
-        self.options = options_of(self.values.get)
+        self.options = options_of(self.form)
         self._options_json = self.options.json()
 
     async def read(self, reader: FormReader) -> None:
-        """Read the whole form. Raises what is wrong with any field or file, as soon as it is seen."""
-        async for head in reader:
-            if head.name == "file":
-                await self._take_file(head, reader)
-            else:
-                await self._take_field(head, reader)
-        self.values.finish()
+        """Read the whole form. Raises the fault of any field or file as soon as it is seen."""
+        before = self.form.media_resolution
+        await read_form(reader, self._values, self)
         self._order_contents()
-        if self.values.get("media_resolution") != self.options.media_resolution:
-            # It turned out to be the request's only when no file had followed it.
+        if self.form.media_resolution != before:
+            # A resolution that no file has followed is the request's own.
             self._read_options()
         await self._intake.recheck()
         if not self.items and not self._turns:
@@ -110,47 +94,34 @@ class Draft:
             turns.append(Turn("user", [part_of(item, self._intake) for item in self._items]))
         return GenerateRequest(turns, self._options_json, wrapper)
 
-    async def _take_file(self, head: PartHead, reader: FormReader) -> None:
-        fields = dict(self.values.take_of_file())
+    async def take_file(self, file: FormFile) -> None:
+        """Read a file to its end, and put it in its place of the prompt."""
         number = len(self._intake.files)
-        item = self._content_of_file(number)
+        item = self._contents_of_files.get(number)
         if item is not None:
-            given = item.model_dump(exclude_none=True, exclude={"text", "file", "file_id"})
-            for name, value in given.items():
-                if fields.setdefault(name, value) != value:
-                    raise _refused(name, f"stands in contents with another value for file {number}")
-        size = fields.get("file_size", head.content_length)
-        if head.content_length is not None and size != head.content_length:
-            raise _refused("file_size", f"says {size}, but the part's own Content-Length says {head.content_length}")
+            file = replace(file, fields=_merged(file.fields, item, number))
         incoming = await self._intake.take(
-            reader.data(),
-            filename=head.filename,
-            declared=head.content_type,
-            claim=Claim(size, fields.get("sha256")),
-            options=media_options(fields),
+            file.data,
+            filename=file.filename,
+            declared=file.declared_mime_type,
+            claim=file.claim,
+            options=file.fields.media_options(),
         )
         if incoming is not None and self._contents is None:
             self._items.append(incoming)
 
-    def _content_of_file(self, number: int) -> ContentItem | None:
-        return self._contents_of_files.get(number)
-
-    async def _take_field(self, head: PartHead, reader: FormReader) -> None:
-        text = await field_text(head, reader.data(), self.values)
-        is_first = self.values.get(head.name) is None
-        value = self.values.take(head.name, text)
-        if value is None:
-            return
-        if head.name in {"prompt", "file_id"}:
-            await self._take_item(head.name, text)
-        elif head.name == "keep_file" and value is True:
+    async def take_field(self, name: str, text: str) -> None:
+        """Use a field: an item of the prompt, an option, or earlier turns."""
+        if name in {"prompt", "file_id"}:
+            await self._take_item(name, text)
+        elif name == "keep_file" and self.form.keep_file:
             self._intake.keep_all()
-        elif head.name == "messages":
-            self._turns, self._earlier = await read_messages(self._services, self.values.get("messages"))
+        elif name == "messages":
+            self._turns, self._earlier = await read_messages(self._services, self.form.messages or ())
             self._turns_length = turns_length(self._turns)
-        elif head.name == "contents" and is_first:
+        elif name == "contents" and self._contents is None:
             await self._take_contents()
-        elif head.name in OPTION_NAMES and (is_first or head.name == "stop"):
+        elif name in OPTION_NAMES:
             self._read_options()
         await self._intake.recheck()
 
@@ -159,14 +130,14 @@ class Draft:
             raise _refused(name, "is not taken beside contents, which gives the whole order")
         item: Item = text
         if name == "file_id":
-            item = await stored(self._services, text, media_options(dict(self.values.take_of_file())))
+            item = await stored(self._services, text, self._values.take_of_file().media_options())
         self._items.append(item)
         self._parts_length += part_length(part_of(item, None)) + 1
 
     async def _take_contents(self) -> None:
         if any(not isinstance(item, Incoming) for item in self._items):
             raise _refused("contents", "gives the whole order: send no prompt or file_id beside it")
-        self._contents = self.values.get("contents") or ()
+        self._contents = self.form.contents or ()
         for at, item in enumerate(self._contents):
             kind = one_of({"text": item.text, "file": item.file, "file_id": item.file_id}, f"contents[{at}]")
             if kind == "text":
@@ -177,7 +148,7 @@ class Draft:
             elif self._contents_of_files.setdefault(item.file or 0, item) is not item:
                 raise _refused(f"contents[{at}].file", f"names file {item.file} a second time")
         for file in self._intake.files:
-            item_of_file = self._content_of_file(file.index)
+            item_of_file = self._contents_of_files.get(file.index)
             if item_of_file is not None and file.options == NO_OPTIONS:
                 self._intake.set_options(file, item_of_file.media_options())
 
@@ -207,3 +178,12 @@ class Draft:
 
 def _refused(name: str, message: str) -> InvalidFieldError:
     return InvalidFieldError(f"{name}: {message}.", errors=(FieldError(name, message),))
+
+
+def _merged(fields: FieldsOfFile, item: ContentItem, number: int) -> FieldsOfFile:
+    """Return a file's fields with those of its item in `contents`; raises InvalidFieldError if they differ."""
+    given = item.model_dump(exclude_none=True, exclude={"text", "file", "file_id"})
+    for name, value in given.items():
+        if getattr(fields, name) not in {None, value}:
+            raise _refused(name, f"has another value in contents for file {number}")
+    return replace(fields, **given)

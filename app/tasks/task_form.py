@@ -1,12 +1,15 @@
-"""A task's form while it is read: its options validated, its one file (or its pictures) taken in.
+"""A task's form while it is read: its options and its one file (or its pictures).
 
-It is the sibling of generate's draft, but the fields come in any order: there is no prompt whose order they are.
+Fields come in any order, unlike those of generate, whose order is the prompt's.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Generic, TypeVar
 
-from app.api.draft import field_text
+from pydantic import BaseModel
+
+from app.api.form_reader import FormFile, read_form
 from app.api.forms import FormSpec, FormValues
 from app.api.prompt import Stored, stored
 from app.api.services import Services
@@ -19,80 +22,88 @@ from app.gemini.request import (
     part_length,
     reference_length,
 )
-from app.media.incoming import Claim, Incoming, check_kind
+from app.media.incoming import Incoming, check_kind
 from app.media.intake import Intake, Policy, bytes_needed
-from app.media.multipart import FormReader, PartHead
+from app.media.multipart import FormReader
 from app.media.types import Kind, kind_of
+from app.tasks.forms import PassageForm, TaskOptions
 from app.tasks.running import GOING_ON_BYTES, options_of
 from app.tasks.task import Question
 
 Medium = Incoming | Stored
+# A question may grow by this many bytes once facts about the file are known.
 FACTS_BYTES = 4_096
-"""What a question may grow by when facts about the file are known."""
+
+F = TypeVar("F", bound=BaseModel)
 
 
 @dataclass(frozen=True, slots=True)
-class TaskSpec:
-    """One task's form: its fields, the kinds and numbers of files it takes, and what it asks.
+class TaskSpec(Generic[F]):
+    """One task's form: its fields, the kinds and numbers of its files, and its question.
 
-    `may_draw` is set where the file's own bytes may be needed, to draw on; `draws` tells from the values so far whether
-    they are. `model` gives the model
-    that is meant, None for the default. `check` sees the values when all are there; it raises InvalidFieldError.
+    `may_draw` is true if the answer may hold a drawing on the file's own bytes; `draws` says whether the form so far
+    asks for one. `model` returns the requested model, None for the default; without it the field `model` is read.
+    `check` raises InvalidFieldError for a fault of the whole form.
     """
 
-    form: FormSpec
+    form: FormSpec[F]
     accepts: frozenset[Kind]
-    question: Callable[[FormValues], Question]
+    question: Callable[[F], Question]
     files: tuple[int, int] = (1, 1)
     may_draw: bool = False
-    draws: Callable[[FormValues], bool] = lambda _: False
-    media_options: Callable[[FormValues], MediaOptions] = lambda _: NO_OPTIONS
-    model: Callable[[FormValues], str | None] = lambda values: values.get("model")
-    check: Callable[[FormValues], None] = lambda _: None
+    draws: Callable[[F], bool] = lambda _: False
+    media_options: Callable[[F], MediaOptions] = lambda _: NO_OPTIONS
+    model: Callable[[F], str | None] | None = None
+    check: Callable[[F], None] = lambda _: None
 
 
-class TaskDraft:
-    """Reads one form; afterwards gives its media in the order of the parts."""
+class TaskFormReader(Generic[F]):
+    """Reads one task's form, and its media in the order of the parts."""
 
-    def __init__(self, services: Services, intake: Intake, spec: TaskSpec, query_string: bytes) -> None:
+    def __init__(self, services: Services, intake: Intake, spec: TaskSpec[F], query_string: bytes) -> None:
         self._services = services
         self._intake = intake
         self._spec = spec
-        self.values = FormValues(spec.form, query_string, max_bytes=services.settings.max_fields_bytes)
+        self._values = FormValues(spec.form, query_string, max_bytes=services.settings.max_fields_bytes)
         self.media: list[Medium] = []
         intake.accepts = spec.accepts
         intake.fixed_bytes = self._fixed_bytes
         self._mind_policy()
 
+    @property
+    def form(self) -> F:
+        """Return the form as far as it has come."""
+        return self._values.form
+
     async def read(self, reader: FormReader) -> None:
-        """Read the whole form. Raises what is wrong with any field or file, as soon as it is seen."""
-        async for head in reader:
-            if head.name == "file":
-                await self._take_file(head, reader)
-            else:
-                await self._take_field(head, reader)
-        self._take_late_claims()
-        self.values.finish()
+        """Read the whole form. Raises the fault of any field or file as soon as it is seen."""
+        form = await read_form(reader, self._values, self)
         self._check_passage()
-        self._spec.check(self.values)
+        self._spec.check(form)
         self._check_count(is_end=True)
         self._settle_options()
         await self._intake.recheck()
 
     @property
+    def common(self) -> TaskOptions:
+        """Return the options of every task so far; the defaults for a form that has none of them."""
+        form = self.form
+        return form if isinstance(form, TaskOptions) else TaskOptions()
+
+    @property
     def question(self) -> Question:
-        """What is asked about the media."""
-        return self._spec.question(self.values)
+        """Return the question about the media, as far as the form alone decides it."""
+        return self._spec.question(self.form)
 
     @property
     def model(self) -> str | None:
-        """The model that was named, None for the default."""
-        return self._spec.model(self.values)
+        """Return the requested model, None for the default."""
+        return self.common.model if self._spec.model is None else self._spec.model(self.form)
 
     @property
     def media_options(self) -> MediaOptions:
-        """How Gemini is to take the file."""
-        return self._spec.media_options(self.values)
+        """Return how Gemini is to read the file."""
+        return self._spec.media_options(self.form)
 
     def _settle_options(self) -> None:
         # Options may have come after the file that they are about.
@@ -101,36 +112,37 @@ class TaskDraft:
             self._intake.set_options(file, options)
         self.media = [replace(one, options=options) if isinstance(one, Stored) else one for one in self.media]
 
-    async def _take_file(self, head: PartHead, reader: FormReader) -> None:
+    async def take_file(self, file: FormFile) -> None:
+        """Read a file to its end; raises InvalidFieldError for more files than the task takes."""
         if len(self.media) == self._spec.files[1]:
-            await self._refuse_any(head, reader)
+            await self._refuse_any(file)
             return
-        fields = self.values.take_of_file()
-        file = await self._intake.take(
-            reader.data(),
-            filename=head.filename,
-            declared=head.content_type,
-            claim=Claim(fields.get("file_size", head.content_length), fields.get("sha256")),
+        incoming = await self._intake.take(
+            file.data,
+            filename=file.filename,
+            declared=file.declared_mime_type,
+            claim=file.claim,
             options=self.media_options,
         )
-        if file is not None:
-            self.media.append(file)
+        if incoming is not None:
+            self.media.append(incoming)
             self._check_count(is_end=False)
 
-    async def _refuse_any(self, head: PartHead, reader: FormReader) -> None:
+    async def _refuse_any(self, file: FormFile) -> None:
         """Refuse one file too many before it is read; a part without a name and bytes is none."""
-        async for piece in reader.data():
+        async for piece in file.data:
             if piece:
                 raise self._wrong_count(len(self.media) + 1)
-        if head.filename:
+        if file.filename:
             raise self._wrong_count(len(self.media) + 1)
 
-    async def _take_field(self, head: PartHead, reader: FormReader) -> None:
-        text = await field_text(head, reader.data(), self.values)
-        if self.values.take(head.name, text) is None:
-            return
-        if head.name == "file_id":
+    async def take_field(self, name: str, text: str) -> None:
+        """Use a field: a stored file, a claim that came after the only file, or an option."""
+        if name == "file_id":
             await self._take_stored(text)
+        if self._is_one and self._intake.files:
+            # Generated clients send fields in any order.
+            self._intake.files[0].claim_late(self._values.take_of_file().claim)
         self._mind_policy()
         await self._intake.recheck()
 
@@ -148,13 +160,13 @@ class TaskDraft:
         return self._spec.files == (1, 1)
 
     def _mind_policy(self) -> None:
-        if self._spec.draws(self.values):
+        if self._spec.draws(self.form):
             # A file that is kept, too, goes up only when what is drawn on has been copied.
             self._intake.policy = Policy.HOLD
             if any(not isinstance(medium, Incoming) or not medium.is_held for medium in self.media):
                 raise bytes_needed("file" if isinstance(self.media[0], Incoming) else "file_id")
-        elif self.values.get("keep_file") and not self._spec.may_draw:
-            # Where something may be drawn, the wish to have it drawn may follow the file, which is then still needed.
+        elif self.common.keep_file and not self._spec.may_draw:
+            # If a drawing is possible, the field that asks for it may follow the file, whose bytes are then needed.
             self._intake.keep_all()
 
     def _check_count(self, *, is_end: bool) -> None:
@@ -175,16 +187,11 @@ class TaskDraft:
             f"The form {message}.", errors=(FieldError("file", message, received=str(count), allowed=wanted),)
         )
 
-    def _take_late_claims(self) -> None:
-        # Of one file, claims after it are its own too: generated clients send fields in any order.
-        if self._is_one and self._intake.files:
-            late = self.values.take_of_file()
-            self._intake.files[0].claim_late(Claim(late.get("file_size"), late.get("sha256")))
-
     def _check_passage(self) -> None:
-        start, end = self.values.get("start"), self.values.get("end")
+        form = self.form
+        start, end = (form.start, form.end) if isinstance(form, PassageForm) else (None, None)
         if start is not None and end is not None and end <= start:
-            message = f"must lie behind start ({start:g} s)"
+            message = f"must be after start ({start:g} s)"
             raise InvalidFieldError(
                 f"end: {message}.", errors=(FieldError("end", message, received=f"{end:g}", allowed=f"> {start:g}"),)
             )

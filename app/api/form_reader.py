@@ -1,0 +1,85 @@
+"""The one reader of forms: its loop over the parts serves generate, files and every task.
+
+part "file" ──> the fields before it, its claim ──> handler.take_file
+other part ──> text ──> validated value ──────────> handler.take_field
+end ──────────> an instance of the form's pydantic model
+"""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Protocol, TypeVar
+
+from pydantic import BaseModel
+from starlette.requests import Request
+
+from app.api.forms import FieldsOfFile, FormValues
+from app.api.services import Services
+from app.edge.body_timeouts import body_of
+from app.edge.headers import header
+from app.errors import MalformedRequestError
+from app.media.incoming import Claim
+from app.media.multipart import FormReader, PartHead, boundary_of
+
+F = TypeVar("F", bound=BaseModel)
+
+
+@dataclass(frozen=True, slots=True)
+class FormFile:
+    """A file part whose head has come; `data` is its body, to be read to the end."""
+
+    filename: str | None
+    declared_mime_type: str | None
+    content_length: int | None
+    fields: FieldsOfFile
+    data: AsyncIterator[memoryview]
+
+    @property
+    def claim(self) -> Claim:
+        """Return the client's claims about the file; raises WrongClaimError if two claims of its size differ."""
+        fields = self.fields
+        return Claim.of(file_size=fields.file_size, content_length=self.content_length, sha256=fields.sha256)
+
+
+class FormHandler(Protocol):
+    """The use of one operation's parts, in the order in which they come."""
+
+    async def take_file(self, file: FormFile) -> None:
+        """Read the file to its end; raises the file's fault."""
+
+    async def take_field(self, name: str, text: str) -> None:
+        """Use a field that is not empty, after its value was validated; raises the field's fault."""
+
+
+def open_form(request: Request, services: Services) -> FormReader:
+    """Return the reader of a request's parts; no byte of the body has been asked for yet.
+
+    Raises MalformedRequestError for a Content-Type without a usable boundary.
+    """
+    boundary = boundary_of(header(request.scope, b"content-type").decode("latin-1"))
+    settings = services.settings
+    return FormReader(body_of(request.scope, request.receive, settings), boundary, max_parts=settings.max_parts)
+
+
+async def read_form(reader: FormReader, values: FormValues[F], handler: FormHandler) -> F:
+    """Read all parts and return the form. Raises the fault of a field or file as soon as it is seen."""
+    async for head in reader:
+        if head.name == "file":
+            fields = values.take_of_file()
+            file = FormFile(head.filename, head.content_type, head.content_length, fields, reader.data())
+            await handler.take_file(file)
+            continue
+        text = await _text(head, reader.data(), values)
+        if values.take(head.name, text) is not None:
+            await handler.take_field(head.name, text)
+    return values.finish()
+
+
+async def _text(head: PartHead, data: AsyncIterator[memoryview], values: FormValues[F]) -> str:
+    raw = bytearray()
+    async for piece in data:
+        values.count(len(piece))
+        raw += piece
+    try:
+        return raw.decode()
+    except UnicodeDecodeError as error:
+        raise MalformedRequestError(f"The field {head.name[:60]!r} is not UTF-8.") from error
