@@ -166,6 +166,25 @@ async def test_a_part_may_state_its_own_length(gateway: Gateway) -> None:
     assert answers[1].json["code"] == "wrong-claim"
 
 
+@pytest.mark.parametrize(("path", "success"), [("generate", 200), ("files", 201), ("images/captions", 200)])
+async def test_a_wrong_content_length_of_a_part_is_a_400_that_names_the_header(
+    gateway: Gateway, path: str, success: int
+) -> None:
+    right, wrong = (part("file", PNG, "a.png", f"Content-Length: {len(PNG) + more}") for more in (0, 5))
+    claim = part("file_size", str(len(PNG)).encode())
+
+    answers = [
+        await post(gateway.port, form(*parts), path=f"/api/v1/{path}") for parts in ([right], [wrong], [claim, wrong])
+    ]
+
+    assert [answer.status for answer in answers] == [success, 400, 400]
+    for refused in answers[1:]:
+        assert refused.json["code"] == "wrong-claim"
+        assert "the part's Content-Length" in refused.json["detail"]
+    assert "file_size" not in answers[1].json["detail"]
+    assert "file_size" in answers[2].json["detail"]
+
+
 async def test_too_many_parts_are_refused(emulator: Emulator, tmp_path: Path) -> None:
     async with running_gateway(emulator.url, tmp_path, max_parts=5) as gateway:
         answer = await post(gateway.port, form(*[part("prompt", b"x")] * 6))
