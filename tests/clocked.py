@@ -12,7 +12,7 @@ def main() -> None:
     """Set the clock before anything looks at it, then run the command."""
     file = Path(sys.argv.pop(1))
     vars(time)["time"] = lambda: float(file.read_text())
-    from app.cli import main as run
+    from app.cli.command import main as run
 
     run()
 

@@ -12,7 +12,7 @@ from typer.core import TyperGroup
 from app.api.options import GenerateForm
 from app.api.schemas import Generation, Problem, StreamEvent
 from app.ask.failures import ExitCode
-from app.cli import cli
+from app.cli.command import cli
 from app.errors import PROBLEMS
 from app.media.types import SUPPORTED
 from app.settings import Settings

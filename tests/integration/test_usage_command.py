@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
-from app.cli import cli
+from app.cli.command import cli
 from app.store.database import open_database
 from app.store.ledger import Entry, LedgerTable
 from tests.stores import database_url, store_environment

@@ -13,7 +13,7 @@ from packaging.version import Version
 from ruamel.yaml import YAML
 
 from app.api.authentication import PUBLIC
-from app.cli import cli
+from app.cli.command import cli
 from app.edge.limits import EdgeLimits
 from app.settings import Settings, SettingsError, read
 
@@ -233,7 +233,7 @@ def test_a_replica_without_a_secret_does_not_start(monkeypatch: pytest.MonkeyPat
     for name, value in SERVICES["replica"]["environment"].items():
         monkeypatch.setenv(name, filled_in(value))
 
-    with pytest.raises(SettingsError, match="SECRET_KEY: is required"):
+    with pytest.raises(SettingsError, match="SECRET_KEY: PostgreSQL requires"):
         read(Settings, _env_file=None)
 
 
@@ -248,7 +248,7 @@ def test_what_a_container_runs_is_a_command_of_ours(command: list[str]) -> None:
 
     assert {argument for argument in arguments if argument.startswith("-")} <= options
     assert steps("ENTRYPOINT") == ['["gemini-gateway"]']
-    assert PROJECT["project"]["scripts"] == {"gemini-gateway": "app.cli:main"}
+    assert PROJECT["project"]["scripts"] == {"gemini-gateway": "app.cli.command:main"}
 
 
 def test_the_image_serves_by_default() -> None:

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from app.cli_keys import Models, Name, Origins, managing, models_of, origins_of, print_json, print_line, words_of
+from app.cli.keys import Models, Name, Origins, managing, models_of, origins_of, print_json, print_line, words_of
 from app.clients.keys import scopes_of
 from app.store.clients import KEEP
 

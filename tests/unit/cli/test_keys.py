@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from app.cli import main
-from app.cli_keys import make_first_key
+from app.cli.command import main
+from app.cli.keys import make_first_key
 from app.settings import Settings, read
 
 KEY = re.compile(r"gg_[a-z0-9]{12}_[A-Za-z0-9_-]{43}")
@@ -221,8 +221,8 @@ def test_the_first_key_is_made_when_there_never_was_one(run: Run, tmp_path: Path
 def serve(run: Run, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., str]:
     """Start `serve` up to where requests would be taken; gives what it said to stdout."""
     monkeypatch.setenv("GEMINI_API_KEY", "the-key-of-gemini")
-    monkeypatch.setattr("app.cli._run", lambda *_, listener, **__: listener.close())
-    monkeypatch.setattr("app.cli.log_to", lambda _, **__: None)
+    monkeypatch.setattr("app.cli.command._run", lambda *_, listener, **__: listener.close())
+    monkeypatch.setattr("app.cli.command.log_to", lambda _, **__: None)
 
     def serve(*arguments: str) -> str:
         monkeypatch.setattr(sys, "argv", ["gemini-gateway", "serve", "--port", "0", *arguments])

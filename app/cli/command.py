@@ -18,8 +18,9 @@ import typer
 from pydantic import SecretStr
 
 from app.ask.command import ask
-from app.cli_keys import keys_cli, make_first_key
-from app.cli_keys_update import update
+from app.cli.keys import keys_cli, make_first_key
+from app.cli.keys_update import update
+from app.cli.usage import usage
 from app.edge.access_log import ACCESS_LOGGER
 from app.edge.hosts import is_loopback
 from app.edge.server import make_server
@@ -27,7 +28,6 @@ from app.gemini.credentials import ApiKey, read_api_key
 from app.logs import log_to
 from app.main import create_api, create_app
 from app.settings import Settings, SettingsError, read
-from app.usage_command import usage
 
 # Errors are searched for the key, so it is a word that no message uses.
 EMULATOR_KEY = "key-for-the-emulator"
@@ -184,7 +184,3 @@ def main() -> None:
     except SettingsError as error:
         sys.stderr.write(f"gemini-gateway: {error}\n")
         sys.exit(2)
-
-
-if __name__ == "__main__":
-    main()
