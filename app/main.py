@@ -6,6 +6,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 import aiohttp
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
+from google import genai
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
@@ -43,6 +44,7 @@ from app.errors import (
     MethodNotAllowedError,
     NotFoundError,
 )
+from app.gemini.clock import GeminiClock
 from app.gemini.control import open_control
 from app.gemini.credentials import ApiKey
 from app.gemini.generation import Generation
@@ -50,9 +52,10 @@ from app.gemini.models import Models
 from app.gemini.remote_files import RemoteFiles
 from app.gemini.resumable import ResumableUploads, UnknownLengths
 from app.gemini.upstream import Upstream, open_upstream
-from app.media.background_tasks import BackgroundTasks, sweeping
+from app.media.background_tasks import BackgroundTasks, sweeping, when_agreed
 from app.media.buffers import HeldBytes
 from app.media.file_service import FileService
+from app.media.file_sweep import FileSweep
 from app.media.workers import Workers
 from app.native.app import NativeRoutes
 from app.native.handlers import HANDLERS
@@ -60,7 +63,10 @@ from app.native.services import NativeServices
 from app.native.uploads.leases import Leases
 from app.native.writers import Writers
 from app.settings import Settings
+from app.store.budgets import BudgetBook
 from app.store.database import Database, open_database
+from app.store.file_retention import FileRetention
+from app.store.file_room import FileRoom
 from app.store.files import FileRegistry
 from app.store.ledger import LedgerTable
 from app.store.resources import ResourceRegistry
@@ -72,33 +78,29 @@ DESCRIPTION = "A prompt and any media in one call, answered by Gemini. Media in,
 LINGER_S = 10.0
 
 
-async def _open(stack: AsyncExitStack, settings: Settings, key: ApiKey) -> Services:
+async def _open(stack: AsyncExitStack, settings: Settings, key: ApiKey, clock: GeminiClock | None) -> Services:
     database = await stack.enter_async_context(open_database(settings.database_url))
     ledger = Ledger(LedgerTable(database), flush_s=settings.ledger_flush_s, keep_days=settings.ledger_days)
     await stack.enter_async_context(ledger)
-    upstream = await stack.enter_async_context(open_upstream(settings, key))
+    upstream = await stack.enter_async_context(open_upstream(settings, key, clock))
     control = await stack.enter_async_context(open_control(upstream))
     background = BackgroundTasks()
     stack.push_async_callback(background.drain, LINGER_S)
-    secret = None if settings.secret_key is None else settings.secret_key.get_secret_value()
-    file_service = FileService(
-        registry=FileRegistry(database),
-        uploads=_uploads(upstream, settings),
-        remote=RemoteFiles(control),
-        upstream=upstream,
-        vault=open_vault(secret, settings.database_url),
-        background=background,
-        settings=settings,
-    )
+    file_service = await _open_files(stack, settings, database, upstream, control, background)
     authenticator = await _open_authenticator(stack, settings, database)
     models = Models(upstream, control, settings)
     admission = await stack.enter_async_context(open_admission(settings, database))
     workers = Workers(settings.decoders, settings.decode_timeout_s, settings.decode_memory_bytes)
     await stack.enter_async_context(workers)
-    await stack.enter_async_context(sweeping(file_service.sweep))
     await stack.enter_async_context(sweeping(models.probe))
-    await stack.enter_async_context(sweeping(ledger.sweep))
     await stack.enter_async_context(sweeping(admission.sweep))
+    await stack.enter_async_context(sweeping(when_agreed(upstream.clock.agreed, ledger.forget_old)))
+    await stack.enter_async_context(
+        sweeping(when_agreed(upstream.clock.forgettable, BudgetBook(database).forget_ended))
+    )
+    await stack.enter_async_context(
+        sweeping(when_agreed(upstream.clock.forgettable, authenticator.forget_expired_tokens))
+    )
     return Services(
         settings=settings,
         upstream=upstream,
@@ -116,14 +118,36 @@ async def _open(stack: AsyncExitStack, settings: Settings, key: ApiKey) -> Servi
     )
 
 
+async def _open_files(
+    stack: AsyncExitStack,
+    settings: Settings,
+    database: Database,
+    upstream: Upstream,
+    control: genai.Client,
+    background: BackgroundTasks,
+) -> FileService:
+    secret = None if settings.secret_key is None else settings.secret_key.get_secret_value()
+    registry, remote = FileRegistry(database), RemoteFiles(control)
+    files = FileService(
+        registry=registry,
+        room=FileRoom(database),
+        uploads=_uploads(upstream, settings),
+        remote=remote,
+        clock=upstream.clock,
+        vault=open_vault(secret, settings.database_url),
+        background=background,
+        settings=settings,
+    )
+    sweep = FileSweep(files, registry=registry, retention=FileRetention(database), remote=remote, clock=upstream.clock)
+    await stack.enter_async_context(sweeping(sweep.run))
+    return files
+
+
 async def _open_native(stack: AsyncExitStack, services: Services) -> NativeServices:
     """Give the relayed surfaces what they share with the REST surface, and what is theirs alone."""
     resources = ResourceRegistry(services.database)
-
-    async def forget_expired() -> None:
-        await resources.drop_expired(now=services.upstream.now())
-
-    await stack.enter_async_context(sweeping(forget_expired))
+    forgettable = services.upstream.clock.forgettable
+    await stack.enter_async_context(sweeping(when_agreed(forgettable, resources.forget_expired)))
     upload_sessions = UploadSessions(services.database)
     leases = Leases(upload_sessions)
     stack.push_async_callback(leases.aclose)
@@ -150,10 +174,7 @@ def _is_metered(settings: Settings) -> bool:
 async def _open_authenticator(stack: AsyncExitStack, settings: Settings, database: Database) -> Authenticator:
     # Identity providers are asked now and then, and never with Gemini's key: they have a session of their own.
     session = await stack.enter_async_context(aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()))
-    authenticator = open_authenticator(settings, database, fetcher(session))
-    if not settings.is_open:
-        await stack.enter_async_context(sweeping(authenticator.forget_expired_tokens))
-    return authenticator
+    return open_authenticator(settings, database, fetcher(session))
 
 
 def _uploads(upstream: Upstream, settings: Settings) -> ResumableUploads:
@@ -172,13 +193,13 @@ class Api(FastAPI):
     native: NativeServices
 
 
-def create_api(settings: Settings, key: ApiKey) -> Api:
+def create_api(settings: Settings, key: ApiKey, clock: GeminiClock | None = None) -> Api:
     """Build the REST surface, without the edge around it."""
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
-            services = await _open(stack, settings, key)
+            services = await _open(stack, settings, key, clock)
             api.services = services
             api.native = await _open_native(stack, services)
             yield
@@ -204,12 +225,20 @@ def create_api(settings: Settings, key: ApiKey) -> Api:
     return api
 
 
-def create_app(settings: Settings, key: ApiKey, *, bind_host: str = "127.0.0.1", is_dev: bool = False) -> ASGIApp:
+def create_app(
+    settings: Settings,
+    key: ApiKey,
+    *,
+    bind_host: str = "127.0.0.1",
+    is_dev: bool = False,
+    clock: GeminiClock | None = None,
+) -> ASGIApp:
     """Build the gateway for these settings.
 
-    `bind_host` is the address that is listened on, which is allowed as a Host; `is_dev` allows every loopback origin.
+    `bind_host` is the address that is listened on, which is allowed as a Host; `is_dev` allows every loopback origin;
+    `clock` follows this machine's if None.
     """
-    api = create_api(settings, key)
+    api = create_api(settings, key, clock)
     direct = DirectRoutes(api, generate.router, chat.router)
     rest: ASGIApp = RestEntrance(direct, lambda: api.services.metering) if _is_metered(settings) else direct
     native = NativeRoutes(rest, lambda: api.native, HANDLERS, elsewhere=("openai/audio/",))

@@ -12,6 +12,7 @@ import httpx
 
 from app.edge.limits import EdgeLimits
 from app.edge.server import make_server
+from app.gemini.clock import GeminiClock
 from app.gemini.credentials import ApiKey
 from app.main import create_app
 from app.settings import Settings
@@ -79,6 +80,7 @@ async def running_gateway(
     limits: EdgeLimits | None = None,
     is_dev: bool = True,
     key: ApiKey | None = None,
+    clock: GeminiClock | None = None,
     **settings: Any,
 ) -> AsyncIterator[Gateway]:
     """Run a gateway until the block ends; its registry lies in `folder`."""
@@ -92,7 +94,7 @@ async def running_gateway(
             **settings,
         }
     )
-    app = create_app(chosen, key or ApiKey(KEY), is_dev=is_dev)
+    app = create_app(chosen, key or ApiKey(KEY), is_dev=is_dev, clock=clock)
     server = make_server(app, host="127.0.0.1", port=0, settings=chosen, limits=limits)
     serving = asyncio.create_task(server.serve())
     try:

@@ -16,7 +16,7 @@ import httpx
 from tests.stores import store_environment
 
 UPSTREAM_KEY = "the-upstream-key-which-nobody-sees"
-START_S = 30.0
+START_S = 120.0
 ROOT = Path(__file__).parents[1]
 
 

@@ -171,9 +171,9 @@ class Authenticator:
             self._live.put(client_id, known, looked_at=looked_at)
         return known
 
-    async def forget_expired_tokens(self) -> None:
-        """Forget the counts of tokens that have expired; to be done now and then."""
-        await self._uses.forget_expired(before=self._clock())
+    async def forget_expired_tokens(self, before: float) -> None:
+        """Forget the use counts of tokens that expired before a time."""
+        await self._uses.forget_expired(before=before)
 
     def _recalled(self, credential: str) -> _Known | None:
         known = self._known.get(credential)

@@ -92,9 +92,9 @@ class Ledger:
             await self.flush()
         return await self._table.usage(client_id=client_id, since=since, until=until, by=by, has_users=has_users)
 
-    async def sweep(self) -> None:
+    async def forget_old(self, now: float) -> None:
         """Delete calls older than `keep_days`. Raises StoreUnavailableError when the database is away."""
-        oldest = self._clock() - self._keep_s
+        oldest = now - self._keep_s
         while await self._table.delete_before(oldest, limit=DELETED_AT_ONCE) == DELETED_AT_ONCE:
             pass
 

@@ -173,7 +173,7 @@ class Models:
 
     def price(self, model: str, tier: str = STANDARD) -> Price | None:
         """Give what a model costs today at a service tier; None when it is not known."""
-        day = self._upstream.now() // DAY_S
+        day = self._upstream.clock.now() // DAY_S
         if day != self._day:
             self._day, self._prices = day, {}
         key = (model, tier)

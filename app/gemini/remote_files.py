@@ -1,4 +1,4 @@
-"""A file as Gemini describes it, and the control calls on it: get and delete, by google-genai."""
+"""A file as Gemini describes it, and the control calls on it: get, delete and list, by google-genai."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,6 +12,9 @@ from app.errors import GatewayError, UpstreamFailedError
 from app.gemini.control import control_errors
 from app.gemini.refusals import NamedFileError
 
+LIST_PAGE = 100
+MAX_PAGES = 1_000
+"""100,000 files: a project of 20 GB has more only if they are smaller than 200 kB."""
 URI_PREFIX = "https://generativelanguage.googleapis.com/v1beta/files/"
 """Every file's `uri` begins with this, whoever stands in between (Files API reference, section 2)."""
 
@@ -30,6 +33,23 @@ class RemoteFile:
     """The resource as it stands in Gemini's answer to finalize, where that was read."""
     body: bytes = b""
     """That answer, whole."""
+
+
+@dataclass(frozen=True, slots=True)
+class ListedFile:
+    """A file in Gemini's list: id without `files/`, size, and creation in seconds since the epoch, if given."""
+
+    name: str
+    size_bytes: int
+    created_at: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class FileList:
+    """Gemini's list of the project's files; `is_whole` is False if the list is longer than was read."""
+
+    files: tuple[ListedFile, ...]
+    is_whole: bool
 
 
 def _time(value: object) -> float | None:
@@ -98,7 +118,7 @@ def _from_sdk(name: str, file: sdk.File) -> RemoteFile:
 
 
 class RemoteFiles:
-    """Get and delete, for the gateway's own files."""
+    """Get, delete and list, for the gateway's own files."""
 
     def __init__(self, control: genai.Client) -> None:
         self._files = control.aio.files
@@ -121,6 +141,25 @@ class RemoteFiles:
         except GatewayError as error:
             if not _is_absent(error):
                 raise
+
+    async def list_all(self) -> FileList:
+        """List the project's files, at most MAX_PAGES pages of them. Raises the error of a refusal."""
+        found: list[ListedFile] = []
+        with control_errors():
+            pager = await self._files.list(config={"page_size": LIST_PAGE})
+            for _ in range(MAX_PAGES):
+                found += [_listed(file) for file in pager.page]
+                try:
+                    await pager.next_page()
+                except IndexError:
+                    # The SDK's word for the last page.
+                    return FileList(tuple(found), is_whole=True)
+        return FileList(tuple(found), is_whole=False)
+
+
+def _listed(file: sdk.File) -> ListedFile:
+    created_at = file.create_time.timestamp() if file.create_time else None
+    return ListedFile((file.name or "").removeprefix("files/"), file.size_bytes or 0, created_at)
 
 
 def _is_absent(error: GatewayError) -> bool:

@@ -1,4 +1,4 @@
-"""Requests to Gemini: one session, the key, the pool's limit, and Gemini's clock.
+"""Requests to Gemini: one session, the key, and the pool's limit.
 
 Every call of the process goes by here: relayed calls, the gateway's own, uploads, Live, and google-genai's control
 calls (`control`). No request follows a redirect or leaves the configured origins (`session`). This module knows no
@@ -6,10 +6,8 @@ envelope.
 """
 
 import asyncio
-import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
-from email.utils import parsedate_to_datetime
 from functools import lru_cache, partial
 from types import TracebackType
 
@@ -18,13 +16,13 @@ from multidict import CIMultiDict
 from yarl import URL
 
 from app.errors import UpstreamFailedError, UpstreamTimeoutError, UpstreamUnavailableError
+from app.gemini.clock import GeminiClock
 from app.gemini.credentials import ApiKey
 from app.gemini.masking import Masking
 from app.gemini.session import open_session
 from app.settings import Settings
 
 API_VERSION = "v1beta"
-CLOCK_TOLERANCE_S = 5.0
 HEARTBEAT_S = 30.0
 # Connections of the pool that large transfers leave to the control calls.
 CONTROL_SHARE = 4
@@ -39,40 +37,26 @@ Body = bytes | AsyncIterator[bytes | memoryview] | None
 class Upstream:
     """Requests to Gemini within the pool's limit, and what its answers show of Gemini's state."""
 
-    def __init__(self, session: aiohttp.ClientSession, key: ApiKey, settings: Settings) -> None:
+    def __init__(self, session: aiohttp.ClientSession, key: ApiKey, settings: Settings, clock: GeminiClock) -> None:
         self._session = session
         self.masking = Masking(key.secrets)
         self._slots = asyncio.Semaphore(max(1, settings.upstream_connections - CONTROL_SHARE))
         self._control_slots = asyncio.Semaphore(CONTROL_SHARE)
-        self._clock_skew_s = 0.0
-        self._date = ""
+        self.clock = clock
         self.base = URL(settings.gemini_base_url, encoded=True)
         self._base = str(self.base)
         self.is_emulated = False
         self.is_reached: bool | None = None
-
-    def now(self) -> float:
-        """Return the time on Gemini's clock, in seconds since the epoch."""
-        return time.time() + self._clock_skew_s
 
     def url(self, path: str) -> URL:
         """Return the URL of an API path, which begins with a slash and is already encoded."""
         return _url(self._base, path) if len(path) <= LONGEST_CACHED else URL(self._base + path, encoded=True)
 
     def observe(self, headers: Mapping[str, str]) -> None:
-        """Learn from an answer's head: that Gemini is there, its clock, and whether it is the emulator."""
+        """Note from an answer's head that Gemini is there, its time, and whether it is the emulator."""
         self.is_emulated = "X-Gateway-Emulator" in headers
         self.is_reached = True
-        date = headers.get("Date", self._date)
-        if date != self._date:
-            self._date = date
-            try:
-                skew_s = parsedate_to_datetime(date).timestamp() - time.time()
-            except ValueError:
-                return
-            # The header counts whole seconds, so smaller differences are no news, and would make time run backwards.
-            if abs(skew_s - self._clock_skew_s) > CLOCK_TOLERANCE_S:
-                self._clock_skew_s = skew_s
+        self.clock.observe(headers.get("Date"))
 
     def request(
         self,
@@ -197,7 +181,7 @@ async def slices(view: memoryview) -> AsyncIterator[memoryview]:
 
 
 @asynccontextmanager
-async def open_upstream(settings: Settings, key: ApiKey) -> AsyncIterator[Upstream]:
-    """Open the session, and close it at the end."""
+async def open_upstream(settings: Settings, key: ApiKey, clock: GeminiClock | None = None) -> AsyncIterator[Upstream]:
+    """Open the session, and close it at the end; without a clock, time follows this machine's."""
     async with open_session(settings, key) as session:
-        yield Upstream(session, key, settings)
+        yield Upstream(session, key, settings, clock or GeminiClock())

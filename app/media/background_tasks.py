@@ -56,6 +56,19 @@ async def _sweep(sweep: Callable[[], Awaitable[None]]) -> None:
         await asyncio.sleep(SWEEP_INTERVAL_S)
 
 
+def when_agreed(
+    moment: Callable[[], float | None], forget: Callable[[float], Awaitable[None]]
+) -> Callable[[], Awaitable[None]]:
+    """Return a sweep that forgets old rows by a time that clocks have agreed on, and nothing while they differ."""
+
+    async def sweep() -> None:
+        now = moment()
+        if now is not None:
+            await forget(now)
+
+    return sweep
+
+
 @asynccontextmanager
 async def sweeping(sweep: Callable[[], Awaitable[None]]) -> AsyncIterator[None]:
     """Run `sweep` every minute while the block runs."""

@@ -15,17 +15,18 @@ from app.errors import (
     FileFailedError,
     FileNotFoundProblemError,
     FileNotReadyError,
-    FileQuotaError,
     GatewayError,
-    StoredBytesError,
     UploadFailedError,
 )
+from app.gemini.clock import GeminiClock
 from app.gemini.remote_files import RemoteFile, RemoteFiles
 from app.gemini.request import NAME_CHARS
 from app.gemini.resumable import ResumableSession, ResumableUploads
-from app.gemini.upstream import Upstream
 from app.media.background_tasks import BackgroundTasks
+from app.media.file_states import FileStates, state_of
+from app.media.storage_room import StorageRoom
 from app.settings import Settings
+from app.store.file_room import FileRoom
 from app.store.files import FileRegistry
 from app.store.records import Facts, NoRoomError, Origin, Page, StoredFile, Upload, UploadState
 from app.store.secrets import Vault
@@ -33,8 +34,6 @@ from app.store.secrets import Vault
 LIFETIME_S = 48 * 3600.0
 LEAST_LIFE_S = 600.0
 LEASE_S = 300.0
-FIRST_POLL_S = 0.1
-LONGEST_POLL_S = 5.0
 _ALPHABET = "abcdefghijklmnopqrstuvwxyz0123456789"
 
 
@@ -55,9 +54,10 @@ class FileService:
         self,
         *,
         registry: FileRegistry,
+        room: FileRoom,
         uploads: ResumableUploads,
         remote: RemoteFiles,
-        upstream: Upstream,
+        clock: GeminiClock,
         vault: Vault,
         background: BackgroundTasks,
         settings: Settings,
@@ -65,51 +65,30 @@ class FileService:
         self._registry = registry
         self._uploads = uploads
         self._remote = remote
-        self._upstream = upstream
+        self._states = FileStates(registry, remote)
+        self._clock = clock
         self._vault = vault
         self._background = background
-        self._high_water = settings.files_high_water_bytes
-        self._per_owner = settings.stored_bytes_per_client
+        self._room = StorageRoom(
+            room,
+            clock,
+            per_owner=settings.stored_bytes_per_client,
+            high_water=settings.files_high_water_bytes,
+            delete=lambda file: self.delete(file.owner, file.id),
+        )
         self._carried: set[str] = set()
 
     def now(self) -> float:
         """Tell Gemini's time in seconds since the epoch."""
-        return self._upstream.now()
+        return self._clock.now()
 
     async def room_for(self, owner: str, size_bytes: int, *, at_most: int | None = None) -> None:
-        """Make room for `size_bytes` (0 when unknown).
+        """Make room for `size_bytes` (0 if unknown).
 
-        `at_most` is how many bytes the owner may store altogether, None for as many as any.
-        Raises StoredBytesError when the owner has no room, FileQuotaError when the project has none.
+        `at_most` is how many bytes the owner may store altogether, None for the gateway's own limit.
+        Raises StoredBytesError if the owner has no room, FileQuotaError if the project has none.
         """
-        now = self.now()
-        limit = self._limit(at_most)
-        left = limit - await self._registry.stored_bytes(now=now, owner=owner)
-        if left < max(1, size_bytes):
-            raise await self._full(owner, limit)
-        while await self._registry.stored_bytes(now=now) + size_bytes > self._high_water:
-            victim = await self._registry.least_used_kept(now=now)
-            if victim is None:
-                raise FileQuotaError(
-                    f"The project's files may take {self._high_water} bytes, and none of them may be dropped.",
-                    retry_after_s=await self._until_expiry(now),
-                )
-            await self.delete(victim.owner, victim.id)
-
-    def _limit(self, at_most: int | None) -> int:
-        return self._per_owner if at_most is None else min(at_most, self._per_owner)
-
-    async def _full(self, owner: str, limit: int) -> StoredBytesError:
-        now = self.now()
-        left = max(0, limit - await self._registry.stored_bytes(now=now, owner=owner))
-        return StoredBytesError(
-            f"Your stored files may take {limit} bytes; {left} are left. Delete files first.",
-            retry_after_s=await self._until_expiry(now),
-        )
-
-    async def _until_expiry(self, now: float) -> float:
-        expires_at = await self._registry.next_expiry(now=now)
-        return 60.0 if expires_at is None else max(1.0, expires_at - now)
+        await self._room.make(owner, size_bytes, at_most=at_most)
 
     async def start(
         self,
@@ -139,7 +118,7 @@ class FileService:
                 expires_at=now + LIFETIME_S,
                 lease_until=now + LEASE_S,
                 alias=alias,
-                most_bytes=self._limit(at_most),
+                most_bytes=self._room.limit(at_most),
             )
             session = await self._uploads.start(
                 name=name, mime_type=mime_type, size_bytes=size_bytes, display_name=display_name
@@ -147,7 +126,7 @@ class FileService:
             await self._registry.set_session(name, self._vault.seal(session.url))
         except NoRoomError:
             self._carried.discard(name)
-            raise await self._full(owner, self._limit(at_most)) from None
+            raise await self._room.full(owner, at_most) from None
         except GatewayError:
             self._carried.discard(name)
             self._background.submit(self._registry.forget(name))
@@ -163,11 +142,11 @@ class FileService:
 
         `at_most` is as for `room_for`.
         """
-        limit = self._limit(at_most)
+        limit = self._room.limit(at_most)
         try:
             await self._registry.grow(name, owner, size_bytes=size_bytes, now=self.now(), most_bytes=limit)
         except NoRoomError:
-            raise await self._full(owner, limit) from None
+            raise await self._room.full(owner, at_most) from None
 
     async def put_down(self, name: str, *, for_s: float) -> None:
         """Leave an open session to whichever process its client's next command comes to, at most `for_s` from now."""
@@ -194,7 +173,7 @@ class FileService:
         """Record a finalized upload; `named` is what the lines of a batch's file name (JSON list)."""
         await self._registry.complete(
             file.name,
-            state=_state(file),
+            state=state_of(file.state),
             size_bytes=size_bytes,
             sha256=sha256,
             uri=file.uri,
@@ -222,14 +201,14 @@ class FileService:
 
     async def known(self, owner: str, sha256: str) -> StoredFile | None:
         """Find a file of the owner's with these bytes that lives long enough to be used."""
-        return await self._registry.find_known(owner, sha256, after=self.now() + LEAST_LIFE_S)
+        return await self._registry.find_known(owner, sha256, after=self._clock.expiry_time() + LEAST_LIFE_S)
 
     async def resolve(self, owner: str, file_id: str, *, least_life_s: float = 0.0) -> StoredFile:
         """Find a file by its id. The one place where access to a file is decided.
 
         Raises FileNotFoundProblemError for one that is unknown, another's, gone, or about to expire.
         """
-        found = await self._registry.find(owner, file_id, now=self.now() + least_life_s)
+        found = await self._registry.find(owner, file_id, now=self._clock.expiry_time() + least_life_s)
         if found is None:
             raise FileNotFoundProblemError(
                 f"There is no file {file_id[:80]!r} (any more). Files live 48 hours: upload it again, use its new id."
@@ -241,16 +220,17 @@ class FileService:
 
         Like `resolve`, it decides about access.
         """
-        return await self._registry.find_named(owner, names, now=self.now())
+        return await self._registry.find_named(owner, names, now=self._clock.expiry_time())
 
     async def page_of_uploads(self, owner: str, *, limit: int, after: str | None) -> tuple[tuple[Upload, ...], bool]:
         """List what lies at Gemini of the owner's, newest first, and tell whether there is more."""
-        return await self._registry.page_of_uploads(owner, now=self.now(), limit=limit, after=after)
+        now = self._clock.expiry_time()
+        return await self._registry.page_of_uploads(owner, now=now, limit=limit, after=after)
 
     async def take_state(self, upload: Upload, state: str, document: str) -> None:
         """Keep what Gemini says of a file now: its state, in Google's word, and its description as JSON."""
         await self._registry.set_document(upload.name, document)
-        now = _STATES.get(state, UploadState.ACTIVE)
+        now = state_of(state)
         if now is not upload.state:
             await self._registry.set_state(upload.name, now, error=upload.error, duration=None)
 
@@ -265,43 +245,18 @@ class FileService:
         filename: str | None,
     ) -> Page:
         """List the owner's files, newest first."""
+        now = self._clock.expiry_time()
         return await self._registry.page(
-            owner, now=self.now(), limit=limit, after=after, state=state, sha256=sha256, filename=filename
+            owner, now=now, limit=limit, after=after, state=state, sha256=sha256, filename=filename
         )
 
     async def refreshed(self, file: StoredFile) -> StoredFile:
-        """Give the file with its state as Gemini has it now."""
-        return replace(file, upload=await self._refresh(file.upload))
-
-    async def _refresh(self, upload: Upload) -> Upload:
-        if upload.state is not UploadState.PROCESSING:
-            return upload
-        remote = await self._remote.get(upload.name)
-        if remote is None:
-            await self._registry.forget(upload.name)
-            raise FileNotFoundProblemError("The file is not at Gemini any more: upload it again.")
-        state = _state(remote)
-        if state is not UploadState.PROCESSING:
-            await self._registry.set_state(upload.name, state, error=remote.error, duration=remote.duration)
-        duration = upload.facts.duration if remote.duration is None else remote.duration
-        return replace(upload, state=state, error=remote.error, facts=replace(upload.facts, duration=duration))
+        """Return the file in its state at Gemini now."""
+        return replace(file, upload=await self._states.refresh(file.upload))
 
     async def settled(self, file: StoredFile, *, timeout_s: float) -> StoredFile:
-        """Wait until Gemini has processed the file, at most `timeout_s`; gives it in whatever state it then is."""
-        return replace(file, upload=await self._settle(file.upload, timeout_s))
-
-    async def _settle(self, upload: Upload, timeout_s: float) -> Upload:
-        deadline = asyncio.get_running_loop().time() + timeout_s
-        pause = FIRST_POLL_S
-        upload = await self._refresh(upload)
-        while upload.state is UploadState.PROCESSING:
-            left = deadline - asyncio.get_running_loop().time()
-            if left <= 0:
-                break
-            await asyncio.sleep(min(pause, left))
-            pause = min(pause * 1.5, LONGEST_POLL_S)
-            upload = await self._refresh(upload)
-        return upload
+        """Wait at most `timeout_s` until Gemini has processed the file; return it in its last known state."""
+        return replace(file, upload=await self._states.settle(file.upload, timeout_s=timeout_s))
 
     async def ready(self, name: str, *, timeout_s: float) -> Facts:
         """Wait until the upload can be used; gives what is known of it.
@@ -311,7 +266,7 @@ class FileService:
         upload = await self._registry.get(name)
         if upload is None or not upload.size_bytes:
             raise FileNotFoundProblemError("The file is not at Gemini any more: upload it again.")
-        upload = await self._settle(upload, timeout_s)
+        upload = await self._states.settle(upload, timeout_s=timeout_s)
         if upload.state is UploadState.FAILED:
             raise FileFailedError(f"Gemini could not process the file: {upload.error or 'it gave no reason.'}")
         if upload.state is not UploadState.ACTIVE:
@@ -335,8 +290,8 @@ class FileService:
 
         Raises FileNotFoundProblemError, but not for one that the owner has deleted before.
         """
-        now = self.now()
-        is_owners, name = await self._registry.delete_file(owner, file_id, now=now, lease_until=now)
+        now = self._clock.expiry_time()
+        is_owners, name = await self._registry.delete_file(owner, file_id, now=now, lease_until=self.now())
         if not is_owners:
             raise FileNotFoundProblemError(f"There is no file {file_id[:80]!r}.")
         if name is not None:
@@ -368,19 +323,12 @@ class FileService:
         await session.cancel()
         await self._discard(session.name)
 
-    async def sweep(self) -> None:
-        """Renew the leases of what is carried here; cancel or delete what others left behind; forget what expired."""
-        now = self.now()
-        await self._registry.set_leases(self._carried, lease_until=now + LEASE_S)
-        await self._registry.drop_expired(now=now)
-        for upload in await self._registry.abandoned(now=now):
-            try:
-                await self._reclaim(upload)
-            except GatewayError:
-                # One that cannot be reclaimed now waits its turn again, and does not keep the others waiting.
-                await self._registry.set_leases({upload.name}, lease_until=now + LEASE_S)
+    async def renew_leases(self) -> None:
+        """Prolong the leases of the uploads that this process carries."""
+        await self._registry.set_leases(self._carried, lease_until=self.now() + LEASE_S)
 
-    async def _reclaim(self, upload: Upload) -> None:
+    async def reclaim(self, upload: Upload) -> None:
+        """Cancel or delete an upload that its process has abandoned. Raises GatewayError if Gemini does not answer."""
         if upload.session is not None:
             await self._cancel_sealed(upload.name, upload.session)
         await self._remote.delete(upload.name)
@@ -393,11 +341,3 @@ class FileService:
             # Sealed with another secret: the session dies by itself, the name below is still deleted.
             return
         await self._uploads.resume(url, name=name).cancel()
-
-
-_STATES = {"FAILED": UploadState.FAILED, "PROCESSING": UploadState.PROCESSING}
-"""Google's words; any other means that the file can be used."""
-
-
-def _state(file: RemoteFile) -> UploadState:
-    return _STATES.get(file.state, UploadState.ACTIVE)

@@ -92,7 +92,7 @@ async def _ask(scope: Scope, call: Call, method: str, path: str) -> Document:
 async def _record(call: Call, document: Document, model: str, reservation: str) -> None:
     name = text(mapping(orjson.loads(document.text)).get("name"))
     if name is not None:
-        now = call.services.upstream.now()
+        now = call.services.upstream.clock.now()
         resource = Resource(
             ResourceKind.BATCH,
             name.removeprefix("batches/"),
@@ -115,7 +115,7 @@ async def _look(call: Call, batch: Resource, document: Document) -> None:
     file = text(output.get("responsesFile"))
     services = call.services
     if file is not None:
-        now = services.upstream.now()
+        now = services.upstream.clock.now()
         name = file.removeprefix("files/")
         expires_at = now + OUTPUT_LIFETIME_S
         await services.resources.add(

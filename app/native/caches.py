@@ -81,7 +81,7 @@ async def _record(call: Call, document: Document) -> None:
     name = text(cache.get("name"))
     if name is None:
         return
-    now = call.services.upstream.now()
+    now = call.services.upstream.clock.now()
     tokens = count(mapping(cache.get("usageMetadata")).get("totalTokenCount"))
     await call.services.resources.add(
         Resource(

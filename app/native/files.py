@@ -81,7 +81,7 @@ async def _stored(call: Call) -> StoredFile | None:
     found = (await services.files.named(call.client.id, [name])).get(name)
     if found is None:
         key = (ResourceKind.OUTPUT, name)
-        if key not in await services.resources.owned(call.client.id, [key], now=services.upstream.now()):
+        if key not in await services.resources.owned(call.client.id, [key], now=services.upstream.clock.expiry_time()):
             raise missing_file(name)
     return found
 

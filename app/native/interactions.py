@@ -135,7 +135,7 @@ class _Creating:
         return name is not None or is_last
 
     async def _record(self, name: str) -> None:
-        now = self._call.services.upstream.now()
+        now = self._call.services.upstream.clock.now()
         await self._call.services.resources.add(
             Resource(
                 ResourceKind.INTERACTION,

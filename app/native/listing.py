@@ -48,7 +48,7 @@ async def list_owned(
     """
     services = call.services
     page: ResourcePage = await services.resources.page(
-        call.client.id, kind, limit=page_size(query), after=page_token(query), now=services.upstream.now()
+        call.client.id, kind, limit=page_size(query), after=page_token(query), now=services.upstream.clock.expiry_time()
     )
     headers = {**upstream_headers(scope), "Accept-Encoding": "identity"}
     slots = asyncio.Semaphore(AT_ONCE)

@@ -166,7 +166,7 @@ class _Session:
             await self._record(handle)
 
     async def _record(self, handle: str) -> None:
-        now = self.call.services.upstream.now()
+        now = self.call.services.upstream.clock.now()
         _, name = handle_key(handle)
         await self.call.services.resources.add(
             Resource(

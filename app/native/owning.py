@@ -36,7 +36,7 @@ async def owned(call: Call, kind: ResourceKind) -> Resource:
     """Give the client's resource that the path names. Raises what `missing` gives."""
     key = (kind, call.route.name)
     services = call.services
-    found = await services.resources.owned(call.client.id, [key], now=services.upstream.now())
+    found = await services.resources.owned(call.client.id, [key], now=services.upstream.clock.expiry_time())
     if key not in found:
         # Asked for by its path, a cache is not found; named in a request, it is not the client's to use.
         is_cache = kind is ResourceKind.CACHE

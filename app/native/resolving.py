@@ -84,7 +84,9 @@ class Resolver:
         if not keys:
             return {}
         services = self._call.services
-        resources = await services.resources.owned(self._call.client.id, keys, now=services.upstream.now())
+        resources = await services.resources.owned(
+            self._call.client.id, keys, now=services.upstream.clock.expiry_time()
+        )
         self.cached_tokens += sum(each.tokens for each in resources.values())
         return resources
 

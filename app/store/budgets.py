@@ -240,26 +240,33 @@ class BudgetBook:
             await self._database.run(lambda connection: connection.execute(running.values(lease_until=lease_until)))
 
     async def sweep(self, *, now: float) -> int:
-        """Book abandoned reservations at their estimates and delete old rows; return the number of bookings.
+        """Book abandoned reservations at their estimates; return how many were booked.
 
         Replicas may sweep at the same time: each reservation is booked by one of them, once.
         """
 
         def work(connection: Connection) -> int:
-            # The deletions first: SQLite lets no transaction write that began by reading while another wrote.
-            connection.execute(delete(BudgetRow).where(BudgetRow.ends_at < now - KEPT_BUDGET_S))
-            connection.execute(delete(ReservationRow).where(ReservationRow.swept_at < now - KEPT_SWEPT_S))
-            query = select(ReservationRow.id, ReservationRow.budgets, ReservationRow.tokens, ReservationRow.cost)
-            query = query.where(ReservationRow.lease_until < now, ReservationRow.swept_at.is_(None))
-            abandoned = connection.execute(query.limit(SWEPT_AT_ONCE).with_for_update(skip_locked=True)).all()
+            ended = select(ReservationRow.id).where(ReservationRow.lease_until < now, ReservationRow.swept_at.is_(None))
+            ended = ended.limit(SWEPT_AT_ONCE).with_for_update(skip_locked=True)
+            # One statement: SQLite lets no transaction write that began by reading while another wrote.
+            sweeping = update(ReservationRow).where(ReservationRow.id.in_(ended)).values(swept_at=now)
+            abandoned = connection.execute(
+                sweeping.returning(ReservationRow.budgets, ReservationRow.tokens, ReservationRow.cost)
+            ).all()
             changes = _Changes()
             for row in abandoned:
                 changes.add(row.budgets, Amounts(row.tokens, row.cost), Amounts(row.tokens, row.cost))
-            if abandoned:
-                ids = [row.id for row in abandoned]
-                connection.execute(update(ReservationRow).where(ReservationRow.id.in_(ids)).values(swept_at=now))
             for key in sorted(changes.by_key):
                 _book(connection, key, *changes.by_key[key])
             return len(abandoned)
 
         return await self._database.run(work)
+
+    async def forget_ended(self, before: float) -> None:
+        """Forget budgets and swept reservations that ended so long before a time that nobody asks for them."""
+
+        def work(connection: Connection) -> None:
+            connection.execute(delete(BudgetRow).where(BudgetRow.ends_at < before - KEPT_BUDGET_S))
+            connection.execute(delete(ReservationRow).where(ReservationRow.swept_at < before - KEPT_SWEPT_S))
+
+        await self._database.run(work)

@@ -7,61 +7,16 @@ Who may see what is decided by the owner in each query; it knows no HTTP, no Gem
 from collections.abc import Collection
 from dataclasses import asdict
 
-from sqlalchemy import ColumnElement, Select, and_, delete, exists, func, or_, select, update
+from sqlalchemy import ColumnElement, and_, delete, exists, func, or_, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.errors import NameTakenError, UploadFailedError
 from app.store.database import Database
-from app.store.records import Facts, NoRoomError, Origin, Page, StoredFile, Upload, UploadState
+from app.store.file_room import check_room, take_turn
+from app.store.file_rows import file_of, is_live, upload_of
+from app.store.records import Facts, Origin, Page, StoredFile, Upload, UploadState
 from app.store.schema import FileRow, UploadRow
-
-
-def _upload(row: UploadRow) -> Upload:
-    return Upload(
-        name=row.name,
-        owner=row.owner,
-        state=UploadState(row.state),
-        mime_type=row.mime_type,
-        size_bytes=row.size_bytes,
-        sha256=row.sha256,
-        uri=row.uri,
-        error=row.error,
-        session=row.session,
-        facts=Facts(row.width, row.height, row.orientation, row.duration, row.pages),
-        created_at=row.created_at,
-        expires_at=row.expires_at,
-        lease_until=row.lease_until,
-        alias=row.alias,
-        document=row.document,
-        named=row.named,
-    )
-
-
-def _file(row: FileRow, upload: UploadRow) -> StoredFile:
-    return StoredFile(row.id, row.owner, Origin(row.origin), row.filename, row.created_at, _upload(upload))
-
-
-def _is_live(now: float) -> ColumnElement[bool]:
-    return and_(FileRow.deleted_at.is_(None), UploadRow.expires_at > now)
-
-
-def _stored(now: float, owner: str | None) -> Select[int]:
-    query = select(func.coalesce(func.sum(UploadRow.size_bytes), 0)).where(UploadRow.expires_at > now)
-    return query if owner is None else query.where(UploadRow.owner == owner)
-
-
-async def _take_turn(session: AsyncSession, owner: str) -> None:
-    """Wait until no other transaction counts what an owner has; with SQLite, the first write does that."""
-    if session.get_bind().dialect.name == "postgresql":
-        await session.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(owner, 0))))
-
-
-async def _check_room(session: AsyncSession, owner: str, *, now: float, most_bytes: int) -> None:
-    """Raise NoRoomError when an owner has more than it may with what this transaction has written."""
-    await session.flush()
-    if int(await session.scalar(_stored(now, owner)) or 0) > most_bytes:
-        raise NoRoomError
 
 
 class FileRegistry:
@@ -118,7 +73,7 @@ class FileRegistry:
     ) -> None:
         async with self._database.transaction() as session:
             if most_bytes is not None:
-                await _take_turn(session, owner)
+                await take_turn(session, owner)
             if alias is not None:
                 gone = update(UploadRow).where(UploadRow.owner == owner, UploadRow.alias == alias)
                 await session.execute(gone.where(UploadRow.expires_at <= now).values(alias=None))
@@ -137,14 +92,14 @@ class FileRegistry:
                 )
             )
             if most_bytes is not None:
-                await _check_room(session, owner, now=now, most_bytes=most_bytes)
+                await check_room(session, owner, now=now, most_bytes=most_bytes)
 
     async def grow(self, name: str, owner: str, *, size_bytes: int, now: float, most_bytes: int) -> None:
         """Take note that an upload of unknown size has so many bytes by now; raises NoRoomError as `begin` does."""
         async with self._database.transaction() as session:
-            await _take_turn(session, owner)
+            await take_turn(session, owner)
             await session.execute(update(UploadRow).where(UploadRow.name == name).values(size_bytes=size_bytes))
-            await _check_room(session, owner, now=now, most_bytes=most_bytes)
+            await check_room(session, owner, now=now, most_bytes=most_bytes)
 
     async def set_session(self, name: str, sealed: bytes) -> None:
         """Remember an upload's sealed session URL."""
@@ -225,18 +180,18 @@ class FileRegistry:
                 id=file_id, owner=owner, upload_name=upload_name, origin=origin, filename=filename, created_at=now
             )
             session.add(row)
-            return _file(row, upload)
+            return file_of(row, upload)
 
     async def get(self, name: str) -> Upload | None:
         """Get an upload by its name; for the gateway itself, not for clients."""
         async with self._database.transaction() as session:
             row = await session.get(UploadRow, name)
-            return _upload(row) if row else None
+            return upload_of(row) if row else None
 
     async def find(self, owner: str, file_id: str, *, now: float) -> StoredFile | None:
         """Find a live file by its id, if it is this owner's."""
         async with self._database.transaction() as session:
-            return await self._one(session, FileRow.id == file_id, FileRow.owner == owner, _is_live(now))
+            return await self._one(session, FileRow.id == file_id, FileRow.owner == owner, is_live(now))
 
     async def find_known(self, owner: str, sha256: str, *, after: float) -> StoredFile | None:
         """Find a file of the owner's with these bytes, ready, that lives beyond `after`."""
@@ -246,7 +201,7 @@ class FileRegistry:
                 FileRow.owner == owner,
                 UploadRow.sha256 == sha256,
                 UploadRow.state.in_((UploadState.ACTIVE, UploadState.PROCESSING)),
-                _is_live(after),
+                is_live(after),
             )
 
     async def find_named(self, owner: str, names: Collection[str], *, now: float) -> dict[str, StoredFile]:
@@ -254,10 +209,10 @@ class FileRegistry:
         wanted = tuple(names)
         is_named = or_(UploadRow.name.in_(wanted), UploadRow.alias.in_(wanted))
         query = select(FileRow, UploadRow).join(UploadRow, FileRow.upload_name == UploadRow.name)
-        query = query.where(FileRow.owner == owner, is_named, UploadRow.size_bytes > 0, _is_live(now))
+        query = query.where(FileRow.owner == owner, is_named, UploadRow.size_bytes > 0, is_live(now))
         async with self._database.transaction() as session:
             rows = (await session.execute(query.order_by(FileRow.created_at))).all()
-        found = [_file(row[0], row[1]) for row in rows]
+        found = [file_of(row[0], row[1]) for row in rows]
         return {name: file for file in found for name in (file.upload.name, file.upload.alias) if name is not None}
 
     async def page_of_uploads(
@@ -278,7 +233,7 @@ class FileRegistry:
             query = select(UploadRow).where(*where)
             query = query.order_by(UploadRow.created_at.desc(), UploadRow.name.desc()).limit(limit + 1)
             rows = (await session.scalars(query)).all()
-        return tuple(_upload(row) for row in rows[:limit]), len(rows) > limit
+        return tuple(upload_of(row) for row in rows[:limit]), len(rows) > limit
 
     async def set_document(self, name: str, document: str) -> None:
         """Keep Gemini's description of a file."""
@@ -287,7 +242,7 @@ class FileRegistry:
     async def _one(self, session: AsyncSession, *where: ColumnElement[bool]) -> StoredFile | None:
         query = select(FileRow, UploadRow).join(UploadRow, FileRow.upload_name == UploadRow.name).where(*where)
         row = (await session.execute(query.order_by(FileRow.created_at.desc()).limit(1))).first()
-        return _file(row[0], row[1]) if row else None
+        return file_of(row[0], row[1]) if row else None
 
     async def page(
         self,
@@ -301,7 +256,7 @@ class FileRegistry:
         filename: str | None,
     ) -> Page:
         """List an owner's live files, newest first; `after` is the id of the last one seen."""
-        where = [FileRow.owner == owner, _is_live(now)]
+        where = [FileRow.owner == owner, is_live(now)]
         if state is not None:
             where.append(UploadRow.state == state)
         if sha256 is not None:
@@ -318,7 +273,7 @@ class FileRegistry:
             query = select(FileRow, UploadRow).join(UploadRow, FileRow.upload_name == UploadRow.name).where(*where)
             query = query.order_by(FileRow.created_at.desc(), FileRow.id.desc()).limit(limit + 1)
             rows = (await session.execute(query)).all()
-        return Page(tuple(_file(row[0], row[1]) for row in rows[:limit]), has_more=len(rows) > limit)
+        return Page(tuple(file_of(row[0], row[1]) for row in rows[:limit]), has_more=len(rows) > limit)
 
     async def delete_file(self, owner: str, file_id: str, *, now: float, lease_until: float) -> tuple[bool, str | None]:
         """Delete one of the owner's ids.
@@ -366,40 +321,3 @@ class FileRegistry:
     async def touch(self, name: str, *, now: float) -> None:
         """Record that an upload was used, for what goes first when room is needed."""
         await self._update(name, used_at=now)
-
-    async def stored_bytes(self, *, now: float, owner: str | None = None) -> int:
-        """Sum what lies upstream now, of one owner or of all."""
-        async with self._database.transaction() as session:
-            return int(await session.scalar(_stored(now, owner)) or 0)
-
-    async def next_expiry(self, *, now: float) -> float | None:
-        """Tell when the next upload expires."""
-        async with self._database.transaction() as session:
-            return await session.scalar(select(func.min(UploadRow.expires_at)).where(UploadRow.expires_at > now))
-
-    async def least_used_kept(self, *, now: float) -> StoredFile | None:
-        """Find the file kept from a call that was used longest ago: the one that makes room first."""
-        sent = select(FileRow.upload_name).where(FileRow.origin != Origin.KEPT, FileRow.deleted_at.is_(None))
-        query = select(FileRow, UploadRow).join(UploadRow, FileRow.upload_name == UploadRow.name)
-        query = query.where(_is_live(now), FileRow.origin == Origin.KEPT, UploadRow.name.not_in(sent))
-        async with self._database.transaction() as session:
-            row = (await session.execute(query.order_by(UploadRow.used_at).limit(1))).first()
-            return _file(row[0], row[1]) if row else None
-
-    async def abandoned(self, *, now: float, limit: int = 100) -> tuple[Upload, ...]:
-        """Find uploads whose carrier has not renewed their lease, the longest abandoned first.
-
-        They are to be cancelled or deleted upstream.
-        """
-        is_held = exists().where(FileRow.upload_name == UploadRow.name, FileRow.deleted_at.is_(None))
-        query = select(UploadRow).where(UploadRow.lease_until < now, ~is_held)
-        query = query.order_by(UploadRow.lease_until).limit(limit)
-        async with self._database.transaction() as session:
-            return tuple(_upload(row) for row in (await session.scalars(query)).all())
-
-    async def drop_expired(self, *, now: float) -> None:
-        """Remove what Gemini has let expire."""
-        expired = select(UploadRow.name).where(UploadRow.expires_at <= now)
-        async with self._database.transaction() as session:
-            await session.execute(delete(FileRow).where(FileRow.upload_name.in_(expired)))
-            await session.execute(delete(UploadRow).where(UploadRow.expires_at <= now))

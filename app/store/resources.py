@@ -146,9 +146,9 @@ class ResourceRegistry:
         """Forget a resource."""
         await self._database.run(lambda connection: connection.execute(delete(ResourceRow).where(_is(key))))
 
-    async def drop_expired(self, *, now: float) -> None:
-        """Forget what has expired; to be done now and then."""
-        gone = delete(ResourceRow).where(ResourceRow.expires_at <= now)
+    async def forget_expired(self, before: float) -> None:
+        """Forget resources that expired before a time."""
+        gone = delete(ResourceRow).where(ResourceRow.expires_at < before)
         await self._database.run(lambda connection: connection.execute(gone))
 
 

@@ -190,17 +190,6 @@ async def test_another_owners_file_does_not_exist(gateway: Gateway, emulator: Em
     assert other["id"] != file["id"]
 
 
-async def test_a_file_expires_on_geminis_clock(gateway: Gateway, emulator: Emulator) -> None:
-    file = (await gateway.post_form("/api/v1/files", ("file", ("a.pdf", PDF)))).json()
-    emulator.advance(48 * 3600 - 300)
-    await gateway.client.get("/api/v1/models/gemini-3.8-flash")
-    await gateway.generate(("prompt", "what time is it?"))
-
-    answer = await gateway.generate(("file_id", file["id"]))
-
-    assert answer.json()["code"] == "file-not-found"
-
-
 async def test_a_file_that_gemini_has_lost_is_not_found_and_its_row_closed(
     gateway: Gateway, emulator: Emulator
 ) -> None:

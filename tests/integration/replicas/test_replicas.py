@@ -144,7 +144,7 @@ GRANULE = 262_144
 FILE = sound(3 * GRANULE, seed=5)
 KEPT = sound(500_000)
 LEASES_S = max(CALL_LEASE_S, UPLOAD_LEASE_S) + 120
-"""After it, what a dead process held is anybody's, though it took Gemini's clock for its own, which is ahead here."""
+"""After it, both clocks say that the leases of a dead process have ended."""
 
 
 async def start_upload(client: httpx.AsyncClient) -> str:
@@ -247,6 +247,7 @@ async def test_a_replica_that_is_killed_loses_and_doubles_nothing_that_was_ackno
 
         # What it did not is cleared away by whoever looks when the leases have ended.
         shared.advance(LEASES_S)
+        emulator.advance(WRITING_LEASE_S + 1 + LEASES_S)
         [fourth] = shared.start()
         await eventually(lambda: not emulator.open_sessions())
         async with client_of(fourth, key) as newest:

@@ -180,13 +180,13 @@ async def test_a_call_that_was_swept_and_then_ends_is_booked_at_what_it_used(boo
     assert await standing(book) == BudgetState(Amounts(70, 4), Amounts())
 
 
-async def test_what_is_long_over_is_forgotten(book: BudgetBook) -> None:
+async def test_budgets_and_swept_reservations_are_forgotten_when_they_are_long_over(book: BudgetBook) -> None:
     await hold(book, "dead", day(tokens=100), tokens=60)
     await book.sweep(now=LEASE + 1)
-    await book.sweep(now=LEASE + KEPT_SWEPT_S + 2)
+    await book.forget_ended(LEASE + KEPT_SWEPT_S + 2)
     await settle(book, Settlement("dead", tokens=1, cost=0))
     kept = await standing(book)
-    await book.sweep(now=MIDNIGHT + KEPT_BUDGET_S + 1)
+    await book.forget_ended(MIDNIGHT + KEPT_BUDGET_S + 1)
 
     assert kept == BudgetState(Amounts(60), Amounts())
     assert await standing(book) == BudgetState()

@@ -190,15 +190,12 @@ async def test_a_report_does_not_ask_a_database_that_is_away_to_write_first(tabl
 
 async def test_calls_go_when_their_days_are_over(table: RecordedTable, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("app.clients.ledger.DELETED_AT_ONCE", 2)
-    clock = Clock()
-    clock.now = time.time()
-    async with ledger_on(table, clock=clock) as ledger:
+    now = time.time()
+    async with ledger_on(table) as ledger:
         record(ledger, *range(5))
         await ledger.flush()
-        clock.now += 2 * 86_400 - 60
-        await ledger.sweep()
+        await ledger.forget_old(now + 2 * 86_400 - 60)
         assert await written(table) == 5
 
-        clock.now += 120
-        await ledger.sweep()
+        await ledger.forget_old(now + 2 * 86_400 + 60)
         assert await written(table) == 0

@@ -4,6 +4,8 @@ from pathlib import Path
 import pytest
 
 from app.store.database import Database, open_database
+from app.store.file_retention import FileRetention
+from app.store.file_room import FileRoom
 from app.store.files import FileRegistry
 from tests.stores import database_url
 
@@ -22,3 +24,13 @@ async def database(url: str) -> AsyncIterator[Database]:
 @pytest.fixture
 def registry(database: Database) -> FileRegistry:
     return FileRegistry(database)
+
+
+@pytest.fixture
+def room(database: Database) -> FileRoom:
+    return FileRoom(database)
+
+
+@pytest.fixture
+def retention(database: Database) -> FileRetention:
+    return FileRetention(database)

@@ -3,6 +3,8 @@ import asyncio
 import pytest
 
 from app.errors import UploadFailedError
+from app.store.file_retention import FileRetention
+from app.store.file_room import FileRoom
 from app.store.files import FileRegistry
 from app.store.records import Facts, Origin, StoredFile, Upload, UploadState
 from tests.unit.store.uploading import EXPIRES, FACTS, ME, NOW, begun, held, ids, page, uploaded
@@ -82,7 +84,7 @@ async def test_an_id_ends_the_lease_and_stands_for_the_upload(registry: FileRegi
     assert await registry.find(ME, "f", now=NOW) == file
 
 
-async def test_a_file_of_another_owner_is_not_there(registry: FileRegistry) -> None:
+async def test_a_file_of_another_owner_is_not_there(registry: FileRegistry, room: FileRoom) -> None:
     await uploaded(registry, "u", sha256="a" * 64)
     await held(registry, "f", "u")
 
@@ -91,7 +93,7 @@ async def test_a_file_of_another_owner_is_not_there(registry: FileRegistry) -> N
     assert ids(await page(registry, owner="you")) == []
     assert ids(await page(registry, owner="you", after="f")) == []
     assert await delete(registry, "f", owner="you") == (False, None)
-    assert await registry.stored_bytes(now=NOW, owner="you") == 0
+    assert await room.stored_bytes(now=NOW, owner="you") == 0
     assert await registry.find(ME, "f", now=NOW) is not None
 
 
@@ -106,7 +108,7 @@ async def test_a_cursor_of_another_owner_tells_nothing(registry: FileRegistry) -
 
 
 @pytest.mark.parametrize("now", [EXPIRES, EXPIRES + 1])
-async def test_a_file_is_gone_when_it_expires(registry: FileRegistry, now: float) -> None:
+async def test_a_file_is_gone_when_it_expires(registry: FileRegistry, room: FileRoom, now: float) -> None:
     await uploaded(registry, "u", sha256="a" * 64)
     await held(registry, "f", "u")
 
@@ -114,8 +116,8 @@ async def test_a_file_is_gone_when_it_expires(registry: FileRegistry, now: float
     assert await registry.find(ME, "f", now=now) is None
     assert await registry.find_known(ME, "a" * 64, after=now) is None
     assert ids(await page(registry, now=now)) == []
-    assert await registry.stored_bytes(now=now) == 0
-    assert await registry.next_expiry(now=now) is None
+    assert await room.stored_bytes(now=now) == 0
+    assert await room.next_expiry(now=now) is None
     assert await delete(registry, "f", now=now) == (False, None)
 
 
@@ -213,7 +215,7 @@ async def test_a_page_can_be_narrowed(registry: FileRegistry) -> None:
     assert ids(await page(registry, filename="%.png")) == []
 
 
-async def test_the_upload_goes_with_its_last_id_under_a_lease(registry: FileRegistry) -> None:
+async def test_the_upload_goes_with_its_last_id_under_a_lease(registry: FileRegistry, retention: FileRetention) -> None:
     await uploaded(registry, "u")
     await held(registry, "a", "u")
     await held(registry, "b", "u")
@@ -221,10 +223,10 @@ async def test_the_upload_goes_with_its_last_id_under_a_lease(registry: FileRegi
     assert await delete(registry, "a") == (True, None)
     assert await registry.find(ME, "a", now=NOW) is None
     assert await registry.find(ME, "b", now=NOW) is not None
-    assert await registry.abandoned(now=NOW + 1) == ()
+    assert await retention.abandoned(now=NOW + 1) == ()
 
     assert await delete(registry, "b") == (True, "u")
-    assert [upload.name for upload in await registry.abandoned(now=NOW + 1)] == ["u"]
+    assert [upload.name for upload in await retention.abandoned(now=NOW + 1)] == ["u"]
 
 
 async def test_deleting_again_is_a_success_until_the_file_would_have_expired(registry: FileRegistry) -> None:
@@ -239,7 +241,9 @@ async def test_deleting_again_is_a_success_until_the_file_would_have_expired(reg
     assert await delete(registry, "never-was") == (False, None)
 
 
-async def test_a_forgotten_upload_takes_its_ids_along_and_frees_its_bytes(registry: FileRegistry) -> None:
+async def test_a_forgotten_upload_takes_its_ids_along_and_frees_its_bytes(
+    registry: FileRegistry, room: FileRoom, retention: FileRetention
+) -> None:
     await uploaded(registry, "u", size=10, sha256="a" * 64)
     await held(registry, "a", "u")
     await held(registry, "b", "u")
@@ -248,9 +252,9 @@ async def test_a_forgotten_upload_takes_its_ids_along_and_frees_its_bytes(regist
     await registry.forget("u")
 
     assert await registry.find(ME, "b", now=NOW) is None
-    assert await registry.stored_bytes(now=NOW) == 0
+    assert await room.stored_bytes(now=NOW) == 0
     assert await registry.find_known(ME, "a" * 64, after=NOW) is None
-    assert await registry.abandoned(now=EXPIRES) == ()
+    assert await retention.abandoned(now=EXPIRES) == ()
     assert await delete(registry, "a") == (True, None)
 
 

@@ -4,6 +4,7 @@ import pytest
 
 from app.errors import UploadFailedError
 from app.store.database import Database
+from app.store.file_retention import FileRetention
 from app.store.files import FileRegistry
 from app.store.records import Origin
 from tests.unit.store.uploading import NOW, held, uploaded
@@ -19,7 +20,7 @@ async def test_a_renewal_that_comes_late_sets_no_lease_on_a_file_that_has_an_id(
     upload = await registry.get("u")
     assert upload is not None
     assert upload.lease_until is None
-    assert await registry.abandoned(now=NOW) == ()
+    assert await FileRetention(database).abandoned(now=NOW) == ()
 
 
 async def test_an_upload_that_is_being_deleted_is_not_reused(database: Database) -> None:

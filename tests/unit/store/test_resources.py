@@ -39,13 +39,15 @@ async def test_a_resource_is_found_by_its_owner_alone(registry: ResourceRegistry
     assert await registry.owned("ada", [(ResourceKind.BATCH, "c1")], now=NOW) == {}
 
 
-async def test_what_has_expired_is_not_there(registry: ResourceRegistry) -> None:
+async def test_an_expired_resource_is_not_found_and_is_forgotten_later(registry: ResourceRegistry) -> None:
     await registry.add(CACHE)
 
     assert await registry.owned("ada", [CACHE.key], now=NOW + 300) == {}
     await registry.set_expiry(CACHE.key, NOW + 900)
     assert CACHE.key in await registry.owned("ada", [CACHE.key], now=NOW + 300)
-    await registry.drop_expired(now=NOW + 900)
+    await registry.forget_expired(NOW + 900)
+    assert CACHE.key in await registry.owned("ada", [CACHE.key], now=NOW)
+    await registry.forget_expired(NOW + 901)
     assert await registry.owned("ada", [CACHE.key], now=NOW) == {}
 
 

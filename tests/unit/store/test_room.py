@@ -1,63 +1,44 @@
-"""What makes room: leases that end, bytes that are counted, files that go first, expiry."""
+"""Room for files: bytes that are counted, files that go first."""
 
 import asyncio
 
 import pytest
 
+from app.store.file_room import FileRoom
 from app.store.files import FileRegistry
 from app.store.records import NoRoomError, Origin
-from tests.unit.store.uploading import ME, NOW, begun, held, ids, page, uploaded
+from tests.unit.store.uploading import ME, NOW, begun, held, uploaded
 
 
-async def test_an_upload_is_abandoned_when_its_lease_is_not_renewed(registry: FileRegistry) -> None:
-    await begun(registry, "late", lease_until=1_300)
-    await begun(registry, "alive", lease_until=1_300)
-    await registry.set_leases({"alive"}, lease_until=1_400)
-    await registry.set_leases((), lease_until=9_999)
-    await uploaded(registry, "kept")
-    await held(registry, "f", "kept")
-
-    assert await registry.abandoned(now=1_300) == ()
-    assert [upload.name for upload in await registry.abandoned(now=1_301)] == ["late"]
-    assert sorted(upload.name for upload in await registry.abandoned(now=1_401)) == ["alive", "late"]
-
-
-async def test_the_abandoned_come_in_portions_the_longest_abandoned_first(registry: FileRegistry) -> None:
-    for number in (3, 1, 2):
-        await begun(registry, f"u{number}", lease_until=1_000.0 + number)
-
-    assert [upload.name for upload in await registry.abandoned(now=1_100, limit=2)] == ["u1", "u2"]
-
-
-async def test_stored_bytes_are_counted_once_however_many_ids_there_are(registry: FileRegistry) -> None:
+async def test_stored_bytes_are_counted_once_however_many_ids_there_are(registry: FileRegistry, room: FileRoom) -> None:
     await uploaded(registry, "u", size=10)
     await held(registry, "a", "u")
     await held(registry, "b", "u")
     await begun(registry, "v", size=100)
     await uploaded(registry, "w", size=1_000, owner="you")
 
-    assert await registry.stored_bytes(now=NOW) == 1_110
-    assert await registry.stored_bytes(now=NOW, owner=ME) == 110
-    assert await registry.stored_bytes(now=NOW, owner="nobody") == 0
+    assert await room.stored_bytes(now=NOW) == 1_110
+    assert await room.stored_bytes(now=NOW, owner=ME) == 110
+    assert await room.stored_bytes(now=NOW, owner="nobody") == 0
 
 
-async def test_stored_bytes_may_be_more_than_32_bits(registry: FileRegistry) -> None:
+async def test_stored_bytes_may_be_more_than_32_bits(registry: FileRegistry, room: FileRoom) -> None:
     for number in range(3):
         await uploaded(registry, f"u{number}", size=2 << 30)
 
-    assert await registry.stored_bytes(now=NOW) == 6 << 30
+    assert await room.stored_bytes(now=NOW) == 6 << 30
 
 
-async def test_the_next_expiry_is_the_earliest_that_is_to_come(registry: FileRegistry) -> None:
+async def test_the_next_expiry_is_the_earliest_that_is_to_come(registry: FileRegistry, room: FileRoom) -> None:
     await uploaded(registry, "u", expires_at=1_500)
     await uploaded(registry, "v", expires_at=1_700)
 
-    assert await registry.next_expiry(now=1_000) == 1_500
-    assert await registry.next_expiry(now=1_500) == 1_700
-    assert await registry.next_expiry(now=1_700) is None
+    assert await room.next_expiry(now=1_000) == 1_500
+    assert await room.next_expiry(now=1_500) == 1_700
+    assert await room.next_expiry(now=1_700) is None
 
 
-async def test_the_kept_file_that_was_used_longest_ago_makes_room_first(registry: FileRegistry) -> None:
+async def test_the_kept_file_that_was_used_longest_ago_makes_room_first(registry: FileRegistry, room: FileRoom) -> None:
     for name in ("a", "b", "c"):
         await uploaded(registry, name)
         await held(registry, f"f{name}", name, origin=Origin.KEPT)
@@ -65,42 +46,29 @@ async def test_the_kept_file_that_was_used_longest_ago_makes_room_first(registry
     await registry.touch("b", now=NOW + 10)
     await registry.touch("c", now=NOW + 30)
 
-    first = await registry.least_used_kept(now=NOW)
+    first = await room.least_used_kept(now=NOW)
 
     assert first is not None
     assert first.id == "fb"
 
 
-async def test_a_file_that_its_owner_sent_never_makes_room(registry: FileRegistry) -> None:
+async def test_a_file_that_its_owner_sent_never_makes_room(registry: FileRegistry, room: FileRoom) -> None:
     await uploaded(registry, "u")
     await held(registry, "kept", "u", origin=Origin.KEPT)
     await held(registry, "sent", "u", origin=Origin.SENT)
 
-    assert await registry.least_used_kept(now=NOW) is None
+    assert await room.least_used_kept(now=NOW) is None
     await registry.delete_file(ME, "sent", now=NOW, lease_until=NOW)
-    victim = await registry.least_used_kept(now=NOW)
+    victim = await room.least_used_kept(now=NOW)
     assert victim is not None
     assert victim.id == "kept"
     await registry.delete_file(ME, "kept", now=NOW, lease_until=NOW)
-    assert await registry.least_used_kept(now=NOW) is None
+    assert await room.least_used_kept(now=NOW) is None
 
 
-async def test_what_has_expired_is_dropped_and_the_rest_stays(registry: FileRegistry) -> None:
-    await uploaded(registry, "old", expires_at=1_500)
-    await held(registry, "gone", "old")
-    await held(registry, "deleted", "old")
-    await registry.delete_file(ME, "deleted", now=NOW, lease_until=NOW)
-    await uploaded(registry, "new", expires_at=1_501)
-    await held(registry, "here", "new")
-
-    await registry.drop_expired(now=1_500)
-
-    assert await registry.get("old") is None
-    assert ids(await page(registry, now=0)) == ["here"]
-    assert await registry.get("new") is not None
-
-
-async def test_of_uploads_that_begin_at_once_as_many_are_taken_as_there_is_room_for(registry: FileRegistry) -> None:
+async def test_of_uploads_that_begin_at_once_as_many_are_taken_as_there_is_room_for(
+    registry: FileRegistry, room: FileRoom
+) -> None:
     await begun(registry, "another's", owner="you", size=10_000)
 
     ended = await asyncio.gather(
@@ -109,10 +77,10 @@ async def test_of_uploads_that_begin_at_once_as_many_are_taken_as_there_is_room_
 
     assert sum(isinstance(each, str) for each in ended) == 3
     assert sum(isinstance(each, NoRoomError) for each in ended) == 7
-    assert await registry.stored_bytes(now=NOW, owner=ME) == 900
+    assert await room.stored_bytes(now=NOW, owner=ME) == 900
 
 
-async def test_uploads_of_unknown_size_share_the_room_as_they_grow(registry: FileRegistry) -> None:
+async def test_uploads_of_unknown_size_share_the_room_as_they_grow(registry: FileRegistry, room: FileRoom) -> None:
     names = [await begun(registry, f"u{number}", most=1_000) for number in range(4)]
 
     async def grow(name: str, size: int) -> bool:
@@ -126,6 +94,6 @@ async def test_uploads_of_unknown_size_share_the_room_as_they_grow(registry: Fil
     second = await asyncio.gather(*(grow(name, 300) for name in names))
 
     assert (first, second) == ([True] * 4, [False] * 4)
-    assert await registry.stored_bytes(now=NOW, owner=ME) == 1_000
+    assert await room.stored_bytes(now=NOW, owner=ME) == 1_000
     with pytest.raises(NoRoomError):
         await begun(registry, "one more", size=1, most=1_000)

@@ -1,0 +1,57 @@
+"""How many bytes lie at Gemini, of one owner and of all, and which file makes room first.
+
+It knows no clock: `now` is Gemini's time in seconds, given by the caller.
+"""
+
+from sqlalchemy import Select, func, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.store.database import Database
+from app.store.file_rows import file_of, is_live
+from app.store.records import NoRoomError, Origin, StoredFile
+from app.store.schema import FileRow, UploadRow
+
+
+def _stored(now: float, owner: str | None) -> Select[int]:
+    query = select(func.coalesce(func.sum(UploadRow.size_bytes), 0)).where(UploadRow.expires_at > now)
+    return query if owner is None else query.where(UploadRow.owner == owner)
+
+
+async def take_turn(session: AsyncSession, owner: str) -> None:
+    """Wait until no other transaction counts an owner's bytes."""
+    # SQLite needs no lock: there, the first write of a transaction waits for all others.
+    if session.get_bind().dialect.name == "postgresql":
+        await session.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(owner, 0))))
+
+
+async def check_room(session: AsyncSession, owner: str, *, now: float, most_bytes: int) -> None:
+    """Raise NoRoomError if an owner's bytes, with those that this transaction has written, exceed `most_bytes`."""
+    await session.flush()
+    if int(await session.scalar(_stored(now, owner)) or 0) > most_bytes:
+        raise NoRoomError
+
+
+class FileRoom:
+    """Sums and candidates for deletion, over the registry of files."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def stored_bytes(self, *, now: float, owner: str | None = None) -> int:
+        """Return the number of bytes at Gemini, of one owner or of all."""
+        async with self._database.transaction() as session:
+            return int(await session.scalar(_stored(now, owner)) or 0)
+
+    async def next_expiry(self, *, now: float) -> float | None:
+        """Return the time at which the next upload expires, None without uploads."""
+        async with self._database.transaction() as session:
+            return await session.scalar(select(func.min(UploadRow.expires_at)).where(UploadRow.expires_at > now))
+
+    async def least_used_kept(self, *, now: float) -> StoredFile | None:
+        """Return the file kept from a call that was used longest ago, which makes room first."""
+        sent = select(FileRow.upload_name).where(FileRow.origin != Origin.KEPT, FileRow.deleted_at.is_(None))
+        query = select(FileRow, UploadRow).join(UploadRow, FileRow.upload_name == UploadRow.name)
+        query = query.where(is_live(now), FileRow.origin == Origin.KEPT, UploadRow.name.not_in(sent))
+        async with self._database.transaction() as session:
+            row = (await session.execute(query.order_by(UploadRow.used_at).limit(1))).first()
+            return file_of(row[0], row[1]) if row else None
