@@ -27,7 +27,12 @@ class GatewayProcess:
     url: str
     key: str
     environment: dict[str, str]
-    pid: int
+    process: subprocess.Popen[bytes]
+
+    def stop(self) -> None:
+        """End the process, as the system does at a shutdown."""
+        self.process.terminate()
+        self.process.wait(20)
 
 
 def free_port() -> int:
@@ -45,24 +50,32 @@ def make_key(environment: dict[str, str], name: str, *options: str) -> str:
 
 
 @contextmanager
-def gateway_process(upstream: str, *limits: str, **environment: str) -> Iterator[GatewayProcess]:
-    """Run a gateway that asks for keys until the block ends; `limits` are options of its client's key."""
-    with tempfile.TemporaryDirectory(prefix="gateway-") as folder:
+def gateway_process(
+    upstream: str, *limits: str, program: str = "app.cli", output: Path | None = None, **environment: str
+) -> Iterator[GatewayProcess]:
+    """Run a gateway that asks for keys until the block ends; `limits` are options of its client's key.
+
+    `program` is the module of its command line, and `output` the file for its standard output and error.
+    """
+    with (
+        tempfile.TemporaryDirectory(prefix="gateway-") as folder,
+        Path(os.devnull if output is None else output).open("wb") as written,
+    ):
         database = {**store_environment(Path(folder)), **environment}
         key = make_key(database, "tests", *limits)
         port = free_port()
         settings = {"GEMINI_API_KEY": UPSTREAM_KEY, "GEMINI_BASE_URL": upstream, "SHUTDOWN_GRACE_S": "1", **database}
         process = subprocess.Popen(
-            [sys.executable, "-m", "app.cli", "serve", "--port", str(port)],
+            [sys.executable, "-m", program, "serve", "--port", str(port)],
             env=os.environ | settings,
             cwd=ROOT,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
+            stdout=written,
+            stderr=subprocess.STDOUT,
         )
         try:
             url = f"http://127.0.0.1:{port}"
             wait_for(url)
-            yield GatewayProcess(url, key, database, process.pid)
+            yield GatewayProcess(url, key, database, process)
         finally:
             process.terminate()
             process.wait(20)

@@ -124,6 +124,8 @@ class _Exchange:
         message = await self._receive()
         if message["type"] == "http.request":
             self.bytes_in += len(message.get("body", b""))
+        elif message["type"] == "websocket.receive":
+            self.bytes_in += _frame_bytes(message)
         return message
 
     async def send(self, message: "Message") -> None:
@@ -131,6 +133,8 @@ class _Exchange:
         if kind not in _STARTS:
             if kind in _BODIES:
                 self.bytes_out += len(message.get("body", b""))
+            elif kind == "websocket.send":
+                self.bytes_out += _frame_bytes(message)
             elif kind == "websocket.close" and self.status == 0:
                 self.status = 403
             await self._send(message)
@@ -165,6 +169,11 @@ class _Exchange:
             ended.bytes_out,
             scope["gateway.request_id"],
         )
+
+
+def _frame_bytes(message: "Message") -> int:
+    # A text's characters stand for its bytes: exact for base64 and most JSON, and without encoding it once more.
+    return len(message.get("bytes") or message.get("text") or b"")
 
 
 def _request_id(scope: "Scope") -> bytes:

@@ -22,9 +22,10 @@ _MAX_FRAMES = 16_384
 """The most frames of one message. A frame of a byte takes up 40 times as much memory as its content."""
 _SLICE_BYTES = 4_096
 _SLICE_S = 0.005
-# uvicorn logs each handshake with its query, which holds Google's clients' keys. The gateway has its own access log.
+# uvicorn logs each handshake with its query, which holds Google's clients' keys, and each refused one as an error. The
+# access log has a line for every handshake, and every defect.
 _logger = logging.getLogger("uvicorn.error.websocket")
-_logger.setLevel(logging.WARNING)
+_logger.setLevel(logging.CRITICAL)
 
 
 class EdgeWebSocket(WebSocketsSansIOProtocol):

@@ -140,16 +140,20 @@ async def test_an_accepted_websocket_is_one_line(caplog: pytest.LogCaptureFixtur
     async def accept(scope: Scope, receive: Receive, send: Send) -> None:
         await receive()
         await send({"type": "websocket.accept"})
+        await receive()
+        await send({"type": "websocket.send", "bytes": b"abc"})
         await send({"type": "websocket.close"})
 
     async with (
         serving(guarded(accept)) as served,
         connect(f"ws://localhost:{served.port}/ws/live", host="127.0.0.1") as socket,
     ):
+        await socket.send("hello")
         await socket.wait_closed()
 
     (line,) = _lines(caplog)
     assert line.startswith("WEBSOCKET - 101 ")
+    assert " in=5 out=3 " in line
 
 
 async def test_a_refused_head_has_its_line_too(caplog: pytest.LogCaptureFixture) -> None:

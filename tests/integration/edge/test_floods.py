@@ -40,7 +40,7 @@ def test_pipelined_requests_of_many_megabytes_take_up_little_memory_and_others_a
 ) -> None:
     url = urlsplit(gateway.url)
     address = (url.hostname or "", url.port or 0)
-    process = psutil.Process(gateway.pid)
+    process = psutil.Process(gateway.process.pid)
     _push(address, REQUESTS, 1 << 20)
     before = process.memory_info().rss
     sent: list[int] = []
