@@ -1,25 +1,30 @@
-"""The choice of stores that all tests run on."""
+"""Settings of all tests: the stores that they run on, and no deadline for property tests."""
 
+import hypothesis
 import pytest
 
 from tests.stores import chosen
 
+# A deadline per example would let the speed of the machine decide the result.
+hypothesis.settings.register_profile("no-deadline", deadline=None)
+hypothesis.settings.load_profile("no-deadline")
+
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Let the command line choose."""
+    """Add the option `--stores`."""
     parser.addoption(
         "--stores",
         choices=("files", "servers"),
         default="files",
-        help="what gateways remember in: SQLite and memory, or PostgreSQL and Valkey",
+        help="stores of the gateways: SQLite and memory, or PostgreSQL and Valkey",
     )
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Take the choice."""
+    """Apply the option `--stores`."""
     chosen.is_servers = config.getoption("--stores") == "servers"
 
 
 def pytest_unconfigure() -> None:
-    """Stop the servers that were started."""
+    """Stop the servers that the tests started."""
     chosen.close()

@@ -1,11 +1,10 @@
-"""Running a task: the question is asked, the answer read, and a long answer that was cut is gone on with.
+"""Running a task: ask the question, read the answer, and continue a long answer that was cut.
 
-    media + instruction ──> ask ──> read ──────────────────────────────────> result
-                             ^        └──(cut, and something was new)──┐
-                             └── media + instruction, what was said, go on
+    media + instruction ──> ask ──> read ───────────────────────────────> result
+                             ^        └──(cut, and some items were new)──┐
+                             └── media + instruction, last items, continue
 
-The one module of the tasks that is not pure: it awaits the model through a function that it is given. It knows finish
-reasons, and nothing of forms, files and how an answer is told.
+This module awaits the model through a function passed to it. It knows finish reasons, but no forms, files or surfaces.
 """
 
 import asyncio
@@ -17,13 +16,13 @@ from app.errors import BadModelAnswerError, BlockedByModelError, GatewayError, U
 from app.gemini.answer import Answer, Usage
 from app.gemini.request import Options, Part, TextPart, Turn
 from app.tasks.lenient_json import UnreadableAnswerError
-from app.tasks.task import Gathering, Question, TaskWarning
+from app.tasks.task import Accumulator, Question, TaskWarning
 
 Ask = Callable[[Sequence[Turn], Options], Awaitable[Answer]]
-"""Asks the model with these turns and options. Raises what Gemini's refusal means."""
+"""Asks the model with these turns and options. Raises the error for Gemini's refusal."""
 
 CUT = frozenset({"max_tokens", "continuation"})
-"""Finish reasons of an answer that would go on."""
+"""Finish reasons of an answer that a limit cut."""
 BLOCKED = frozenset(
     {
         "blocked",
@@ -39,16 +38,16 @@ BLOCKED = frozenset(
 )
 """Finish reasons of an answer that Gemini withholds."""
 NOTHING = "{}"
-GOING_ON_BYTES = 65_536
-"""What going on adds to a request, at a generous estimate, so that its length is known beforehand."""
+# A generous estimate of the bytes that a continuation adds to a request, so that its length is known beforehand.
+CONTINUATION_BYTES = 65_536
 
 
 class Ending(Protocol):
-    """A result that knows whether the JSON it was read from came to its end."""
+    """A result that knows whether its JSON was complete."""
 
     @property
     def is_whole(self) -> bool:
-        """Whether nothing was cut."""
+        """Whether the JSON was complete."""
 
 
 R = TypeVar("R", bound=Ending)
@@ -56,7 +55,7 @@ R = TypeVar("R", bound=Ending)
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """How a task went: Gemini's last finish reason, whether nothing is missing, the usage of each call."""
+    """The course of a task: Gemini's last finish reason, completeness, and the usage of each call."""
 
     finish_reason: str
     is_complete: bool
@@ -67,14 +66,14 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class Outcome(Generic[R]):
-    """A result, and how the task went."""
+    """A result, and the course of its task."""
 
     result: R
     run: Run
 
 
 def options_of(question: Question) -> Options:
-    """Give a question's options, as the request's assembly takes them."""
+    """Return the options of a question."""
     return Options(
         response_schema=question.schema, thinking_level=question.thinking_level, temperature=question.temperature
     )
@@ -83,9 +82,9 @@ def options_of(question: Question) -> Options:
 async def run_once(
     ask: Ask, media: Sequence[Part], question: Question, read: Callable[[str], Awaitable[R]]
 ) -> Outcome[R]:
-    """Ask once, and read the answer; what is whole of one that was cut is kept.
+    """Ask once and return the reading of the answer; of a cut answer, the whole items are kept.
 
-    Raises BlockedByModelError, BadModelAnswerError, and what asking raises.
+    Raises BlockedByModelError, BadModelAnswerError, and the errors of `ask`.
     """
     answer = await ask([_first_turn(media, question)], options_of(question))
     if answer.finish_reason in BLOCKED:
@@ -101,48 +100,54 @@ async def run_once(
 
 
 async def run_long(
-    ask: Ask, media: Sequence[Part], question: Question, gathering: Gathering, *, max_continuations: int
+    ask: Ask, media: Sequence[Part], question: Question, accumulator: Accumulator, *, max_continuations: int
 ) -> Run:
-    """Ask, and go on as long as the answer is cut and brings anything new, at most `max_continuations` times.
+    """Ask, and continue while the answer is cut and has new items, at most `max_continuations` times.
 
-    What comes is in `gathering` afterwards. Raises as `run_once`, but once something was gathered, a later call that
-    fails ends the task with what is there, incomplete and with a warning.
+    The items are in `accumulator` afterwards. Raises as `run_once`; but if a continuation fails, the task ends with the
+    items so far, incomplete and with a warning.
     """
     first = _first_turn(media, question)
     answer = await ask([first], options_of(question))
     usages = [answer.usage]
     for _ in range(max_continuations):
-        is_cut, has_new = await _take(gathering, answer)
+        is_cut, has_new = await _take(accumulator, answer)
         if not is_cut or not has_new:
             break
-        following = replace(gathering.go_on(), temperature=question.temperature)
-        turns = [first, Turn("model", [TextPart(gathering.said())]), Turn("user", [TextPart(following.instruction)])]
+        following = replace(accumulator.continuation(), temperature=question.temperature)
+        turns = [
+            first,
+            Turn("model", [TextPart(accumulator.last_items())]),
+            Turn("user", [TextPart(following.instruction)]),
+        ]
         try:
             answer = await ask(turns, options_of(following))
         except GatewayError as error:
-            warning = TaskWarning("continuation-failed", None, f"The answer was cut; going on failed: {error.detail}")
+            warning = TaskWarning(
+                "continuation-failed", None, f"The answer was cut, and its continuation failed: {error.detail}"
+            )
             return Run(answer.finish_reason, False, answer.model, tuple(usages), (warning,))
         usages.append(answer.usage)
     else:
-        is_cut, _ = await _take(gathering, answer)
+        is_cut, _ = await _take(accumulator, answer)
     return Run(answer.finish_reason, answer.finish_reason == "stop" and not is_cut, answer.model, tuple(usages))
 
 
-async def _take(gathering: Gathering, answer: Answer) -> tuple[bool, bool]:
-    """Take one answer in; gives whether it was cut, and whether it brought anything new."""
+async def _take(accumulator: Accumulator, answer: Answer) -> tuple[bool, bool]:
+    """Add one answer; return whether it was cut, and whether any item was new."""
     is_cut = answer.finish_reason in CUT
-    is_going_on = bool(gathering.said())
-    if answer.finish_reason in BLOCKED and not is_going_on and not answer.text:
+    is_continuation = bool(accumulator.last_items())
+    if answer.finish_reason in BLOCKED and not is_continuation and not answer.text:
         _refuse_blocked(answer)
     try:
-        taken = await asyncio.to_thread(gathering.take, answer.text)
+        taken = await asyncio.to_thread(accumulator.take, answer.text)
     except UnreadableAnswerError as error:
-        if is_cut or is_going_on:
+        if is_cut or is_continuation:
             return True, False
         if answer.finish_reason in BLOCKED:
             _refuse_blocked(answer)
         _refuse_unreadable(answer, error)
-    if answer.finish_reason in BLOCKED and not taken.has_new and not is_going_on:
+    if answer.finish_reason in BLOCKED and not taken.has_new and not is_continuation:
         _refuse_blocked(answer)
     return is_cut or not taken.is_whole, taken.has_new
 

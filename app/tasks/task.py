@@ -1,6 +1,6 @@
-"""What every task is made of: a question, and for long tasks a gathering of several answers.
+"""The parts of every task: a question, and for long tasks an accumulator of several answers.
 
-It knows neither HTTP nor Gemini's envelope: a question goes out as text and schema, an answer comes back as text.
+This module knows neither HTTP nor Gemini's envelope: a question is text and a schema, an answer is text.
 """
 
 from collections.abc import Mapping
@@ -10,9 +10,9 @@ from typing import Protocol
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What is asked about the media: an instruction, and the JSON Schema of the answer.
+    """A question about media: an instruction, and the JSON Schema of the answer.
 
-    `thinking_level` is minimal, low, medium or high; None leaves it to the model, as with `temperature`.
+    `thinking_level` is minimal, low, medium or high. None leaves the level, or the `temperature`, to the model.
     """
 
     instruction: str
@@ -23,7 +23,7 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class TaskWarning:
-    """Something that did not spoil the answer, but that whoever uses it should know."""
+    """A defect of an answer that is still usable, told to the client."""
 
     code: str
     field: str | None
@@ -31,21 +31,21 @@ class TaskWarning:
 
 
 @dataclass(frozen=True, slots=True)
-class Taken:
-    """What became of one answer: whether nothing of it, or of what was wanted, is missing; whether it brought news."""
+class Progress:
+    """The effect of one answer: whether all requested items are complete, and whether any item is new."""
 
     is_whole: bool
     has_new: bool
 
 
-class Gathering(Protocol):
-    """A long task's state while its answer comes in several pieces."""
+class Accumulator(Protocol):
+    """The state of a long task whose answer arrives in several pieces."""
 
-    def take(self, text: str) -> Taken:
-        """Add what is whole and new. Raises UnreadableAnswerError."""
+    def take(self, text: str) -> Progress:
+        """Add the whole and new items of an answer. Raises UnreadableAnswerError."""
 
-    def said(self) -> str:
-        """Give the last items kept as JSON, to be shown to the model as its own turn; "" when nothing was kept."""
+    def last_items(self) -> str:
+        """Return the last items as JSON, shown to the model as its own turn; "" without items."""
 
-    def go_on(self) -> Question:
-        """Say what to ask when the answer was cut: what follows the last item, and nothing before."""
+    def continuation(self) -> Question:
+        """Return the question for the items after the last item, asked if the answer was cut."""

@@ -30,7 +30,7 @@ from app.tasks.answers import TaskAnswer
 from app.tasks.forms import PassageForm
 from app.tasks.media_facts import TaskMedia
 from app.tasks.running import Ending, Outcome, Run, run_long, run_once
-from app.tasks.task import Gathering, Question, TaskWarning
+from app.tasks.task import Accumulator, Question, TaskWarning
 from app.tasks.task_form import TaskFormReader, TaskSpec
 
 F = TypeVar("F", bound=BaseModel)
@@ -102,14 +102,14 @@ class TaskCall(Generic[F]):
         """Ask once and read the answer. Raises what Gemini's refusal and reading raise."""
         return await run_once(self._ask, self.parts(), question, read)
 
-    async def long(self, question: Question, gathering: Gathering, listener: Listener | None = None) -> Run:
+    async def long(self, question: Question, accumulator: Accumulator, listener: Listener | None = None) -> Run:
         """Ask, and go on while the answer is cut; a listener hears the answers as they come. Raises as `once`."""
         limit = self.services.settings.max_continuations
 
         async def ask_aloud(turns: Sequence[Turn], options: Options) -> Answer:
             return await self._ask(turns, options) if listener is None else await self._stream(turns, options, listener)
 
-        return await run_long(ask_aloud, self.parts(), question, gathering, max_continuations=limit)
+        return await run_long(ask_aloud, self.parts(), question, accumulator, max_continuations=limit)
 
     async def _ask(self, turns: Sequence[Turn], options: Options) -> Answer:
         reader = await self.asking.answer(lambda: GenerateRequest(turns, options.json()))

@@ -27,7 +27,7 @@ from app.media.intake import Intake, Policy, bytes_needed
 from app.media.multipart import FormReader
 from app.media.types import Kind, kind_of
 from app.tasks.forms import PassageForm, TaskOptions
-from app.tasks.running import GOING_ON_BYTES, options_of
+from app.tasks.running import CONTINUATION_BYTES, options_of
 from app.tasks.task import Question
 
 Medium = Incoming | Stored
@@ -205,4 +205,4 @@ class TaskFormReader(Generic[F]):
             if isinstance(medium, Stored)
         )
         own = len(options_of(question).json()) + instruction + referenced + len(self._intake.files)
-        return ENVELOPE_BYTES + own + FACTS_BYTES + GOING_ON_BYTES
+        return ENVELOPE_BYTES + own + FACTS_BYTES + CONTINUATION_BYTES

@@ -1,22 +1,19 @@
-"""Times as they are told to a model, and as it tells them: `MM:SS.s`, from an hour on `H:MM:SS.s`.
-
-Read is whatever a model writes in their place; what a time is the time of, it does not know.
-"""
+"""Times in prompts and answers: written as `MM:SS.s`, from one hour on as `H:MM:SS.s`; read in any notation."""
 
 import re
 
+# Ten days. No recording or video is longer, so a larger number is not a time.
 MAX_TIME_S = 864_000.0
-"""Ten days: nothing that a model listens to or looks at is longer, so a larger number is no time."""
 
 _SECONDS = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,9})?)[ ]?s?")
 _CLOCK = re.compile(r"(?:([0-9]{1,6}):(?=[0-5]?[0-9]:))?([0-9]{1,6}):([0-5]?[0-9](?:[.,][0-9]{1,9})?)")
 
 
 def read_time(value: object) -> float | None:
-    """Read a time in seconds, at least 0 and at most `MAX_TIME_S`, rounded to milliseconds.
+    """Return a time in seconds, from 0 to `MAX_TIME_S`, rounded to milliseconds; None for anything else.
 
-    Taken are numbers of seconds, also as text ("75.5", "75s"), and clocks: "MM:SS", "H:MM:SS", both with a fraction
-    behind a point or comma. Minutes without hours may pass 59, as in "75:30". Anything else is None.
+    Accepts numbers of seconds, also as text ("75.5", "75s"), and clock times "MM:SS" and "H:MM:SS", with an optional
+    fraction after a point or comma. Minutes without hours may exceed 59, as in "75:30".
     """
     if isinstance(value, str):
         value = _seconds_in(value.strip())
@@ -37,7 +34,7 @@ def _seconds_in(text: str) -> float | None:
 
 
 def clock(seconds: float) -> str:
-    """Write a time of at least 0 seconds as `MM:SS.s`, from an hour on as `H:MM:SS.s`, rounded to tenths."""
+    """Return a time of at least 0 seconds as `MM:SS.s`, from one hour on as `H:MM:SS.s`, rounded to tenths."""
     tenths = round(seconds * 10)
     minutes, tenths = divmod(tenths, 600)
     hours, minutes = divmod(minutes, 60)

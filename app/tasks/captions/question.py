@@ -1,4 +1,4 @@
-"""Captioning: what a picture shows, in a caption, an alternative text and tags."""
+"""Captions: the prompt for a picture's caption, alternative text and tags, and the reading of the answer."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ _SCHEMA: Mapping[str, object] = {
 
 @dataclass(frozen=True, slots=True)
 class Caption:
-    """What a picture shows; None and empty where the answer does not say it."""
+    """A picture's caption, alternative text and tags; None or empty if the answer lacks them."""
 
     caption: str | None
     alt_text: str | None
@@ -30,16 +30,16 @@ class Caption:
 
 
 def question(prompt: str | None, language: str | None) -> Question:
-    """Ask what the picture shows; `prompt` is what else to mind."""
+    """Return the question for a picture; `prompt` holds the client's additional instructions."""
     instruction = paragraphs(
         (
             "Describe this picture.",
-            "caption tells in one to three sentences what is to be seen: who or what, doing what, and where. Say only "
-            "what the picture shows, and guess neither names nor reasons.",
+            "caption describes the picture in one to three sentences: the subjects, their actions and the place. "
+            "Describe only visible content, and guess neither names nor reasons.",
             "alt_text is one sentence of at most 150 characters for people who cannot see the picture. It begins with "
-            'what matters most, and not with words such as "picture of"; if the picture is mostly text, it is that '
-            "text.",
-            "tags are 5 to 15 short search terms in lower case, the most important one first, none twice.",
+            'the most important content, and not with words such as "picture of". If the picture is mostly text, '
+            "alt_text is that text.",
+            "tags are 5 to 15 short search terms in lower case, the most important term first, without repeats.",
             None if language is None else f"Write caption, alt_text and tags in this language: {language}.",
             wish(prompt),
         )
@@ -48,7 +48,10 @@ def question(prompt: str | None, language: str | None) -> Question:
 
 
 def read(text: str) -> Caption:
-    """Read a caption. Raises UnreadableAnswerError when there is JSON, but neither caption nor alternative text."""
+    """Return the caption in an answer.
+
+    Raises UnreadableAnswerError if the answer is JSON with neither a caption nor an alternative text.
+    """
     answer = read_json(text)
     value = answer.value
     if isinstance(value, list) and len(value) == 1:
@@ -56,11 +59,11 @@ def read(text: str) -> Caption:
     if not value and not isinstance(value, list):
         return Caption(None, None, (), answer.is_whole)
     if not isinstance(value, dict):
-        raise UnreadableAnswerError("it holds no caption")
+        raise UnreadableAnswerError("it contains no caption")
     caption = one_line(value.get("caption"), MAX_TEXT_CHARS)
     alt_text = one_line(value.get("alt_text"), MAX_TEXT_CHARS)
     if caption is None and alt_text is None and answer.is_whole:
-        raise UnreadableAnswerError("it holds neither a caption nor an alternative text")
+        raise UnreadableAnswerError("it contains neither a caption nor an alternative text")
     return Caption(caption, alt_text, _tags(value.get("tags")), answer.is_whole)
 
 
@@ -68,8 +71,8 @@ def _tags(value: object) -> tuple[str, ...]:
     if isinstance(value, str):
         value = value.split(",", MAX_TAGS * 2)
     tags: dict[str, str] = {}
-    for one in value if isinstance(value, list) else ():
-        tag = one_line(one, MAX_TAG_CHARS)
+    for item in value if isinstance(value, list) else ():
+        tag = one_line(item, MAX_TAG_CHARS)
         if tag is not None and len(tags) < MAX_TAGS:
             tags.setdefault(tag.casefold(), tag)
     return tuple(tags.values())

@@ -1,6 +1,6 @@
-"""Comparison: how several pictures differ, and where each difference shows.
+"""Comparisons: the prompt for the differences of several pictures, and the reading of the answer.
 
-The pictures are told apart by their index from 0, which the model is shown before each one.
+Pictures are identified by their index from 0, which the model sees before each picture.
 """
 
 from collections.abc import Mapping, Sequence
@@ -17,7 +17,7 @@ MAX_TEXT_CHARS = 10_000
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """One difference: the picture in which it shows, from 0, and its box there, None when it has no certain place."""
+    """A difference, the index from 0 of the picture that shows it, and its box there; None without a single place."""
 
     description: str
     image_index: int
@@ -26,7 +26,7 @@ class Difference:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """How the pictures differ."""
+    """The differences of several pictures."""
 
     summary: str | None
     differences: tuple[Difference, ...]
@@ -34,19 +34,19 @@ class Comparison:
 
 
 def question(count: int, prompt: str | None, language: str | None) -> Question:
-    """Ask how `count` pictures differ; `prompt` is what else to mind."""
+    """Return the question for `count` pictures; `prompt` holds the client's additional instructions."""
     instruction = paragraphs(
         (
-            f"Compare these {count} pictures. Before each one stands its number, from 0 to {count - 1}.",
-            "summary says in one to three sentences what the pictures have in common and how they differ.",
-            "differences lists each difference that can be seen, the most important one first, at most 50. Leave out "
-            "noise, compression, and small shifts of the whole picture. If nothing differs, the list is empty.",
-            "description says in one sentence what differs, and between which pictures.",
-            "image_index is the number of the picture in which the difference is seen best. If something is missing "
-            "from one picture, it is the number of a picture in which it is there.",
-            "box_2d is where it is in that picture: [ymin, xmin, ymax, xmax], whole numbers from 0 to 1000, y before "
-            "x, measured from the picture's own top left corner, where 1000 is its whole height for y and its whole "
-            "width for x. Leave box_2d out of a difference that is not in one place.",
+            f"Compare these {count} pictures. Each picture is preceded by its number, from 0 to {count - 1}.",
+            "summary describes in one to three sentences the common content of the pictures and their differences.",
+            "differences lists each visible difference, the most important first, at most 50. Ignore noise, "
+            "compression, and small shifts of the whole picture. If the pictures do not differ, the list is empty.",
+            "description describes the difference in one sentence, and names the pictures that differ.",
+            "image_index is the number of the picture that shows the difference best. If an object is missing from one "
+            "picture, image_index is the number of a picture that contains the object.",
+            "box_2d is the place of the difference in that picture: [ymin, xmin, ymax, xmax], whole numbers from 0 to "
+            "1000, y before x, measured from the picture's own top left corner, where 1000 is its whole height for y "
+            "and its whole width for x. If a difference has no single place, omit box_2d.",
             None if language is None else f"Write summary and descriptions in this language: {language}.",
             wish(prompt),
         )
@@ -80,9 +80,10 @@ def _schema(count: int) -> dict[str, object]:
 
 
 def read(text: str, sizes: Sequence[tuple[int, int] | None]) -> Comparison:
-    """Read the differences, at most 1000, of pictures of these widths and heights in pixels; None where unknown.
+    """Return the differences in an answer, at most 1000.
 
-    Raises UnreadableAnswerError when there is JSON, but neither a summary nor a list of differences.
+    `sizes` holds the width and height of each picture in pixels, None if unknown. Raises UnreadableAnswerError if the
+    answer is JSON with neither a summary nor a list of differences.
     """
     answer = read_json(text)
     value = answer.value
@@ -90,15 +91,16 @@ def read(text: str, sizes: Sequence[tuple[int, int] | None]) -> Comparison:
     items = [item for item in items_of(value, "differences") if "description" in item]
     is_empty = not value or (isinstance(value, dict) and value.get("differences") == [])
     if summary is None and not items and not is_empty and answer.is_whole:
-        raise UnreadableAnswerError("it holds neither a summary nor differences")
+        raise UnreadableAnswerError("it contains neither a summary nor differences")
     first = _first_index(items, len(sizes))
-    differences = [one for item in items if (one := _difference(item, first, sizes)) is not None]
+    differences = [found for item in items if (found := _difference(item, first, sizes)) is not None]
     is_whole = answer.is_whole and len(differences) <= MAX_DIFFERENCES
     return Comparison(summary, tuple(differences[:MAX_DIFFERENCES]), is_whole)
 
 
 def _first_index(items: Sequence[Mapping[str, object]], count: int) -> int:
-    """Tell from where the model counts: from 1, when it names the picture after the last one, and never the first."""
+    """Return the index that the model gives the first picture, 0 or 1."""
+    # Some models count from 1 although the prompt counts from 0. An index behind the last picture shows it.
     indices = {_index(item) for item in items}
     return 1 if count in indices and 0 not in indices else 0
 
@@ -109,7 +111,7 @@ def _index(item: Mapping[str, object]) -> int | None:
 
 
 def _difference(item: Mapping[str, object], first: int, sizes: Sequence[tuple[int, int] | None]) -> Difference | None:
-    """Read one difference; None when it says nothing, or is in no picture that there is."""
+    """Return a difference; None if the item has no description or names no existing picture."""
     description = one_line(item.get("description"), MAX_TEXT_CHARS)
     index = _index(item)
     if description is None or index is None or not 0 <= index - first < len(sizes):

@@ -43,9 +43,9 @@ async def describe_video(request: Request) -> Response:
     async with open_task(request, VIDEO) as task:
         await task.prepare_passage()
         duration = task.media.facts().duration
-        gathering = scenes.Scenes(duration=duration, start=task.form.start, end=task.form.end)
-        run = await task.long(task.question, gathering)
-        found = await asyncio.to_thread(gathering.result)
+        accumulator = scenes.Scenes(duration=duration, start=task.form.start, end=task.form.end)
+        run = await task.long(task.question, accumulator)
+        found = await asyncio.to_thread(accumulator.result)
         return json_answer(
             VideoDescription(
                 **task.common(run, found.warnings),

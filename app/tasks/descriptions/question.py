@@ -1,9 +1,8 @@
-"""A video scene by scene: what is asked, and the scenes gathered from as many answers as it takes.
+"""Descriptions: the prompt for a video's scenes, and the scenes collected from one or several answers.
 
-    answer ──> items ──> times read, repeats dropped ──┐
-    scenes within limits, one behind the other <── whose clock? <──┘
+    answer ──> items ──> times read, repeats dropped ──> the file's or the passage's clock? ──> scenes in order
 
-A scene's words are kept, its times are mended. It knows no video: Gemini looks at the passage, this sees times only.
+The text of a scene is kept, its times are corrected. This module sees no video, only the times that the model gives.
 """
 
 import math
@@ -11,19 +10,19 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from app.tasks.lenient_json import as_json, listed, read_json
-from app.tasks.task import Question, Taken, TaskWarning
+from app.tasks.task import Progress, Question, TaskWarning
 from app.tasks.times import clock, read_time
-from app.tasks.wording import one_line
+from app.tasks.wording import one_line, paragraphs, wish
 
 MAX_SCENES = 10_000
 MAX_TEXT_CHARS = 1_000_000
 
-_SAID_SCENES = 10
-# With at most four bytes a character this bounds what is shown to 16 KB.
-_SAID_CHARS = 350
-# A model looks at about one frame a second, and is no more exact than that.
+_SHOWN_SCENES = 10
+# With at most four bytes a character, the shown scenes stay below 16 KB.
+_SHOWN_CHARS = 350
+# Gemini samples about one frame a second, so its times are no more exact than that.
 _INEXACT_S = 1.0
-# Times are told in tenths; two that differ by less are the same.
+# Times are given in tenths of a second; times that differ by less are the same.
 _SAME_TIME_S = 0.2
 
 _TIME = {"type": "string", "description": "MM:SS.s"}
@@ -41,7 +40,7 @@ _SCHEMA = {
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """What is seen and heard between two times, in seconds from the start of the file; start <= end."""
+    """The visible and audible content between two times, in seconds from the start of the file; start <= end."""
 
     start: float
     end: float
@@ -50,39 +49,39 @@ class Scene:
 
 @dataclass(frozen=True, slots=True)
 class Description:
-    """A video's scenes in order; none begins before the one before it ends, none leaves the passage or the file."""
+    """A video's scenes in order, without overlaps, within the passage and the file."""
 
     scenes: tuple[Scene, ...]
     warnings: tuple[TaskWarning, ...]
 
 
 def question(*, start: float | None, end: float | None, prompt: str | None, language: str | None) -> Question:
-    """Ask for the scenes of a video, or of the passage between two times (seconds from the start of the file)."""
+    """Return the question for a video, or for its passage between two times in seconds from the start of the file."""
     parts = [
-        "Describe this video scene by scene, from its beginning to its end.",
+        "Describe this video scene by scene, from beginning to end.",
         _passage(start, end),
-        "A new scene begins where the place, the subject or the action changes; shots that belong together are one "
-        "scene. Scenes follow one another in order of time, without gaps and without overlaps.",
-        "description says in one to three sentences what is to be seen and, where it matters, heard. Describe only "
-        "what is there; do not guess.",
-        "start and end are written MM:SS.s (from an hour on H:MM:SS.s), with tenths of seconds, and always count from "
-        "the start of the whole video, even if only a passage of it is shown.",
-        f"Write the descriptions in this language: {language}." if language else "",
-        f"Mind also: {prompt}" if prompt else "",
+        "A new scene begins when the place, the subject or the action changes; shots that belong together are one "
+        "scene. Scenes are in chronological order, without gaps and without overlaps.",
+        "description describes in one to three sentences the visible content and any sound that matters. Describe only "
+        "actual content; do not guess.",
+        "start and end are written as MM:SS.s (from one hour on as H:MM:SS.s), with tenths of a second, and always "
+        "count from the start of the whole video, even if only a passage of it is shown.",
+        f"Write the descriptions in this language: {language}." if language else None,
+        wish(prompt),
     ]
-    return Question("\n".join(part for part in parts if part), _SCHEMA)
+    return Question(paragraphs(parts), _SCHEMA)
 
 
-def _passage(start: float | None, end: float | None) -> str:
+def _passage(start: float | None, end: float | None) -> str | None:
     if start is None and end is None:
-        return ""
+        return None
     until = clock(end) if end is not None else "the end"
-    return f"Only from {clock(start or 0)} to {until} of the whole video; leave out what comes before and after."
+    return f"Describe only the passage from {clock(start or 0)} to {until} of the whole video, and omit the rest."
 
 
 @dataclass(frozen=True, slots=True)
-class _Told:
-    """A scene on the model's clock. An end that it did not tell is None; a start that it did not tell is a guess."""
+class _RawScene:
+    """A scene on the model's clock. A missing end is None; a missing start is a guess."""
 
     start: float
     end: float | None
@@ -95,118 +94,117 @@ class _Told:
 
 
 class Scenes:
-    """Gathers scenes out of one or several answers.
+    """Collects scenes from one or several answers."""
 
-    Until the end they keep the model's own times: Gemini is given the passage alone, and a model may count from the
-    passage's start although it is asked not to. Only all its times together show that, and it goes on by the same
-    clock as before.
-    """
+    # Scenes keep the model's own times until the end. Gemini sees the passage alone, and a model may count from the
+    # passage's start although the prompt forbids it. Only all times together show that, and a continuation keeps the
+    # clock of the first answer.
 
     def __init__(self, *, duration: float | None, start: float | None, end: float | None) -> None:
-        """Take the file's duration and the limits of the passage, all in seconds from the start of the file."""
+        """Create an empty collection. All values are seconds from the start of the file, None if unknown or unset."""
         self._first = start or 0.0
         self._last = min(math.inf if duration is None else duration, math.inf if end is None else end)
-        self._told: list[_Told] = []
-        self._latest: _Told | None = None
-        self._known: set[_Told] = set()
+        self._scenes: list[_RawScene] = []
+        self._latest: _RawScene | None = None
+        self._known: set[_RawScene] = set()
         self._too_many = 0
 
-    def take(self, text: str) -> Taken:
-        """Add the scenes that are new. Raises UnreadableAnswerError when there are none, not even an empty list."""
+    def take(self, text: str) -> Progress:
+        """Add the new scenes of an answer. Raises UnreadableAnswerError if the answer has no list of scenes."""
         read = read_json(text)
-        had = len(self._told)
+        had = len(self._scenes)
         until = self._until() if had else None
         for item in listed(read, "scenes", lambda item: "description" in item):
-            told = self._read(item)
-            if told is not None and until is not None:
-                told = _behind(told, until)
-            if told is not None and told not in self._known:
-                self._keep(told)
-        return Taken(read.is_whole, has_new=len(self._told) > had)
+            raw = self._read(item)
+            if raw is not None and until is not None:
+                raw = _after(raw, until)
+            if raw is not None and raw not in self._known:
+                self._keep(raw)
+        return Progress(read.is_whole, has_new=len(self._scenes) > had)
 
-    def said(self) -> str:
-        """Give the last scenes as JSON of the question's schema, at most 10 and 16 KB; "" when none was kept."""
-        if not self._told:
+    def last_items(self) -> str:
+        """Return the last scenes as JSON of the question's schema, at most 10 and 16 KB; "" without scenes."""
+        if not self._scenes:
             return ""
         items = [
-            {"start": clock(one.start), "end": clock(one.until), "description": one.description[:_SAID_CHARS]}
-            for one in self._told[-_SAID_SCENES:]
+            {"start": clock(scene.start), "end": clock(scene.until), "description": scene.description[:_SHOWN_CHARS]}
+            for scene in self._scenes[-_SHOWN_SCENES:]
         ]
         return as_json({"scenes": items})
 
-    def go_on(self) -> Question:
-        """Ask for what follows the last scene that was kept."""
+    def continuation(self) -> Question:
+        """Return the question for the scenes after the last kept scene."""
         return Question(
-            f"Your answer was cut off; its last scenes are above. Go on behind {clock(self._until())} with the scenes "
-            "that follow, by the same rules and in the same form. Do not repeat any scene; if none follows, give no "
-            "scenes.",
+            f"Your answer was cut off; its last scenes are above. Continue from {clock(self._until())} with the "
+            "following scenes, by the same rules and in the same format. Do not repeat any scene. If no scene follows, "
+            "return an empty list.",
             _SCHEMA,
         )
 
     def result(self) -> Description:
-        """Give what was gathered, on the file's clock and within the limits."""
+        """Return the collected scenes on the file's clock and within the limits."""
         shift = self._shift()
-        told = sorted(
+        ordered = sorted(
             (
-                replace(one, start=one.start + shift, end=None if one.end is None else one.end + shift)
-                for one in self._told
+                replace(raw, start=raw.start + shift, end=None if raw.end is None else raw.end + shift)
+                for raw in self._scenes
             ),
-            key=lambda one: one.start,
+            key=lambda raw: raw.start,
         )
         scenes: list[Scene] = []
         outside = 0
-        for one, end in zip(told, self._ends(told), strict=True):
-            if one.has_start and (one.start >= self._last or (one.start < self._first and end <= self._first)):
+        for raw, end in zip(ordered, self._ends(ordered), strict=True):
+            if raw.has_start and (raw.start >= self._last or (raw.start < self._first and end <= self._first)):
                 outside += 1
             else:
-                _append(scenes, Scene(self._within(one.start), self._within(end), one.description))
+                _append(scenes, Scene(self._within(raw.start), self._within(end), raw.description))
         return Description(tuple(scenes), tuple(self._warnings(shift, outside)))
 
-    def _read(self, item: dict[str, object]) -> _Told | None:
+    def _read(self, item: dict[str, object]) -> _RawScene | None:
         description = one_line(item.get("description"), MAX_TEXT_CHARS)
         if description is None:
             return None
         start, end = read_time(item.get("start")), read_time(item.get("end"))
         has_start = start is not None
         if start is None:
-            start = self._told[-1].until if self._told else 0.0
-        return _Told(start, end if end is not None and end >= start else None, description, has_start)
+            start = self._scenes[-1].until if self._scenes else 0.0
+        return _RawScene(start, end if end is not None and end >= start else None, description, has_start)
 
-    def _keep(self, told: _Told) -> None:
-        if len(self._told) == MAX_SCENES:
+    def _keep(self, raw: _RawScene) -> None:
+        if len(self._scenes) == MAX_SCENES:
             self._too_many += 1
             return
-        self._told.append(told)
-        self._known.add(told)
-        if self._latest is None or told.start >= self._latest.start:
-            self._latest = told
+        self._scenes.append(raw)
+        self._known.add(raw)
+        if self._latest is None or raw.start >= self._latest.start:
+            self._latest = raw
 
     def _until(self) -> float:
-        # Ends may be wrong, but only the latest scene's is not held against the start of another.
+        # An end may be wrong. Every end but the latest scene's is corrected by the start of the next scene.
         return 0.0 if self._latest is None else min(self._latest.until, self._last)
 
     def _shift(self) -> float:
-        """Give what is to be added to the model's times: the passage's start, if the model counted from there.
-
-        It did if its times fit into the passage's length (where that is not known: if all lie before the passage),
-        and begin nearer to 0 than to the passage's start: scenes that count from the file's start do not, save for
-        some inexactness.
-        """
-        starts = [one.start for one in self._told if one.has_start]
+        """Return the seconds to add to the model's times: the passage's start if the model counted from it, else 0."""
+        # The model counted from the passage's start if its times fit into the passage's length (or, without a known
+        # end, if all times lie before the passage) and begin nearer to 0 than to the passage's start.
+        starts = [raw.start for raw in self._scenes if raw.has_start]
         length = self._first if math.isinf(self._last) else self._last - self._first
-        is_fitting = max((one.until for one in self._told), default=0.0) <= length + _INEXACT_S
+        is_fitting = max((raw.until for raw in self._scenes), default=0.0) <= length + _INEXACT_S
         return self._first if starts and is_fitting and min(starts) < self._first / 2 else 0.0
 
-    def _ends(self, told: list[_Told]) -> list[float]:
-        """Give the ends of scenes in order; a missing one is the next start, for the last the limit if it is known."""
+    def _ends(self, ordered: list[_RawScene]) -> list[float]:
+        """Return the ends of the scenes in order.
+
+        A missing end becomes the next scene's start, and for the last scene the limit if it is known.
+        """
         ends: list[float] = []
         following = self._last
         next_start = self._last
-        for one in reversed(told):
-            if one.start < next_start:
-                following, next_start = next_start, one.start
-            untold = one.start if math.isinf(following) else max(one.start, following)
-            ends.append(untold if one.end is None else one.end)
+        for raw in reversed(ordered):
+            if raw.start < next_start:
+                following, next_start = next_start, raw.start
+            fallback = raw.start if math.isinf(following) else max(raw.start, following)
+            ends.append(fallback if raw.end is None else raw.end)
         return ends[::-1]
 
     def _within(self, seconds: float) -> float:
@@ -216,34 +214,32 @@ class Scenes:
         if shift:
             detail = f"The model counted from the start of the passage; {clock(shift)} was added to its times."
             yield TaskWarning("times-shifted", None, detail)
-        mended = sum(not one.has_start or one.end is None for one in self._told)
-        if mended:
-            detail = f"Times of scenes that came without a usable start or end are estimated: {mended}."
+        estimated = sum(not raw.has_start or raw.end is None for raw in self._scenes)
+        if estimated:
+            detail = f"Scenes with an estimated start or end: {estimated}."
             yield TaskWarning("times-estimated", None, detail)
         if outside:
             until = "the end" if math.isinf(self._last) else clock(self._last)
-            detail = f"Scenes outside of {clock(self._first)} to {until} were left out: {outside}."
+            detail = f"Scenes left out because they lie outside {clock(self._first)} to {until}: {outside}."
             yield TaskWarning("scenes-outside", None, detail)
         if self._too_many:
-            detail = f"At most {MAX_SCENES} scenes are kept; left out were: {self._too_many}."
+            detail = f"Scenes left out because at most {MAX_SCENES} are kept: {self._too_many}."
             yield TaskWarning("too-many-scenes", None, detail)
 
 
-def _behind(told: _Told, until: float) -> _Told | None:
-    """Give what is new in a scene of a later answer: None when it lies in what was told `until` then."""
-    if told.start >= until - _SAME_TIME_S:
-        return told
-    if told.until <= until + _INEXACT_S:
+def _after(raw: _RawScene, until: float) -> _RawScene | None:
+    """Return the part of a later answer's scene after `until`; None if the whole scene lies before."""
+    if raw.start >= until - _SAME_TIME_S:
+        return raw
+    if raw.until <= until + _INEXACT_S:
         return None
-    return replace(told, start=until)
+    return replace(raw, start=until)
 
 
 def _append(scenes: list[Scene], scene: Scene) -> None:
-    """Put a scene behind those before it, of which none starts later.
-
-    Where two overlap, the later start is where the first one ends: a model sees where something begins better than
-    where it ends. Of two that start together the second follows the first.
-    """
+    """Append a scene; no scene before it starts later. Overlaps are resolved."""
+    # A model sees the start of a scene better than its end. So of two scenes that overlap, the first ends at the start
+    # of the second; of two that start together, the second follows the first.
     if scenes and scene.start > scenes[-1].start:
         scenes[-1] = replace(scenes[-1], end=min(scenes[-1].end, scene.start))
     elif scenes:

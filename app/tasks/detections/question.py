@@ -1,9 +1,9 @@
-"""Detection: which objects are in a picture, and where.
+"""Detections: the prompt for the objects in a picture, and the reading of the answer.
 
     answer ── items ── box and label of each ──> Finding ... ──> Detections
-                           └─ unusable, or not wanted: dropped and counted
+                           └─ unusable or unwanted: dropped and counted
 
-Boxes come out in pixels of the picture as displayed. `read_findings` serves segmentation too, which asks for more.
+Boxes are in pixels of the picture as displayed. `read_findings` also serves segmentations.
 """
 
 import unicodedata
@@ -22,7 +22,7 @@ ANY_LABEL = "object"
 BOX_RULES = (
     "box_2d is the object's bounding box, [ymin, xmin, ymax, xmax]: whole numbers from 0 to 1000, y before x, "
     "measured from the top left corner, where 1000 is the whole height for y and the whole width for x. "
-    "It fits tightly around all that is visible of the object."
+    "The box fits tightly around the visible part of the object."
 )
 _KNOWN = frozenset({"box_2d", "box", "label", "mask"})
 
@@ -38,7 +38,7 @@ class FoundObject:
 
 @dataclass(frozen=True, slots=True)
 class Detections:
-    """The objects in the model's order; `dropped_count` says how many had no usable box, or no wanted label."""
+    """The objects in the model's order; `dropped_count` counts items without a usable box or a wanted label."""
 
     objects: tuple[FoundObject, ...]
     dropped_count: int
@@ -48,7 +48,7 @@ class Detections:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """An object, its box before rounding, and the model's own item with whatever else it says."""
+    """An object, its box before rounding, and the model's item with all its properties."""
 
     found: FoundObject
     box_2d: Box2d
@@ -66,12 +66,12 @@ class Findings:
 
 
 def question(*, labels: Sequence[str], prompt: str | None, language: str | None) -> Question:
-    """Ask for the objects with these labels, or for all that matter when there are none."""
+    """Return the question for the objects with these labels, or without labels for all prominent objects."""
     instruction = paragraphs(
         (
             "Detect objects in this picture.",
-            *what_to_find(labels, language),
-            "Answer with a JSON list that has one entry for each object.",
+            *search_rules(labels, language),
+            "Return a JSON list with one entry per object.",
             BOX_RULES,
             wish(prompt),
         )
@@ -79,30 +79,29 @@ def question(*, labels: Sequence[str], prompt: str | None, language: str | None)
     return Question(instruction, objects_schema(labels, {}))
 
 
-def what_to_find(labels: Sequence[str], language: str | None) -> tuple[str | None, ...]:
-    """Give the sentences of an instruction that say which objects are meant, and how they are named."""
+def search_rules(labels: Sequence[str], language: str | None) -> tuple[str | None, ...]:
+    """Return the sentences of an instruction that select the objects and their labels."""
     every = (
-        "Every single one has an entry of its own: never put several into one box, and never list the same one twice. "
-        "If there is none, answer with an empty list."
+        "Each object has an entry of its own: never put several objects into one box, and never list an object twice. "
+        "If there are no such objects, return an empty list."
     )
     if labels:
         names = "\n".join(f"- {one_line(label, MAX_LABEL_CHARS) or ''}" for label in labels)
         return (
-            f"Find all objects of these kinds, and nothing else:\n{names}",
+            f"Find all objects of these kinds, and no other objects:\n{names}",
             every,
-            "label is the kind, as given here.",
+            "label is the kind, exactly as written above.",
         )
     return (
-        "Find all objects that stand out, at most 50: the most prominent ones, if there are more.",
+        "Find all prominent objects; if there are more than 50, the 50 most prominent.",
         every,
-        "label says in one to four words what the object is, and tells it from the others where they are alike, as in "
-        '"red car".',
+        'label names the object in one to four words, and distinguishes it from similar objects, as in "red car".',
         None if language is None else f"Write the labels in this language: {language}.",
     )
 
 
 def objects_schema(labels: Sequence[str], more: Mapping[str, object]) -> dict[str, object]:
-    """Give the schema of a list of objects, with `more` properties between the box and the label."""
+    """Return the JSON Schema of a list of objects, with `more` properties between the box and the label."""
     label: dict[str, object] = {"type": "string"}
     if labels:
         label["enum"] = list(labels)
@@ -125,17 +124,17 @@ def objects_schema(labels: Sequence[str], more: Mapping[str, object]) -> dict[st
 
 
 def read(text: str, *, width: int, height: int, labels: Sequence[str]) -> Detections:
-    """Read the objects of an answer about a picture of this size in pixels; with labels, only these.
+    """Return the objects in an answer about a picture of this size in pixels; with labels, only objects with these.
 
-    Raises UnreadableAnswerError when it holds no list of objects, not even an empty one.
+    Raises UnreadableAnswerError if the answer contains no list of objects.
     """
     findings = read_findings(text, width=width, height=height, labels=labels)
-    found = tuple(one.found for one in findings.all)
+    found = tuple(finding.found for finding in findings.all)
     return Detections(found, findings.dropped_count, findings.is_whole, findings.warnings)
 
 
 def read_findings(text: str, *, width: int, height: int, labels: Sequence[str]) -> Findings:
-    """Read the usable objects of an answer, at most 1000. Raises UnreadableAnswerError."""
+    """Return the usable objects in an answer, at most 1000. Raises UnreadableAnswerError."""
     answer = read_json(text)
     wanted = {_letters(label): label for label in reversed(labels)}
     kept: list[Finding] = []
@@ -150,7 +149,7 @@ def read_findings(text: str, *, width: int, height: int, labels: Sequence[str]) 
             kept.append(finding)
     warnings = []
     if too_many:
-        detail = f"{too_many} objects after the first {MAX_OBJECTS} are left out."
+        detail = f"Objects left out because at most {MAX_OBJECTS} are kept: {too_many}."
         warnings.append(TaskWarning("too-many-objects", None, detail))
     return Findings(tuple(kept), dropped, answer.is_whole and not too_many, tuple(warnings))
 
@@ -167,7 +166,7 @@ def _items(answer: Lenient) -> list[dict[str, object]]:
         return []
     if isinstance(value, dict) and any(member == [] for member in value.values()):
         return []
-    raise UnreadableAnswerError("it holds no list of objects")
+    raise UnreadableAnswerError("it contains no list of objects")
 
 
 def _finding(item: Mapping[str, object], wanted: Mapping[str, str], width: int, height: int) -> Finding | None:
@@ -180,16 +179,16 @@ def _finding(item: Mapping[str, object], wanted: Mapping[str, str], width: int, 
 
 
 def _label(value: object, wanted: Mapping[str, str]) -> str | None:
-    """Give an object's label, as the client wrote it where it is a wanted one; None when it is not wanted."""
-    said = one_line(value, MAX_LABEL_CHARS)
+    """Return an object's label in the client's spelling; None if the label is not wanted."""
+    label = one_line(value, MAX_LABEL_CHARS)
     if not wanted:
-        return said or ANY_LABEL
-    if said is None:
-        # Where only one is asked for, models leave out what goes without saying.
+        return label or ANY_LABEL
+    if label is None:
+        # If the question has a single label, models may omit it.
         return next(iter(wanted.values())) if len(wanted) == 1 else None
-    return wanted.get(_letters(said))
+    return wanted.get(_letters(label))
 
 
 def _letters(label: str) -> str:
-    # An accent may be a sign of its own, as file systems and keyboards write it, or part of its letter.
+    # An accent may be a code point of its own, as some file systems and keyboards write it, or part of its letter.
     return unicodedata.normalize("NFKC", one_line(label, MAX_LABEL_CHARS) or "").casefold()

@@ -72,9 +72,9 @@ async def document_to_markdown(request: Request) -> Response:
         await task.prepare()
         count = _check_count(task)
         form = task.form
-        gathering = documents.Pages(pages=_pages(form), page_count=count)
-        run = await task.long(_question(form, count), gathering)
-        found = await asyncio.to_thread(gathering.result)
+        accumulator = documents.Pages(pages=_pages(form), page_count=count)
+        run = await task.long(_question(form, count), accumulator)
+        found = await asyncio.to_thread(accumulator.result)
         return json_answer(
             MarkdownDocument(
                 **task.common(run, found.warnings),

@@ -1,10 +1,10 @@
-"""Documents as Markdown: what is asked, and the pages gathered from as many answers as it takes.
+"""Markdown: the prompt for a document's pages, and the pages collected from one or several answers.
 
     answer ──> items ──> numbered ──> wanted and new ──> cleaned ──┐
-                                                 pages in order <──┴──> the first that is missing ──> go on
+                                             pages in order <──────┴──> first missing page ──> continue
 
-A page comes whole or not at all, so one that was cut comes again; one that alone is longer than an answer may be ends
-the task there. It knows neither PDF nor how many answers there may be.
+A page is kept whole or not at all, so a cut page is requested again. A page longer than an answer may be ends the task.
+This module knows neither PDF nor the number of answers.
 """
 
 import re
@@ -13,40 +13,41 @@ from dataclasses import dataclass
 
 from app.tasks.lenient_json import as_json, listed, read_json
 from app.tasks.markdown.page_ranges import PageRanges
-from app.tasks.task import Question, Taken, TaskWarning
+from app.tasks.task import Progress, Question, TaskWarning
+from app.tasks.wording import paragraphs, wish
 
+# Largest number of kept pages, and the last possible page of a document of unknown length.
 MAX_PAGES = 10_000
-"""Pages that are kept at most, and the last page that a document of unknown length may have."""
 
-# Gemini refuses a schema that allows too many things; a longer list stands in the instruction alone.
+# Gemini refuses a schema with too many values; a longer list of pages is in the instruction only.
 _MAX_LISTED_PAGES = 100
 _MAX_ASKED_RANGES = 100
-_SAID_PAGES = 2
-# With at most four bytes a character this bounds what is shown to 16 KB.
-_SAID_CHARS = 2_000
+_SHOWN_PAGES = 2
+# With at most four bytes a character, the shown pages stay below 16 KB.
+_SHOWN_CHARS = 2_000
 _NUMBER = re.compile(r"\s*([0-9]{1,9})\s*")
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 _BLANK_LINES_BEFORE = re.compile(r"\A(?:[ \t]*\n)+")
 _OPENING = re.compile(r"(`{3,}|~{3,})[ \t]*(?:markdown|md)[ \t]*", re.IGNORECASE)
 
 _INSTRUCTION = """\
-Turn the document into Markdown, page by page.
-- Give one item for each page, in order. `page` is its position in the file: the first page is 1, whatever number is \
-printed on it.
-- Be faithful and complete: the whole text in reading order, word for word. Do not add, summarise, correct or leave \
-out anything.
-- Headings become Markdown headings of their level, and lists become lists. Tables stay tables: GitHub-flavoured, with \
-every row and column, empty cells left empty. A table that goes on over several pages is a table of its own on each, \
-with its header row. Formulas become LaTeX between $ signs, program code becomes fenced code.
-- Where a picture or a diagram stands, describe it in one short sentence in italics; a chart's values, where they can \
-be read, become a table.
+Convert the document into Markdown, page by page.
+- Return one item per page, in order. `page` is the page's position in the file: the first page is 1, regardless of \
+the number printed on it.
+- Be faithful and complete: write the whole text in reading order, word for word. Do not add, summarise, correct or \
+omit anything.
+- Headings become Markdown headings of the same level, and lists become lists. Tables become GitHub-flavoured tables \
+with every row and column; empty cells stay empty. If a table spans several pages, write a separate table with the \
+header row on each page. Formulas become LaTeX between $ signs, and program code becomes fenced code.
+- Replace each picture or diagram with one short sentence in italics that describes it. If the values of a chart are \
+legible, add them as a table.
 - The `markdown` of a blank page is an empty string.
-- Write no comment of your own, and put no code fence around a page."""
+- Write no comments of your own, and do not wrap a page in a code fence."""
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """A page's contents as Markdown, "" when it is blank; `page` counts from 1."""
+    """A page's content as Markdown, "" if the page is blank; `page` counts from 1."""
 
     page: int
     markdown: str
@@ -54,7 +55,7 @@ class Page:
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """A document's pages in order, each once, and the first wanted page that is missing (None when none is)."""
+    """A document's pages in order, each once, and the first missing page among the wanted pages, or None."""
 
     pages: tuple[Page, ...]
     truncated_at_page: int | None
@@ -62,22 +63,22 @@ class Document:
 
 
 def question(*, pages: PageRanges | None, page_count: int | None, language: str | None, prompt: str | None) -> Question:
-    """Ask for the Markdown of the wanted pages, all when `pages` is None; translated only when a language is given."""
+    """Return the question for the wanted pages, or all pages if `pages` is None; `language` asks for a translation."""
     parts = [
         _INSTRUCTION,
-        f"- Write everything in this language, and translate what is in another: {language}."
+        f"- Write everything in this language, and translate text in other languages: {language}."
         if language
-        else "- Keep the document's language; translate nothing.",
-        f"Number of pages in the document: {page_count}." if page_count else "",
-        f"Give only these pages: {pages}." if pages else "",
-        f"Mind also: {prompt}" if prompt else "",
+        else "- Keep the document's language; do not translate.",
+        f"Number of pages in the document: {page_count}." if page_count else None,
+        f"Return only these pages: {pages}." if pages else None,
+        wish(prompt),
     ]
     schema = _schema(_wanted(pages, page_count), is_open=_is_open(pages, page_count))
-    return Question("\n".join(part for part in parts if part), schema)
+    return Question(paragraphs(parts), schema)
 
 
 class Pages:
-    """Gathers the wanted pages, all when `pages` is None; `page_count` is None when it is not known."""
+    """Collects the wanted pages, or all pages if `pages` is None; `page_count` is None if unknown."""
 
     def __init__(self, *, pages: PageRanges | None, page_count: int | None) -> None:
         self._wanted = _wanted(pages, page_count)
@@ -86,12 +87,10 @@ class Pages:
         self._found: dict[int, str] = {}
         self._unwanted_count = 0
 
-    def take(self, text: str) -> Taken:
-        """Add the pages that are wanted and new. Raises UnreadableAnswerError.
-
-        While a wanted page is missing the answer is not whole, even if its JSON came to its end: a model that stops
-        early, or skips a page, is asked for the rest.
-        """
+    def take(self, text: str) -> Progress:
+        """Add the wanted and new pages of an answer. Raises UnreadableAnswerError."""
+        # While a wanted page is missing, the answer is not whole, even if its JSON is: a model that stops early or
+        # skips a page is asked for the rest.
         read = read_json(text)
         had = len(self._found)
         missing = self._missing()
@@ -103,39 +102,39 @@ class Pages:
             self._keep(number, item["markdown"])
             before = before if number is None else number
         self._is_cut = not read.is_whole
-        return Taken(is_whole=self._first_missing() is None, has_new=len(self._found) > had)
+        return Progress(is_whole=self._first_missing() is None, has_new=len(self._found) > had)
 
-    def said(self) -> str:
-        """Give the ends of the last pages before the first that is missing, as JSON of at most 16 KB."""
+    def last_items(self) -> str:
+        """Return the ends of the last pages before the first missing page, as JSON of at most 16 KB."""
         if not self._found:
             return ""
         missing = self._missing()
         known = sorted(page for page in self._found if not missing or page < missing.first)
-        items = [{"page": page, "markdown": self._found[page][-_SAID_CHARS:]} for page in known[-_SAID_PAGES:]]
+        items = [{"page": page, "markdown": self._found[page][-_SHOWN_CHARS:]} for page in known[-_SHOWN_PAGES:]]
         return as_json({"pages": items})
 
-    def go_on(self) -> Question:
-        """Ask for the pages that are still missing, and no others."""
+    def continuation(self) -> Question:
+        """Return the question for the pages that are still missing."""
         missing = PageRanges(self._missing().ranges[:_MAX_ASKED_RANGES])
         if not missing:
-            return Question("That was every page. Answer with an empty list.", _schema(self._wanted, is_open=False))
+            return Question("All pages are complete. Return an empty list.", _schema(self._wanted, is_open=False))
         if self._is_open:
-            wanted = f"Go on with page {missing.first} and all pages behind it."
+            wanted = f"Continue with page {missing.first} and all following pages."
         else:
-            wanted = f"Go on with page {missing.first}. These pages are still missing: {missing}."
-        instruction = f"Your answer ended before the last page. {wanted} Give them as before, and no page again."
+            wanted = f"Continue with page {missing.first}. These pages are still missing: {missing}."
+        instruction = f"Your answer ended before the last page. {wanted} Use the same format, and do not repeat a page."
         return Question(instruction, _schema(missing, is_open=self._is_open))
 
     def result(self) -> Document:
-        """Give what was gathered."""
+        """Return the collected pages."""
         pages = tuple(Page(page, self._found[page]) for page in sorted(self._found))
         first_missing = self._first_missing()
         warnings = []
         if self._unwanted_count:
-            detail = f"Pages of the model's that are not wanted or do not exist were left out: {self._unwanted_count}."
+            detail = f"Pages left out because they were not requested or do not exist: {self._unwanted_count}."
             warnings.append(TaskWarning("unwanted-pages", None, detail))
         if first_missing is not None and pages and first_missing < pages[-1].page:
-            detail = f"Page {first_missing} is missing, and perhaps others, though later ones are there."
+            detail = f"Page {first_missing} and possibly other pages are missing, although later pages are present."
             warnings.append(TaskWarning("skipped-pages", None, detail))
         return Document(pages, first_missing, tuple(warnings))
 
@@ -153,7 +152,7 @@ class Pages:
         if not missing:
             return None
         if self._is_open and not self._is_cut and missing.first > max(self._found, default=0):
-            # Of a document of unknown length the model alone knows the end.
+            # Only the model knows the end of a document of unknown length.
             return None
         return missing.first
 
@@ -167,7 +166,7 @@ def _wanted(pages: PageRanges | None, page_count: int | None) -> PageRanges:
 
 
 def _schema(pages: PageRanges, *, is_open: bool) -> Mapping[str, object]:
-    """Allow these pages alone; all from the first on when their end is open."""
+    """Return the JSON Schema that allows only these pages, or all pages from the first on if their end is open."""
     page: dict[str, object] = {"type": "integer", "minimum": pages.first}
     if not is_open:
         page["maximum"] = pages.last
@@ -198,7 +197,7 @@ def _clean(markdown: str) -> str:
 
 
 def _unwrapped(text: str) -> str:
-    """Take off a fence that says Markdown and holds the whole page; the fences of a page's own code stay."""
+    """Return a page without a Markdown fence around the whole page; the fences of the page's own code stay."""
     first, *inner = text.split("\n")
     opening = _OPENING.fullmatch(first.strip())
     if opening is None or not inner or inner.pop().strip() != opening[1]:
@@ -206,7 +205,7 @@ def _unwrapped(text: str) -> str:
     is_open = False
     for line in inner:
         mark = line.strip()
-        # A fence with a word behind it only opens; a bare one does either.
+        # A fence followed by a word only opens; a bare fence opens or closes.
         if mark.startswith(opening[1]) and (not is_open or not mark.strip(opening[1][0])):
             is_open = not is_open
     return text if is_open else "\n".join(inner)

@@ -1,9 +1,9 @@
-"""Segmentation: which objects are in a picture, where, and which pixels are their own.
+"""Segmentations: the prompt for the masks of the objects in a picture, and the reading of the answer.
 
-    answer ──> Finding (as in detection) ── mask: base64 PNG, or outline ──> Segment
+    answer ──> Finding (as in detections) ── mask: base64 PNG, or outline ──> Segment
 
-An object whose mask cannot be read keeps its box. Work and memory are bounded: after so many pixels, masks are left
-out, with a warning.
+An object with an unreadable mask keeps its box. Work and memory are bounded: after `MAX_WORK` pixels, further masks are
+left out with a warning.
 """
 
 from collections.abc import Mapping, Sequence
@@ -20,14 +20,14 @@ from app.tasks.detections.question import (
     FoundObject,
     objects_schema,
     read_findings,
-    what_to_find,
+    search_rules,
 )
 from app.tasks.masks import Mask
 from app.tasks.task import Question, TaskWarning
 from app.tasks.wording import paragraphs, wish
 
+# Largest number of pixels. Those of the model's maps and of boxes count in full, those of whole pictures less.
 MAX_WORK = 250_000_000
-"""Pixels of masks at most: of the maps that models send, of boxes, and, cheaper, of whole pictures."""
 _FULL_DISCOUNT = 4
 _OUTLINES = ("mask", "polygon", "contour")
 _MASK = {"type": "string", "description": "data:image/png;base64,..."}
@@ -37,7 +37,7 @@ Placement = Literal["cropped", "full", "none"]
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """An object and its pixels; None when the model gave none that can be read, or none were asked for."""
+    """An object and its mask; None if the answer has no readable mask, or no masks were requested."""
 
     found: FoundObject
     mask: Mask | None
@@ -45,7 +45,7 @@ class Segment:
 
 @dataclass(frozen=True, slots=True)
 class Segmentations:
-    """The objects in the model's order; `dropped_count` says how many had no usable box, or no wanted label."""
+    """The objects in the model's order; `dropped_count` counts items without a usable box or a wanted label."""
 
     objects: tuple[Segment, ...]
     dropped_count: int
@@ -54,42 +54,42 @@ class Segmentations:
 
 
 def question(*, labels: Sequence[str], prompt: str | None, language: str | None) -> Question:
-    """Ask for the masks of the objects with these labels, or of all that matter when there are none."""
+    """Return the question for the masks of objects with these labels, or without labels of all prominent objects."""
     instruction = paragraphs(
         (
-            "Give the segmentation masks of objects in this picture.",
-            *what_to_find(labels, language),
-            "Answer with a JSON list of segmentation masks: each entry has the bounding box in box_2d, the mask in "
-            "mask, and the text in label.",
+            "Give the segmentation masks of the objects in this picture.",
+            *search_rules(labels, language),
+            "Output a JSON list of segmentation masks where each entry contains the bounding box in box_2d, the "
+            "segmentation mask in mask, and the text label in label.",
             BOX_RULES,
-            "mask is a PNG as data URL, data:image/png;base64,...: a map of the probability from 0 to 255 that a pixel "
-            "belongs to the object, stretched over its box_2d.",
+            "mask is a PNG as a data URL (data:image/png;base64,...): a map of the probability, from 0 to 255, that a "
+            "pixel belongs to the object, covering the area of box_2d.",
             wish(prompt),
         )
     )
-    # Masks are better, as Gemini's guide has it, when the model does not think.
+    # Gemini's guide: masks are better without thinking.
     return Question(instruction, objects_schema(labels, {"mask": _MASK}), thinking_level="minimal")
 
 
 def read(text: str, *, width: int, height: int, labels: Sequence[str], mask: Placement) -> Segmentations:
-    """Read the objects and masks of an answer about a picture of this size in pixels.
+    """Return the objects and masks in an answer about a picture of this size in pixels.
 
-    A mask comes "cropped" to its box, or "full", as large as the picture; with "none" no mask is looked at. Raises
-    UnreadableAnswerError when the answer holds no list of objects.
+    A mask is "cropped" to its box or "full", as large as the picture; "none" ignores masks. Raises
+    UnreadableAnswerError if the answer contains no list of objects.
     """
     findings = read_findings(text, width=width, height=height, labels=labels)
     if mask == "none":
-        found = tuple(Segment(one.found, None) for one in findings.all)
+        found = tuple(Segment(finding.found, None) for finding in findings.all)
         return Segmentations(found, findings.dropped_count, findings.is_whole, findings.warnings)
     reader = _MaskReader(width, height, is_full=mask == "full")
-    segments = tuple(Segment(one.found, reader.read(one)) for one in findings.all)
+    segments = tuple(Segment(finding.found, reader.read(finding)) for finding in findings.all)
     return Segmentations(
         segments, findings.dropped_count, findings.is_whole, (*findings.warnings, *reader.warnings(len(segments)))
     )
 
 
 class _MaskReader:
-    """Reads masks as long as the work is bounded, and counts those that are missing."""
+    """Reads masks until the work reaches its bound, and counts missing masks."""
 
     def __init__(self, width: int, height: int, *, is_full: bool) -> None:
         self._size = (width, height)
@@ -99,7 +99,7 @@ class _MaskReader:
         self._left_out = 0
 
     def read(self, finding: Finding) -> Mask | None:
-        """Read an object's mask; None when there is none, or no work is left for it."""
+        """Return an object's mask; None if the mask is missing or unreadable, or the bound is reached."""
         if self._is_spent(finding):
             self._left_out += 1
             return None
@@ -133,14 +133,12 @@ class _MaskReader:
         return None
 
     def warnings(self, count: int) -> list[TaskWarning]:
-        """Say how many of so many objects have no mask, and why."""
+        """Return the warnings about missing masks among `count` objects."""
         warnings = []
         if self._unreadable:
-            detail = f"{self._unreadable} of {count} objects came without a readable mask."
+            detail = f"Objects without a readable mask: {self._unreadable} of {count}."
             warnings.append(TaskWarning("no-mask", None, detail))
         if self._left_out:
-            detail = (
-                f"The masks of {self._left_out} of {count} objects are left out: together they have too many pixels."
-            )
+            detail = f"Masks left out because together they have too many pixels: {self._left_out} of {count}."
             warnings.append(TaskWarning("too-many-mask-pixels", None, detail))
         return warnings

@@ -52,9 +52,9 @@ def transcript_of(task: TaskCall[F]) -> transcription.Transcript:
 async def transcribe(task: TaskCall[F], listener: Listener | None = None) -> tuple[Run, transcription.Transcription]:
     """Return a task's transcription; a listener hears the answers as they come. Raises the task's errors."""
     await task.prepare_passage()
-    gathering = transcript_of(task)
-    run = await task.long(task.question, gathering, listener)
-    return run, await asyncio.to_thread(gathering.result)
+    accumulator = transcript_of(task)
+    run = await task.long(task.question, accumulator, listener)
+    return run, await asyncio.to_thread(accumulator.result)
 
 
 @router.post(

@@ -8,9 +8,9 @@ from collections.abc import Callable
 from typing import Generic, TypeVar
 
 from app.tasks.lenient_json import UnreadableAnswerError
-from app.tasks.task import Gathering
+from app.tasks.task import Accumulator
 
-G = TypeVar("G", bound=Gathering)
+G = TypeVar("G", bound=Accumulator)
 
 
 class Preview(Generic[G]):
@@ -30,11 +30,11 @@ class Preview(Generic[G]):
 
     def look(self) -> G:
         """Gather what is whole by now; pure, and to be called in a thread."""
-        gathering = self._make()
+        accumulator = self._make()
         for pieces in list(self._answers):
             try:
-                gathering.take("".join(pieces))
+                accumulator.take("".join(pieces))
             except UnreadableAnswerError:
                 # Nothing whole has come yet, or never will: the run itself says so.
                 continue
-        return gathering
+        return accumulator

@@ -1,7 +1,4 @@
-"""What is asked of a recording: the words of the instruction, and the form of the answer.
-
-It knows nothing of what becomes of the answer.
-"""
+"""Transcriptions: the prompt for a recording, and the JSON Schema of the answer. The reading is in `reading`."""
 
 from app.tasks.task import Question
 from app.tasks.times import clock
@@ -17,26 +14,26 @@ def question(
     prompt: str | None = None,
     with_words: bool = False,
 ) -> Question:
-    """Ask what is said.
+    """Return the question for a recording.
 
-    `language` is the spoken one, `start` and `end` limit the passage (seconds from the start of the file), `prompt` is
-    what else to mind, such as names and how they are spelled.
+    `language` is the spoken language. `start` and `end` limit the passage, in seconds from the start of the file.
+    `prompt` holds the client's additional instructions, such as the spelling of names.
     """
     lines = [
-        "Transcribe the speech in this recording, from its beginning to its end.",
-        f"The language spoken is: {language}." if language else None,
+        "Transcribe the speech in this recording, from beginning to end.",
+        f"The spoken language is: {language}." if language else None,
         _passage(start, end),
-        "Write down verbatim what is said, in the language in which it is said."
+        "Write the speech verbatim, in the language in which it is spoken."
         if translate_to is None
-        else f"Translate all that is said into this language, and write only the translation: {translate_to}.",
-        "Leave out silence, instrumental music and noise. Never invent speech: if nothing is said, give no segments.",
-        "Segments are in order of time, each of one speaker and at most about 12 seconds long; they begin and end "
-        "at natural pauses, such as the ends of sentences.",
-        "start and end are written MM:SS.s (from an hour on H:MM:SS.s), with tenths of seconds, and always count from "
-        "the start of the whole file.",
-        'speaker is the name, if it is said in the recording, else "Speaker 1", "Speaker 2" and so on, always the '
-        "same for the same voice.",
-        "language is the ISO 639-1 code of the language that is mostly spoken.",
+        else f"Translate all speech into this language, and write only the translation: {translate_to}.",
+        "Omit silence, instrumental music and noise. Never invent speech: if there is no speech, return no segments.",
+        "Segments are in chronological order. Each segment has one speaker and lasts at most about 12 seconds; "
+        "segments begin and end at natural pauses, such as the ends of sentences.",
+        "start and end are written as MM:SS.s (from one hour on as H:MM:SS.s), with tenths of a second, and always "
+        "count from the start of the whole file.",
+        'speaker is the name of the speaker if the recording mentions it, otherwise "Speaker 1", "Speaker 2" and so '
+        "on, always the same for the same voice.",
+        "language is the ISO 639-1 code of the language that is spoken most.",
         "words lists each word of the segment's text in order, with its own start and end." if with_words else None,
         wish(prompt),
     ]
@@ -47,11 +44,11 @@ def _passage(start: float | None, end: float | None) -> str | None:
     if start is None and end is None:
         return None
     until = clock(end) if end is not None else "the end"
-    return f"Only from {clock(start or 0)} to {until}; leave out what is said before and after."
+    return f"Transcribe only the passage from {clock(start or 0)} to {until}, and omit the rest."
 
 
 def schema(*, with_words: bool) -> dict[str, object]:
-    """Give the JSON Schema of the answer: the language and the segments, each with its words if they are wanted."""
+    """Return the JSON Schema of the answer: the language and the segments, with their words if requested."""
     text = {"type": "string"}
     time = {"type": "string", "description": "MM:SS.s"}
     timed: dict[str, object] = {"start": time, "end": time}

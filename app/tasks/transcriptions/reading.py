@@ -1,33 +1,32 @@
-r"""What is said in a recording: by whom, when, in segments that are good for subtitles.
+r"""The speech in a recording, read from the model's answers: segments with speaker and times, suited to subtitles.
 
-    answer ── items ── whose clock? ── times mended, repeats dropped ──> heard ──> Transcription
-                 └─ ... cut: said(), go_on() ──> the next answer
+    answer ── items ── which clock? ── times corrected, repeats dropped ──> drafts ──> Transcription
+                 └─ cut: last_items(), continuation() ──> the next answer
 
-A model's words are trusted, its times are not: where there is text, a bad time is mended, and only what clearly lies
-outside the recording or the passage asked for is left out, with a warning. Times are seconds from the start of the
-whole file.
+The model's text is trusted, its times are not: a bad time is corrected, and only segments that clearly lie outside the
+recording or the requested passage are left out, with a warning. Times are seconds from the start of the whole file.
 """
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from app.tasks.lenient_json import as_json, listed, read_json
-from app.tasks.task import Question, Taken, TaskWarning
+from app.tasks.task import Progress, Question, TaskWarning
 from app.tasks.times import MAX_TIME_S, clock, read_time
-from app.tasks.transcriptions.joining import Joint, behind, plain, word_count
+from app.tasks.transcriptions.joining import Overlap, after_words, plain, word_count
 from app.tasks.transcriptions.question import schema
 from app.tasks.wording import one_line
 
 MAX_SEGMENTS = 10_000
 MAX_WORDS = 200_000
 MAX_TEXT_CHARS = 1_000_000
-MAX_SAID_SEGMENTS = 20
-MAX_SAID_BYTES = 16_384
+MAX_SHOWN_SEGMENTS = 20
+MAX_SHOWN_BYTES = 16_384
 
 _MAX_NAME_CHARS = 100
-# Of one that alone is too long; even at four bytes a character it fits into MAX_SAID_BYTES.
-_MAX_SAID_CHARS = 3_500
-# Recordings last a little longer than their headers say, and models are not exact at the end.
+# Characters of a last segment that is too long; even at four bytes a character they fit into MAX_SHOWN_BYTES.
+_MAX_SHOWN_CHARS = 3_500
+# Recordings last a little longer than their headers say, and models are inexact at the end.
 _OVERSHOOT_S = 1.0
 _CHARS_PER_S = 15
 _SHORTEST_GUESS_S = 1.0
@@ -35,7 +34,7 @@ _SHORTEST_GUESS_S = 1.0
 
 @dataclass(frozen=True, slots=True)
 class Word:
-    """One word and when it is said, within its segment."""
+    """One word with its times, within its segment."""
 
     start: float
     end: float
@@ -44,9 +43,9 @@ class Word:
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """A stretch of one person's speech: its number from 0, when it is said, by whom if that is known.
+    """A stretch of one person's speech: its number from 0, its times, and the speaker if known.
 
-    `arrival` is its number from 0 in the order in which the model told the segments.
+    `arrival` is its number from 0 in the order of the model's answer.
     """
 
     index: int
@@ -60,10 +59,11 @@ class Segment:
 
 @dataclass(frozen=True, slots=True)
 class Transcription:
-    """All that is said.
+    """The speech of a recording or passage.
 
-    Segments come in the order of their starts, each with start <= end, inside the recording or passage. They may
-    overlap, as people do. `text` is theirs, joined by blanks; `language` is what the model says, mostly ISO 639-1.
+    Segments are in the order of their starts, each with start <= end, within the recording or passage. Segments may
+    overlap, since people talk at the same time. `text` is the segments' text, joined by spaces. `language` is the
+    model's word, usually an ISO 639-1 code.
     """
 
     language: str | None
@@ -73,10 +73,10 @@ class Transcription:
 
 
 @dataclass(frozen=True, slots=True)
-class _Told:
-    """An item of an answer that has text; `shift` is what its words' times still lack, in seconds."""
+class _Item:
+    """An item of an answer with its text; `shift` is still to be added to its words' times, in seconds."""
 
-    item: Mapping[str, object]
+    raw: Mapping[str, object]
     text: str
     plain: str
     start: float | None
@@ -85,8 +85,8 @@ class _Told:
 
 
 @dataclass(slots=True)
-class _Heard:
-    """A segment while others may still follow; without an end of its own, `end` is a guess."""
+class _Draft:
+    """A segment while others may still follow; without an end in the answer, `end` is a guess."""
 
     start: float
     end: float
@@ -99,81 +99,82 @@ class _Heard:
 
 
 class Transcript:
-    """Gathers what is said out of one or several answers.
+    """Collects segments from one or several answers.
 
-    An answer's item may have any time, or none. A start that is missing is the end before it; an end that is missing,
-    or not behind its start, is guessed from the length of the text, but not beyond the next start. Of an answer that
-    goes on, what has been kept already is left out; if it counts its times anew, they are put behind what was kept.
+    An item may have any time, or none. A missing start becomes the end of the segment before. A missing end, or an end
+    not after its start, is guessed from the length of the text, but not beyond the next start. A continuation loses the
+    speech that was kept already; if its times begin again from 0, they are moved after the kept segments.
     """
 
     def __init__(self, *, duration: float | None = None, start: float | None = None, end: float | None = None) -> None:
-        """Take the file's duration and the limits of the passage, all in seconds from the start of the file."""
+        """Create an empty collection. All values are seconds from the start of the file, None if unknown or unset."""
         self._first = start or 0.0
         self._last = min(MAX_TIME_S if end is None else end, MAX_TIME_S if duration is None else duration)
-        # Behind a passage nothing is wanted; just behind the file's end is what is said at its end.
+        # Speech after a passage is unwanted, but a segment just after the file's end belongs to its end.
         is_cut_short = end is not None and (duration is None or end < duration)
         self._latest_start = self._last if is_cut_short else self._last + _OVERSHOOT_S
-        self._heard: list[_Heard] = []
+        self._drafts: list[_Draft] = []
         self._language: str | None = None
         self._word_count = 0
-        self._mended = 0
+        self._estimated = 0
         self._shifted = 0
         self._outside = 0
         self._too_many = 0
 
-    def take(self, text: str) -> Taken:
-        """Add what is new. Raises UnreadableAnswerError when the answer holds no segments, not even an empty list."""
+    def take(self, text: str) -> Progress:
+        """Add the new segments of an answer. Raises UnreadableAnswerError if the answer has no list of segments."""
         read = read_json(text)
-        items = listed(read, "segments", lambda item: "text" in item)
+        listed_items = listed(read, "segments", lambda item: "text" in item)
         if self._language is None and isinstance(read.value, dict):
             self._language = one_line(read.value.get("language"), _MAX_NAME_CHARS)
-        texts = ((item, one_line(item.get("text"), MAX_TEXT_CHARS)) for item in items)
-        told = [_told(item, words) for item, words in texts if words is not None]
-        kept_before = len(self._heard)
-        joint = Joint(self._heard) if self._heard else None
-        if joint is not None:
-            told = self._on_the_files_clock(told, joint)
-        at = self._heard[-1].end if self._heard else self._first
-        for one, next_start in zip(told, _next_starts(told), strict=True):
-            heard = self._place(one, min(at, self._last if next_start is None else next_start))
-            if heard is None:
+        texts = ((item, one_line(item.get("text"), MAX_TEXT_CHARS)) for item in listed_items)
+        items = [_item(item, words) for item, words in texts if words is not None]
+        kept_before = len(self._drafts)
+        overlap = Overlap(self._drafts) if self._drafts else None
+        if overlap is not None:
+            items = self._on_the_files_clock(items, overlap)
+        at = self._drafts[-1].end if self._drafts else self._first
+        for item, next_start in zip(items, _next_starts(items), strict=True):
+            draft = self._place(item, min(at, self._last if next_start is None else next_start))
+            if draft is None:
                 self._outside += 1
                 continue
-            if joint is not None:
-                has_new = len(self._heard) > kept_before
-                heard = _new_of(heard, joint, is_timed=one.start is not None, has_new=has_new)
-            if heard is not None:
-                at = heard.end
-                self._keep(heard, one)
-        return Taken(read.is_whole, has_new=len(self._heard) > kept_before)
+            if overlap is not None:
+                has_new = len(self._drafts) > kept_before
+                draft = _new_of(draft, overlap, is_timed=item.start is not None, has_new=has_new)
+            if draft is not None:
+                at = draft.end
+                self._keep(draft, item)
+        return Progress(read.is_whole, has_new=len(self._drafts) > kept_before)
 
-    def _on_the_files_clock(self, told: list[_Told], joint: Joint) -> list[_Told]:
-        timed = [_stretch(one, one.start) for one in told if one.start is not None]
-        shift = joint.shift(timed, self._first, self._latest_start)
+    def _on_the_files_clock(self, items: list[_Item], overlap: Overlap) -> list[_Item]:
+        timed = [_stretch(item, item.start) for item in items if item.start is not None]
+        shift = overlap.shift(timed, self._first, self._latest_start)
         if not shift:
-            return told
+            return items
         self._shifted += 1
         return [
-            replace(one, start=_shifted(one.start, shift), end=_shifted(one.end, shift), shift=shift) for one in told
+            replace(item, start=_shifted(item.start, shift), end=_shifted(item.end, shift), shift=shift)
+            for item in items
         ]
 
-    def _place(self, told: _Told, otherwise: float) -> _Heard | None:
-        """Give a segment its times within the limits; None when it lies outside of them."""
-        heard = _stretch(told, otherwise if told.start is None else told.start)
-        if told.start is not None and (heard.start >= self._latest_start or heard.end <= self._first):
+    def _place(self, item: _Item, otherwise: float) -> _Draft | None:
+        """Return a segment with its times within the limits; None if the segment lies outside."""
+        draft = _stretch(item, otherwise if item.start is None else item.start)
+        if item.start is not None and (draft.start >= self._latest_start or draft.end <= self._first):
             return None
-        return replace(heard, start=self._within(heard.start), end=self._within(heard.end))
+        return replace(draft, start=self._within(draft.start), end=self._within(draft.end))
 
     def _within(self, seconds: float) -> float:
         return max(self._first, min(seconds, self._last))
 
-    def _keep(self, heard: _Heard, told: _Told) -> None:
-        if len(self._heard) == MAX_SEGMENTS:
+    def _keep(self, draft: _Draft, item: _Item) -> None:
+        if len(self._drafts) == MAX_SEGMENTS:
             self._too_many += 1
             return
-        heard.arrival = len(self._heard)
-        known_words = word_count(told.plain) - word_count(heard.plain)
-        given = told.item.get("words")
+        draft.arrival = len(self._drafts)
+        known_words = word_count(item.plain) - word_count(draft.plain)
+        given = item.raw.get("words")
         for one in given if isinstance(given, list) else ():
             word = one_line(one.get("word"), MAX_TEXT_CHARS) if isinstance(one, dict) else None
             if word is None or self._word_count == MAX_WORDS:
@@ -182,144 +183,142 @@ class Transcript:
                 known_words -= word_count(plain(word))
                 continue
             start, end = read_time(one.get("start")), read_time(one.get("end"))
-            heard.words.append((_shifted(start, told.shift), _shifted(end, told.shift), word))
+            draft.words.append((_shifted(start, item.shift), _shifted(end, item.shift), word))
             self._word_count += 1
-        self._heard.append(heard)
-        self._mended += told.start is None or not heard.has_end
+        self._drafts.append(draft)
+        self._estimated += item.start is None or not draft.has_end
 
-    def said(self) -> str:
-        """Give the last segments as JSON of the question's schema, at most 20 and 16 KB; "" when none was kept."""
-        if not self._heard:
+    def last_items(self) -> str:
+        """Return the last segments as JSON of the question's schema, at most 20 and 16 KB; "" without segments."""
+        if not self._drafts:
             return ""
-        told: list[dict[str, object]] = []
+        shown: list[dict[str, object]] = []
         size = len(as_json({"language": self._language or "", "segments": []}).encode())
-        for heard in reversed(self._heard[-MAX_SAID_SEGMENTS:]):
-            one = _as_told(heard)
-            size += len(as_json(one).encode()) + 1
-            if size > MAX_SAID_BYTES:
+        for draft in reversed(self._drafts[-MAX_SHOWN_SEGMENTS:]):
+            segment = _as_json(draft)
+            size += len(as_json(segment).encode()) + 1
+            if size > MAX_SHOWN_BYTES:
                 break
-            told.append(one)
-        if not told:
-            last = self._heard[-1]
-            told = [_as_told(replace(last, text=last.text[-_MAX_SAID_CHARS:], words=[]))]
-        return as_json({"language": self._language or "", "segments": told[::-1]})
+            shown.append(segment)
+        if not shown:
+            last = self._drafts[-1]
+            shown = [_as_json(replace(last, text=last.text[-_MAX_SHOWN_CHARS:], words=[]))]
+        return as_json({"language": self._language or "", "segments": shown[::-1]})
 
-    def go_on(self) -> Question:
-        """Ask for what follows the last segment that was kept."""
-        behind = clock(self._heard[-1].end if self._heard else self._first)
+    def continuation(self) -> Question:
+        """Return the question for the speech after the last kept segment."""
+        until = clock(self._drafts[-1].end if self._drafts else self._first)
         return Question(
-            f"Your answer was cut off; its last segments are above. Go on behind {behind} with what is said next, by "
-            "the same rules and in the same form, times still counted from the start of the whole file. Do not repeat "
-            "any segment; if nothing more is said, give no segments.",
+            f"Your answer was cut off; its last segments are above. Continue the transcript from {until}, by the same "
+            "rules and in the same format; times still count from the start of the whole file. Do not repeat any "
+            "segment. If there is no further speech, return no segments.",
             schema(with_words=self._word_count > 0),
         )
 
     def result(self) -> Transcription:
-        """Give what was gathered so far."""
-        heard = sorted(self._heard, key=lambda one: one.start)
-        next_starts = [*(one.start for one in heard), self._last][1:]
+        """Return the segments collected so far."""
+        drafts = sorted(self._drafts, key=lambda draft: draft.start)
+        next_starts = [*(draft.start for draft in drafts), self._last][1:]
         segments = tuple(
-            _finished(index, one, following)
-            for index, (one, following) in enumerate(zip(heard, next_starts, strict=True))
+            _finished(index, draft, following)
+            for index, (draft, following) in enumerate(zip(drafts, next_starts, strict=True))
         )
         return Transcription(
             language=self._language,
-            text=" ".join(one.text for one in segments),
+            text=" ".join(segment.text for segment in segments),
             segments=segments,
             warnings=tuple(self._warnings()),
         )
 
     def _warnings(self) -> Iterator[TaskWarning]:
-        if self._mended:
-            detail = f"Segments without a usable start or end, whose times are estimated: {self._mended}."
+        if self._estimated:
+            detail = f"Segments with an estimated start or end: {self._estimated}."
             yield TaskWarning("times-estimated", None, detail)
         if self._shifted:
-            detail = f"Answers that counted their times anew, which were put behind what was kept: {self._shifted}."
+            detail = f"Continuations whose times began again from the start and were moved: {self._shifted}."
             yield TaskWarning("times-shifted", None, detail)
         if self._outside:
             limits = f"{clock(self._first)} to {clock(self._last)}"
-            detail = f"Segments left out because their times lie outside {limits}: {self._outside}."
+            detail = f"Segments left out because they lie outside {limits}: {self._outside}."
             yield TaskWarning("segments-outside", None, detail)
         if self._too_many:
             detail = f"Segments left out because at most {MAX_SEGMENTS} are kept: {self._too_many}."
             yield TaskWarning("too-many-segments", None, detail)
 
 
-def _told(item: Mapping[str, object], text: str) -> _Told:
-    return _Told(item, text, plain(text), read_time(item.get("start")), read_time(item.get("end")))
+def _item(item: Mapping[str, object], text: str) -> _Item:
+    return _Item(item, text, plain(text), read_time(item.get("start")), read_time(item.get("end")))
 
 
 def _shifted(time: float | None, seconds: float) -> float | None:
     return None if time is None else round(time + seconds, 3)
 
 
-def _next_starts(told: list[_Told]) -> list[float | None]:
-    """Give for each item the first start that is told behind it."""
+def _next_starts(items: list[_Item]) -> list[float | None]:
+    """Return for each item the first start among the items after it."""
     found: list[float | None] = []
     following: float | None = None
-    for one in reversed(told):
+    for item in reversed(items):
         found.append(following)
-        following = following if one.start is None else one.start
+        following = following if item.start is None else item.start
     return found[::-1]
 
 
-def _stretch(told: _Told, start: float) -> _Heard:
-    """Give a segment its end, from a start that may be a guess."""
-    end = told.end
+def _stretch(item: _Item, start: float) -> _Draft:
+    """Return a segment with an end, which may be a guess; `start` may be a guess too."""
+    end = item.end
     has_end = end is not None and end > start
     if end is None or not has_end:
-        end = start + max(_SHORTEST_GUESS_S, round(len(told.text) / _CHARS_PER_S, 3))
-    speaker = one_line(told.item.get("speaker"), _MAX_NAME_CHARS)
-    return _Heard(start, end, has_end, speaker, told.text, told.plain)
+        end = start + max(_SHORTEST_GUESS_S, round(len(item.text) / _CHARS_PER_S, 3))
+    speaker = one_line(item.raw.get("speaker"), _MAX_NAME_CHARS)
+    return _Draft(start, end, has_end, speaker, item.text, item.plain)
 
 
-def _new_of(heard: _Heard, joint: Joint, *, is_timed: bool, has_new: bool) -> _Heard | None:
-    """Give a segment of a later answer without the words that were kept before; None when these are all.
-
-    One without a time of its own is held to be said again only before there is anything new.
-    """
+def _new_of(draft: _Draft, overlap: Overlap, *, is_timed: bool, has_new: bool) -> _Draft | None:
+    """Return a later answer's segment without the words that were kept before; None if no words remain."""
+    # A segment without a time counts as a repeat only until the answer has brought new speech.
     if not is_timed:
-        return None if not has_new and joint.has_said(heard.plain) else heard
-    known = joint.known(heard)
-    if known.words == word_count(heard.plain):
+        return None if not has_new and overlap.has_said(draft.plain) else draft
+    known = overlap.known(draft)
+    if known.words == word_count(draft.plain):
         return None
     if not known.words:
-        return heard
-    text = behind(heard.text, known.words)
-    return replace(heard, start=min(max(heard.start, known.until), heard.end), text=text, plain=plain(text))
+        return draft
+    text = after_words(draft.text, known.words)
+    return replace(draft, start=min(max(draft.start, known.until), draft.end), text=text, plain=plain(text))
 
 
-def _as_told(heard: _Heard) -> dict[str, object]:
-    told: dict[str, object] = {
-        "start": clock(heard.start),
-        "end": clock(heard.end),
-        "speaker": heard.speaker,
-        "text": heard.text,
+def _as_json(draft: _Draft) -> dict[str, object]:
+    shown: dict[str, object] = {
+        "start": clock(draft.start),
+        "end": clock(draft.end),
+        "speaker": draft.speaker,
+        "text": draft.text,
     }
-    if heard.words:
-        told["words"] = [
-            {"start": clock(one.start), "end": clock(one.end), "word": one.word} for one in _words(heard, heard.end)
+    if draft.words:
+        shown["words"] = [
+            {"start": clock(word.start), "end": clock(word.end), "word": word.word} for word in _words(draft, draft.end)
         ]
-    return told
+    return shown
 
 
-def _finished(index: int, heard: _Heard, next_start: float) -> Segment:
-    end = heard.end
-    if not heard.has_end and next_start > heard.start:
+def _finished(index: int, draft: _Draft, next_start: float) -> Segment:
+    end = draft.end
+    if not draft.has_end and next_start > draft.start:
         end = min(end, next_start)
-    return Segment(index, heard.start, end, heard.speaker, heard.text, tuple(_words(heard, end)), heard.arrival)
+    return Segment(index, draft.start, end, draft.speaker, draft.text, tuple(_words(draft, end)), draft.arrival)
 
 
-def _words(heard: _Heard, segment_end: float) -> Iterator[Word]:
-    """Place words in their order within their segment; if a time is missing, they share it by their lengths."""
-    has_all_times = all(start is not None and end is not None for start, end, _ in heard.words)
-    per_char = (segment_end - heard.start) / max(1, sum(len(word) for _, _, word in heard.words))
-    at = heard.start
-    for told_start, told_end, word in heard.words:
-        if told_start is None or told_end is None or not has_all_times:
+def _words(draft: _Draft, segment_end: float) -> Iterator[Word]:
+    """Yield the words in order within their segment; if a time is missing, words share the time by their lengths."""
+    has_all_times = all(start is not None and end is not None for start, end, _ in draft.words)
+    per_char = (segment_end - draft.start) / max(1, sum(len(word) for _, _, word in draft.words))
+    at = draft.start
+    for given_start, given_end, word in draft.words:
+        if given_start is None or given_end is None or not has_all_times:
             start, end = at, at + len(word) * per_char
         else:
-            start, end = told_start, told_end
+            start, end = given_start, given_end
         start = min(max(at, round(start, 3)), segment_end)
         at = min(max(start, round(end, 3)), segment_end)
         yield Word(start, at, word)

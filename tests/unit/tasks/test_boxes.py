@@ -1,7 +1,7 @@
 """Boxes: y before x, thousandths to pixels, and nothing that has no area."""
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from app.tasks.boxes import PixelBox, in_pixels, in_thousandths, read_box_2d, read_number
@@ -69,7 +69,6 @@ def test_only_finite_numbers_are_numbers(value: object) -> None:
     assert read_number(value) is None
 
 
-@settings(deadline=None)
 @given(st.lists(SCALARS, min_size=4, max_size=4) | ANYTHING, st.integers(1, 20_000), st.integers(1, 20_000))
 def test_a_box_lies_in_the_picture_whatever_comes(value: object, width: int, height: int) -> None:
     box_2d = read_box_2d(value)
@@ -78,7 +77,6 @@ def test_a_box_lies_in_the_picture_whatever_comes(value: object, width: int, hei
     assert box is None or (0 <= box.x_min < box.x_max <= width and 0 <= box.y_min < box.y_max <= height)
 
 
-@settings(deadline=None)
 @given(st.integers(1, 999), st.integers(1, 20_000))
 def test_boxes_that_meet_still_meet_in_pixels(edge: int, side: int) -> None:
     upper, lower = in_pixels((0, 0, edge, 1000), side, side), in_pixels((edge, 0, 1000, 1000), side, side)

@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 
 from app.tasks.captions.question import MAX_TAGS, Caption, question, read
 from app.tasks.lenient_json import UnreadableAnswerError
@@ -17,7 +17,7 @@ def test_caption_alternative_text_and_tags_are_asked_for() -> None:
 
     assert asked.schema["required"] == ["caption", "alt_text", "tags"]
     assert "Write caption, alt_text and tags in this language: italiano." in asked.instruction
-    assert asked.instruction.endswith("Mind also: name the breed")
+    assert asked.instruction.endswith("Additional instructions: name the breed")
 
 
 @pytest.mark.parametrize("value", [WHOLE, [WHOLE]])
@@ -58,7 +58,6 @@ def test_tags_are_bounded() -> None:
     assert len(read(json.dumps({**WHOLE, "tags": [f"tag {n}" for n in range(500)]})).tags) == MAX_TAGS
 
 
-@settings(deadline=None)
 @given(answers("tags", ["caption", "alt_text"], ["caption", "alt_text"]))
 def test_whatever_a_model_says_becomes_a_caption_or_cannot_be_understood(text: str) -> None:
     try:

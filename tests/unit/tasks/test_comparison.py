@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 
 from app.tasks.boxes import PixelBox
 from app.tasks.comparisons.question import MAX_DIFFERENCES, Comparison, Difference, question, read
@@ -26,9 +26,9 @@ def indices(*given: object) -> list[int]:
 def test_the_pictures_are_counted_from_0() -> None:
     asked = question(3, "mind the signs", "polski")
 
-    assert "Compare these 3 pictures. Before each one stands its number, from 0 to 2." in asked.instruction
+    assert "Compare these 3 pictures. Each picture is preceded by its number, from 0 to 2." in asked.instruction
     assert "Write summary and descriptions in this language: polski." in asked.instruction
-    assert asked.instruction.endswith("Mind also: mind the signs")
+    assert asked.instruction.endswith("Additional instructions: mind the signs")
     assert '"image_index": {"type": "integer", "minimum": 0, "maximum": 2}' in json.dumps(asked.schema)
 
 
@@ -99,7 +99,6 @@ def test_differences_are_bounded() -> None:
     assert not answer.is_whole
 
 
-@settings(deadline=None)
 @given(answers("differences", ["description", "image_index", "box_2d"], ["summary"]))
 def test_whatever_a_model_says_becomes_a_comparison_or_cannot_be_understood(text: str) -> None:
     try:

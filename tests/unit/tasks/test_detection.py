@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 
 from app.tasks.boxes import PixelBox
 from app.tasks.detections.question import MAX_LABEL_CHARS, MAX_OBJECTS, Detections, FoundObject, question, read
@@ -25,7 +25,7 @@ def said(label: object, *labels: str) -> list[str]:
 def test_all_that_stands_out_is_asked_for_when_there_are_no_labels() -> None:
     asked = question(labels=(), prompt=None, language=None)
 
-    assert "stand out" in asked.instruction
+    assert "prominent objects" in asked.instruction
     assert "[ymin, xmin, ymax, xmax]" in asked.instruction
     assert asked.schema == {
         "type": "array",
@@ -58,7 +58,7 @@ def test_the_language_and_the_clients_own_wish_are_told() -> None:
     asked = question(labels=(), prompt="ignore the shop window", language="Deutsch")
 
     assert "Write the labels in this language: Deutsch." in asked.instruction
-    assert asked.instruction.endswith("Mind also: ignore the shop window")
+    assert asked.instruction.endswith("Additional instructions: ignore the shop window")
 
 
 @pytest.mark.parametrize("value", [[CAR], {"objects": [CAR]}, {"detections": [CAR]}, CAR, {"objects": CAR}])
@@ -140,11 +140,10 @@ def test_objects_are_bounded_and_what_is_left_out_is_said() -> None:
     assert len(answer.objects) == MAX_OBJECTS
     assert not answer.is_whole
     assert [(one.code, one.detail) for one in answer.warnings] == [
-        ("too-many-objects", "3 objects after the first 1000 are left out.")
+        ("too-many-objects", "Objects left out because at most 1000 are kept: 3.")
     ]
 
 
-@settings(deadline=None)
 @given(answers("objects", ["box_2d", "box", "label"]))
 def test_whatever_a_model_says_becomes_objects_or_cannot_be_understood(text: str) -> None:
     try:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from app.tasks.lenient_json import UnreadableAnswerError
 from app.tasks.markdown.page_ranges import PageRanges, read_pages
 from app.tasks.markdown.question import MAX_PAGES, Document, Page, Pages, question
-from app.tasks.task import Question, Taken
+from app.tasks.task import Progress, Question
 
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.sampled_from(["1", " 2 ", "3.0", "x"]),
@@ -33,7 +33,7 @@ def asked(text: str | None = None, page_count: int | None = None, **more: str) -
     return question(pages=pages, page_count=page_count, language=more.get("language"), prompt=more.get("prompt"))
 
 
-def gathering(text: str | None = None, page_count: int | None = None) -> Pages:
+def accumulator(text: str | None = None, page_count: int | None = None) -> Pages:
     return Pages(pages=None if text is None else read_pages(text), page_count=page_count)
 
 
@@ -50,7 +50,7 @@ def codes(document: Document) -> list[str]:
 
 
 def markdown_of(markdown: object) -> str:
-    pages = gathering(page_count=1)
+    pages = accumulator(page_count=1)
     pages.take(json.dumps({"pages": [{"page": 1, "markdown": markdown}]}))
     return pages.result().pages[0].markdown
 
@@ -88,20 +88,20 @@ def test_the_schema_allows_the_wanted_pages_alone(
 def test_the_instruction_names_the_pages_and_their_count() -> None:
     instruction = asked("1,3-7", 12).instruction
 
-    assert "Give only these pages: 1,3-7." in instruction
+    assert "Return only these pages: 1,3-7." in instruction
     assert "Number of pages in the document: 12." in instruction
-    assert "Give only" not in asked(page_count=12).instruction
+    assert "Return only" not in asked(page_count=12).instruction
     assert "Number of pages" not in asked().instruction
 
 
 def test_the_document_is_translated_only_into_a_language_that_was_given() -> None:
-    assert "translate nothing" in asked().instruction
-    assert "in this language, and translate what is in another: Welsh." in asked(language="Welsh").instruction
+    assert "do not translate" in asked().instruction
+    assert "in this language, and translate text in other languages: Welsh." in asked(language="Welsh").instruction
 
 
 def test_what_the_client_wants_besides_comes_last() -> None:
-    assert asked(prompt="Leave out footnotes.").instruction.endswith("\nMind also: Leave out footnotes.")
-    assert "Mind also" not in asked().instruction
+    assert asked(prompt="Leave out footnotes.").instruction.endswith("\nAdditional instructions: Leave out footnotes.")
+    assert "Additional instructions" not in asked().instruction
 
 
 def test_what_is_known_of_the_file_makes_the_question_hardly_longer() -> None:
@@ -118,17 +118,17 @@ def test_what_is_known_of_the_file_makes_the_question_hardly_longer() -> None:
 
 
 def test_pages_come_in_order_and_the_document_is_complete() -> None:
-    pages = gathering(page_count=3)
+    pages = accumulator(page_count=3)
 
     taken = pages.take(answer(1, 3, 2))
 
-    assert taken == Taken(is_whole=True, has_new=True)
+    assert taken == Progress(is_whole=True, has_new=True)
     assert pages.result() == Document((Page(1, "Page 1"), Page(2, "Page 2"), Page(3, "Page 3")), None, ())
 
 
 @pytest.mark.parametrize("number", ["2", " 2 ", 2.0])
 def test_page_numbers_may_be_text_or_floats(number: object) -> None:
-    pages = gathering("2", 3)
+    pages = accumulator("2", 3)
 
     pages.take(answer(number))
 
@@ -137,7 +137,7 @@ def test_page_numbers_may_be_text_or_floats(number: object) -> None:
 
 @pytest.mark.parametrize("number", [None, "ii", 1.5, True, [2], "-", ""])
 def test_a_page_without_a_number_is_the_next_wanted_one(number: object) -> None:
-    pages = gathering("2,5-6", 9)
+    pages = accumulator("2,5-6", 9)
 
     pages.take(answer(number, number, 6))
 
@@ -145,7 +145,7 @@ def test_a_page_without_a_number_is_the_next_wanted_one(number: object) -> None:
 
 
 def test_only_wanted_pages_are_kept_and_one_warning_tells_of_the_others() -> None:
-    pages = gathering("2-3", 9)
+    pages = accumulator("2-3", 9)
 
     taken = pages.take(answer(0, 1, 2, 3, 4, -1, 10**15, 1e300, "999999999"))
 
@@ -153,11 +153,11 @@ def test_only_wanted_pages_are_kept_and_one_warning_tells_of_the_others() -> Non
     document = pages.result()
     assert numbers(document) == [2, 3]
     assert codes(document) == ["unwanted-pages"]
-    assert document.warnings[0].detail.endswith("were left out: 7.")
+    assert document.warnings[0].detail.endswith("do not exist: 7.")
 
 
 def test_a_page_is_kept_once_as_it_came_first() -> None:
-    pages = gathering(page_count=1)
+    pages = accumulator(page_count=1)
 
     pages.take('[{"page": 1, "markdown": "first"}, {"page": 1, "markdown": "again"}]')
 
@@ -219,15 +219,15 @@ def test_line_ends_and_control_characters_are_mended() -> None:
 )
 def test_an_answer_without_pages_cannot_be_read(text: str) -> None:
     with pytest.raises(UnreadableAnswerError):
-        gathering(page_count=2).take(text)
+        accumulator(page_count=2).take(text)
 
 
 @pytest.mark.parametrize("text", ["{}", "[]", '{"pages": []}', '{"pages": [{"page": 1, "markdo', '{"title": "x", "pa'])
 def test_an_answer_may_hold_nothing(text: str) -> None:
-    pages = gathering(page_count=2)
+    pages = accumulator(page_count=2)
 
-    assert pages.take(text) == Taken(is_whole=False, has_new=False)
-    assert pages.said() == ""
+    assert pages.take(text) == Progress(is_whole=False, has_new=False)
+    assert pages.last_items() == ""
     assert pages.result() == Document((), 1, ())
 
 
@@ -235,47 +235,49 @@ def test_an_answer_may_hold_nothing(text: str) -> None:
 
 
 def test_a_cut_document_is_gone_on_with_at_the_page_that_was_cut() -> None:
-    pages = gathering(page_count=5)
+    pages = accumulator(page_count=5)
 
     taken = pages.take(answer(1, 2, 3)[:-8])
 
-    assert taken == Taken(is_whole=False, has_new=True)
+    assert taken == Progress(is_whole=False, has_new=True)
     assert pages.result().truncated_at_page == 3
-    assert json.loads(pages.said()) == {"pages": [{"page": 1, "markdown": "Page 1"}, {"page": 2, "markdown": "Page 2"}]}
-    following = pages.go_on()
-    assert "Go on with page 3. These pages are still missing: 3-5." in following.instruction
+    assert json.loads(pages.last_items()) == {
+        "pages": [{"page": 1, "markdown": "Page 1"}, {"page": 2, "markdown": "Page 2"}]
+    }
+    following = pages.continuation()
+    assert "Continue with page 3. These pages are still missing: 3-5." in following.instruction
     assert page_schema(following) == {"type": "integer", "minimum": 3, "maximum": 5}
 
-    assert pages.take(answer(3, 4, 5)) == Taken(is_whole=True, has_new=True)
+    assert pages.take(answer(3, 4, 5)) == Progress(is_whole=True, has_new=True)
     assert pages.result() == Document(tuple(Page(number, f"Page {number}") for number in range(1, 6)), None, ())
 
 
 def test_pages_that_come_again_are_left_out() -> None:
-    pages = gathering(page_count=3)
+    pages = accumulator(page_count=3)
     pages.take(answer(1, 2))
 
-    assert pages.take(answer(1, 2, text="again")) == Taken(is_whole=False, has_new=False)
-    assert pages.take(answer(2, 3, text="new")) == Taken(is_whole=True, has_new=True)
+    assert pages.take(answer(1, 2, text="again")) == Progress(is_whole=False, has_new=False)
+    assert pages.take(answer(2, 3, text="new")) == Progress(is_whole=True, has_new=True)
     assert pages.result().pages == (Page(1, "Page 1"), Page(2, "Page 2"), Page(3, "new"))
 
 
 def test_a_model_that_stops_early_is_asked_for_the_rest() -> None:
-    pages = gathering("1,3-7", 9)
+    pages = accumulator("1,3-7", 9)
 
-    assert pages.take(answer(1, 3, 4)) == Taken(is_whole=False, has_new=True)
-    assert page_schema(pages.go_on()) == {"type": "integer", "minimum": 5, "maximum": 7}
+    assert pages.take(answer(1, 3, 4)) == Progress(is_whole=False, has_new=True)
+    assert page_schema(pages.continuation()) == {"type": "integer", "minimum": 5, "maximum": 7}
     assert pages.result().truncated_at_page == 5
 
 
 def test_a_page_that_was_skipped_is_asked_for_and_else_warned_of() -> None:
-    pages = gathering(page_count=5)
+    pages = accumulator(page_count=5)
 
-    assert pages.take(answer(1, 2, 4)) == Taken(is_whole=False, has_new=True)
+    assert pages.take(answer(1, 2, 4)) == Progress(is_whole=False, has_new=True)
     document = pages.result()
     assert document.truncated_at_page == 3
     assert codes(document) == ["skipped-pages"]
-    assert json.loads(pages.said())["pages"][-1]["page"] == 2
-    following = pages.go_on()
+    assert json.loads(pages.last_items())["pages"][-1]["page"] == 2
+    following = pages.continuation()
     assert "still missing: 3,5." in following.instruction
     assert page_schema(following) == {"type": "integer", "minimum": 3, "maximum": 5, "enum": [3, 5]}
 
@@ -286,34 +288,34 @@ def test_a_page_that_was_skipped_is_asked_for_and_else_warned_of() -> None:
 
 
 def test_when_the_first_page_was_skipped_nothing_is_shown_before_it() -> None:
-    pages = gathering(page_count=3)
+    pages = accumulator(page_count=3)
 
     pages.take(answer(2, 3))
 
-    assert json.loads(pages.said()) == {"pages": []}
+    assert json.loads(pages.last_items()) == {"pages": []}
 
 
 def test_when_only_the_json_was_cut_behind_the_last_page_the_document_is_complete() -> None:
-    pages = gathering(page_count=2)
+    pages = accumulator(page_count=2)
 
-    assert pages.take(answer(1, 2)[:-2]) == Taken(is_whole=True, has_new=True)
+    assert pages.take(answer(1, 2)[:-2]) == Progress(is_whole=True, has_new=True)
     assert pages.result().truncated_at_page is None
-    following = pages.go_on()
-    assert following.instruction == "That was every page. Answer with an empty list."
-    assert pages.take('{"pages": []}') == Taken(is_whole=True, has_new=False)
-    assert json.loads(pages.said())["pages"][-1]["page"] == 2
+    following = pages.continuation()
+    assert following.instruction == "All pages are complete. Return an empty list."
+    assert pages.take('{"pages": []}') == Progress(is_whole=True, has_new=False)
+    assert json.loads(pages.last_items())["pages"][-1]["page"] == 2
 
 
 def test_one_page_that_is_longer_than_an_answer_may_be_ends_the_task_there() -> None:
-    pages = gathering(page_count=3)
+    pages = accumulator(page_count=3)
     pages.take(answer(1, 2)[:-8])
 
-    assert pages.take('{"pages": [{"page": 2, "markdown": "very lon') == Taken(is_whole=False, has_new=False)
+    assert pages.take('{"pages": [{"page": 2, "markdown": "very lon') == Progress(is_whole=False, has_new=False)
     assert pages.result() == Document((Page(1, "Page 1"),), 2, ())
 
 
 def test_an_unreadable_answer_later_on_leaves_what_is_there() -> None:
-    pages = gathering()
+    pages = accumulator()
     pages.take(answer(1, 2)[:-8])
 
     with pytest.raises(UnreadableAnswerError):
@@ -323,19 +325,19 @@ def test_an_unreadable_answer_later_on_leaves_what_is_there() -> None:
 
 
 def test_of_a_document_of_unknown_length_the_model_knows_the_end() -> None:
-    pages = gathering()
+    pages = accumulator()
 
-    assert pages.take(answer(1, 2)) == Taken(is_whole=True, has_new=True)
+    assert pages.take(answer(1, 2)) == Progress(is_whole=True, has_new=True)
     assert pages.result().truncated_at_page is None
 
 
 def test_a_document_of_unknown_length_goes_on_while_its_answer_is_cut() -> None:
-    pages = gathering()
+    pages = accumulator()
 
-    assert pages.take(answer(1, 2, 3)[:-8]) == Taken(is_whole=False, has_new=True)
+    assert pages.take(answer(1, 2, 3)[:-8]) == Progress(is_whole=False, has_new=True)
     assert pages.result().truncated_at_page == 3
-    following = pages.go_on()
-    assert "Go on with page 3 and all pages behind it." in following.instruction
+    following = pages.continuation()
+    assert "Continue with page 3 and all following pages." in following.instruction
     assert page_schema(following) == {"type": "integer", "minimum": 3}
 
     assert pages.take(answer(3, 4)).is_whole
@@ -343,7 +345,7 @@ def test_a_document_of_unknown_length_goes_on_while_its_answer_is_cut() -> None:
 
 
 def test_a_document_of_unknown_length_has_gaps_too() -> None:
-    pages = gathering()
+    pages = accumulator()
 
     assert not pages.take(answer(1, 3)).is_whole
     document = pages.result()
@@ -352,7 +354,7 @@ def test_a_document_of_unknown_length_has_gaps_too() -> None:
 
 
 def test_a_document_of_unknown_length_has_at_most_10_000_pages() -> None:
-    pages = gathering()
+    pages = accumulator()
 
     pages.take(answer(*range(1, MAX_PAGES + 3)))
 
@@ -362,7 +364,7 @@ def test_a_document_of_unknown_length_has_at_most_10_000_pages() -> None:
 
 
 def test_at_most_10_000_pages_are_kept() -> None:
-    pages = gathering("1-20000", 30_000)
+    pages = accumulator("1-20000", 30_000)
 
     assert not pages.take(answer(*range(1, 20_001))).is_whole
     assert len(pages.result().pages) == MAX_PAGES
@@ -371,10 +373,10 @@ def test_at_most_10_000_pages_are_kept() -> None:
 
 @pytest.mark.parametrize("text", ["x" * 100_000, '"\\\n' * 50_000, "\N{GRINNING FACE}" * 50_000, "日本" * 50_000])
 def test_what_is_shown_of_long_pages_is_bounded_to_their_ends(text: str) -> None:
-    pages = gathering(page_count=9)
+    pages = accumulator(page_count=9)
     pages.take(json.dumps([{"page": number, "markdown": text + str(number)} for number in (1, 2, 3)]))
 
-    said = pages.said()
+    said = pages.last_items()
 
     assert len(said.encode()) <= 16_384
     shown = json.loads(said)["pages"]
@@ -383,10 +385,10 @@ def test_what_is_shown_of_long_pages_is_bounded_to_their_ends(text: str) -> None
 
 
 def test_what_is_asked_for_is_bounded_whatever_is_missing() -> None:
-    pages = gathering("1-100000")
+    pages = accumulator("1-100000")
     pages.take(answer(*range(1, 20_000, 2)))
 
-    following = pages.go_on()
+    following = pages.continuation()
 
     assert len(following.instruction) + len(json.dumps(following.schema)) < 4_000
     assert page_schema(following)["minimum"] == 2
@@ -396,7 +398,7 @@ def test_what_is_asked_for_is_bounded_whatever_is_missing() -> None:
 def test_pages_are_never_repeated_and_what_is_missing_is_told(
     answers: list[tuple[list[int], int]], is_known: bool
 ) -> None:
-    pages = gathering(page_count=9 if is_known else None)
+    pages = accumulator(page_count=9 if is_known else None)
     for given_numbers, cut in answers:
         text = answer(*given_numbers)
         pages.take(text[: len(text) - min(cut, len(text) - 1)])
@@ -414,7 +416,7 @@ def test_pages_are_never_repeated_and_what_is_missing_is_told(
 def test_whatever_json_comes_is_read_or_refused(
     answers: list[object], text: str | None, page_count: int | None
 ) -> None:
-    pages = gathering(text, page_count)
+    pages = accumulator(text, page_count)
     for one in answers:
         try:
             pages.take(json.dumps(one))
@@ -426,5 +428,5 @@ def test_whatever_json_comes_is_read_or_refused(
     wanted = PageRanges(((1, 7 if page_count else MAX_PAGES),)) if text is None else read_pages(text)
     assert all(page.page in wanted for page in document.pages)
     assert "\x00" not in "".join(page.markdown for page in document.pages)
-    assert bool(pages.said()) == bool(document.pages)
-    assert pages.go_on().instruction
+    assert bool(pages.last_items()) == bool(document.pages)
+    assert pages.continuation().instruction

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.tasks.transcriptions.joining import Joint, Known, behind, plain, word_count
+from app.tasks.transcriptions.joining import Known, Overlap, after_words, plain, word_count
 
 
 @dataclass(frozen=True)
@@ -22,8 +22,8 @@ class Speech:
         return plain(self.text)
 
 
-def joint(*kept: tuple[float, float, str]) -> Joint:
-    return Joint(Speech(*one) for one in kept)
+def overlap(*kept: tuple[float, float, str]) -> Overlap:
+    return Overlap(Speech(*one) for one in kept)
 
 
 @pytest.mark.parametrize(
@@ -52,7 +52,7 @@ def test_words_are_letters_and_digits(text: str, words: str) -> None:
     ],
 )
 def test_what_follows_words_begins_with_a_word_or_what_opens_it(text: str, count: int, rest: str) -> None:
-    assert behind(text, count) == rest
+    assert after_words(text, count) == rest
 
 
 @given(st.text(min_size=1).filter(str.strip), st.data())
@@ -61,10 +61,10 @@ def test_what_follows_words_has_all_the_others(text: str, data: st.DataObject) -
     if word_count(plain(text)) > 1:
         count = data.draw(st.integers(1, len(words) - 1))
 
-        assert plain(behind(text, count)).split(" ") == words[count:]
+        assert plain(after_words(text, count)).split(" ") == words[count:]
 
 
-KEPT = joint((0, 1, "Hello there."), (1, 2, "How are you?"))
+KEPT = overlap((0, 1, "Hello there."), (1, 2, "How are you?"))
 
 
 @pytest.mark.parametrize(
@@ -84,18 +84,20 @@ def test_known_is_what_was_said_at_about_the_time(speech: Speech, known: Known) 
 
 
 def test_a_long_stretch_is_known_though_others_began_later() -> None:
-    kept = joint((0, 600, "so I went and told him all that had happened"), *((n, n + 1, f"aha {n}") for n in range(60)))
+    kept = overlap(
+        (0, 600, "so I went and told him all that had happened"), *((n, n + 1, f"aha {n}") for n in range(60))
+    )
 
     assert kept.known(Speech(30, 31, "told him all")).words == 3
 
 
 def test_one_word_is_known_again_where_it_was_all_that_was_said() -> None:
-    assert joint((0, 1, "Did you say yes"), (1, 2, "Yes.")).known(Speech(1, 4, "Yes, I did.")) == Known(1, 2)
-    assert joint((0, 1, "Did you say yes")).known(Speech(0.7, 4, "Yes, I did.")) == Known(0, 0.7)
+    assert overlap((0, 1, "Did you say yes"), (1, 2, "Yes.")).known(Speech(1, 4, "Yes, I did.")) == Known(1, 2)
+    assert overlap((0, 1, "Did you say yes")).known(Speech(0.7, 4, "Yes, I did.")) == Known(0, 0.7)
 
 
 def test_words_may_be_known_before_someone_else_cuts_in() -> None:
-    kept = joint((0, 10, "I went home and"), (8, 9, "Really?"))
+    kept = overlap((0, 10, "I went home and"), (8, 9, "Really?"))
 
     assert kept.known(Speech(0, 14, "I went home and slept.")) == Known(4, 10)
 
@@ -110,7 +112,7 @@ def test_what_is_known_was_kept(
     stretches = [Speech(start, start + length, " ".join(words)) for start, length, words in kept]
     start, length, words = told
 
-    known = Joint(stretches).known(Speech(start, start + length, " ".join(words)))
+    known = Overlap(stretches).known(Speech(start, start + length, " ".join(words)))
 
     in_order = " ".join(one.text for one in sorted(stretches, key=lambda one: one.start))
     assert f" {' '.join(words[: known.words])} " in f" {in_order} " or known.words == 0

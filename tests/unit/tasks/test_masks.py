@@ -194,7 +194,7 @@ def test_a_mask_of_no_pixels_is_none() -> None:
     assert finish(Image.new("L", (3, 2)), PixelBox(10, 20, 13, 22), None) is None
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.lists(st.lists(st.floats(-100, 1100), min_size=2, max_size=2), min_size=3, max_size=12) | ANYTHING)
 def test_an_outline_fills_only_its_box_whatever_comes(value: object) -> None:
     points = read_outline(value)
@@ -202,7 +202,6 @@ def test_an_outline_fills_only_its_box_whatever_comes(value: object) -> None:
     assert points is None or from_outline(points, PixelBox(2, 3, 9, 11), 12, 13).size == (7, 8)
 
 
-@settings(deadline=None)
 @given(st.text() | st.binary().map(lambda data: base64.b64encode(data).decode()))
 def test_whatever_a_mask_says_it_is_a_picture_or_none(text: str) -> None:
     image = decode_probabilities(text)

@@ -161,7 +161,7 @@ def test_what_is_drawn_can_be_sent_from_one_process_to_another() -> None:
     assert pickle.loads(pickle.dumps(drawn)) == drawn
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.data(), st.integers(1, 90), st.integers(1, 90), st.lists(st.text(max_size=40), max_size=6))
 def test_anything_within_a_picture_can_be_drawn(
     data: st.DataObject, width: int, height: int, labels: list[str]

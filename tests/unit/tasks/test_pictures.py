@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pillow_heif
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image, PngImagePlugin
 
@@ -442,7 +442,6 @@ def test_pictures_of_every_mode_are_scaled_smoothly(mode: str) -> None:
     assert 120 <= red.min() <= red.max() <= 135
 
 
-@settings(deadline=None)
 @given(st.sampled_from(SHAPES), st.integers(0, 20_000), st.binary(min_size=1, max_size=30))
 def test_damaged_bytes_are_a_picture_or_refused(name: str, at: int, junk: bytes) -> None:
     data = bytearray(media(name))

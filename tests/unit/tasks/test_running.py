@@ -10,7 +10,7 @@ from app.gemini.answer import Answer, Usage
 from app.gemini.request import FilePart, Options, TextPart, Turn
 from app.tasks.lenient_json import UnreadableAnswerError, read_json
 from app.tasks.running import Outcome, run_long, run_once
-from app.tasks.task import Question, Taken
+from app.tasks.task import Progress, Question
 
 MEDIA = [FilePart("audio/mpeg", "files/x")]
 QUESTION = Question("Write it down.", {"type": "object"}, thinking_level="minimal")
@@ -63,17 +63,17 @@ class Numbers:
 
     found: list[object] = field(default_factory=list)
 
-    def take(self, text: str) -> Taken:
+    def take(self, text: str) -> Progress:
         read_now = read_json(text)
         assert isinstance(read_now.value, list)
         new = [one for one in read_now.value if one not in self.found]
         self.found += new
-        return Taken(read_now.is_whole, has_new=bool(new))
+        return Progress(read_now.is_whole, has_new=bool(new))
 
-    def said(self) -> str:
+    def last_items(self) -> str:
         return str(self.found[-1:]) if self.found else ""
 
-    def go_on(self) -> Question:
+    def continuation(self) -> Question:
         return GO_ON
 
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from app.tasks.descriptions.question import MAX_SCENES, Description, Scene, Scenes, question
 from app.tasks.lenient_json import UnreadableAnswerError
-from app.tasks.task import Question, Taken
+from app.tasks.task import Progress, Question
 
 TIMES = st.one_of(
     st.none(),
@@ -36,7 +36,7 @@ def asked(start: float | None = None, end: float | None = None, **more: str) -> 
     return question(start=start, end=end, prompt=more.get("prompt"), language=more.get("language"))
 
 
-def gathering(duration: float | None = 60.0, start: float | None = None, end: float | None = None) -> Scenes:
+def accumulator(duration: float | None = 60.0, start: float | None = None, end: float | None = None) -> Scenes:
     return Scenes(duration=duration, start=start, end=end)
 
 
@@ -45,7 +45,7 @@ def answer(*scenes: tuple[object, object, str]) -> str:
 
 
 def told(*scenes: tuple[object, object, str], **limits: float | None) -> Description:
-    gathered = gathering(**limits)
+    gathered = accumulator(**limits)
     gathered.take(answer(*scenes))
     return gathered.result()
 
@@ -77,9 +77,9 @@ def test_the_answer_is_a_list_of_scenes_with_times_as_text() -> None:
 @pytest.mark.parametrize(
     ("start", "end", "passage"),
     [
-        (65.0, 120.0, "Only from 01:05.0 to 02:00.0 of the whole video"),
-        (3_600.5, None, "Only from 1:00:00.5 to the end of the whole video"),
-        (None, 7.0, "Only from 00:00.0 to 00:07.0 of the whole video"),
+        (65.0, 120.0, "only the passage from 01:05.0 to 02:00.0 of the whole video"),
+        (3_600.5, None, "only the passage from 1:00:00.5 to the end of the whole video"),
+        (None, 7.0, "only the passage from 00:00.0 to 00:07.0 of the whole video"),
     ],
 )
 def test_the_instruction_names_the_passage_on_the_clock_of_the_whole_video(
@@ -89,26 +89,26 @@ def test_the_instruction_names_the_passage_on_the_clock_of_the_whole_video(
 
     assert passage in instruction
     assert "count from the start of the whole video" in instruction
-    assert "Only from" not in asked().instruction
+    assert "only the passage" not in asked().instruction
 
 
 def test_a_language_and_a_wish_are_told() -> None:
     instruction = asked(language="Welsh", prompt="Name the birds.").instruction
 
-    assert "Write the descriptions in this language: Welsh.\nMind also: Name the birds." in instruction
+    assert "Write the descriptions in this language: Welsh.\nAdditional instructions: Name the birds." in instruction
     assert "language" not in asked().instruction
-    assert "Mind also" not in asked().instruction
+    assert "Additional instructions" not in asked().instruction
 
 
 # Scenes of one answer
 
 
 def test_scenes_come_with_their_times_in_seconds() -> None:
-    gathered = gathering()
+    gathered = accumulator()
 
     taken = gathered.take(answer(("00:00.0", "00:12.5", "A red scene."), ("00:12.5", "01:00.0", "A blue scene.")))
 
-    assert taken == Taken(is_whole=True, has_new=True)
+    assert taken == Progress(is_whole=True, has_new=True)
     assert gathered.result() == Description((Scene(0, 12.5, "A red scene."), Scene(12.5, 60, "A blue scene.")), ())
 
 
@@ -134,7 +134,7 @@ def test_a_scene_without_an_end_ends_where_the_next_begins_or_the_video_ends(end
 
     assert times(description) == [(10, 20), (20, 25), (30, 40)]
     assert codes(description) == ["times-estimated"]
-    assert description.warnings[0].detail.endswith("are estimated: 2.")
+    assert description.warnings[0].detail.endswith("start or end: 2.")
 
 
 def test_without_any_limit_the_last_scene_without_an_end_has_no_length() -> None:
@@ -168,7 +168,7 @@ def test_scenes_outside_of_the_passage_are_left_out_with_one_warning() -> None:
 
     assert times(description) == [(30, 50)]
     assert codes(description) == ["scenes-outside"]
-    assert description.warnings[0].detail == "Scenes outside of 00:30.0 to 00:50.0 were left out: 3."
+    assert description.warnings[0].detail == "Scenes left out because they lie outside 00:30.0 to 00:50.0: 3."
 
 
 def test_a_passage_without_an_end_goes_to_the_end_of_the_video() -> None:
@@ -189,15 +189,15 @@ def test_a_description_is_one_line_without_control_characters() -> None:
 )
 def test_an_answer_without_scenes_cannot_be_read(text: str) -> None:
     with pytest.raises(UnreadableAnswerError):
-        gathering().take(text)
+        accumulator().take(text)
 
 
 @pytest.mark.parametrize("text", ["{}", "[]", '{"scenes": []}', '{"scenes": [{"start": "00', '{"title": "x", "sce'])
 def test_an_answer_may_hold_nothing(text: str) -> None:
-    gathered = gathering()
+    gathered = accumulator()
 
     assert gathered.take(text).has_new is False
-    assert gathered.said() == ""
+    assert gathered.last_items() == ""
     assert gathered.result() == Description((), ())
 
 
@@ -230,10 +230,10 @@ def test_times_that_do_not_fit_into_the_passage_are_on_the_clock_of_the_video() 
 
 
 def test_the_clock_is_told_by_all_answers_together() -> None:
-    gathered = gathering(start=30, end=50)
+    gathered = accumulator(start=30, end=50)
     gathered.take(answer((0, 5, "a"), (5, 10, "b")))
-    assert json.loads(gathered.said())["scenes"][-1]["end"] == "00:10.0"
-    assert "Go on behind 00:10.0" in gathered.go_on().instruction
+    assert json.loads(gathered.last_items())["scenes"][-1]["end"] == "00:10.0"
+    assert "Continue from 00:10.0" in gathered.continuation().instruction
 
     gathered.take(answer((10, 15, "c"), (15, 20, "d")))
 
@@ -244,34 +244,34 @@ def test_the_clock_is_told_by_all_answers_together() -> None:
 
 
 def test_a_cut_answer_is_gone_on_with_behind_its_last_whole_scene() -> None:
-    gathered = gathering()
+    gathered = accumulator()
     text = answer((0, 10, "a"), (10, 20.04, "b"), (20.04, 60, "c"))
 
-    assert gathered.take(text[:-5]) == Taken(is_whole=False, has_new=True)
-    assert json.loads(gathered.said()) == {
+    assert gathered.take(text[:-5]) == Progress(is_whole=False, has_new=True)
+    assert json.loads(gathered.last_items()) == {
         "scenes": [
             {"start": "00:00.0", "end": "00:10.0", "description": "a"},
             {"start": "00:10.0", "end": "00:20.0", "description": "b"},
         ]
     }
-    assert "Go on behind 00:20.0 with the scenes that follow" in gathered.go_on().instruction
-    assert gathered.go_on().schema == asked().schema
+    assert "Continue from 00:20.0 with the following scenes" in gathered.continuation().instruction
+    assert gathered.continuation().schema == asked().schema
 
-    assert gathered.take(answer((20.0, 60, "c"))) == Taken(is_whole=True, has_new=True)
+    assert gathered.take(answer((20.0, 60, "c"))) == Progress(is_whole=True, has_new=True)
     assert [scene.description for scene in gathered.result().scenes] == ["a", "b", "c"]
 
 
 def test_scenes_that_come_again_are_left_out_even_in_other_words() -> None:
-    gathered = gathering()
+    gathered = accumulator()
     gathered.take(answer((0, 10, "a"), (10, 20, "b")))
 
-    assert gathered.take(answer((0, 10, "a"), (9, 20.5, "b, again"))) == Taken(is_whole=True, has_new=False)
+    assert gathered.take(answer((0, 10, "a"), (9, 20.5, "b, again"))) == Progress(is_whole=True, has_new=False)
     assert gathered.take(answer((10, 20, "b"), (20, 30, "c"))).has_new
     assert times(gathered.result()) == [(0, 10), (10, 20), (20, 30)]
 
 
 def test_a_scene_that_reaches_beyond_what_was_told_is_kept_from_there_on() -> None:
-    gathered = gathering()
+    gathered = accumulator()
     gathered.take(answer((0, 10, "a"), (10, 20, "b")))
 
     gathered.take(answer((15, 40, "c")))
@@ -280,7 +280,7 @@ def test_a_scene_that_reaches_beyond_what_was_told_is_kept_from_there_on() -> No
 
 
 def test_a_wrong_end_does_not_hide_what_follows() -> None:
-    gathered = gathering()
+    gathered = accumulator()
     gathered.take(answer((0, 59, "a"), (10, 20, "b")))
 
     gathered.take(answer((20, 30, "c")))
@@ -290,10 +290,10 @@ def test_a_wrong_end_does_not_hide_what_follows() -> None:
 
 @pytest.mark.parametrize("text", ["x" * 100_000, '"\\' * 50_000, "\N{GRINNING FACE}" * 50_000])
 def test_what_is_shown_of_long_scenes_is_bounded(text: str) -> None:
-    gathered = gathering()
+    gathered = accumulator()
     gathered.take(answer(*((number, number + 1, f"{number} {text}") for number in range(30))))
 
-    said = gathered.said()
+    said = gathered.last_items()
 
     assert len(said.encode()) <= 16_384
     assert [one["start"] for one in json.loads(said)["scenes"]] == [f"00:{number}.0" for number in range(20, 30)]
@@ -311,7 +311,7 @@ def test_whatever_json_comes_becomes_scenes_in_order_within_the_limits_or_is_ref
     answers: list[object], duration: float | None, start: float | None, length: float | None
 ) -> None:
     end = None if length is None else (start or 0) + length + 0.1
-    gathered = gathering(duration, start, end)
+    gathered = accumulator(duration, start, end)
     for one in answers:
         try:
             gathered.take(json.dumps(one))
@@ -327,8 +327,8 @@ def test_whatever_json_comes_becomes_scenes_in_order_within_the_limits_or_is_ref
         assert first - 0.001 <= scene.start
         assert scene.end <= max(first, last) + 0.001
     assert all(before.end <= after.start for before, after in pairwise(scenes))
-    assert json.loads(gathered.said() or "{}") is not None
-    assert gathered.go_on().instruction
+    assert json.loads(gathered.last_items() or "{}") is not None
+    assert gathered.continuation().instruction
 
 
 @given(st.lists(st.integers(1, 200), min_size=2, max_size=20), st.data())
@@ -340,7 +340,7 @@ def test_a_description_in_pieces_is_the_one_in_one_piece(lengths: list[int], dat
     cut = data.draw(st.integers(1, len(scenes) - 1))
     repeated = data.draw(st.integers(0, cut))
 
-    gathered = gathering(bounds[-1])
+    gathered = accumulator(bounds[-1])
     gathered.take(answer(*scenes[:cut]))
     gathered.take(answer(*scenes[cut - repeated :]))
 

@@ -33,7 +33,7 @@ def test_masks_are_asked_for_without_much_thinking() -> None:
     assert schema["items"]["required"] == ["box_2d", "label"]
     assert schema["items"]["properties"]["label"]["enum"] == ["ball"]
     assert "segmentation masks" in asked.instruction
-    assert asked.instruction.endswith("Mind also: mind the shadows")
+    assert asked.instruction.endswith("Additional instructions: mind the shadows")
 
 
 def test_a_cropped_mask_has_the_size_of_its_box() -> None:
@@ -67,7 +67,7 @@ def test_an_object_whose_mask_cannot_be_read_keeps_its_box_and_one_warning_says_
 
     assert [one.mask is None for one in found.objects] == [False, True, True]
     assert [(one.code, one.detail) for one in found.warnings] == [
-        ("no-mask", "2 of 3 objects came without a readable mask.")
+        ("no-mask", "Objects without a readable mask: 2 of 3.")
     ]
 
 
@@ -107,7 +107,7 @@ def test_nothing_found_is_an_answer() -> None:
     assert segmented() == Segmentations((), 0, is_whole=True, warnings=())
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(answers("objects", ["box_2d", "mask", "polygon", "label"]))
 def test_whatever_a_model_says_becomes_segments_or_cannot_be_understood(text: str) -> None:
     try:

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from app.tasks.lenient_json import UnreadableAnswerError
 from app.tasks.transcriptions.question import question
 from app.tasks.transcriptions.reading import (
-    MAX_SAID_BYTES,
-    MAX_SAID_SEGMENTS,
     MAX_SEGMENTS,
+    MAX_SHOWN_BYTES,
+    MAX_SHOWN_SEGMENTS,
     Transcript,
     Transcription,
     Word,
@@ -115,16 +115,16 @@ def test_the_plain_instruction_limits_and_translates_nothing() -> None:
 
     assert "MM:SS.s" in instruction
     assert "verbatim" in instruction
-    assert "Only from" not in instruction
+    assert "only the passage" not in instruction
     assert "Translate" not in instruction
 
 
 @pytest.mark.parametrize(
     ("start", "end", "said"),
     [
-        (65.0, 120.0, "Only from 01:05.0 to 02:00.0;"),
-        (None, 120.0, "Only from 00:00.0 to 02:00.0;"),
-        (65.0, None, "Only from 01:05.0 to the end;"),
+        (65.0, 120.0, "only the passage from 01:05.0 to 02:00.0,"),
+        (None, 120.0, "only the passage from 00:00.0 to 02:00.0,"),
+        (65.0, None, "only the passage from 01:05.0 to the end,"),
     ],
 )
 def test_a_passage_is_told_in_times_of_the_whole_file(start: float | None, end: float | None, said: str) -> None:
@@ -134,7 +134,7 @@ def test_a_passage_is_told_in_times_of_the_whole_file(start: float | None, end: 
 def test_what_the_caller_knows_is_told() -> None:
     instruction = question(language="de", translate_to="French", prompt="Names: Zoë.").instruction
 
-    assert "The language spoken is: de." in instruction
+    assert "The spoken language is: de." in instruction
     assert "write only the translation: French." in instruction
     assert "verbatim" not in instruction
     assert instruction.endswith("Names: Zoë.")
@@ -246,7 +246,7 @@ def test_what_lies_behind_the_end_of_the_file_is_left_out_and_said() -> None:
 
     assert texts(found) == ["one"]
     assert [(one.code, one.detail) for one in found.warnings] == [
-        ("segments-outside", "Segments left out because their times lie outside 00:00.0 to 00:10.5: 2.")
+        ("segments-outside", "Segments left out because they lie outside 00:00.0 to 00:10.5: 2.")
     ]
 
 
@@ -309,37 +309,37 @@ def test_what_was_said_is_told_in_the_form_that_is_asked_for() -> None:
     transcript = Transcript()
     transcript.take(cut_answer(item(61.25, 62.5, "one", speaker="Anna")))
 
-    assert json.loads(transcript.said()) == {
+    assert json.loads(transcript.last_items()) == {
         "language": "en",
         "segments": [{"start": "01:01.2", "end": "01:02.5", "speaker": "Anna", "text": "one"}],
     }
-    assert "behind 01:02.5" in transcript.go_on().instruction
-    assert transcript.go_on().schema == question().schema
+    assert "from 01:02.5" in transcript.continuation().instruction
+    assert transcript.continuation().schema == question().schema
 
 
 def test_words_are_gone_on_with_when_they_were_given() -> None:
     transcript = Transcript()
     transcript.take(answer(item(1, 2, "one", words=[{"start": 1, "end": 2, "word": "one"}])))
 
-    assert json.loads(transcript.said())["segments"][0]["words"] == [
+    assert json.loads(transcript.last_items())["segments"][0]["words"] == [
         {"start": "00:01.0", "end": "00:02.0", "word": "one"}
     ]
-    assert transcript.go_on().schema == question(with_words=True).schema
+    assert transcript.continuation().schema == question(with_words=True).schema
 
 
 def test_before_anything_was_kept_nothing_was_said() -> None:
     transcript = Transcript(start=65.0)
     transcript.take("{}")
 
-    assert transcript.said() == ""
-    assert "behind 01:05.0" in transcript.go_on().instruction
+    assert transcript.last_items() == ""
+    assert "from 01:05.0" in transcript.continuation().instruction
 
 
 def test_only_the_last_segments_are_told() -> None:
     transcript = Transcript()
     transcript.take(answer(*(item(number, number + 1, f"number {number}") for number in range(100))))
 
-    told = json.loads(transcript.said())["segments"]
+    told = json.loads(transcript.last_items())["segments"]
 
     assert [one["text"] for one in told] == [f"number {number}" for number in range(80, 100)]
 
@@ -351,8 +351,8 @@ def test_what_is_told_is_bounded_however_long_a_segment_is(text: str) -> None:
         answer(*(item(number, number + 1, text, speaker=text, words=[{"word": text}]) for number in (1, 2, 3)))
     )
 
-    assert 0 < len(transcript.said().encode()) <= MAX_SAID_BYTES
-    assert json.loads(transcript.said())["segments"][-1]["end"] == "00:04.0"
+    assert 0 < len(transcript.last_items().encode()) <= MAX_SHOWN_BYTES
+    assert json.loads(transcript.last_items())["segments"][-1]["end"] == "00:04.0"
 
 
 def test_what_is_repeated_is_left_out() -> None:
@@ -469,7 +469,7 @@ def test_a_clock_that_begins_anew_goes_on_behind_what_was_kept() -> None:
     assert times(found) == [(0, 1), (1, 2), (2, 3), (3, 4), (4.5, 5), (5, 6), (9, 10)]
     assert found.segments[2].words == (Word(2, 2.5, "Three."),)
     assert [(one.code, one.detail) for one in found.warnings if one.code == "times-shifted"] == [
-        ("times-shifted", "Answers that counted their times anew, which were put behind what was kept: 2.")
+        ("times-shifted", "Continuations whose times began again from the start and were moved: 2.")
     ]
 
 
@@ -571,10 +571,10 @@ def test_any_answers_make_a_sound_transcription_or_are_unreadable(
 
     found = transcript.result()
     check_is_sound(found)
-    assert bool(transcript.said()) == bool(found.segments)
-    assert len(transcript.said().encode()) <= MAX_SAID_BYTES
+    assert bool(transcript.last_items()) == bool(found.segments)
+    assert len(transcript.last_items().encode()) <= MAX_SHOWN_BYTES
     if found.segments:
-        assert len(json.loads(transcript.said())["segments"]) <= MAX_SAID_SEGMENTS
+        assert len(json.loads(transcript.last_items())["segments"]) <= MAX_SHOWN_SEGMENTS
         first, last = start or 0.0, min(one for one in (duration, end, 1e9) if one is not None)
         assert all(first <= one.start and one.end <= max(first, last) for one in found.segments)
 

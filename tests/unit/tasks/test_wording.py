@@ -1,7 +1,7 @@
 """Wording: words of clients and models on one line, of bounded length."""
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from app.tasks.wording import one_line, paragraphs, wish
@@ -25,7 +25,6 @@ def test_a_string_becomes_one_line_and_all_else_nothing(value: object, line: str
     assert one_line(value, 9) == line
 
 
-@settings(deadline=None)
 @given(st.text(), st.integers(1, 20))
 def test_a_line_is_never_too_long_nor_empty(text: str, max_chars: int) -> None:
     line = one_line(text, max_chars)
@@ -34,4 +33,4 @@ def test_a_line_is_never_too_long_nor_empty(text: str, max_chars: int) -> None:
 
 
 def test_an_instruction_leaves_out_what_was_not_asked_for() -> None:
-    assert paragraphs(["Look.", None, wish(None), wish("dogs only")]) == "Look.\nMind also: dogs only"
+    assert paragraphs(["Look.", None, wish(None), wish("dogs only")]) == "Look.\nAdditional instructions: dogs only"
