@@ -24,6 +24,7 @@ from app.cli.usage import usage
 from app.edge.access_log import ACCESS_LOGGER
 from app.edge.hosts import is_loopback
 from app.edge.server import make_server
+from app.edge.uvicorn_internals import check_uvicorn
 from app.gemini.credentials import ApiKey, read_api_key
 from app.logs import log_to
 from app.main import create_api, create_app
@@ -71,6 +72,7 @@ def _url(host: str, listener: socket.socket) -> str:
 @cli.command()
 def serve(host: Host = "127.0.0.1", port: Port = 8000) -> None:
     """Serve against the real Gemini API; clients need a key, unless CLIENT_AUTH says otherwise."""
+    check_uvicorn()
     settings = read(Settings)
     key = read_api_key(settings)
     if settings.is_open and not is_loopback(host) and not settings.allow_open_access:
@@ -101,6 +103,7 @@ def dev(
     real: Annotated[bool, typer.Option("--real", help="Ask the real Gemini API, with GEMINI_API_KEY.")] = False,
 ) -> None:
     """Serve for development: no key and no database server, answered by the emulator."""
+    check_uvicorn()
     settings = read(Settings, client_auth="none", app_check=None)
     if not is_loopback(host) and not settings.allow_open_access:
         raise SettingsError(f"ALLOW_OPEN_ACCESS: set it to true to let others than this machine reach {host}")
