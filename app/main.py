@@ -23,7 +23,7 @@ from app.api.entrance import RestEntrance
 from app.api.files import UploadForm
 from app.api.openapi import build_document
 from app.api.options import ChatRequest, GenerateForm
-from app.api.services import Services
+from app.api.services import Parts
 from app.clients.admission import open_admission
 from app.clients.authenticator import Authenticator, open_authenticator
 from app.clients.fetching import fetcher
@@ -60,6 +60,7 @@ from app.media.workers import Workers
 from app.native.app import NativeRoutes
 from app.native.handlers import HANDLERS
 from app.native.services import NativeServices
+from app.native.uploads.address import client_by_address
 from app.native.uploads.leases import Leases
 from app.native.writers import Writers
 from app.settings import Settings
@@ -78,7 +79,7 @@ DESCRIPTION = "A prompt and any media in one call, answered by Gemini. Media in,
 LINGER_S = 10.0
 
 
-async def _open(stack: AsyncExitStack, settings: Settings, key: ApiKey, clock: GeminiClock | None) -> Services:
+async def _open(stack: AsyncExitStack, settings: Settings, key: ApiKey, clock: GeminiClock | None) -> Parts:
     database = await stack.enter_async_context(open_database(settings.database_url))
     ledger = Ledger(LedgerTable(database), flush_s=settings.ledger_flush_s, keep_days=settings.ledger_days)
     await stack.enter_async_context(ledger)
@@ -101,7 +102,7 @@ async def _open(stack: AsyncExitStack, settings: Settings, key: ApiKey, clock: G
     await stack.enter_async_context(
         sweeping(when_agreed(upstream.clock.forgettable, authenticator.forget_expired_tokens))
     )
-    return Services(
+    return Parts(
         settings=settings,
         upstream=upstream,
         generation=Generation(upstream),
@@ -143,7 +144,7 @@ async def _open_files(
     return files
 
 
-async def _open_native(stack: AsyncExitStack, services: Services) -> NativeServices:
+async def _open_native(stack: AsyncExitStack, services: Parts) -> NativeServices:
     """Give the relayed surfaces what they share with the REST surface, and what is theirs alone."""
     resources = ResourceRegistry(services.database)
     forgettable = services.upstream.clock.forgettable
@@ -189,7 +190,7 @@ def _uploads(upstream: Upstream, settings: Settings) -> ResumableUploads:
 class Api(FastAPI):
     """The REST surface, and what its lifespan has opened."""
 
-    services: Services
+    services: Parts
     native: NativeServices
 
 
@@ -243,8 +244,11 @@ def create_app(
     rest: ASGIApp = RestEntrance(direct, lambda: api.services.metering) if _is_metered(settings) else direct
     native = NativeRoutes(rest, lambda: api.native, HANDLERS, elsewhere=("openai/audio/",))
     app: ASGIApp = _Marked(api, native)
-    if not settings.is_open or settings.app_check is not None:
-        app = Authentication(app, lambda: api.services.authenticator)
+    app = Authentication(
+        app,
+        lambda: api.services.authenticator,
+        lambda scope: client_by_address(scope, api.native.upload_sessions, api.services.authenticator),
+    )
     guard = Guard(
         app,
         allowed_hosts=allowed_hosts(settings, bind_host),

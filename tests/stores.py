@@ -9,7 +9,7 @@ from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import create_async_engine
@@ -101,6 +101,15 @@ async def change(folder: Path, *statements: str) -> None:
         for statement in statements:
             await connection.execute(text(statement))
     await engine.dispose()
+
+
+async def selected(folder: Path, query: str) -> list[tuple[Any, ...]]:
+    """Return the rows that a query finds in the gateway's database."""
+    engine = create_async_engine(database_url(folder))
+    async with engine.connect() as connection:
+        rows = [tuple(row) for row in await connection.execute(text(query))]
+    await engine.dispose()
+    return rows
 
 
 @asynccontextmanager

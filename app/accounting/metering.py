@@ -15,7 +15,7 @@ from starlette.types import Scope
 from app.accounting.estimating import CHARS_PER_TOKEN
 from app.clients.admission import NO_TICKET, Admission, RateTicket
 from app.clients.estimate import NOTHING, Estimate, Used
-from app.clients.identity import LOCAL, Client
+from app.clients.identity import Client
 from app.clients.ledger import Entry, Ledger
 from app.clients.rate_headers import NO_QUOTAS, Quotas
 from app.edge.access_log import Exchanged
@@ -53,7 +53,7 @@ NO_USAGE = Usage()
 class RequestUsage:
     """What one request has used so far."""
 
-    client: Client = LOCAL
+    client: Client
     model: str | None = None
     outcome: str | None = None
     usage: Usage = NO_USAGE
@@ -204,9 +204,10 @@ class Admitted(Asked):
 def entry_of(scope: Scope, exchanged: Exchanged) -> Entry | None:
     """Give what the ledger has of a request that has ended; None for those that are no calls of a client's."""
     operation = operation_of(scope)
-    if operation is None:
+    client: Client | None = scope.get("gateway.client")
+    if operation is None or client is None:
         return None
-    meter: RequestUsage = scope.get("gateway.meter") or RequestUsage(scope.get("gateway.client", LOCAL))
+    meter: RequestUsage = scope.get("gateway.meter") or RequestUsage(client)
     usage = meter.usage
     # By position, since this is done for every call.
     return Entry(

@@ -5,15 +5,17 @@
 A path that is not known here needs a credential too, so that what is added later is closed until it is opened.
 """
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Iterable
 from functools import lru_cache
+from itertools import count
 from typing import NamedTuple
-from urllib.parse import parse_qsl
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app.clients.authenticator import Authenticator, Presented, require
+from app.clients.identity import Client
 from app.clients.identity import Scope as Permission
+from app.edge.query import parsed_query
 from app.edge.reply import reply
 from app.errors import GatewayError, Surface, surface_of
 
@@ -79,43 +81,59 @@ def _needed(path: str, surface: Surface) -> Permission | None:
 
 
 class Authentication:
-    """ASGI middleware that sets `scope["gateway.client"]`; `authenticator` gives what the lifespan has opened."""
+    """ASGI middleware: the only place that decides which client a request is from.
 
-    def __init__(self, app: ASGIApp, authenticator: Callable[[], Authenticator]) -> None:
+    It sets `scope["gateway.client"]` for each request that it passes on, pages and probes excepted. `authenticator`
+    returns the authenticator that the lifespan has opened. `by_address` returns the client of a request without a
+    credential if the request goes to the address of an upload session, which is the credential of that session.
+    """
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        authenticator: Callable[[], Authenticator],
+        by_address: Callable[[Scope], Awaitable[Client | None]],
+    ) -> None:
         self._app = app
         self._authenticator = authenticator
+        self._by_address = by_address
+        self._arrivals = count()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Find the client, then pass on; or refuse."""
         access = None if scope["type"] == "lifespan" else access_of(scope["path"])
         if access is not None and not access.is_public:
-            found = presented(scope, takes_key=access.takes_key)
-            if not access.has_own_credential or not _is_own_address(scope, found):
-                try:
-                    authenticator = self._authenticator()
-                    client = authenticator.recalled(found) or await authenticator.authenticate(found)
-                    if access.permission is not None and access.permission not in client.scopes:
-                        require(client, access.permission)
-                except GatewayError as error:
-                    await reply(scope, send, error)
-                    return
-                scope["gateway.client"] = client
+            # Counted before the first wait: of two requests the later one is known, whichever waits longer.
+            scope["gateway.arrival"] = next(self._arrivals)
+            try:
+                client = await self._client(scope, access)
+                if access.permission is not None and access.permission not in client.scopes:
+                    require(client, access.permission)
+            except GatewayError as error:
+                await reply(scope, send, error)
+                return
+            scope["gateway.client"] = client
         await self._app(scope, receive, send)
 
+    async def _client(self, scope: Scope, access: Access) -> Client:
+        # A query that cannot be read is refused here, on every surface: nothing behind reads it another way.
+        query = parsed_query(scope)
+        found = presented(scope["headers"], query.values("key") if access.takes_key else ())
+        if access.has_own_credential and not found.has_credential:
+            client = await self._by_address(scope)
+            if client is not None:
+                return client
+        authenticator = self._authenticator()
+        return authenticator.recalled(found) or await authenticator.authenticate(found)
 
-def _is_own_address(scope: Scope, found: Presented) -> bool:
-    """Whether a request goes to an upload's own address, which is its credential (whoever serves it checks that)."""
-    if found.bearer or any(found.api_keys):
-        return False
-    return b"upload_id=" in scope["query_string"]
 
-
-def presented(scope: Scope, *, takes_key: bool) -> Presented:
-    """Collect the credentials of a request's head, and where that `takes_key`, of its query."""
+def presented(headers: Iterable[tuple[bytes, bytes]], query_keys: tuple[str, ...]) -> Presented:
+    """Return the credentials of a request's head. `query_keys` are those of its query, if its path takes any there."""
     bearers: list[str] = []
-    api_keys: list[str] = []
+    # The JavaScript SDK's Live and curl put the key into the query.
+    api_keys = [*query_keys]
     origin = app_check = None
-    for name, value in scope["headers"]:
+    for name, value in headers:
         if name not in _READ:
             continue
         text = value.decode("latin-1")
@@ -128,8 +146,5 @@ def presented(scope: Scope, *, takes_key: bool) -> Presented:
             app_check = text
         else:
             api_keys.append(text)
-    if takes_key and scope["query_string"]:
-        # Where curl and the JavaScript SDK's Live put it.
-        api_keys += [value for name, value in parse_qsl(scope["query_string"].decode("latin-1")) if name == "key"]
     # A second Authorization is one credential too many: it is judged as any other.
     return Presented(bearers[0] if bearers else None, (*api_keys, *bearers[1:]), origin, app_check)

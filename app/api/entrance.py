@@ -6,7 +6,6 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app.accounting.metering import Metering, RequestUsage
 from app.api.authentication import NEEDED_BELOW, OPENAI_AUDIO
-from app.clients.identity import LOCAL
 from app.clients.identity import Scope as Permission
 
 _ASKING = frozenset({Permission.GENERATE, Permission.TASKS})
@@ -25,7 +24,7 @@ class RestEntrance:
         if scope["type"] != "http" or scope["method"] != "POST" or not scope["path"].startswith(ASKING_BELOW):
             await self._app(scope, receive, send)
             return
-        meter = scope["gateway.meter"] = RequestUsage(scope.get("gateway.client", LOCAL))
+        meter = scope["gateway.meter"] = RequestUsage(scope["gateway.client"])
         ticket = await self._metering().enter(meter)
         try:
             await self._app(scope, receive, send)

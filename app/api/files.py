@@ -14,6 +14,7 @@ from app.api.schemas import MediaFile, MediaFileList
 from app.api.services import Services, services_of
 from app.edge.body_timeouts import body_of, content_length
 from app.edge.hangup import until_hangup
+from app.edge.query import RequestQuery, parsed_query
 from app.errors import EmptyFileError, FieldError, InvalidFieldError
 from app.gemini.request import NO_OPTIONS
 from app.media.incoming import Claim
@@ -53,7 +54,7 @@ async def upload_file(request: Request) -> Response:
     """Stream one file of a form to Gemini and give it an id."""
     services = services_of(request)
     async with until_hangup(request.scope), services.intake(Policy.UPLOAD) as intake:
-        upload = SingleFileForm(services, intake, request.scope["query_string"])
+        upload = SingleFileForm(services, intake, parsed_query(request.scope))
         await upload.read(open_form(request, services))
         return await _stored(request, services, intake)
 
@@ -61,9 +62,9 @@ async def upload_file(request: Request) -> Response:
 class SingleFileForm:
     """Reads a form of one file, whose fields may also come after the file: generated clients send any order."""
 
-    def __init__(self, services: Services, intake: Intake, query_string: bytes) -> None:
+    def __init__(self, services: Services, intake: Intake, query: RequestQuery) -> None:
         self._intake = intake
-        self._values = FormValues(SPEC, query_string, max_bytes=services.settings.max_fields_bytes)
+        self._values = FormValues(SPEC, query, max_bytes=services.settings.max_fields_bytes)
 
     async def read(self, reader: FormReader) -> None:
         """Read the whole form. Raises the fault of any field or of the file as soon as it is seen."""

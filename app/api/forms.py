@@ -7,12 +7,12 @@ may stand in the query string instead.
 import difflib
 from dataclasses import dataclass
 from typing import Annotated, Any, Generic, TypeVar, get_args, get_origin
-from urllib.parse import parse_qsl
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
 
-from app.errors import FieldError, FieldsTooLargeError, InvalidFieldError, MalformedRequestError
+from app.edge.query import RequestQuery
+from app.errors import FieldError, FieldsTooLargeError, InvalidFieldError
 from app.gemini.request import MediaOptions
 from app.media.incoming import Claim
 
@@ -138,7 +138,7 @@ class FormSpec(Generic[F]):
 class FormValues(Generic[F]):
     """The values of one form as they come: the query's first, then the parts'."""
 
-    def __init__(self, spec: FormSpec[F], query_string: bytes, *, max_bytes: int) -> None:
+    def __init__(self, spec: FormSpec[F], query: RequestQuery, *, max_bytes: int) -> None:
         self._spec = spec
         self._max_bytes = max_bytes
         self._size = 0
@@ -146,15 +146,10 @@ class FormValues(Generic[F]):
         self._parts: dict[str, Any] = {}
         self._query: dict[str, Any] = {}
         self._form: F | None = None
-        if query_string:
-            self._take_query(query_string)
+        self._take_query(query)
 
-    def _take_query(self, query_string: bytes) -> None:
-        try:
-            pairs = parse_qsl(query_string.decode("ascii"), keep_blank_values=True, max_num_fields=100, errors="strict")
-        except ValueError as error:
-            raise MalformedRequestError("The query string cannot be read: it must be percent-encoded UTF-8.") from error
-        for raw_name, value in pairs:
+    def _take_query(self, query: RequestQuery) -> None:
+        for raw_name, value in query.pairs:
             name = raw_name.removesuffix("[]")
             if name in PARTS_ONLY and value:
                 raise _refused(name, "must be a part of the form, not in the query")

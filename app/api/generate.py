@@ -13,6 +13,7 @@ from app.api.reports import modalities
 from app.api.schemas import Generation, TokenCount
 from app.api.services import Services, services_of
 from app.edge.hangup import until_hangup
+from app.edge.query import parsed_query
 from app.gemini.answer import Usage
 from app.media.intake import Intake, Policy
 
@@ -34,7 +35,7 @@ async def generate(request: Request) -> Response:
     is_streamed = False
     try:
         async with until_hangup(request.scope):
-            prompt = PromptForm(services, intake, request.scope["query_string"])
+            prompt = PromptForm(services, intake, parsed_query(request.scope))
             await prompt.read(open_form(request, services))
             call = _call(services, prompt, intake)
             if not wants_stream(request, prompt.form.stream):
@@ -77,7 +78,7 @@ async def count_tokens(request: Request) -> Response:
     """Count the tokens of what the form of generate would ask; nothing is uploaded for it."""
     services = services_of(request)
     async with until_hangup(request.scope), services.intake(Policy.INLINE_ONLY) as intake:
-        prompt = PromptForm(services, intake, request.scope["query_string"])
+        prompt = PromptForm(services, intake, parsed_query(request.scope))
         await prompt.read(open_form(request, services))
         model = services.model(prompt.form.model)
         wrapper = (b'{"generateContentRequest":{"model":"models/%s",' % model.encode(), b"}")

@@ -9,7 +9,7 @@ from starlette.responses import HTMLResponse, RedirectResponse
 
 from app.api.openapi import answers
 from app.api.schemas import Health, Readiness
-from app.api.services import services_of
+from app.api.services import parts_of
 from app.errors import PROBLEMS, NotFoundError, StoreUnavailableError
 
 router = APIRouter()
@@ -35,7 +35,7 @@ async def health() -> Health:
 @router.get("/readyz", operation_id="getReadiness", summary="Can it take calls", responses=answers(Readiness))
 async def readiness(request: Request) -> Response:
     """Tell of the process's own state; it stays 200 when only Gemini is away."""
-    services = services_of(request)
+    services = parts_of(request)
     try:
         async with asyncio.timeout(2):
             await services.files.known("", "")

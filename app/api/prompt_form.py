@@ -12,6 +12,7 @@ from app.api.forms import FieldsOfFile, FormSpec, FormValues
 from app.api.options import MAX_STOPS, OPTION_NAMES, ContentItem, GenerateForm, options_of
 from app.api.prompt import Item, Stored, one_of, part_of, read_messages, stored
 from app.api.services import Services
+from app.edge.query import RequestQuery
 from app.errors import FieldError, InvalidFieldError
 from app.gemini.request import (
     ENVELOPE_BYTES,
@@ -34,7 +35,7 @@ NO_REQUEST_OPTIONS = Options()
 class PromptForm:
     """Reads generate's form into the items of the prompt, and into the request once the files are settled."""
 
-    def __init__(self, services: Services, intake: Intake, query_string: bytes) -> None:
+    def __init__(self, services: Services, intake: Intake, query: RequestQuery) -> None:
         self._services = services
         self._intake = intake
         self._items: list[Item] = []
@@ -45,9 +46,9 @@ class PromptForm:
         self._contents_stored: dict[int, Stored] = {}
         self._contents_of_files: dict[int, ContentItem] = {}
         self._parts_length = 0
-        self._values = FormValues(SPEC, query_string, max_bytes=services.settings.max_fields_bytes)
+        self._values = FormValues(SPEC, query, max_bytes=services.settings.max_fields_bytes)
         self.options, self._options_json = NO_REQUEST_OPTIONS, b""
-        if query_string:
+        if query.pairs:
             self._read_options()
         intake.fixed_bytes = self._fixed_bytes
         if self.form.keep_file:

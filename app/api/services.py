@@ -1,6 +1,6 @@
 """What the endpoints work with: built once by `create_app`, owned by the lifespan, found from a request."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from typing import cast
 
@@ -8,7 +8,7 @@ from starlette.requests import Request
 
 from app.accounting.metering import Metering, RequestUsage
 from app.clients.authenticator import Authenticator, require_model
-from app.clients.identity import LOCAL, Client
+from app.clients.identity import Client
 from app.clients.ledger import Ledger
 from app.gemini.generation import Generation
 from app.gemini.models import Models
@@ -21,9 +21,9 @@ from app.settings import Settings
 from app.store.database import Database
 
 
-@dataclass(slots=True)
-class Services:
-    """The parts of one gateway, as one client meets them; made for each call, which a frozen class makes dear."""
+@dataclass
+class Parts:
+    """The parts of one gateway."""
 
     settings: Settings
     upstream: Upstream
@@ -36,26 +36,14 @@ class Services:
     authenticator: Authenticator
     ledger: Ledger
     metering: Metering
-    client: Client = LOCAL
-    meter: RequestUsage = field(default_factory=RequestUsage)
 
-    def met_by(self, client: Client, meter: RequestUsage) -> "Services":
-        """Give the same parts as a client meets them."""
-        return Services(
-            self.settings,
-            self.upstream,
-            self.generation,
-            self.models,
-            self.files,
-            self.held_bytes,
-            self.workers,
-            self.database,
-            self.authenticator,
-            self.ledger,
-            self.metering,
-            client,
-            meter,
-        )
+
+@dataclass
+class Services(Parts):
+    """The parts of one gateway for one request: with its client and its meter."""
+
+    client: Client
+    meter: RequestUsage
 
     def model(self, requested: str | None) -> str:
         """Give the model that a client's name for it means; raises ForbiddenError when it is not for this client."""
@@ -77,13 +65,18 @@ class Services:
         return Intake(services, owner=self.client.id, policy=policy)
 
 
+def parts_of(request: Request) -> Parts:
+    """Return the parts of the application that the request came to; pages and probes have no client."""
+    return cast("Parts", request.app.services)
+
+
 def services_of(request: Request) -> Services:
-    """Find the services of the application that the request came to, for the client that it is of."""
-    services = cast("Services", request.app.services)
-    client: Client = request.scope.get("gateway.client", LOCAL)
-    if not services.metering.is_on:
-        return services
-    meter: RequestUsage | None = request.scope.get("gateway.meter")
+    """Return the parts of the application for the client that authentication has decided on."""
+    parts = parts_of(request)
+    client: Client = request.scope["gateway.client"]
+    meter: RequestUsage | None = request.scope.get("gateway.meter") if parts.metering.is_on else None
     if meter is None:
-        meter = request.scope["gateway.meter"] = RequestUsage(client)
-    return services.met_by(client, meter)
+        meter = RequestUsage(client)
+        if parts.metering.is_on:
+            request.scope["gateway.meter"] = meter
+    return Services(**vars(parts), client=client, meter=meter)

@@ -18,7 +18,7 @@ from typing import Generic, TypeVar
 
 from app.clients.identity import LOCAL, Client, Scope
 from app.clients.jwks import Fetch
-from app.clients.jwt import JwtVerifier
+from app.clients.jwt import JWT_ID_PREFIX, JwtVerifier
 from app.clients.keys import CLIENT_ID_PREFIX, Keys
 from app.clients.tokens import TOKEN_PREFIX, Claims, Tokens
 from app.errors import ForbiddenError, UnauthenticatedError
@@ -32,6 +32,7 @@ MAX_REMEMBERED = 10_000
 KEY_PREFIX = "gg_"
 EXPECTED = "Send it as Authorization: Bearer; x-api-key and x-goog-api-key are taken too."
 APP_CHECK_HEADER = "X-Firebase-AppCheck"
+_UPLOADING = frozenset({Scope.NATIVE})
 
 T = TypeVar("T")
 
@@ -45,6 +46,11 @@ class Presented:
     origin: str | None = None
     app_check: str | None = None
 
+    @property
+    def has_credential(self) -> bool:
+        """Whether the request brings a credential, good or bad."""
+        return bool(self.bearer) or any(self.api_keys)
+
 
 @dataclass(frozen=True, slots=True)
 class _Known:
@@ -53,6 +59,13 @@ class _Known:
     client: Client
     expires_at: float | None
     counted: Claims | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Owner:
+    """The client that an owner's id stands for now; None if the owner has no good key any more."""
+
+    client: Client | None
 
 
 class _Memory(Generic[T]):
@@ -111,19 +124,21 @@ class Authenticator:
         self._known: _Memory[_Known] = _Memory(monotonic)
         self._looking: dict[bytes, asyncio.Task[_Known]] = {}
         self._checked_apps: _Memory[float] = _Memory(monotonic)
-        self._live: _Memory[bool] = _Memory(monotonic)
+        self._owners: _Memory[_Owner] = _Memory(monotonic)
 
     def recalled(self, presented: Presented) -> Client | None:
         """Find the client of a call without waiting: one with a single credential that was found good a moment ago.
 
         None when there is more to see, which is `authenticate`'s. Raises ForbiddenError as that does.
         """
+        if self.is_open and self._app_check is None:
+            return LOCAL
         credential = presented.bearer
         if credential is None or presented.api_keys:
             if presented.bearer or len(presented.api_keys) != 1:
                 return None
             credential = presented.api_keys[0]
-        if self.is_open or self._app_check is not None:
+        if self._app_check is not None:
             return None
         known = self._recalled(credential)
         if known is None or known.counted is not None:
@@ -151,25 +166,44 @@ class Authenticator:
                 await self._count(known.counted)
         except UnauthenticatedError as error:
             # RFC 6750, section 3: the scheme, and that a token was sent but not taken.
-            was_sent = presented.bearer or any(presented.api_keys)
-            error.headers.setdefault("WWW-Authenticate", 'Bearer error="invalid_token"' if was_sent else "Bearer")
+            scheme = 'Bearer error="invalid_token"' if presented.has_credential else "Bearer"
+            error.headers.setdefault("WWW-Authenticate", scheme)
             raise
         return known.client
 
-    async def is_owner_live(self, owner: str) -> bool:
-        """Whether a client, by its id, still has a good key; the answer is ten seconds old at most.
+    async def uploader(self, owner: str) -> Client | None:
+        """Return the owner of an upload session as a client that may do nothing but upload.
 
-        Users of an identity provider have no key here, and are always live.
+        None if the owner may not come any more: its keys have ended, or this gateway takes no credential of its kind.
+        The answer is at most ten seconds old. It is for requests whose only credential is the address of the session.
+        Raises StoreUnavailableError.
         """
-        client_id = owner.partition("/")[0]
-        if self.is_open or not client_id.startswith(CLIENT_ID_PREFIX):
-            return True
-        known = self._live.get(client_id)
+        known = self._owners.get(owner)
         if known is None:
             looked_at = self._monotonic()
-            known = await self.keys.is_live(client_id, now=self._clock())
-            self._live.put(client_id, known, looked_at=looked_at)
-        return known
+            known = _Owner(await self._find_owner(owner))
+            self._owners.put(owner, known, looked_at=looked_at)
+        return known.client
+
+    async def _find_owner(self, owner: str) -> Client | None:
+        if self.is_open:
+            return LOCAL if owner == LOCAL.id else None
+        if self._jwt is not None and owner.startswith(JWT_ID_PREFIX):
+            # The user's name is in its token alone. Usage reports take it from the calls that came with the token.
+            return Client(id=owner, name="", scopes=_UPLOADING)
+        client_id, slash, user = owner.partition("/")
+        if not self._takes_keys or not client_id.startswith(CLIENT_ID_PREFIX):
+            return None
+        client = await self.keys.find_live(client_id, now=self._clock())
+        if client is None:
+            return None
+        return Client(
+            id=owner,
+            name=f"{client.name}{slash}{user}",
+            scopes=client.scopes & _UPLOADING,
+            limits=client.limits,
+            issuer=client.id if slash else None,
+        )
 
     async def forget_expired_tokens(self, before: float) -> None:
         """Forget the use counts of tokens that expired before a time."""

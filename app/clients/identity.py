@@ -61,4 +61,4 @@ class Client:
 
 
 LOCAL = Client(id="local", name="local")
-"""Everyone, while CLIENT_AUTH is none."""
+"""Everyone, while CLIENT_AUTH is none. Only the authenticator of an open gateway decides on this client."""

@@ -33,6 +33,7 @@ _CHECKS: jwt.types.Options = {
     "enforce_minimum_key_length": True,
 }
 
+JWT_ID_PREFIX = "jwt:"
 Claims = Mapping[str, object]
 
 
@@ -59,7 +60,7 @@ class _Issuer:
         # As JSON no two pairs look the same; hashed, since a subject may be of any length and letters.
         pair = json.dumps([self.settings.issuer, subject]).encode()
         return Client(
-            id=f"jwt:{sha256(pair).hexdigest()}",
+            id=f"{JWT_ID_PREFIX}{sha256(pair).hexdigest()}",
             name=self._name(claims) or _shown(subject),
             scopes=self._scopes & self._granted(claims),
             limits=self._limits,

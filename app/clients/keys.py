@@ -221,9 +221,10 @@ class Keys:
             raise UnauthenticatedError("The key that this token was made with does not exist any more.")
         return _living(*found, now)
 
-    async def is_live(self, client_id: str, *, now: float) -> bool:
-        """Whether a client, by its id, has a key that is good; raises StoreUnavailableError."""
-        return await self._store.has_live_key(client_id, now=now)
+    async def find_live(self, client_id: str, *, now: float) -> Client | None:
+        """Return a client by its id, None if it has no good key. Raises StoreUnavailableError."""
+        record = await self._store.find_live(client_id, now=now)
+        return None if record is None else client_of(record, key_id="")
 
 
 def _living(key: KeyRecord, record: ClientRecord, now: float) -> FoundKey:

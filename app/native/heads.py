@@ -7,10 +7,11 @@ It knows no path and no body.
 
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
-from urllib.parse import parse_qsl, urlencode
+from urllib.parse import urlencode
 
 from starlette.types import Scope
 
+from app.edge.query import given_twice, parsed_query
 from app.errors import MalformedRequestError, UnsupportedMediaTypeError
 
 Headers = list[tuple[bytes, bytes]]
@@ -51,19 +52,12 @@ def check_content(scope: Scope) -> None:
 
 
 def query_of(scope: Scope, allowed: frozenset[str] = _MODEL_CALL_TAKES) -> dict[str, str]:
-    """Read the query parameters that are passed on; credentials are left out.
+    """Return the query parameters that Gemini gets; credentials are left out.
 
-    Raises MalformedRequestError, as Gemini does, for one that is not `allowed`, and for one that stands there twice.
+    Raises MalformedRequestError, as Gemini does, for a parameter that is not `allowed`, and for a repeated parameter.
     """
-    text: bytes = scope["query_string"]
-    if not text:
-        return {}
-    try:
-        pairs = parse_qsl(text.decode("ascii"), keep_blank_values=True, strict_parsing=True, max_num_fields=20)
-    except ValueError:
-        raise MalformedRequestError("The query is not a list of name=value, separated by &.") from None
     found: dict[str, str] = {}
-    for name, value in pairs:
+    for name, value in parsed_query(scope).pairs:
         if name in _CREDENTIALS:
             continue
         if name not in allowed:
@@ -72,7 +66,7 @@ def query_of(scope: Scope, allowed: frozenset[str] = _MODEL_CALL_TAKES) -> dict[
                 f"'{name[:60]}' could not be found in request message."
             )
         if name in found:
-            raise MalformedRequestError(f"The query parameter {name} stands there twice.")
+            raise given_twice(name)
         found[name] = value
     return found
 

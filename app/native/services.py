@@ -6,7 +6,7 @@ from starlette.types import Scope
 
 from app.accounting.metering import Metering, RequestUsage
 from app.clients.authenticator import Authenticator, require_model
-from app.clients.identity import LOCAL, Client
+from app.clients.identity import Client
 from app.gemini.models import Models
 from app.gemini.upstream import Upstream
 from app.media.buffers import HeldBytes
@@ -53,8 +53,8 @@ class Call:
 
 
 def call_of(services: NativeServices, route: Route, scope: Scope) -> Call:
-    """Make the call of a request, with its client and its meter."""
-    client: Client = scope.get("gateway.client", LOCAL)
+    """Return the call of a request, with its meter and the client that authentication has decided on."""
+    client: Client = scope["gateway.client"]
     meter = RequestUsage(client)
     if services.metering.is_on:
         meter = scope.setdefault("gateway.meter", meter)

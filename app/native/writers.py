@@ -2,7 +2,6 @@
 
 import asyncio
 from dataclasses import dataclass
-from itertools import count
 
 from app.errors import ClientGoneError
 
@@ -19,16 +18,15 @@ class Writers:
     """The writers of this process, by their sessions: the one that came last is the one."""
 
     def __init__(self) -> None:
-        self._numbers = count()
         self._writers: dict[str, Writer] = {}
         self._ended: set[asyncio.Task[object]] = set()
 
-    def arrive(self) -> Writer:
-        """Give the request of this task its number; to be called before it first waits for anything."""
+    def arrive(self, number: int) -> Writer:
+        """Return this task's request as a writer; `number` grows in the order in which requests arrived."""
         task = asyncio.current_task()
         if task is None:
             raise RuntimeError("a session is written to only inside a task")
-        return Writer(next(self._numbers), task)
+        return Writer(number, task)
 
     async def take(self, token_hash: str, writer: Writer) -> None:
         """Become the writer, once the one that there was has stopped.

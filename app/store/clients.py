@@ -146,15 +146,16 @@ class ClientStore:
             rows = await session.scalars(select(ClientRow).order_by(ClientRow.created_at, ClientRow.id))
             return tuple([HeldKeys(_client(row), await self._keys_of(session, row.id)) for row in rows.all()])
 
-    async def has_live_key(self, client_id: str, *, now: float) -> bool:
-        """Whether a client that is not revoked has a key that is neither."""
+    async def find_live(self, client_id: str, *, now: float) -> ClientRecord | None:
+        """Return a client by its id; None if it is revoked, or has no key that is good at `now`."""
         good = (ClientKeyRow.revoked_at.is_(None)) & (
             ClientKeyRow.expires_at.is_(None) | (ClientKeyRow.expires_at > now)
         )
-        query = select(ClientKeyRow.id).join(ClientRow, ClientKeyRow.client_id == ClientRow.id)
-        query = query.where(ClientRow.id == client_id, ClientRow.revoked_at.is_(None), good)
+        query = select(ClientRow).join(ClientKeyRow, ClientKeyRow.client_id == ClientRow.id)
+        query = query.where(ClientRow.id == client_id, ClientRow.revoked_at.is_(None), good).limit(1)
         async with self._database.transaction() as session:
-            return bool(await session.scalar(select(exists(query))))
+            row = await session.scalar(query)
+            return None if row is None else _client(row)
 
     async def has_any(self) -> bool:
         """Whether there is, or ever was, a client."""

@@ -22,6 +22,7 @@ from app.api.reports import summed_usage
 from app.api.schemas import CallWarning, FileReport
 from app.api.services import Services, services_of
 from app.edge.hangup import until_hangup
+from app.edge.query import parsed_query
 from app.errors import FieldError, InvalidFieldError, UpstreamTimeoutError
 from app.gemini.answer import Answer, AnswerReader
 from app.gemini.request import GenerateRequest, Options, Part, TextPart, Turn
@@ -167,7 +168,7 @@ async def open_task(request: Request, spec: TaskSpec[F]) -> AsyncIterator[TaskCa
     services = services_of(request)
     intake = services.intake(Policy.FIT)
     async with until_hangup(request.scope), intake:
-        reader = TaskFormReader(services, intake, spec, request.scope["query_string"])
+        reader = TaskFormReader(services, intake, spec, parsed_query(request.scope))
         await reader.read(open_form(request, services))
         limit = services.settings.request_timeout_s
         timeout_s = min(limit, reader.common.timeout_s or limit)

@@ -13,6 +13,7 @@ from app.api.form_reader import FormFile, read_form
 from app.api.forms import FormSpec, FormValues
 from app.api.prompt import Stored, stored
 from app.api.services import Services
+from app.edge.query import RequestQuery
 from app.errors import FieldError, InvalidFieldError
 from app.gemini.request import (
     ENVELOPE_BYTES,
@@ -60,11 +61,11 @@ class TaskSpec(Generic[F]):
 class TaskFormReader(Generic[F]):
     """Reads one task's form, and its media in the order of the parts."""
 
-    def __init__(self, services: Services, intake: Intake, spec: TaskSpec[F], query_string: bytes) -> None:
+    def __init__(self, services: Services, intake: Intake, spec: TaskSpec[F], query: RequestQuery) -> None:
         self._services = services
         self._intake = intake
         self._spec = spec
-        self._values = FormValues(spec.form, query_string, max_bytes=services.settings.max_fields_bytes)
+        self._values = FormValues(spec.form, query, max_bytes=services.settings.max_fields_bytes)
         self.media: list[Medium] = []
         intake.accepts = spec.accepts
         intake.fixed_bytes = self._fixed_bytes

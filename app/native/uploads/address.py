@@ -1,31 +1,81 @@
-"""The address of an upload's session: 256 random bits under the host by which the client came.
+"""The address of an upload session: a token of 256 random bits under the host by which the client came.
 
-It is the session's credential. Of it only a digest is kept, and it tells nothing of the address at Gemini.
+    POST|PUT /upload/{version}/files?upload_id=<token>        no credential ──> the session's owner is the client
+
+The token is the credential of its session. The store keeps only its digest, and the address tells nothing of the
+address at Gemini.
 """
 
+import re
 import secrets
 from hashlib import sha256
 
 from starlette.types import Scope
 
+from app.clients.authenticator import Authenticator
+from app.clients.identity import Client
+from app.edge.query import RequestQuery, parsed_query
+from app.errors import ResourceNotFoundError
+from app.store.upload_sessions import UploadSessions
+
 TOKEN_BYTES = 32
+TOKEN_PARAMETER = "upload_id"  # noqa: S105  # the name of a parameter, and no secret
+CANCELLED = {"X-Goog-Upload-Status": "cancelled"}
+# Base64url of 32 bytes: the last of the 43 characters holds four bits, so that only 16 characters can stand there.
+_TOKEN = re.compile(r"[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]")
+_PATH = re.compile(rb"/upload/(?:v1|v1beta|v1alpha)/files")
 
 
 def new_token() -> str:
-    """Make what makes an address."""
+    """Return a new random token."""
     return secrets.token_urlsafe(TOKEN_BYTES)
 
 
 def digest(token: str) -> str:
-    """Give what is kept of it."""
+    """Return the digest by which the store knows a token."""
     return sha256(token.encode()).hexdigest()
 
 
+def gone() -> ResourceNotFoundError:
+    """Return the error for a session that never existed, has ended, or is another client's."""
+    return ResourceNotFoundError(
+        "The upload's session is over or was never opened; start the upload again.", headers=CANCELLED
+    )
+
+
+def token_of(query: RequestQuery) -> str | None:
+    """Return the token that a request names, None if it names none.
+
+    Raises ResourceNotFoundError for text that cannot be a token, and MalformedRequestError for two tokens.
+    """
+    text = query.value(TOKEN_PARAMETER)
+    if text is not None and not _TOKEN.fullmatch(text):
+        raise gone()
+    return text
+
+
+async def client_by_address(scope: Scope, sessions: UploadSessions, authenticator: Authenticator) -> Client | None:
+    """Return the client of a request without a credential, by the token of an upload session.
+
+    None if the request is not for the path of uploads with exactly one token of exact form. Raises
+    ResourceNotFoundError for a token without a session, and for a session whose owner may not come any more.
+    """
+    raw_path: bytes = scope.get("raw_path") or b""
+    tokens = parsed_query(scope).values(TOKEN_PARAMETER)
+    if not _PATH.fullmatch(raw_path) or len(tokens) != 1 or not _TOKEN.fullmatch(tokens[0]):
+        return None
+    session = await sessions.get(digest(tokens[0]))
+    client = None if session is None else await authenticator.uploader(session.owner)
+    if client is None:
+        raise gone()
+    return client
+
+
 def address(scope: Scope, version: str, token: str, *, is_ranged: bool = False) -> str:
-    """Give the address that a client gets: scheme, host and prefix by which it came, or PUBLIC_URL's.
+    """Return the address for a client: scheme, host and prefix by which the client came, or those of PUBLIC_URL.
 
     `is_ranged` is for the form of the protocol whose chunks come with Content-Range.
     """
     base = f"{scope.get('gateway.base_url', '')}{scope.get('root_path', '')}"
     form = "uploadType=resumable" if is_ranged else "upload_protocol=resumable"
-    return f"{base}/upload/{version}/files?upload_id={token}&{form}"
+    return f"{base}/upload/{version}/files?{TOKEN_PARAMETER}={token}&{form}"

@@ -1,6 +1,6 @@
 """What is done with a session, by whichever form of the protocol it is asked: a chunk carried, a query, a cancel.
 
-    token ──> session, owner's key alive? ──> the one writer (fence) ──> what has Gemini? ──> pass on what it lacks
+    token ──> session of the client ──> the one writer (fence) ──> what has Gemini? ──> pass on what it lacks
 
 Nothing of a chunk is held but what is on its way. It knows no form of the protocol but Gemini's answer to finalize.
 """
@@ -14,31 +14,13 @@ from app.errors import GatewayError, MalformedRequestError, OffsetConflictError,
 from app.gemini.remote_files import read_file
 from app.gemini.resumable import ResumableSession
 from app.native.services import Call
-from app.native.uploads.address import digest
+from app.native.uploads.address import CANCELLED, digest, gone
 from app.native.uploads.finishing import record
 from app.native.uploads.passing import Passing
 from app.native.uploads.start import check_size
-from app.native.uploads.writing import CANCELLED, Writing, gone, writing
+from app.native.uploads.writing import Writing, writing
 from app.native.writers import Writer
 from app.store.upload_sessions import UploadSession
-
-LONGEST_TOKEN = 100
-
-
-@dataclass(frozen=True, slots=True)
-class Address:
-    """Where a request goes, and who it is from: `owner` is None when the address is all that it has."""
-
-    token: str
-    owner: str | None
-
-    @classmethod
-    def of(cls, scope: Scope, call: Call, token: str) -> "Address":
-        """Read it. Raises ResourceNotFoundError for what is no token of ours."""
-        if len(token) > LONGEST_TOKEN:
-            raise gone()
-        # With a credential of another's, the address is as good as none.
-        return cls(token, call.client.id if "gateway.client" in scope else None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,9 +43,9 @@ class Outcome:
     body: bytes | None = None
 
 
-async def query(call: Call, address: Address) -> Outcome:
+async def query(call: Call, token: str) -> Outcome:
     """Ask how a session stands. Raises ResourceNotFoundError."""
-    session = await _find(call, address)
+    session = await _find(call, token)
     if session.document is not None:
         return _finished(session)
     said = await _upstream(call, session).query()
@@ -73,23 +55,22 @@ async def query(call: Call, address: Address) -> Outcome:
     return Outcome(session, said.status or "cancelled", said.received)
 
 
-async def cancel(call: Call, address: Address) -> None:
+async def cancel(call: Call, token: str) -> None:
     """Cancel a session. Raises ResourceNotFoundError."""
-    session = await _find(call, address)
+    session = await _find(call, token)
     if session.document is None:
         await _upstream(call, session).cancel()
         await call.services.files.close(session.upload_name)
         await call.services.leases.release(session.token_hash)
 
 
-async def carry(call: Call, address: Address, writer: Writer, chunk: Chunk) -> Outcome:
+async def carry(call: Call, token: str, writer: Writer, chunk: Chunk) -> Outcome:
     """Carry a chunk to Gemini. When it returns, the next may come at once, to any replica.
 
     Raises ResourceNotFoundError, BusyError, OffsetConflictError and MalformedRequestError for what does not fit, and
     what passing it on raises.
     """
-    async with writing(call, digest(address.token), writer, owner=address.owner) as own:
-        await _check_live(call, own.session, address.owner)
+    async with writing(call, digest(token), writer) as own:
         try:
             return await _carry(call, own, chunk)
         except UploadFailedError:
@@ -99,18 +80,11 @@ async def carry(call: Call, address: Address, writer: Writer, chunk: Chunk) -> O
             raise
 
 
-async def _find(call: Call, address: Address) -> UploadSession:
-    session = await call.services.upload_sessions.get(digest(address.token))
-    if session is None or address.owner not in {None, session.owner}:
+async def _find(call: Call, token: str) -> UploadSession:
+    session = await call.services.upload_sessions.get(digest(token))
+    if session is None or session.owner != call.client.id:
         raise gone()
-    await _check_live(call, session, address.owner)
     return session
-
-
-async def _check_live(call: Call, session: UploadSession, owner: str | None) -> None:
-    """Let an address die with its owner's key, where it comes without one."""
-    if owner is None and not await call.services.authenticator.is_owner_live(session.owner):
-        raise gone()
 
 
 def _upstream(call: Call, session: UploadSession) -> ResumableSession:

@@ -10,7 +10,7 @@ from starlette.types import Receive, Scope, Send
 
 from app.errors import MalformedRequestError
 from app.native.services import Call
-from app.native.uploads.chunks import Address, Chunk, Outcome, cancel, carry, query
+from app.native.uploads.chunks import Chunk, Outcome, cancel, carry, query
 from app.native.uploads.finishing import answer_final
 
 
@@ -18,20 +18,18 @@ async def command(
     scope: Scope, receive: Receive, send: Send, call: Call, *, token: str, headers: Mapping[bytes, bytes]
 ) -> None:
     """Serve one command of a session."""
-    # A client that comes again is known to have, however long the database lets either request wait.
-    writer = call.services.writers.arrive()
-    address = Address.of(scope, call, token)
+    writer = call.services.writers.arrive(scope["gateway.arrival"])
     words = headers.get(b"x-goog-upload-command", b"").decode("latin-1").replace(" ", "").lower().split(",")
     match words:
         case ["query"]:
-            await _answer(send, await query(call, address))
+            await _answer(send, await query(call, token))
         case ["cancel"]:
-            await cancel(call, address)
+            await cancel(call, token)
             await _answer_status(send, "cancelled", None)
         case ["upload"] | ["upload", "finalize"] | ["finalize"]:
             offset = _offset(headers) if "upload" in words else None
             chunk = Chunk(scope, receive, offset, is_final="finalize" in words)
-            await _answer(send, await carry(call, address, writer, chunk))
+            await _answer(send, await carry(call, token, writer, chunk))
         case _:
             raise MalformedRequestError("X-Goog-Upload-Command is one of upload, finalize, query and cancel.")
 

@@ -12,9 +12,9 @@ from starlette.types import Receive, Scope, Send
 
 from app.errors import MalformedRequestError
 from app.native.services import Call
-from app.native.uploads.chunks import Address, Chunk, Outcome, carry, query
+from app.native.uploads.address import gone
+from app.native.uploads.chunks import Chunk, Outcome, carry, query
 from app.native.uploads.finishing import answer_final
-from app.native.uploads.writing import gone
 
 _RANGE = re.compile(rb"bytes (?:(\d{1,15})-(\d{1,15})|\*)/(\d{1,15}|\*)")
 
@@ -23,24 +23,23 @@ async def ranged(
     scope: Scope, receive: Receive, send: Send, call: Call, *, token: str, headers: Mapping[bytes, bytes]
 ) -> None:
     """Serve one PUT on a session's address: a chunk, or a question for what has come."""
-    writer = call.services.writers.arrive()
-    address = Address.of(scope, call, token)
+    writer = call.services.writers.arrive(scope["gateway.arrival"])
     written = headers.get(b"content-range")
     match = None if written is None else _RANGE.fullmatch(written.strip())
     if written is None:
         # Without a range the body is the whole file.
-        outcome = await carry(call, address, writer, Chunk(scope, receive, 0, is_final=True))
+        outcome = await carry(call, token, writer, Chunk(scope, receive, 0, is_final=True))
     elif match is None:
         raise MalformedRequestError("Content-Range is of the form bytes a-b/total, or bytes */total to ask.")
     elif match[1] is None:
-        outcome = await query(call, address)
+        outcome = await query(call, token)
     else:
         first, last = int(match[1]), int(match[2])
         length = headers.get(b"content-length")
         if last < first or (length is not None and int(length) != last + 1 - first):
             raise MalformedRequestError("Content-Range and Content-Length do not say the same number of bytes.")
         is_final = match[3] != b"*" and last + 1 == int(match[3])
-        outcome = await carry(call, address, writer, Chunk(scope, receive, first, is_final=is_final))
+        outcome = await carry(call, token, writer, Chunk(scope, receive, first, is_final=is_final))
     await _answer(send, outcome)
 
 

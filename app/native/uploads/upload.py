@@ -1,11 +1,11 @@
-"""`/upload/{version}/files`: which of the protocol's forms a request speaks, and who serves it."""
-
-from urllib.parse import parse_qsl
+"""`/upload/{version}/files`: which of the protocol's forms a request speaks, and which module serves it."""
 
 from starlette.types import Receive, Scope, Send
 
+from app.edge.query import parsed_query
 from app.errors import MalformedRequestError
 from app.native.services import Call
+from app.native.uploads.address import token_of
 from app.native.uploads.commands import command
 from app.native.uploads.ranges import ranged
 from app.native.uploads.single import upload_multipart, upload_raw
@@ -13,16 +13,17 @@ from app.native.uploads.start import start
 
 
 async def upload(scope: Scope, receive: Receive, send: Send, call: Call) -> None:
-    """Serve one request of an upload."""
-    query = dict(parse_qsl(scope["query_string"].decode("latin-1"), max_num_fields=20))
+    """Serve one request of an upload. Raises what its form of the protocol raises."""
+    query = parsed_query(scope)
+    token, upload_type = token_of(query), query.value("uploadType")
     headers = dict(scope["headers"])
-    is_ranged = query.get("uploadType") == "resumable"
-    if "upload_id" in query:
-        await (ranged if is_ranged else command)(scope, receive, send, call, token=query["upload_id"], headers=headers)
+    is_ranged = upload_type == "resumable"
+    if token is not None:
+        await (ranged if is_ranged else command)(scope, receive, send, call, token=token, headers=headers)
         return
     if scope["method"] != "POST":
         raise MalformedRequestError("An upload begins with POST.")
-    protocol = headers.get(b"x-goog-upload-protocol", b"").decode("latin-1").lower() or query.get("uploadType", "")
+    protocol = headers.get(b"x-goog-upload-protocol", b"").decode("latin-1").lower() or upload_type or ""
     match protocol:
         case "resumable":
             await start(scope, receive, send, call, headers=headers, is_ranged=is_ranged)

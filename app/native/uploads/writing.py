@@ -10,9 +10,10 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 
-from app.errors import BusyError, ClientGoneError, ResourceNotFoundError
+from app.errors import BusyError, ClientGoneError
 from app.native.scanning import JsonLinesScanner
 from app.native.services import Call
+from app.native.uploads.address import gone
 from app.native.uploads.leases import Lease
 from app.native.writers import Writer
 from app.store.upload_sessions import UploadSession, WritingElsewhereError
@@ -20,16 +21,6 @@ from app.store.upload_sessions import UploadSession, WritingElsewhereError
 SESSION_LIFETIME_S = 24 * 3600.0
 """How long a session waits for its client's next command."""
 RENEW_S = 5.0
-
-
-CANCELLED = {"X-Goog-Upload-Status": "cancelled"}
-
-
-def gone() -> ResourceNotFoundError:
-    """Say that there is no such session, or none any more."""
-    return ResourceNotFoundError(
-        "The upload's session is over or was never opened; start the upload again.", headers=CANCELLED
-    )
 
 
 @dataclass(slots=True)
@@ -66,18 +57,17 @@ class Writing:
 
 
 @asynccontextmanager
-async def writing(call: Call, token_hash: str, writer: Writer, *, owner: str | None) -> AsyncIterator[Writing]:
+async def writing(call: Call, token_hash: str, writer: Writer) -> AsyncIterator[Writing]:
     """Run a block as the session's writer. Raises BusyError, which is worth repeating, while another process writes.
 
-    `writer` is this request, numbered as it arrived; `owner` who it is from, None when its address is all that it has.
-    Raises ResourceNotFoundError when there is no such session of theirs. How far it came is taken down at its end,
-    whatever way it ends.
+    `writer` is this request, numbered as it arrived. Raises ResourceNotFoundError if the client has no such session.
+    The block's progress is stored at its end, whatever way it ends.
     """
     writers = call.services.writers
     await writers.take(token_hash, writer)
     try:
         try:
-            own = await _begin(call, token_hash, owner)
+            own = await _begin(call, token_hash)
             try:
                 yield own
             finally:
@@ -92,10 +82,10 @@ async def writing(call: Call, token_hash: str, writer: Writer, *, owner: str | N
         raise ClientGoneError("Another request goes on with this upload.") from None
 
 
-async def _begin(call: Call, token_hash: str, owner: str | None) -> Writing:
+async def _begin(call: Call, token_hash: str) -> Writing:
     lease_until = call.services.files.now() + SESSION_LIFETIME_S
     try:
-        lease = await call.services.leases.begin(token_hash, owner=owner, lease_until=lease_until)
+        lease = await call.services.leases.begin(token_hash, owner=call.client.id, lease_until=lease_until)
     except WritingElsewhereError:
         raise BusyError("Another request goes on with this upload; try again in a moment.", retry_after_s=2) from None
     if lease is None:

@@ -11,16 +11,24 @@ from app.clients.identity import Client
 from app.edge.access_log import Exchanged
 from app.gemini.answer import Usage
 
+CLIENT = Client("cli_1", "web")
 ENDED = Exchanged(200, 1_500.0, 900.0, 10, 20)
 
 
 def scope(**more: Any) -> dict[str, Any]:
     route = SimpleNamespace(operation_id="generate")
-    return {"type": "http", "method": "POST", "path": "/api/v1/generate", "route": route, **more}
+    return {
+        "type": "http",
+        "method": "POST",
+        "path": "/api/v1/generate",
+        "route": route,
+        "gateway.client": CLIENT,
+        **more,
+    }
 
 
 def test_a_calls_answers_are_summed() -> None:
-    meter = RequestUsage(Client("cli_1", "web"))
+    meter = RequestUsage(CLIENT)
     meter.add("m", "max_tokens", Usage(10, 2, input_by_modality={"text": 10}), 0.5)
     meter.add("m", "stop", Usage(12, 3, input_by_modality={"text": 2, "audio": 10}), 0.25)
 
@@ -34,7 +42,7 @@ def test_a_calls_answers_are_summed() -> None:
 
 
 def test_a_price_that_is_not_known_makes_the_sum_unknown() -> None:
-    meter = RequestUsage()
+    meter = RequestUsage(CLIENT)
     meter.add("m", "stop", Usage(1, 1), 0.5)
     meter.add("m", "stop", Usage(1, 1), None)
 

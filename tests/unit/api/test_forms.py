@@ -6,14 +6,15 @@ import pytest
 
 from app.api.forms import FieldsOfFile, FormSpec, FormValues
 from app.api.options import GenerateForm
-from app.errors import FieldsTooLargeError, GatewayError, InvalidFieldError, MalformedRequestError
+from app.edge.query import RequestQuery
+from app.errors import FieldsTooLargeError, GatewayError, InvalidFieldError
 
 SPEC = FormSpec(GenerateForm)
 SECRET = "the client's own words, which no error may repeat"
 
 
 def values(query: str = "", *, max_bytes: int = 1_000) -> FormValues[GenerateForm]:
-    return FormValues(SPEC, query.encode(), max_bytes=max_bytes)
+    return FormValues(SPEC, RequestQuery.parse(query.encode()), max_bytes=max_bytes)
 
 
 def taken(*fields: tuple[str, str], query: str = "") -> FormValues[GenerateForm]:
@@ -202,12 +203,6 @@ def test_what_makes_up_the_prompt_stands_in_parts_only(name: str) -> None:
 
     assert named(error) == [name]
     assert "not in the query" in error.detail
-
-
-@pytest.mark.parametrize("query", [b"seed=\xff", b"system_instruction=%FF", b"&".join([b"stop=a"] * 101)])
-def test_a_query_that_cannot_be_read_is_refused(query: bytes) -> None:
-    with pytest.raises(MalformedRequestError):
-        FormValues(SPEC, query, max_bytes=1_000)
 
 
 def test_a_name_with_brackets_is_the_name_without() -> None:

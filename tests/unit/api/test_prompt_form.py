@@ -11,9 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from app.accounting.metering import RequestUsage
 from app.api.prompt_form import PromptForm
 from app.api.services import Services
 from app.clients.identity import LOCAL
+from app.edge.query import NO_QUERY, RequestQuery
 from app.errors import GatewayError, InvalidFieldError
 from app.gemini.credentials import ApiKey
 from app.gemini.request import base64_length
@@ -49,7 +51,7 @@ async def services(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Se
     )
     app = create_api(settings, ApiKey("k"))
     async with app.router.lifespan_context(app):
-        services: Services = app.services
+        services = Services(**vars(app.services), client=LOCAL, meter=RequestUsage(LOCAL))
         await _store(services)
         yield services
 
@@ -83,7 +85,7 @@ async def _body(fields: Sequence[tuple[str, str]]) -> AsyncIterator[bytes]:
 
 async def read(services: Services, *fields: tuple[str, str], query: str = "") -> Read:
     async with services.intake(Policy.INLINE_ONLY) as intake:
-        draft = PromptForm(services, intake, query.encode())
+        draft = PromptForm(services, intake, RequestQuery.parse(query.encode()))
         await draft.read(FormReader(_body(fields), b"b", max_parts=100))
         held = [file.held() for file in intake.files]
         request = draft.request()
@@ -278,7 +280,7 @@ async def test_a_file_without_a_name_and_without_bytes_is_no_file(services: Serv
         yield form
 
     async with services.intake(Policy.INLINE_ONLY) as intake:
-        draft = PromptForm(services, intake, b"")
+        draft = PromptForm(services, intake, NO_QUERY)
         with pytest.raises(InvalidFieldError, match="asks nothing"):
             await draft.read(FormReader(body(), b"b", max_parts=9))
 
@@ -298,7 +300,7 @@ async def test_what_a_form_brought_is_freed_with_the_form_and_waits_for_no_garba
     gc.disable()
     try:
         async with services.intake(Policy.INLINE_ONLY) as intake:
-            draft = PromptForm(services, intake, b"")
+            draft = PromptForm(services, intake, NO_QUERY)
             reader = FormReader(_body([("prompt", "What is it?"), ("file", "words")]), b"b", max_parts=9)
             await draft.read(reader)
         left = [weakref.ref(thing) for thing in (draft, reader, intake)]
