@@ -17,6 +17,7 @@ from app.edge.hangup import until_hangup
 from app.edge.query import RequestQuery, parsed_query
 from app.errors import EmptyFileError, FieldError, InvalidFieldError
 from app.gemini.request import NO_OPTIONS
+from app.media.filenames import clean_filename
 from app.media.incoming import Claim
 from app.media.intake import Intake, Policy
 from app.media.multipart import FormReader
@@ -72,7 +73,7 @@ class SingleFileForm:
         if not self._intake.files:
             raise _one_file("is missing; send the file as a part named file")
         file = self._intake.files[0]
-        file.filename = form.filename or file.filename
+        file.filename = clean_filename(form.filename) or file.filename
 
     async def take_file(self, file: FormFile) -> None:
         """Stream the file to Gemini; raises InvalidFieldError for a second file."""
@@ -159,7 +160,7 @@ async def list_files(
         after=after or None,
         state=UploadState(state) if state else None,
         sha256=sha256,
-        filename=filename,
+        filename=clean_filename(filename),
     )
     answer = MediaFileList(
         data=[media_file(file) for file in page.files],

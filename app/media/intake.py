@@ -17,6 +17,7 @@ from app.errors import BodyTooLargeError, BytesNeededError, EmptyFileError, Fiel
 from app.gemini.request import FilePart, InlinePart, MediaOptions, base64_length, reference_length
 from app.media.buffers import HeldBytes
 from app.media.file_service import FileService
+from app.media.filenames import clean_filename
 from app.media.incoming import Claim, Incoming, slice_of
 from app.media.sniff import HEAD_BYTES
 from app.media.spill import STEP_BYTES, Held, spills
@@ -24,8 +25,6 @@ from app.media.transfer import Transfer
 from app.media.types import Kind
 from app.settings import Settings
 from app.store.records import Origin
-
-MAX_FILENAME_CHARS = 255
 
 
 class Policy(Enum):
@@ -129,7 +128,7 @@ class Intake:
         """
         file = Incoming(
             index=len(self.files),
-            filename=_plain(filename),
+            filename=clean_filename(filename),
             declared=declared,
             claim=claim,
             options=options,
@@ -398,15 +397,6 @@ def bytes_needed(where: str) -> BytesNeededError:
         f"{where}: drawing needs the picture's own bytes. Send it in the form, small enough to go inline, or ask "
         "without the overlay."
     )
-
-
-def _plain(filename: str | None) -> str | None:
-    """Give a filename without control characters, and not longer than file systems take; None for none."""
-    plain = filename or ""
-    if not plain.isprintable():
-        plain = "".join(c if c.isprintable() else " " for c in plain)
-    plain = plain.strip()
-    return plain[:MAX_FILENAME_CHARS] or None
 
 
 def _first(failures: ExceptionGroup[Exception]) -> Exception:

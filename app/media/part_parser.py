@@ -200,7 +200,7 @@ def _text(value: bytes, what: str) -> str:
 def _filename(value: bytes) -> str:
     # Browsers escape what would end the quoted string (HTML standard, multipart/form-data encoding).
     name = _text(value, "filename")
-    return name.replace("%22", '"').replace("%0D", " ").replace("%0A", " ").rpartition("/")[2]
+    return name.replace("%22", '"').replace("%0D", " ").replace("%0A", " ")
 
 
 def _length(value: bytes | None) -> int | None:

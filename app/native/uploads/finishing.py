@@ -4,6 +4,7 @@ import orjson
 from starlette.types import Send
 
 from app.gemini.remote_files import RemoteFile
+from app.media.filenames import clean_filename
 from app.native.scanning import JsonLinesScanner
 from app.native.services import Call
 from app.native.uploads.document import sha256_of, shown
@@ -29,7 +30,8 @@ async def record(
     files = call.services.files
     await files.complete(file, size_bytes=size_bytes, sha256=sha256_of(described) or "", facts=facts, named=named)
     shown_name = described.get("displayName")
-    await files.add(owner, name, origin=Origin.NATIVE, filename=shown_name if isinstance(shown_name, str) else None)
+    filename = clean_filename(shown_name) if isinstance(shown_name, str) else None
+    await files.add(owner, name, origin=Origin.NATIVE, filename=filename)
 
 
 async def answer_final(send: Send, body: bytes, *, name: str, alias: str | None) -> None:

@@ -2,12 +2,14 @@
 
 import asyncio
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 
+from app.media.filenames import clean_filename
 from tests.emulator_process import Emulator
 from tests.gateway import Gateway, media, running_gateway
-from tests.raw_http import connection, head, part
+from tests.raw_http import connection, form, head, part, post
 
 
 @pytest.mark.parametrize(
@@ -112,6 +114,48 @@ async def test_names_of_files_are_plain_and_bounded(gateway: Gateway) -> None:
 
     assert raw.json()["filename"] == "a  X-Evil: 1%41.txt"
     assert len(long.json()["filename"]) == 255
+
+
+HOSTILE_NAMES = [
+    "a\0b.txt",
+    "x\x1b[31m.txt",
+    "a\r\nSet-Cookie: x=1.txt",
+    "a\u202etxt.exe",
+    "C:\\up\\b.txt",
+    "../../c.txt",
+]
+
+
+@pytest.mark.parametrize("name", HOSTILE_NAMES)
+async def test_the_filename_field_part_names_raw_names_and_display_names_are_cleaned_alike(
+    gateway: Gateway, name: str
+) -> None:
+    body = form(part("filename", name.encode()), part("file", b"in the field", "plain.txt"))
+    in_part = form(part("file", b"in the part", name.replace("\r", "%0D").replace("\n", "%0A").replace("\0", " ")))
+    start = {
+        "x-goog-upload-protocol": "resumable",
+        "x-goog-upload-command": "start",
+        "x-goog-upload-header-content-length": "7",
+        "x-goog-upload-header-content-type": "text/plain",
+    }
+    session = await gateway.client.post("/upload/v1beta/files", json={"file": {"displayName": name}}, headers=start)
+    finalize = {"x-goog-upload-command": "upload, finalize", "x-goog-upload-offset": "0"}
+    native = await gateway.client.post(session.headers["x-goog-upload-url"], content=b"natives", headers=finalize)
+
+    answers = [
+        await post(gateway.port, body, path="/api/v1/files"),
+        await post(gateway.port, in_part, path="/api/v1/files"),
+    ]
+    raw = await gateway.client.put(f"/api/v1/files/raw/{quote(name, safe='')}", content=b"raw")
+    listed = (await gateway.client.get("/api/v1/files", params={"filename": name})).json()["data"]
+
+    assert native.status_code == 200
+    # A path's segment ends at a slash, also an escaped one.
+    names = [answer.json["filename"] for answer in answers]
+    names += [] if "/" in name else [raw.json()["filename"]]
+    assert names == [clean_filename(name)] * len(names)
+    assert len(listed) == len(names) + 1
+    assert {file["filename"] for file in listed} == set(names)
 
 
 async def test_a_reader_that_stalls_beyond_the_deadline_still_gets_its_end(
