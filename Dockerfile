@@ -18,7 +18,7 @@ RUN uv pip install --no-cache --python /venv/bin/python --no-deps --no-build-iso
 FROM python:3.13-slim-trixie AS runtime
 RUN groupadd --gid 10001 gateway \
     && useradd --uid 10001 --gid gateway --no-create-home --shell /usr/sbin/nologin gateway \
-    && install -d -o gateway -g gateway /data
+    && install -d -m 0700 -o gateway -g gateway /data
 ENV PATH=/venv/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 \
     DATABASE_URL=sqlite+aiosqlite:////data/gateway.db
 USER 10001:10001

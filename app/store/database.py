@@ -21,6 +21,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from app.errors import StoreUnavailableError
+from app.store.private_files import make_private_database, sqlite_file
 
 MIGRATION_LOCK = 0x67656D67
 """The advisory lock under which replicas on PostgreSQL take turns to migrate."""
@@ -126,7 +127,7 @@ class Database:
 
 @contextmanager
 def _thread_for(url: URL) -> Iterator[_SqliteThread | None]:
-    if url.get_backend_name() != "sqlite" or url.database in {None, "", ":memory:"}:
+    if url.get_backend_name() != "sqlite" or sqlite_file(url.database) is None:
         yield None
         return
     engine = create_engine(url.set(drivername="sqlite"))
@@ -139,11 +140,12 @@ def _thread_for(url: URL) -> Iterator[_SqliteThread | None]:
 
 @asynccontextmanager
 async def open_database(url: str) -> AsyncIterator[Database]:
-    """Open the database at `url`, make its folder (SQLite) and its tables, and close it at the end."""
+    """Open the database at `url`, make its file (SQLite) and its tables, and close it at the end."""
     parsed = make_url(url)
     is_sqlite = parsed.get_backend_name() == "sqlite"
-    if is_sqlite and parsed.database:
-        Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
+    path = sqlite_file(parsed.database) if is_sqlite else None
+    if path is not None:
+        make_private_database(path)
     engine = create_async_engine(url, pool_pre_ping=not is_sqlite)
     if is_sqlite:
         event.listen(engine.sync_engine, "connect", _pragmas)

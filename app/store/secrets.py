@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from sqlalchemy.engine import make_url
 
 from app.settings import SettingsError
+from app.store.private_files import SECRET_NAME, make_private_folder, sqlite_file
 
 LEAST_SECRET_CHARS = 32
 REMEMBERED = 64
@@ -21,12 +22,12 @@ REMEMBERED = 64
 
 
 def _kept_secret(database_url: str) -> str:
-    database = make_url(database_url).database
-    if not database or database == ":memory:":
+    database = sqlite_file(make_url(database_url).database)
+    if database is None:
         return secrets.token_urlsafe(48)
-    path = Path(database).with_name("secret.key")
+    make_private_folder(database)
+    path = database.with_name(SECRET_NAME)
     if not path.exists():
-        path.parent.mkdir(parents=True, exist_ok=True)
         _make_secret(path)
     secret = path.read_text(encoding="utf-8", errors="replace").strip()
     if len(secret) < LEAST_SECRET_CHARS:
