@@ -43,7 +43,7 @@ check: setup ## Check format, lint, types, import contracts, generated documents
 	@$(BIN)/gemini-gateway openapi --check openapi/openapi.json
 	@$(BIN)/python -m docs.generate --check
 	@$(BIN)/hadolint Dockerfile
-	@$(BIN)/check-jsonschema --builtin-schema vendor.compose-spec docker-compose.yml
+	@$(BIN)/check-jsonschema --builtin-schema vendor.compose-spec docker-compose*.yml
 
 audit: setup ## Audit the dependencies; fails when one could not be audited
 	@$(BIN)/pip-audit --strict --require-hashes --disable-pip -r requirements.lock

@@ -34,6 +34,10 @@ NOT_RUN = {
     """-d '{"user": "u_123", "ttl_s": 900, "max_requests": 50}' http://127.0.0.1:8000/api/v1/auth/tokens""": "the same",
     "docker compose up demo": "needs Docker",
     "docker compose up": "needs Docker",
+    "mkdir -m 700 secrets && printf %s 'YOUR-KEY' > secrets/gemini_api_key && chmod 444 secrets/gemini_api_key": (
+        "prints nothing; for the next line"
+    ),
+    "docker compose -f docker-compose.yml -f docker-compose.secret.yml up": "needs Docker",
     'echo "POSTGRES_PASSWORD=$(openssl rand -hex 32)" >> .env': "prints nothing; for the next line",
     'echo "SECRET_KEY=$(openssl rand -hex 32)" >> .env': "the same",
     "docker compose --profile scale up lb": "needs Docker",

@@ -15,11 +15,13 @@ from ruamel.yaml import YAML
 from app.api.authentication import PUBLIC
 from app.cli.command import cli
 from app.edge.limits import EdgeLimits
+from app.gemini.credentials import read_api_key
 from app.settings import Settings, SettingsError, read
 
 ROOT = Path(__file__).parents[2]
 DOCKERFILE = re.sub(r"\\\n\s*", "", (ROOT / "Dockerfile").read_text())
 COMPOSE: dict[str, Any] = YAML(typ="safe").load(ROOT / "docker-compose.yml")
+SECRET_FILE: dict[str, Any] = YAML(typ="safe").load(ROOT / "docker-compose.secret.yml")
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
 PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text())
 COMMANDS = typer.main.get_group(cli).commands
@@ -197,6 +199,54 @@ def test_the_balancer_takes_what_the_gateway_takes_and_waits_for_as_long() -> No
     assert seconds["http-request"] >= defaults["header_timeout_s"]
     assert Settings.model_fields["shutdown_grace_s"].default < int(tuned["hard-stop-after"].removesuffix("s"))
     assert int(tuned["hard-stop-after"].removesuffix("s")) < int(SERVICES["lb"]["stop_grace_period"].removesuffix("s"))
+
+
+@pytest.mark.parametrize("name", sorted(SERVICES.keys() - {"demo"}))
+def test_a_service_comes_back_after_a_reboot(name: str) -> None:
+    assert SERVICES[name]["restart"] == "unless-stopped"
+
+
+@pytest.mark.parametrize("service", SERVICES.values(), ids=SERVICES)
+def test_a_service_has_limits_of_memory_log_size_and_descriptors(service: dict[str, Any]) -> None:
+    assert re.fullmatch(r"[0-9]+[mg]", filled_in(service["mem_limit"]))
+    assert service["logging"] == {"driver": "json-file", "options": {"max-size": "10m", "max-file": "5"}}
+    assert service["ulimits"] == {"nofile": 65_536}
+
+
+@pytest.mark.parametrize("service", OURS.values(), ids=OURS)
+def test_the_memory_limit_covers_what_the_settings_allow(service: dict[str, Any]) -> None:
+    default = {name: field.default for name, field in Settings.model_fields.items()}
+    decoding = default["decoders"] * default["decode_memory_bytes"]
+    uploading = default["max_uploads"] * 2 * default["chunk_bytes"]
+    limit = int(filled_in(service["mem_limit"]).removesuffix("g")) << 30
+
+    assert limit >= decoding + uploading + default["max_buffered_bytes"] + (512 << 20)
+
+
+@pytest.mark.parametrize("name", ["gateway", "replica"])
+def test_the_secret_file_replaces_the_key_of_the_environment(
+    name: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    service = SECRET_FILE["services"][name]
+    [secret] = service["secrets"]
+    (tmp_path / secret).write_text("the-key-in-the-file")
+    for variable, value in (SERVICES[name]["environment"] | service["environment"]).items():
+        monkeypatch.setenv(variable, filled_in(value).replace("/run/secrets", str(tmp_path)))
+
+    assert service["environment"]["GEMINI_API_KEY_FILE"] == f"/run/secrets/{secret}"
+    assert read_api_key(Settings(_env_file=None)).current() == "the-key-in-the-file"
+
+
+def test_the_secret_file_changes_the_key_alone_and_is_kept_out_of_the_repository() -> None:
+    services = SECRET_FILE["services"]
+    [(secret, source)] = SECRET_FILE["secrets"].items()
+
+    assert services.keys() == {"gateway", "replica"}
+    assert all(service.keys() == {"environment", "secrets"} for service in services.values())
+    assert all(service["secrets"] == [secret] for service in services.values())
+    assert source == {"file": f"./secrets/{secret}"}
+    assert "secrets/" in (ROOT / ".gitignore").read_text().split()
+    assert (ROOT / ".dockerignore").read_text().startswith("*\n")
 
 
 def test_the_demo_has_no_key() -> None:
