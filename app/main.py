@@ -294,7 +294,7 @@ async def _http_error(request: Request, error: Exception) -> Response:
     headers = error.headers if isinstance(error, HTTPException) else None
     ours: GatewayError
     if status == 405:
-        ours = MethodNotAllowedError(f"{request.method} is not allowed here; see Allow.", headers=headers)
+        ours = MethodNotAllowedError(f"{request.method} is not allowed here; see the Allow header.", headers=headers)
     elif status == 404:
         ours = NotFoundError("There is nothing at this path; see /docs.")
     else:

@@ -1,4 +1,4 @@
-"""What a client says that it takes, as far as it decides about an answer's form."""
+"""The media types that a client accepts, as far as they decide the form of the answer."""
 
 from functools import lru_cache
 
@@ -8,7 +8,7 @@ from app.edge.headers import header
 
 
 def named(request: Request) -> frozenset[str]:
-    """Give the media ranges that Accept names, in lower case, without those that it rules out (q=0)."""
+    """Return the media ranges of Accept in lower case, without excluded ranges (q=0)."""
     return _named(header(request.scope, b"accept")[:1_000])
 
 

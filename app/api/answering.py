@@ -1,4 +1,4 @@
-"""How a call's answer leaves: JSON, bare text, or server-sent events, as the client asked."""
+"""The responses of a call: JSON, bare text, or server-sent events, as the client asked."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -19,7 +19,7 @@ STREAM_HEADERS = {"cache-control": "no-store", "x-accel-buffering": "no"}
 
 
 def wants_stream(request: Request, stream: bool | None) -> bool:
-    """Decide about streaming: `stream` decides; without it, Accept must name event-stream and nothing wider."""
+    """Whether to stream: as `stream` says; without it, if Accept names event-stream and no wider range."""
     if stream is not None:
         return stream
     ranges = named(request)
@@ -27,13 +27,13 @@ def wants_stream(request: Request, stream: bool | None) -> bool:
 
 
 def wants_text(request: Request) -> bool:
-    """Tell whether the client wants the bare text, for the shell."""
+    """Whether the client wants the bare text, for the shell."""
     ranges = named(request)
     return "text/plain" in ranges and "application/json" not in ranges
 
 
 async def whole(request: Request, call: Call) -> Response:
-    """Make the call and answer with the whole of it."""
+    """Make the call and return its whole answer."""
     answer = await call.answer()
     if wants_text(request):
         return Response(answer.text, media_type="text/plain; charset=utf-8")
@@ -41,7 +41,7 @@ async def whole(request: Request, call: Call) -> Response:
 
 
 class EventStream(Response):
-    """A call's events, sent as they come; it owns what the call holds, `held`, until the stream ends."""
+    """Sends a call's events as they arrive; owns the resources `held` by the call until the stream ends."""
 
     def __init__(self, call: Call, held: AbstractAsyncContextManager[object]) -> None:
         super().__init__(media_type="text/event-stream", headers=STREAM_HEADERS)
@@ -53,7 +53,7 @@ class EventStream(Response):
         self._text_chars = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Send the stream; the call is cancelled when the client goes away."""
+        """Send the stream; the call is cancelled if the client disconnects."""
         async with self._held, until_hangup(scope):
             await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
             keep_alive = asyncio.create_task(self._keep_alive(send))
@@ -91,7 +91,7 @@ class EventStream(Response):
 
 
 def problem(scope: Scope, error: GatewayError) -> Problem:
-    """Give an error as a problem, for a place where it is no answer of its own."""
+    """Return an error as a problem inside another answer."""
     scope["gateway.problem"] = error.code
     return Problem.model_validate(
         problem_of(

@@ -1,6 +1,6 @@
-"""Asking a model about files: they are settled and waited for, then the model is asked, once more if Gemini wants it.
+"""Asking a model about files: settle the files, wait until ready, ask; repeat if Gemini calls a file not ready.
 
-It knows neither what is asked nor how the answer is told: generate, chat and the tasks share it.
+Generate, chat and the tasks share this module. It knows neither the question nor the form of the answer.
 """
 
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -18,12 +18,12 @@ from app.media.incoming import Incoming
 from app.media.intake import Intake
 from app.store.records import Facts
 
+# Makes the request again for each try, because waiting may have changed it.
 MakeRequest = Callable[[], GenerateRequest]
-"""Makes the request anew for each try: what was waited for may have changed it."""
 
 
 class Asking:
-    """The model calls of one request, and the files that they are about."""
+    """The model calls of one request, and their files."""
 
     def __init__(
         self,
@@ -44,21 +44,21 @@ class Asking:
 
     @property
     def pending_bytes(self) -> int:
-        """How many bytes of uploads are not acknowledged yet."""
+        """Return the bytes of uploads that are not acknowledged yet."""
         return 0 if self._intake is None else self._intake.pending_bytes
 
     @property
     def has_uploads(self) -> bool:
-        """Whether any file lies at Gemini, where it has to be processed."""
+        """Whether any file is stored at Gemini, where it must be processed."""
         return bool(self._upload_names())
 
     async def settle(self) -> None:
-        """Finish the uploads. Raises what an upload raises."""
+        """Finish the uploads. Raises the errors of uploads."""
         if self._intake is not None:
             await self._intake.settle(keep=self._keep_file)
 
     async def wait_until_ready(self) -> dict[str, Facts]:
-        """Wait until all files can be used; gives what is known of those at Gemini, by their names there.
+        """Wait until all files are ready; return the recorded facts of files at Gemini, by their names there.
 
         Raises FileFailedError, FileNotReadyError, FileNotFoundProblemError.
         """
@@ -66,7 +66,7 @@ class Asking:
         return {name: await self._services.files.ready(name, timeout_s=timeout_s) for name in self._upload_names()}
 
     async def answer(self, request: MakeRequest) -> AnswerReader:
-        """Ask for a whole answer. Raises what Gemini's refusal means."""
+        """Return the whole answer. Raises the error for Gemini's refusal."""
         async with self._admitted() as asked:
             try:
                 reader = await self._services.generation.generate(self._model, request())
@@ -80,7 +80,7 @@ class Asking:
         return reader
 
     async def deltas(self, request: MakeRequest, reader: AnswerReader) -> AsyncIterator[Delta]:
-        """Ask for a stream, and give the pieces of text as they come; `reader` gathers them. Raises as `answer`."""
+        """Yield the pieces of a streamed answer as they arrive; `reader` collects them. Raises as `answer`."""
         async with self._admitted() as asked:
             try:
                 async for delta in self._stream(request, reader):
@@ -116,7 +116,7 @@ class Asking:
         return list(dict.fromkeys(name for name in names if name is not None))
 
     async def _recover(self) -> None:
-        # Gemini says that a file is not ready, though it was: it is waited for, and the call is tried once more.
+        # Gemini calls a file not ready that was ready before. Wait for the files and try once more.
         for name in self._upload_names():
             await self._services.files.processing_again(name)
         await self.wait_until_ready()

@@ -1,4 +1,4 @@
-"""`POST /auth/tokens`: an app's backend makes a short-lived token for one of its users."""
+"""`POST /auth/tokens`: an app's backend creates a short-lived token for one of its users."""
 
 import time
 from contextlib import AsyncExitStack
@@ -22,27 +22,31 @@ MAX_BODY_BYTES = 16_384
 
 
 class TokenRequest(BaseModel):
-    """Whom a token is for, what it may do, and for how long."""
+    """The user, the scopes and the lifetime of a token."""
 
     model_config = ConfigDict(extra="forbid")
 
-    ttl_s: Annotated[int, Field(ge=MIN_TTL_S, le=MAX_TTL_S, description="Seconds until it ends.")] = 900
-    user: Annotated[str, Field(min_length=1, max_length=MAX_USER_CHARS, description="The app's own name of its user.")]
-    scopes: Annotated[list[Scope] | None, Field(description="Some of the key's own; all of them when absent.")] = None
-    max_requests: Annotated[int | None, Field(ge=1, le=MAX_REQUESTS, description="How often it may be used.")] = None
+    ttl_s: Annotated[int, Field(ge=MIN_TTL_S, le=MAX_TTL_S, description="Seconds until the token expires.")] = 900
+    user: Annotated[str, Field(min_length=1, max_length=MAX_USER_CHARS, description="The app's own name for its user.")]
+    scopes: Annotated[
+        list[Scope] | None, Field(description="Scopes of the token, among the key's scopes; by default all of them.")
+    ] = None
+    max_requests: Annotated[
+        int | None, Field(ge=1, le=MAX_REQUESTS, description="Number of requests that the token allows.")
+    ] = None
 
 
 @router.post(
     "/tokens",
     operation_id="createToken",
-    summary="Make a short-lived token for a user",
+    summary="Create a short-lived token for a user",
     response_model=None,
     status_code=201,
     responses=answers(ClientToken, status=201),
     openapi_extra=json_body(TokenRequest),
 )
 async def create_token(request: Request) -> Response:
-    """Sign a token that acts as a client of its own: the key's, and this user's."""
+    """Create a token that acts as a client of its own: this user of the key's client."""
     services = services_of(request)
     async with until_hangup(request.scope), AsyncExitStack() as stack:
         body = await read_json_body(request, services, stack, limit=MAX_BODY_BYTES)

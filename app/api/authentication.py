@@ -1,8 +1,8 @@
-"""Who calls: each request's client is found, and what it may do is checked, before its body is asked for.
+"""Authentication: each request's client is identified, and its permission checked, before its body is read.
 
     pages and probes: anyone ── everything else: a credential ── an operation: its scope
 
-A path that is not known here needs a credential too, so that what is added later is closed until it is opened.
+An unknown path needs a credential too, so that a new path is closed until it is opened.
 """
 
 from collections.abc import Awaitable, Callable, Iterable
@@ -21,6 +21,7 @@ from app.errors import GatewayError, Surface, surface_of
 
 PUBLIC = frozenset({"/", "/docs", "/openapi.json", "/healthz", "/readyz"})
 PUBLIC_BELOW = ("/docs/", "/problems/")
+# The scope of the gateway's own paths by their beginning; other own paths need a credential, but no scope.
 NEEDED_BELOW = (
     ("/api/v1/generate", Permission.GENERATE),
     ("/api/v1/chat", Permission.GENERATE),
@@ -31,18 +32,17 @@ NEEDED_BELOW = (
     ("/api/v1/documents/", Permission.TASKS),
     ("/api/v1/videos/", Permission.TASKS),
 )
-"""What our own paths that begin so need; any other of them needs a credential and no scope."""
+# The gateway's own tasks at OpenAI's paths; Google's other paths need `native`.
 OPENAI_AUDIO = ("/v1/openai/audio/", "/v1beta/openai/audio/", "/v1alpha/openai/audio/")
-"""Tasks of ours at OpenAI's addresses; Google's other paths need `native`."""
 API_KEY_HEADERS = frozenset({b"x-api-key", b"x-goog-api-key"})
 _READ = API_KEY_HEADERS | {b"authorization", b"origin", b"x-firebase-appcheck"}
 
 
 class Access(NamedTuple):
-    """Who may come to a path: anyone, or a client that has the scope (None: any client).
+    """The access rule of a path: anyone, or a client with the scope (None: any client).
 
-    `takes_key` says that Google's clients may put their key in its query, `has_own_credential` that an upload's own
-    address may lie there.
+    `takes_key`: Google's clients may send their key in the query. `has_own_credential`: the path may be the URL of an
+    upload, which is itself the credential.
     """
 
     is_public: bool
@@ -52,8 +52,8 @@ class Access(NamedTuple):
 
 
 def access_of(path: str) -> Access:
-    """Tell who may come to a path."""
-    # What is remembered stays small, whatever clients send.
+    """Return the access rule of a path."""
+    # Only short paths are cached, so that clients cannot fill the memory.
     return _remembered(path) if len(path) <= _LONGEST_REMEMBERED else _access_of(path)
 
 
@@ -65,7 +65,7 @@ def _access_of(path: str) -> Access:
     return Access(
         path in PUBLIC or path.startswith(PUBLIC_BELOW),
         _needed(path, surface),
-        # Our own surface takes no secret in an address.
+        # The gateway's own surface accepts no secret in a URL.
         surface is Surface.GOOGLE or surface is Surface.INTERACTIONS,
         path.startswith("/upload/"),
     )
@@ -100,7 +100,7 @@ class Authentication:
         self._arrivals = count()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Find the client, then pass on; or refuse."""
+        """Identify the client and call the application, or refuse."""
         access = None if scope["type"] == "lifespan" else access_of(scope["path"])
         if access is not None and not access.is_public:
             # Counted before the first wait: of two requests the later one is known, whichever waits longer.

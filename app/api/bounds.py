@@ -1,7 +1,7 @@
-"""What a client's JSON may cost: how many values, how deep, and how much work a schema may ask for.
+"""Bounds on the cost of a client's JSON: number of values, depth, and the work of checking against a schema.
 
-A bound on bytes is none on objects: nineteen megabytes of `{}` are gigabytes once they are parsed. The checks here are
-linear, and come before whatever is not.
+A limit in bytes does not limit objects: nineteen megabytes of `{}` are gigabytes after parsing. The checks here are
+linear and run before any costlier step.
 """
 
 from collections.abc import Iterator, Mapping
@@ -18,14 +18,14 @@ _FOREIGN = frozenset({"$id", "id", "$anchor", "$dynamicAnchor", "$dynamicRef", "
 
 
 def check_values(text: bytes | bytearray) -> None:
-    """Refuse JSON text of too many values, by the characters that begin them; raises ValueError."""
+    """Refuse JSON text with too many values, counted by the characters that begin them; raises ValueError."""
     found = text.count(b"{") + text.count(b"[") + text.count(b'":') + text.count(b'","')
     if found > MAX_VALUES:
         raise ValueError(f"has more than {MAX_VALUES} values; send long text as a text file")
 
 
 def check_depth(value: object) -> None:
-    """Refuse JSON that is nested too deep; raises ValueError."""
+    """Refuse JSON that is nested too deeply; raises ValueError."""
     level: list[object] = [value]
     for _ in range(MAX_DEPTH):
         level = [child for item in level for child in _children(item)]
@@ -42,7 +42,7 @@ def _children(item: object) -> Iterator[object]:
 
 
 def check_schema(schema: Mapping[str, object]) -> None:
-    """Refuse a schema that costs too much to compile or to check an answer against; raises ValueError."""
+    """Refuse a schema that is too costly to compile or to check an answer against; raises ValueError."""
     check_depth(schema)
     if len(orjson.dumps(schema)) > MAX_SCHEMA_BYTES:
         raise ValueError(f"must be at most {MAX_SCHEMA_BYTES} bytes of JSON")
@@ -57,7 +57,7 @@ def check_schema(schema: Mapping[str, object]) -> None:
     if len(patterns) > MAX_PATTERNS or any(len(str(one)) > MAX_PATTERN_CHARS for one in patterns):
         raise ValueError(f"may have at most {MAX_PATTERNS} patterns of {MAX_PATTERN_CHARS} characters")
     if _Expansion(schema).of(schema) > MAX_EXPANSION:
-        raise ValueError("repeats itself through $ref too often to be checked")
+        raise ValueError("repeats itself through $ref too often to check")
 
 
 def _names(value: object) -> list[str]:
@@ -74,14 +74,14 @@ def _walk(value: object) -> Iterator[dict[str, object]]:
 
 
 class _Expansion:
-    """How many schemas apply at one place of an answer at most, each reference counted with all that it leads to."""
+    """Counts the schemas that may apply at one place of an answer; each reference counts with all that it leads to."""
 
     def __init__(self, root: Mapping[str, object]) -> None:
         self._root = root
         self._known: dict[int, int] = {}
 
     def of(self, node: object) -> int:
-        """Count what a schema leads to; a reference back to what is being counted ends there."""
+        """Return the number of schemas that a schema leads to; a circular reference ends the count."""
         if not isinstance(node, dict | list):
             return 0
         if id(node) in self._known:

@@ -2,7 +2,7 @@
 
     settle the files ──> wait until they are ready ──> ask ──> answer
 
-It is the same for generate, chat and both ways of answering.
+Generate and chat share this module, with both ways of answering.
 """
 
 import asyncio
@@ -29,7 +29,7 @@ SAMPLING = ("temperature", "top_p", "top_k")
 
 @dataclass(frozen=True, slots=True)
 class CallOptions:
-    """What of the client's options is the gateway's own business."""
+    """The options that the gateway itself applies."""
 
     requested_model: str | None
     keep_file: bool
@@ -40,7 +40,7 @@ class CallOptions:
 
 @dataclass(slots=True)
 class Call:
-    """A call that is ready to be made. `items` are all media and text of the prompt, earlier turns included."""
+    """A call that is ready to be made. `items` are all media and text of the prompt, including earlier turns."""
 
     services: Services
     items: Sequence[Item]
@@ -58,15 +58,15 @@ class Call:
 
     @property
     def model(self) -> str:
-        """The model that is asked, after aliases."""
+        """Return the model that Gemini is asked for, after aliases."""
         return self.services.model(self.call_options.requested_model)
 
     def _late(self) -> UpstreamTimeoutError:
         limit = self.call_options.timeout_s or self.services.settings.request_timeout_s
-        return UpstreamTimeoutError(f"The answer was not there within {limit:g} s; raise timeout_s or ask for less.")
+        return UpstreamTimeoutError(f"No answer within {limit:g} s; raise timeout_s or shorten the request.")
 
     async def answer(self) -> Generation:
-        """Make the call and give the whole answer. Raises what uploads, waiting and Gemini raise."""
+        """Make the call and return the whole answer. Raises the errors of uploads, of waiting and of Gemini."""
         asking = self._asking()
         try:
             async with asyncio.timeout_at(self._deadline):
@@ -87,10 +87,10 @@ class Call:
         )
 
     async def events(self) -> AsyncIterator[StreamEvent]:
-        """Make the call and give its events up to done. Raises as `answer` does, before or after the first delta."""
+        """Make the call and yield its events up to done. Raises as `answer`, before or after the first delta."""
         async with aclosing(self._events()) as events:
             while True:
-                # The deadline is for our own work: while an event is on its way to the client, nothing is cancelled.
+                # The deadline covers the gateway's own work; sending an event to the client is not cancelled.
                 try:
                     async with asyncio.timeout_at(self._deadline):
                         event = await anext(events, None)
@@ -152,7 +152,7 @@ class Call:
         )
 
     def reports(self) -> list[FileReport]:
-        """Tell of the media, in the order of the prompt."""
+        """Return the reports of the media, in the order of the prompt."""
         return reports(self.items)
 
     def _ignored(self, model: str) -> list[CallWarning]:

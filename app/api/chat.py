@@ -23,7 +23,7 @@ router = APIRouter(prefix="/api/v1")
 @router.post(
     "/chat",
     operation_id="chat",
-    summary="Go on with a conversation",
+    summary="Continue a conversation",
     response_model=None,
     responses=answers(Generation, streamed=STREAMED),
     openapi_extra=json_body(ChatRequest),

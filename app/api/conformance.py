@@ -1,6 +1,6 @@
-"""Whether the model's text is JSON of the client's schema.
+"""Checks whether the model's text is JSON of the client's schema.
 
-The schema is a stranger's: its patterns run on an engine without backtracking, and its references are never fetched.
+The schema is untrusted: its patterns run on an engine without backtracking, and its references are never fetched.
 """
 
 from collections.abc import Mapping
@@ -11,15 +11,15 @@ import orjson
 from app.api.bounds import check_depth
 from app.errors import FieldError, InvalidFieldError
 
+# Largest size of a compiled pattern; compiling a larger pattern would block the event loop.
 REGEX_BYTES = 65_536
-"""What one compiled pattern may take; a larger one would hold everything up while it is compiled."""
 
 
 class Conformance:
-    """A response schema, ready to judge answers."""
+    """A compiled response schema that checks answers."""
 
     def __init__(self, schema: Mapping[str, object]) -> None:
-        """Compile the schema; raises InvalidFieldError when it is none."""
+        """Compile the schema; raises InvalidFieldError if the schema is invalid."""
         try:
             self._validator = jsonschema_rs.validator_for(
                 dict(schema), offline=True, pattern_options=jsonschema_rs.RegexOptions(size_limit=REGEX_BYTES)
@@ -31,7 +31,7 @@ class Conformance:
             ) from None
 
     def parsed(self, text: str) -> object | None:
-        """Give the text as JSON when it is whole, conforms, and can be written again; else None."""
+        """Return the text as JSON if it is whole, conforms, and can be written again; else None."""
         try:
             value: object = orjson.loads(text)
             check_depth(value)

@@ -1,7 +1,7 @@
-"""A shorter way to the operations that carry the load.
+"""A shorter route to the busiest operations.
 
-FastAPI documents them and would route them too; its stack costs as much again as reading a small form does. What an
-endpoint raises is rendered outside, as on the long way.
+FastAPI documents these operations and could route them, but its stack costs as much as reading a small form. Errors of
+the endpoints are rendered outside, as for every other route.
 """
 
 from collections.abc import Awaitable, Callable, Mapping
@@ -17,7 +17,7 @@ OPERATIONS = frozenset({"generate", "chat"})
 
 
 class DirectRoutes:
-    """ASGI: calls the endpoints of `OPERATIONS` itself, and passes everything else on to the application."""
+    """ASGI: calls the endpoints of `OPERATIONS`, and passes every other request on to the application."""
 
     def __init__(self, app: FastAPI, *routers: APIRouter) -> None:
         self._app = app
@@ -27,7 +27,7 @@ class DirectRoutes:
         }
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer, or pass on."""
+        """Answer, or pass the request on."""
         route = self._routes.get(scope["path"]) if scope["type"] == "http" and scope["method"] == "POST" else None
         if route is None:
             await self._app(scope, receive, send)

@@ -1,4 +1,4 @@
-"""`/docs`: the document as a page that a person can try, with assets that the gateway itself serves."""
+"""`/docs`: the OpenAPI document as an interactive page, with assets that the gateway itself serves."""
 
 from fastapi import FastAPI
 from fastapi.openapi.docs import get_swagger_ui_html

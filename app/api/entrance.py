@@ -1,4 +1,4 @@
-"""Which requests of the REST surface may ask a model: they are let in, or refused, before their body is asked for."""
+"""Admission of REST requests that may ask a model: admitted or refused before their body is read."""
 
 from collections.abc import Callable
 
@@ -13,14 +13,14 @@ ASKING_BELOW = (*(prefix for prefix, permission in NEEDED_BELOW if permission in
 
 
 class RestEntrance:
-    """ASGI: lets requests in that may ask a model, and passes everything else on; `metering` is the lifespan's."""
+    """ASGI: admits requests that may ask a model, and passes every other request on; `metering` is the lifespan's."""
 
     def __init__(self, app: ASGIApp, metering: Callable[[], Metering]) -> None:
         self._app = app
         self._metering = metering
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve within the client's limits. Raises what `Metering.enter` raises."""
+        """Serve within the client's limits. Raises the errors of `Metering.enter`."""
         if scope["type"] != "http" or scope["method"] != "POST" or not scope["path"].startswith(ASKING_BELOW):
             await self._app(scope, receive, send)
             return

@@ -1,4 +1,4 @@
-"""What the items of a prompt may take in tokens, before they are counted. It knows no client and no limit."""
+"""Estimates the tokens of a prompt's items before Gemini counts them. This module knows no client and no limit."""
 
 from collections.abc import Sequence
 
@@ -8,14 +8,14 @@ from app.media.incoming import Incoming
 from app.media.types import kind_of
 from app.store.records import NO_FACTS
 
+# Estimated tokens of a task's instruction.
 TASK_TOKENS = 1_000
-"""What a task's instruction may take."""
+# Estimated tokens of a video of which only the URL is known.
 ADDRESS_TOKENS = 50_000
-"""A film of which only the address is known."""
 
 
 def input_tokens(items: Sequence[Item]) -> int:
-    """Estimate what the items of a prompt take, by the published rules and what is known of each file."""
+    """Return the estimated tokens of a prompt's items, by the published rules and the facts of each file."""
     tokens = TASK_TOKENS
     for item in items:
         tokens += _item_tokens(item)

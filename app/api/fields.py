@@ -1,4 +1,4 @@
-"""The types of fields and parameters, named once: how a value is written, and what of it is allowed."""
+"""The types of fields and parameters, defined once: notation and allowed values."""
 
 import re
 from typing import Annotated, Literal
@@ -58,8 +58,8 @@ def _schema(value: dict[str, object]) -> dict[str, object]:
     return value
 
 
+# The schema of a structured field in a form: generated clients send the field as text.
 JSON_TEXT = WithJsonSchema({"type": "string", "contentMediaType": "application/json"})
-"""How a structured field of a form stands in the document: generated clients send it as text."""
 
 ReadJson = BeforeValidator(_json)
 Boolean = Annotated[bool, BeforeValidator(_boolean), WithJsonSchema({"type": "boolean"})]

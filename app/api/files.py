@@ -1,4 +1,4 @@
-"""`/files`: upload by itself, find, list, wait for, delete."""
+"""`/files`: upload, find, list, wait for and delete files."""
 
 from typing import Annotated, Literal
 
@@ -29,13 +29,17 @@ FileIdPath = Annotated[str, Path(max_length=80, description="A file's id.")]
 
 
 class UploadForm(BaseModel):
-    """One file, to be asked about by its id."""
+    """A file, uploaded to be used by its id."""
 
     model_config = ConfigDict(extra="forbid")
 
-    filename: str | None = Field(None, max_length=255, description="In place of the part's own filename.")
-    file_size: Annotated[list[FileSize], OfFile()] = Field(default=[], description="Bytes of the file that follows.")
-    sha256: Annotated[list[Sha256], OfFile()] = Field(default=[], description="Hex SHA-256 of the file that follows.")
+    filename: str | None = Field(None, max_length=255, description="Filename instead of that of the part.")
+    file_size: Annotated[list[FileSize], OfFile()] = Field(
+        default=[], description="Size in bytes of the file that follows."
+    )
+    sha256: Annotated[list[Sha256], OfFile()] = Field(
+        default=[], description="SHA-256 in hex of the file that follows."
+    )
     file: bytes = Field(description="The file.")
 
 
@@ -61,14 +65,14 @@ async def upload_file(request: Request) -> Response:
 
 
 class SingleFileForm:
-    """Reads a form of one file, whose fields may also come after the file: generated clients send any order."""
+    """Reads a form with one file. Fields may also follow the file, because generated clients send any order."""
 
     def __init__(self, services: Services, intake: Intake, query: RequestQuery) -> None:
         self._intake = intake
         self._values = FormValues(SPEC, query, max_bytes=services.settings.max_fields_bytes)
 
     async def read(self, reader: FormReader) -> None:
-        """Read the whole form. Raises the fault of any field or of the file as soon as it is seen."""
+        """Read the whole form. Raises the error of a field or of the file as soon as it is seen."""
         form = await read_form(reader, self._values, self)
         if not self._intake.files:
             raise _one_file("is missing; send the file as a part named file")
@@ -147,12 +151,14 @@ async def list_files(
     request: Request,
     *,
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
-    after: Annotated[str | None, Query(max_length=80, description="The id of the last file seen.")] = None,
+    after: Annotated[
+        str | None, Query(max_length=80, description="The id of the last file of the page before.")
+    ] = None,
     state: Annotated[Literal["processing", "active", "failed"] | None, Query()] = None,
-    sha256: Annotated[Sha256 | None, Query(description="Ask first by the hash, and spare the upload.")] = None,
+    sha256: Annotated[Sha256 | None, Query(description="SHA-256 in hex; a match saves the upload.")] = None,
     filename: Annotated[str | None, Query(max_length=255)] = None,
 ) -> Response:
-    """List the files that are there, each only for its owner."""
+    """List the existing files of this client."""
     services = services_of(request)
     page = await services.files.page(
         services.client.id,
@@ -176,9 +182,9 @@ async def list_files(
 async def get_file(
     request: Request,
     file_id: FileIdPath,
-    wait: Annotated[float, Query(ge=0, le=60, description="Seconds to wait until it is processed.")] = 0,
+    wait: Annotated[float, Query(ge=0, le=60, description="Seconds to wait until the file is processed.")] = 0,
 ) -> Response:
-    """Give a file in its state; with `wait`, at most so long until it is no longer processing."""
+    """Return a file; with `wait`, after at most that many seconds, once the file is no longer processing."""
     services = services_of(request)
     async with until_hangup(request.scope):
         file = await services.files.settled(await services.files.resolve(services.client.id, file_id), timeout_s=wait)
@@ -194,7 +200,7 @@ async def get_file(
     responses=answers(None, status=204),
 )
 async def delete_file(request: Request, file_id: FileIdPath) -> Response:
-    """Delete a file here and at Gemini; again is as good."""
+    """Delete a file here and at Gemini; repeating the call is harmless."""
     services = services_of(request)
     await services.files.delete(services.client.id, file_id)
     return Response(status_code=204)

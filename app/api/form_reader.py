@@ -25,7 +25,7 @@ F = TypeVar("F", bound=BaseModel)
 
 @dataclass(frozen=True, slots=True)
 class FormFile:
-    """A file part whose head has come; `data` is its body, to be read to the end."""
+    """A file part whose headers have arrived; `data` is its body, to be read to the end."""
 
     filename: str | None
     declared_mime_type: str | None
@@ -41,17 +41,17 @@ class FormFile:
 
 
 class FormHandler(Protocol):
-    """The use of one operation's parts, in the order in which they come."""
+    """Handles one operation's parts in the order of their arrival."""
 
     async def take_file(self, file: FormFile) -> None:
-        """Read the file to its end; raises the file's fault."""
+        """Read the file to its end; raises the file's error."""
 
     async def take_field(self, name: str, text: str) -> None:
-        """Use a field that is not empty, after its value was validated; raises the field's fault."""
+        """Apply a non-empty field whose value is valid; raises the field's error."""
 
 
 def open_form(request: Request, services: Services) -> FormReader:
-    """Return the reader of a request's parts; no byte of the body has been asked for yet.
+    """Return the reader of a request's parts, before the body is requested.
 
     Raises MalformedRequestError for a Content-Type without a usable boundary.
     """
@@ -61,7 +61,7 @@ def open_form(request: Request, services: Services) -> FormReader:
 
 
 async def read_form(reader: FormReader, values: FormValues[F], handler: FormHandler) -> F:
-    """Read all parts and return the form. Raises the fault of a field or file as soon as it is seen."""
+    """Read all parts and return the form. Raises the error of a field or file as soon as it is seen."""
     async for head in reader:
         if head.name == "file":
             fields = values.take_of_file()

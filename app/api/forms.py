@@ -1,7 +1,7 @@
-"""A form's fields, from one pydantic model: the parser's validation and the document's schema have the same source.
+"""The fields of a form, from one pydantic model: validation and the OpenAPI schema have the same source.
 
-Fields are validated as they come. A field of a file (`file_size`, `start`, ...) is kept until its file comes. An option
-may stand in the query string instead.
+Fields are validated as they arrive. A field of a file (`file_size`, `start`, ...) is kept until its file arrives.
+Options may also be in the query string.
 """
 
 import difflib
@@ -20,15 +20,15 @@ MAX_SHOWN_CHARS = 60
 MAX_PATH_CHARS = 200
 MAX_ERRORS = 20
 MAX_FINDINGS = 1_000
+# Fields whose value is the client's content; no error shows it.
 FREE_TEXT = frozenset({"prompt", "system_instruction", "contents", "messages", "metadata", "response_schema", "stop"})
-"""Fields whose value is the client's content: no error shows it."""
+# The parts of the prompt: their order is that of the form, so they cannot be in the query.
 PARTS_ONLY = frozenset({"prompt", "file", "file_id", "contents", "messages"})
-"""What makes up the prompt: its order is that of the parts, so it has no place in the query."""
 
 
 @dataclass(frozen=True, slots=True)
 class FormField:
-    """One field: how a value of it is read, whether it may repeat, and whether it belongs to a file."""
+    """A field: the parsing of its value, whether it may repeat, and whether it belongs to a file."""
 
     name: str
     adapter: TypeAdapter[Any]
@@ -36,7 +36,7 @@ class FormField:
     of_file: "OfFile | None"
 
     def read(self, value: str) -> object:
-        """Read one value; raises InvalidFieldError, which names the field and what is allowed."""
+        """Return a parsed value; raises InvalidFieldError, which names the field and the allowed values."""
         try:
             return self.adapter.validate_python(value)
         except ValidationError as error:
@@ -44,7 +44,7 @@ class FormField:
 
 
 def invalid(error: ValidationError, field: str, value: str | None) -> InvalidFieldError:
-    """Turn pydantic's findings into the problem that names each field by its path."""
+    """Return the problem for pydantic's errors; it names each field by its path."""
     if error.error_count() > MAX_FINDINGS:
         message = f"has {error.error_count()} errors"
         return _refused(field or "body", message)
@@ -57,7 +57,7 @@ def invalid(error: ValidationError, field: str, value: str | None) -> InvalidFie
 
 
 def shown(field: str, value: str | None) -> str | None:
-    """Give what an error may show of a value: short, and nothing of a prompt."""
+    """Return the part of a value that an error may show: short, and nothing of a prompt."""
     if value is None or field in FREE_TEXT:
         return None if value is None else f"{len(value)} characters"
     return value if len(value) <= MAX_SHOWN_CHARS else value[:MAX_SHOWN_CHARS] + "..."
@@ -65,10 +65,10 @@ def shown(field: str, value: str | None) -> str | None:
 
 @dataclass(frozen=True, slots=True)
 class OfFile:
-    """Marks a field of the form's model that belongs to the file which follows it.
+    """Marks a field of the form's model that belongs to the file after it.
 
-    `is_option_too`: where no file follows, or in the query, it is an option of the whole request; `not_as_option` is
-    the value that it cannot have then.
+    `is_option_too`: without a following file, or in the query, the field is an option of the whole request;
+    `not_as_option` is the value that it cannot have then.
     """
 
     is_option_too: bool = False
@@ -89,7 +89,7 @@ def _field(name: str, info: FieldInfo) -> FormField:
 
 @dataclass(frozen=True, slots=True)
 class FieldsOfFile:
-    """The fields that stood before a file: its claims, and how Gemini is to read it. Times are seconds."""
+    """The fields before a file: its claims, and Gemini's options for it. Times are in seconds."""
 
     file_size: int | None = None
     sha256: str | None = None
@@ -100,7 +100,7 @@ class FieldsOfFile:
 
     @property
     def claim(self) -> Claim:
-        """Return the claims that came after their file."""
+        """Return the claims that arrived after their file."""
         return Claim(self.file_size, self.sha256)
 
     def media_options(self) -> MediaOptions:
@@ -112,14 +112,14 @@ F = TypeVar("F", bound=BaseModel)
 
 
 class FormSpec(Generic[F]):
-    """The fields of one operation's form. `file` is not among them: its parts are files."""
+    """The fields of one operation's form, without `file`, whose parts are files."""
 
     def __init__(self, model: type[F]) -> None:
         self.model = model
         self.fields = {name: _field(name, info) for name, info in model.model_fields.items() if name != "file"}
 
     def find(self, name: str) -> FormField:
-        """Find a field by its name; raises InvalidFieldError with the nearest known one."""
+        """Return a field by its name; raises InvalidFieldError with the nearest known name."""
         field = self.fields.get(name)
         if field is None:
             raise InvalidFieldError(
@@ -136,7 +136,7 @@ class FormSpec(Generic[F]):
 
 
 class FormValues(Generic[F]):
-    """The values of one form as they come: the query's first, then the parts'."""
+    """The values of one form as they arrive: the query's first, then the parts'."""
 
     def __init__(self, spec: FormSpec[F], query: RequestQuery, *, max_bytes: int) -> None:
         self._spec = spec
@@ -162,16 +162,16 @@ class FormValues(Generic[F]):
                 _set(self._query, field, read)
 
     def count(self, size_bytes: int) -> None:
-        """Count bytes of fields; raises FieldsTooLargeError beyond the limit for all of them together."""
+        """Count bytes of fields; raises FieldsTooLargeError if the fields together exceed their limit."""
         self._size += size_bytes
         if self._size > self._max_bytes:
             raise FieldsTooLargeError(
-                f"The form's fields take more than {self._max_bytes} bytes together. Send the long text as a text "
+                f"The fields of the form have more than {self._max_bytes} bytes together. Send the long text as a text "
                 "file: a file part of type text/plain."
             )
 
     def take(self, name: str, value: str) -> object | None:
-        """Take one field's value in and give it as read; an empty one is no field: None."""
+        """Store the value of a field and return it parsed; None for an empty value, which counts as absent."""
         field = self._spec.find(name)
         if not value:
             return None
@@ -186,25 +186,25 @@ class FormValues(Generic[F]):
         return read
 
     def take_of_file(self) -> FieldsOfFile:
-        """Return the fields that stood before the file that has just come; they hold for that file alone."""
+        """Return the fields before the file that has just arrived; they apply to this file only."""
         fields, self._of_file = self._of_file, {}
         return FieldsOfFile(**fields)
 
     @property
     def form(self) -> F:
-        """Return the form as far as it has come, with defaults for the other fields. Each value has been validated."""
+        """Return the form as read so far, with defaults for missing fields. Each value is valid."""
         if self._form is None:
             self._form = self._spec.model.model_construct(**{**self._query, **self._parts})
         return self._form
 
     def finish(self) -> F:
-        """Return the whole form; raises InvalidFieldError for a fault that only the form's end shows."""
+        """Return the whole form; raises InvalidFieldError for an error that shows only at the form's end."""
         for name, value in self._of_file.items():
             field = self._spec.fields[name]
             if field.of_file is None or not field.of_file.is_option_too:
                 raise _refused(name, "stands before no file; send it before the file that it belongs to")
             _check_option(field, value)
-            # The model declares a field of a file as a list, since each file may have its own.
+            # The model declares a field of a file as a list, because each file may have its own value.
             if self._query.get(name, [value]) != [value]:
                 raise _twice(name)
             self._parts[name] = [value]

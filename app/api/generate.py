@@ -43,7 +43,7 @@ async def generate(request: Request) -> Response:
         is_streamed = True
         return EventStream(call, intake)
     finally:
-        # A stream holds its intake until its own end.
+        # A stream owns its intake until its own end.
         if not is_streamed:
             await intake.close()
 
@@ -69,13 +69,13 @@ def _call(services: Services, prompt: PromptForm, intake: Intake) -> Call:
 @router.post(
     "/count-tokens",
     operation_id="countTokens",
-    summary="Count what a call would use",
+    summary="Count the tokens of a call",
     response_model=None,
     responses=answers(TokenCount),
     openapi_extra=form_body(GenerateForm),
 )
 async def count_tokens(request: Request) -> Response:
-    """Count the tokens of what the form of generate would ask; nothing is uploaded for it."""
+    """Count the tokens of the form of generate, without an upload."""
     services = services_of(request)
     async with until_hangup(request.scope), services.intake(Policy.INLINE_ONLY) as intake:
         prompt = PromptForm(services, intake, parsed_query(request.scope))

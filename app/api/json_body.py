@@ -1,4 +1,4 @@
-"""A JSON body: read within its bound, counted while it is held, and validated by a model."""
+"""A JSON body: read within its limit, counted while it is held in memory, and validated by a model."""
 
 from contextlib import AsyncExitStack
 from typing import TypeVar
@@ -17,13 +17,15 @@ M = TypeVar("M", bound=BaseModel)
 
 
 async def read_json_body(request: Request, services: Services, stack: AsyncExitStack, *, limit: int) -> bytearray:
-    """Read a body of at most `limit` bytes; what is held counts until the stack is closed.
+    """Return a body of at most `limit` bytes; its memory is counted until the stack is closed.
 
-    Raises UnsupportedMediaTypeError, BodyTooLargeError, BusyError, and what reading a body raises.
+    Raises UnsupportedMediaTypeError, BodyTooLargeError, BusyError, and the errors of reading a body.
     """
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind != "application/json":
-        raise UnsupportedMediaTypeError(f"This operation takes application/json, not {kind[:80] or 'an unnamed type'}.")
+        raise UnsupportedMediaTypeError(
+            f"This operation accepts application/json, not {kind[:80] or 'a body without Content-Type'}."
+        )
     if (content_length(request.scope) or 0) > limit:
         raise body_too_large(limit)
     body = bytearray()
@@ -37,7 +39,7 @@ async def read_json_body(request: Request, services: Services, stack: AsyncExitS
 
 
 def parse_json_body(body: bytearray, model: type[M]) -> M:
-    """Parse and validate a body; raises MalformedRequestError and InvalidFieldError."""
+    """Return the parsed and validated body; raises MalformedRequestError and InvalidFieldError."""
     try:
         check_values(body)
     except ValueError as error:
@@ -53,7 +55,7 @@ def parse_json_body(body: bytearray, model: type[M]) -> M:
 
 
 def body_too_large(limit: int) -> BodyTooLargeError:
-    """Say that a body of more than `limit` bytes is too large."""
+    """Return the error for a body of more than `limit` bytes."""
     return BodyTooLargeError(
         f"The body may have at most {limit} bytes. Upload large media to /api/v1/files and name it by file_id."
     )

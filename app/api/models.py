@@ -31,9 +31,11 @@ async def list_models(
     request: Request,
     *,
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
-    after: Annotated[str | None, Query(max_length=200, description="The id of the last model seen.")] = None,
+    after: Annotated[
+        str | None, Query(max_length=200, description="The id of the last model of the page before.")
+    ] = None,
 ) -> Response:
-    """List the models that take media and generate, in Gemini's order."""
+    """List the models that take media and generate text, in Gemini's order."""
     models = services_of(request).models
     listed = list(await models.listed())
     if after:
@@ -55,6 +57,6 @@ async def list_models(
     responses=answers(GeminiModel),
 )
 async def get_model(request: Request, model_id: Annotated[str, Path(max_length=200)]) -> Response:
-    """Give one model by its name, with or without `models/`, or by an alias."""
+    """Return a model by its name, with or without `models/`, or by an alias."""
     models = services_of(request).models
     return Response(_told(await models.get(model_id), models).json_bytes(), media_type="application/json")

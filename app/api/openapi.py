@@ -1,7 +1,7 @@
-"""The OpenAPI document: what each operation says of its body and answers, and the rules that generators need.
+"""The OpenAPI document: the bodies and answers of each operation, and the rules that client generators need.
 
-No `anyOf` but with null, no empty schema, a format on every number, one request content type, one documented answer
-type (a stream stands beside JSON as a string).
+No `anyOf` except with null, no empty schema, a format on every number, one request content type, one documented answer
+type (a stream is documented beside JSON as a string).
 """
 
 from collections.abc import Iterable, Mapping
@@ -22,7 +22,7 @@ STREAMED = "Server-sent events, one StreamEvent each: start, status, delta, then
 def answers(
     model: type[BaseModel] | None, *, status: int = 200, streamed: str | None = None
 ) -> dict[int | str, Schema]:
-    """Document an operation's answers: its own, and the problem for everything else."""
+    """Return an operation's answers: its own, and the problem for every error."""
     own: Schema = {"description": "Success"}
     if model is not None:
         own["model"] = model
@@ -34,23 +34,23 @@ def answers(
 
 
 def text_answer(description: str) -> dict[int | str, Schema]:
-    """Document an operation that answers with plain text."""
+    """Return the answers of an operation that answers with plain text."""
     own = {"description": description, "content": {"text/plain": {"schema": {"type": "string"}}}}
     return {**answers(None), 200: own}
 
 
 def form_body(model: type[BaseModel]) -> Schema:
-    """Document a multipart body."""
+    """Return the description of a multipart body."""
     return _body("multipart/form-data", model)
 
 
 def json_body(model: type[BaseModel]) -> Schema:
-    """Document a JSON body."""
+    """Return the description of a JSON body."""
     return _body("application/json", model)
 
 
 def raw_body() -> Schema:
-    """Document a body that is the file itself."""
+    """Return the description of a body that is the file itself."""
     schema = {"type": "string", "format": "binary"}
     return {"requestBody": {"required": True, "content": {"application/octet-stream": {"schema": schema}}}}
 
@@ -72,7 +72,7 @@ def _tidy(node: object) -> None:
             node.setdefault("format", "double")
         elif kind == "object" and not node.get("properties"):
             node.setdefault("additionalProperties", True)
-        # A property may itself be called title, so only the generated text goes.
+        # A property may itself be named title, so only generated titles are removed.
         if isinstance(node.get("title"), str):
             del node["title"]
         for item in node.values():
@@ -122,7 +122,7 @@ def _as_form(schema: Schema) -> None:
 
 
 def _without_null(field: Schema) -> Schema:
-    # A form cannot say null: generated clients would send the word. An absent field is the default.
+    # A form has no null: generated clients would send the word. An absent field is the default.
     rest = {name: value for name, value in field.items() if name not in {"anyOf", "default"}}
     options = [option for option in field.get("anyOf", []) if option != {"type": "null"}]
     return {**options[0], **rest} if options else rest

@@ -1,4 +1,4 @@
-"""What operators ask: is the process alive, can it take calls, and what does a problem's code mean."""
+"""Operations: health, readiness, and the pages that explain problem codes."""
 
 import asyncio
 import re
@@ -22,19 +22,24 @@ PAGE_HEADERS = {
 
 @router.get("/", include_in_schema=False)
 async def root() -> Response:
-    """Lead a person to the documentation."""
+    """Redirect to the documentation."""
     return RedirectResponse("/docs", status_code=307)
 
 
-@router.get("/healthz", operation_id="getHealth", summary="Is the process alive", responses=answers(Health))
+@router.get("/healthz", operation_id="getHealth", summary="Check that the process is alive", responses=answers(Health))
 async def health() -> Health:
-    """Answer, which is the answer."""
+    """Return 200 while the process is alive."""
     return Health(status="ok")
 
 
-@router.get("/readyz", operation_id="getReadiness", summary="Can it take calls", responses=answers(Readiness))
+@router.get(
+    "/readyz",
+    operation_id="getReadiness",
+    summary="Check that the gateway can take calls",
+    responses=answers(Readiness),
+)
 async def readiness(request: Request) -> Response:
-    """Tell of the process's own state; it stays 200 when only Gemini is away."""
+    """Return the state of the process; the status stays 200 if only Gemini is unavailable."""
     services = parts_of(request)
     try:
         async with asyncio.timeout(2):
@@ -53,7 +58,7 @@ async def readiness(request: Request) -> Response:
 
 @router.get("/problems/{code}", include_in_schema=False)
 async def problem_page(code: str) -> Response:
-    """Explain a problem's code to a person."""
+    """Return a page that explains a problem's code."""
     problem = PROBLEMS.get(code)
     if problem is None:
         raise NotFoundError("There is no such problem code.")

@@ -1,4 +1,4 @@
-"""The options of generate and chat: the models of the form and of the JSON body, and what both become."""
+"""The options of generate and chat: the models of the form and of the JSON body, and Gemini's options made of them."""
 
 from typing import Annotated, Literal
 
@@ -38,37 +38,41 @@ MAX_CONTENTS = 10_000
 
 
 class CommonOptions(BaseModel):
-    """What a form and a JSON body have in common."""
+    """The options that the form and the JSON body share."""
 
     model_config = ConfigDict(extra="forbid")
 
-    model: ModelName | None = Field(None, description="A model's name or alias; the gateway's default when absent.")
-    system_instruction: str | None = Field(None, description="What holds for the whole conversation.")
+    model: ModelName | None = Field(
+        None, description="A model's name or alias; by default the gateway's default model."
+    )
+    system_instruction: str | None = Field(None, description="Instruction for the whole conversation.")
     temperature: Temperature | None = None
     top_p: TopP | None = None
     top_k: TopK | None = None
     max_output_tokens: OutputTokens | None = None
     stop: list[Annotated[str, Field(min_length=1)]] = Field(
-        default=[], max_length=MAX_STOPS, description="Text at which the answer stops; repeatable, never split."
+        default=[], max_length=MAX_STOPS, description="Text at which the answer stops; repeatable, not split at commas."
     )
     seed: Seed | None = None
     thinking_level: ThinkingLevel | None = None
     include_thoughts: Boolean | None = None
-    safety: Safety | None = Field(None, description="off: Gemini's adjustable filters are switched off.")
+    safety: Safety | None = Field(None, description="off switches Gemini's adjustable filters off.")
     stream: Boolean | None = Field(None, description="Answer with server-sent events.")
-    timeout_s: Seconds | None = Field(None, description="Seconds from the body's end to the answer.")
+    timeout_s: Seconds | None = Field(None, description="Seconds from the end of the body to the answer.")
 
 
 class FileFields(BaseModel):
-    """How Gemini is to take one file of the prompt."""
+    """Gemini's options for one file of the prompt."""
 
-    start: Time | None = Field(None, description="Seconds from the file's start; forms also take M:SS and H:MM:SS.")
+    start: Time | None = Field(
+        None, description="Seconds from the start of the file; forms also accept M:SS and H:MM:SS."
+    )
     end: Time | None = None
-    fps: FramesPerSecond | None = Field(None, description="Frames a second that are looked at.")
+    fps: FramesPerSecond | None = Field(None, description="Frames per second that Gemini samples.")
     media_resolution: FileResolution | None = None
 
     def media_options(self) -> MediaOptions:
-        """Give them as the request's assembly takes them."""
+        """Return the options as the request builder takes them."""
         return MediaOptions(self.start, self.end, self.fps, self.media_resolution)
 
 
@@ -79,13 +83,13 @@ class MessagePart(FileFields):
 
     text: str | None = None
     file_id: FileId | None = None
-    inline_data: str | None = Field(None, description="Base64; mime_type says what it is.")
-    url: str | None = Field(None, description="What Gemini itself fetches: YouTube, https where the gateway allows it.")
+    inline_data: str | None = Field(None, description="Base64; mime_type gives the type.")
+    url: str | None = Field(None, description="URL that Gemini fetches: YouTube, or https if the gateway allows it.")
     mime_type: str | None = Field(None, max_length=255)
 
 
 class Message(BaseModel):
-    """One turn; assistant is taken for model."""
+    """One turn; the role assistant means model."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -111,7 +115,7 @@ class ChatRequest(CommonOptions):
     messages: list[Message] = Field(min_length=1, max_length=MAX_MESSAGES, fail_fast=True)
     response_schema: Schema | None = Field(None, description="JSON Schema of the answer.")
     media_resolution: MediaResolution | None = None
-    metadata: Metadata | None = Field(None, description="Comes back in the answer; at most 2000 bytes of JSON.")
+    metadata: Metadata | None = Field(None, description="Repeated in the answer; at most 2000 bytes of JSON.")
 
 
 FileUpload = Annotated[list[bytes], Field(default=[], description="Any media; repeatable.")]
@@ -125,27 +129,34 @@ class GenerateForm(CommonOptions):
         Annotated[list[ContentItem], Field(max_length=MAX_CONTENTS, fail_fast=True)] | None, ReadJson, JSON_TEXT
     ] = Field(
         None,
-        description='The order of the prompt, where parts come in no order: [{"text": "Before:"}, {"file": 0}, '
+        description='The order of the prompt, if parts arrive in any order: [{"text": "Before:"}, {"file": 0}, '
         '{"file_id": "file_..."}].',
     )
     messages: Annotated[
         Annotated[list[Message], Field(max_length=MAX_MESSAGES, fail_fast=True)] | None, ReadJson, JSON_TEXT
     ] = Field(None, description="Earlier turns.")
-    file_size: Annotated[list[FileSize], OfFile()] = Field(default=[], description="Bytes of the file that follows.")
-    sha256: Annotated[list[Sha256], OfFile()] = Field(default=[], description="Hex SHA-256 of the file that follows.")
-    start: Annotated[list[Time], OfFile()] = Field(default=[], description="Seconds, M:SS or H:MM:SS, of that file.")
+    file_size: Annotated[list[FileSize], OfFile()] = Field(
+        default=[], description="Size in bytes of the file that follows."
+    )
+    sha256: Annotated[list[Sha256], OfFile()] = Field(
+        default=[], description="SHA-256 in hex of the file that follows."
+    )
+    start: Annotated[list[Time], OfFile()] = Field(
+        default=[], description="Seconds, M:SS or H:MM:SS, in the file that follows."
+    )
     end: Annotated[list[Time], OfFile()] = []
     fps: Annotated[list[FramesPerSecond], OfFile()] = []
     media_resolution: Annotated[list[FileResolution], OfFile(is_option_too=True, not_as_option="ultra_high")] = Field(
-        default=[], description="Of the file that follows, or, where none follows, of the whole request."
+        default=[], description="For the file that follows; without such a file, for the whole request."
     )
-    file_id: list[FileId] = Field(default=[], description="A file uploaded before; repeatable.")
+    file_id: list[FileId] = Field(default=[], description="Id of an uploaded file; repeatable.")
     file: FileUpload
     response_schema: SchemaText | None = Field(None, description="JSON Schema of the answer.")
-    keep_file: Boolean | None = Field(None, description="Keep the files, each under an id, until they expire.")
-    metadata: MetadataText | None = Field(None, description="Comes back in the answer; at most 2000 bytes of JSON.")
+    keep_file: Boolean | None = Field(None, description="Keep each file under an id until it expires.")
+    metadata: MetadataText | None = Field(None, description="Repeated in the answer; at most 2000 bytes of JSON.")
 
 
+# The options that go into Gemini's request.
 OPTION_NAMES = frozenset(
     {
         "system_instruction",
@@ -162,7 +173,6 @@ OPTION_NAMES = frozenset(
         "safety",
     }
 )
-"""The options that go into Gemini's request."""
 
 
 def options_of(form: "GenerateForm | ChatRequest") -> Options:

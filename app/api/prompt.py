@@ -1,4 +1,4 @@
-"""The media and text of a prompt, in order, from whatever shape they came in: parts of a form, `contents`, messages."""
+"""The media and text of a prompt, in order, from form parts, `contents` or messages."""
 
 import asyncio
 import hashlib
@@ -37,14 +37,14 @@ class Stored:
     options: MediaOptions
 
     def part(self) -> FilePart:
-        """Give it as a part of the request."""
+        """Return the file as a part of the request."""
         upload = self.file.upload
         return FilePart(upload.mime_type, upload.uri or "", self.options)
 
 
 @dataclass(frozen=True, slots=True)
 class Given:
-    """Media of the prompt that came inside JSON: its part, and what is told of it."""
+    """Media of the prompt sent inside JSON: the part, and its report."""
 
     part: InlinePart | FilePart
     report: FileReport
@@ -55,7 +55,7 @@ Item = str | Incoming | Stored | Given
 
 
 def part_of(item: Item, intake: Intake | None) -> Part:
-    """Turn an item of the prompt into a part of the request; files of the form must have been settled."""
+    """Return an item of the prompt as a part of the request; files of the form must be settled."""
     if isinstance(item, str):
         return TextPart(item)
     if isinstance(item, Stored):
@@ -68,7 +68,7 @@ def part_of(item: Item, intake: Intake | None) -> Part:
 
 
 def reports(items: Sequence[Item]) -> list[FileReport]:
-    """Tell of each media item, in the order of the prompt."""
+    """Return the reports of all media, in the order of the prompt."""
     out: list[FileReport] = []
     for item in items:
         if isinstance(item, Incoming):
@@ -81,7 +81,7 @@ def reports(items: Sequence[Item]) -> list[FileReport]:
 
 
 def warnings(items: Sequence[Item]) -> list[CallWarning]:
-    """Warn of what was found about the media."""
+    """Return the warnings about the media."""
     out = []
     for item in items:
         if isinstance(item, Incoming) and item.type.has_mismatch:
@@ -92,14 +92,14 @@ def warnings(items: Sequence[Item]) -> list[CallWarning]:
 
 
 async def stored(services: Services, file_id: str, options: MediaOptions) -> Stored:
-    """Find a file by its id; raises FileNotFoundProblemError, also for one that is about to expire."""
+    """Return a file by its id; raises FileNotFoundProblemError, also for a file that is about to expire."""
     return Stored(await services.files.resolve(services.client.id, file_id, least_life_s=LEAST_LIFE_S), options)
 
 
 async def read_messages(services: Services, messages: Sequence[Message]) -> tuple[list[Turn], list[Item]]:
-    """Turn messages into turns and the media items in them, in order.
+    """Return the turns of messages, and all their media items in order.
 
-    Raises InvalidFieldError for a part that is not exactly one thing, and what is wrong with its media.
+    Raises InvalidFieldError for a part that is not exactly one of its kinds, and the errors of its media.
     """
     turns, items = [], []
     named = sum(part.file_id is not None for message in messages for part in message.content)
@@ -118,7 +118,7 @@ async def read_messages(services: Services, messages: Sequence[Message]) -> tupl
 
 
 def one_of(values: Mapping[str, object], where: str) -> str:
-    """Tell which of some fields is given; raises InvalidFieldError unless it is exactly one."""
+    """Return the name of the one given field; raises InvalidFieldError unless exactly one is given."""
     given = [name for name, value in values.items() if value is not None]
     if len(given) != 1:
         raise _bad(where, f"must have exactly one of {', '.join(values)}", ", ".join(given) or "none")
@@ -173,7 +173,8 @@ def _inline(data: str, declared: str | None, options: MediaOptions, where: str) 
 
 def _url(services: Services, part: MessagePart, options: MediaOptions, where: str) -> Given:
     url = part.url or ""
-    # Only what every reader of URLs reads alike: no user, no port, no escape or dot at the end of the host, no address.
+    # Accept only URLs that every parser reads alike: no user, no port, no escape or final dot in the host, no IP
+    # address.
     match = _PLAIN_URL.fullmatch(url)
     host = match[1] if match else ""
     is_youtube = host in YOUTUBE_HOSTS
@@ -184,7 +185,7 @@ def _url(services: Services, part: MessagePart, options: MediaOptions, where: st
         raise _bad(f"{where}.url", "may not name a file of Gemini's; use file_id")
     mime_type = part.mime_type
     if mime_type is None and not is_youtube:
-        raise UnsupportedFileTypeError(f"{where}: mime_type is needed beside an https url.")
+        raise UnsupportedFileTypeError(f"{where}: an https url needs a mime_type.")
     report = FileReport(
         index=0,
         id=None,

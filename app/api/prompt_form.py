@@ -1,4 +1,4 @@
-"""A generate form while it is read: its fields validated, its files taken in, its prompt put in order.
+"""The form of generate while it is read: fields validated, files accepted, the prompt in order.
 
 parts ──> fields ──> options, `contents`, earlier turns ──┐
       └─> files ───> intake (held or streamed through) ───┴──> the last turn's parts
@@ -33,7 +33,7 @@ NO_REQUEST_OPTIONS = Options()
 
 
 class PromptForm:
-    """Reads generate's form into the items of the prompt, and into the request once the files are settled."""
+    """Reads the form of generate into the items of the prompt, and into the request once the files are settled."""
 
     def __init__(self, services: Services, intake: Intake, query: RequestQuery) -> None:
         self._services = services
@@ -56,7 +56,7 @@ class PromptForm:
 
     @property
     def form(self) -> GenerateForm:
-        """Return the form as far as it has come."""
+        """Return the form as read so far."""
         return self._values.form
 
     def _read_options(self) -> None:
@@ -66,37 +66,37 @@ class PromptForm:
         self._options_json = self.options.json()
 
     async def read(self, reader: FormReader) -> None:
-        """Read the whole form. Raises the fault of any field or file as soon as it is seen."""
+        """Read the whole form. Raises the error of a field or file as soon as it is seen."""
         before = self.form.media_resolution
         await read_form(reader, self._values, self)
         self._order_contents()
         if self.form.media_resolution != before:
-            # A resolution that no file has followed is the request's own.
+            # A resolution without a following file applies to the whole request.
             self._read_options()
         await self._intake.recheck()
         if not self.items and not self._turns:
             message = "at least one of prompt, file, file_id, contents or messages is needed"
-            raise InvalidFieldError(f"The form asks nothing: {message}.", errors=(FieldError("prompt", message),))
+            raise InvalidFieldError(f"The form is empty: {message}.", errors=(FieldError("prompt", message),))
 
     @property
     def items(self) -> list[Item]:
-        """The last turn's items in the order of the prompt."""
+        """Return the last turn's items in the order of the prompt."""
         return self._items
 
     @property
     def all_items(self) -> list[Item]:
-        """The items of all turns."""
+        """Return the items of all turns."""
         return [*self._earlier, *self._items]
 
     def request(self, wrapper: tuple[bytes, bytes] = (b"", b"")) -> GenerateRequest:
-        """Give the request, once the files are settled."""
+        """Return the request; the files must be settled."""
         turns = list(self._turns)
         if self._items:
             turns.append(Turn("user", [part_of(item, self._intake) for item in self._items]))
         return GenerateRequest(turns, self._options_json, wrapper)
 
     async def take_file(self, file: FormFile) -> None:
-        """Read a file to its end, and put it in its place of the prompt."""
+        """Read a file to its end, and put it at its place in the prompt."""
         number = len(self._intake.files)
         item = self._contents_of_files.get(number)
         if item is not None:
@@ -112,7 +112,7 @@ class PromptForm:
             self._items.append(incoming)
 
     async def take_field(self, name: str, text: str) -> None:
-        """Use a field: an item of the prompt, an option, or earlier turns."""
+        """Apply a field: an item of the prompt, an option, or earlier turns."""
         if name in {"prompt", "file_id"}:
             await self._take_item(name, text)
         elif name == "keep_file" and self.form.keep_file:
@@ -173,7 +173,7 @@ class PromptForm:
 
     def _fixed_bytes(self) -> int:
         parts = self._parts_length + len(self._intake.files)
-        # Without a last turn, neither its hull nor the commas between its parts are written.
+        # If there is no last turn, its JSON wrapper and the commas between its parts are not written.
         return ENVELOPE_BYTES + len(self._options_json) + self._turns_length + max(0, parts - 1)
 
 
@@ -182,7 +182,7 @@ def _refused(name: str, message: str) -> InvalidFieldError:
 
 
 def _merged(fields: FieldsOfFile, item: ContentItem, number: int) -> FieldsOfFile:
-    """Return a file's fields with those of its item in `contents`; raises InvalidFieldError if they differ."""
+    """Return a file's fields merged with those of its item in `contents`; raises InvalidFieldError if they differ."""
     given = item.model_dump(exclude_none=True, exclude={"text", "file", "file_id"})
     for name, value in given.items():
         if getattr(fields, name) not in {None, value}:

@@ -1,4 +1,4 @@
-"""How inner values are told in answers: files, usage, warnings."""
+"""Conversion of inner values to the models of answers: files, usage, warnings."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -12,19 +12,19 @@ from app.store.records import StoredFile
 
 
 def when(seconds: float) -> datetime:
-    """Turn seconds since the epoch into a date in UTC."""
+    """Return seconds since the epoch as a UTC date and time."""
     return datetime.fromtimestamp(seconds, UTC)
 
 
 def modalities(counts: Mapping[str, int]) -> TokensByModality:
-    """Tell tokens by modality; what Gemini names beyond the five goes with text."""
+    """Return tokens by modality; modalities of Gemini beyond the five count as text."""
     known = {name: counts.get(name, 0) for name in MODALITIES}
     known["text"] += sum(count for name, count in counts.items() if name not in MODALITIES)
     return TokensByModality(**known)
 
 
 def token_usage(usage: Usage, cost: float | None) -> TokenUsage:
-    """Tell what a call used, and what it is estimated to cost in dollars."""
+    """Return the usage of a call with its estimated cost in US dollars."""
     return TokenUsage(
         input_tokens=usage.input_tokens,
         output_tokens=usage.output_tokens,
@@ -37,7 +37,7 @@ def token_usage(usage: Usage, cost: float | None) -> TokenUsage:
 
 
 def summed_usage(usages: Sequence[Usage], models: Models, model: str) -> TokenUsage:
-    """Tell what several calls used together; each is priced by itself, since prices depend on a call's length."""
+    """Return the total usage of several calls; each is priced by itself, because prices depend on the call's length."""
     costs = [models.cost(model, usage) for usage in usages]
     total = Usage(
         input_tokens=sum(one.input_tokens for one in usages),
@@ -51,7 +51,7 @@ def summed_usage(usages: Sequence[Usage], models: Models, model: str) -> TokenUs
 
 
 def incoming_report(index: int, file: Incoming) -> FileReport:
-    """Tell of a file that came with the call."""
+    """Return the report of a file that arrived with the call."""
     return FileReport(
         index=index,
         id=file.stored.id if file.stored else None,
@@ -66,7 +66,7 @@ def incoming_report(index: int, file: Incoming) -> FileReport:
 
 
 def stored_report(index: int, file: StoredFile) -> FileReport:
-    """Tell of a file that was named by its id."""
+    """Return the report of a file named by its id."""
     return FileReport(
         index=index,
         id=file.id,
@@ -81,13 +81,13 @@ def stored_report(index: int, file: StoredFile) -> FileReport:
 
 
 def mismatch_warning(where: str, declared: str | None, found: str) -> CallWarning:
-    """Warn that a file's bytes overruled its declared type."""
+    """Return the warning that a file's bytes overruled its declared type."""
     detail = f"The file was declared {declared}, but its bytes are {found}; the bytes were believed."
     return CallWarning(code="mime-type-mismatch", field=where, detail=detail)
 
 
 def media_file(file: StoredFile) -> MediaFile:
-    """Tell of a stored file."""
+    """Return a stored file as the answer shows it."""
     upload = file.upload
     facts = upload.facts
     return MediaFile(

@@ -1,4 +1,4 @@
-"""What the REST surface says: the models of its answers, each field always present, null when empty."""
+"""The models of the REST surface's answers: each field always present, null if empty."""
 
 from datetime import date, datetime
 from typing import Annotated, Literal
@@ -11,26 +11,27 @@ Number = Annotated[float, Field(json_schema_extra={"format": "double"})]
 
 
 class Answer(BaseModel):
-    """The root of answers: in the document, every field is required."""
+    """The base of answers: in the OpenAPI document, every field is required."""
 
     model_config = ConfigDict(json_schema_serialization_defaults_required=True)
 
     def json_bytes(self) -> bytes:
-        """Write it as JSON: what `model_dump_json` gives, for less than half."""
+        """Return the answer as JSON."""
+        # The same as `model_dump_json`, in less than half the time.
         return orjson.dumps(self, default=vars, option=orjson.OPT_UTC_Z)
 
 
 class ProblemField(Answer):
-    """What is wrong with one field."""
+    """An error in one field."""
 
-    field: str = Field(description="The field's path, for example file[2].")
+    field: str = Field(description="Path of the field, for example file[2].")
     received: str | None
     allowed: str | None
     message: str
 
 
 class ProblemUpstream(Answer):
-    """What Gemini said."""
+    """Gemini's own answer behind a problem."""
 
     status: Int
     code: str
@@ -40,7 +41,7 @@ class ProblemUpstream(Answer):
 class Problem(Answer):
     """A problem detail (RFC 9457)."""
 
-    type: str = Field(description="The address of the page that explains the code.")
+    type: str = Field(description="URL of the page that explains the code.")
     title: str
     status: Int
     detail: str
@@ -64,7 +65,7 @@ class TokensByModality(Answer):
 
 
 class TokenUsage(Answer):
-    """What a call used."""
+    """The usage of a call."""
 
     input_tokens: Int
     output_tokens: Int
@@ -76,7 +77,7 @@ class TokenUsage(Answer):
 
 
 class CallWarning(Answer):
-    """Something that did not stop the call."""
+    """A defect that did not stop the call."""
 
     code: str
     field: str | None
@@ -103,7 +104,7 @@ class Generation(Answer):
     id: str
     created_at: datetime
     model: str = Field(description="The model that answered.")
-    requested_model: str = Field(description="The model that was asked for, before aliases.")
+    requested_model: str = Field(description="The requested model, before aliases.")
     text: str
     parsed: SkipValidation[dict[str, object] | None] = Field(
         description="With response_schema: the text as JSON, when it is whole and conforms; else null. It is of the "
@@ -120,7 +121,7 @@ class Generation(Answer):
 
 
 class StreamEvent(BaseModel):
-    """One event of a stream; it leaves out what it lacks. Exactly one done or error ends a stream."""
+    """An event of a stream; absent fields are left out. Exactly one done or error ends a stream."""
 
     type: Literal["start", "status", "delta", "done", "error"]
     id: str | None = None
@@ -136,7 +137,7 @@ class StreamEvent(BaseModel):
 
 
 class TokenCount(Answer):
-    """What a call would use."""
+    """The estimated usage of a call."""
 
     model: str
     total_tokens: Int
@@ -145,22 +146,22 @@ class TokenCount(Answer):
 
 
 class FileFacts(Answer):
-    """What the file's own bytes told; null where they did not."""
+    """Facts read from the file's own bytes; null if unknown."""
 
-    width: Int | None = Field(description="Pixels, of the picture as displayed.")
+    width: Int | None = Field(description="In pixels, of the picture as displayed.")
     height: Int | None
-    duration: Number | None = Field(description="Seconds.")
+    duration: Number | None = Field(description="In seconds.")
     pages: Int | None
 
 
 class MediaFile(Answer):
-    """A file that can be asked about by its id until it expires."""
+    """A file that calls can name by its id until it expires."""
 
     id: str
     filename: str | None
     mime_type: str
     size_bytes: Int
-    sha256: str | None = Field(description="Hex.")
+    sha256: str | None = Field(description="In hex.")
     state: Literal["processing", "active", "failed"]
     error: str | None
     media: FileFacts
@@ -173,11 +174,11 @@ class MediaFileList(Answer):
 
     data: list[MediaFile]
     has_more: bool
-    next: str | None = Field(description="Give it as after to get the next page.")
+    next: str | None = Field(description="Pass this value as after to get the next page.")
 
 
 class GeminiModel(Answer):
-    """A model that takes media and generates."""
+    """A model that takes media and generates text."""
 
     id: str
     display_name: str
@@ -197,16 +198,16 @@ class GeminiModelList(Answer):
 
 
 class UsageRow(Answer):
-    """What the calls of one day, model, operation or user used together; the other three are null."""
+    """The total usage of one day, model, operation or user; the other three fields are null."""
 
-    day: date | None = Field(description="UTC's.")
-    model: str | None = Field(description="Null by model: calls that asked none, such as uploads.")
+    day: date | None = Field(description="Day in UTC.")
+    model: str | None = Field(description="By model: null for calls that asked no model, such as uploads.")
     operation: str | None
-    user: str | None = Field(description="Null by user: calls of the key itself.")
+    user: str | None = Field(description="By user: null for calls of the key itself.")
     calls: Int
-    failed_calls: Int = Field(description="Those answered with a problem.")
-    unpriced_calls: Int = Field(description="Those with tokens whose price is not known; the cost lacks them.")
-    input_tokens: Int = Field(description="Those from a cache too.")
+    failed_calls: Int = Field(description="Number of calls that ended with a problem.")
+    unpriced_calls: Int = Field(description="Number of calls with tokens of unknown price; the cost leaves them out.")
+    input_tokens: Int = Field(description="Includes tokens from a cache.")
     output_tokens: Int
     thinking_tokens: Int
     cached_tokens: Int
@@ -217,10 +218,10 @@ class UsageRow(Answer):
 
 
 class UsageReport(Answer):
-    """The client's usage: days newest first, models and operations most tokens first, at most 1,000."""
+    """The client's usage, at most 1,000 rows: days newest first, models and operations by tokens, most first."""
 
     data: list[UsageRow]
-    has_more: bool = Field(description="Whether there are more than 1,000; ask for a shorter time.")
+    has_more: bool = Field(description="Whether there are more than 1,000 rows; then request a shorter period.")
     since: datetime
     until: datetime
 
@@ -234,14 +235,14 @@ class Health(Answer):
 class Readiness(Answer):
     """Whether the process can take calls: its own state, and the last probe of Gemini."""
 
-    status: str = Field(description="ready, or degraded when only Gemini, or the Redis that counts, is away.")
+    status: str = Field(description="ready, degraded (Gemini or Redis is unavailable) or unavailable.")
     database: str
     gemini: str
-    limits: str = Field(description="away while LIMITS_ON_OUTAGE decides.")
+    limits: str = Field(description="away while Redis is unavailable and LIMITS_ON_OUTAGE decides.")
 
 
 class ClientToken(Answer):
-    """A short-lived token; it is shown this once."""
+    """A short-lived token; it is shown only once."""
 
     token: str
     expires_at: datetime

@@ -1,4 +1,4 @@
-"""What the endpoints work with: built once by `create_app`, owned by the lifespan, found from a request."""
+"""The services of the endpoints: built once by `create_app`, owned by the lifespan, reached through the request."""
 
 from dataclasses import dataclass
 from functools import partial
@@ -46,13 +46,13 @@ class Services(Parts):
     meter: RequestUsage
 
     def model(self, requested: str | None) -> str:
-        """Give the model that a client's name for it means; raises ForbiddenError when it is not for this client."""
+        """Return the model for a client's name of it; raises ForbiddenError if the client may not use the model."""
         model = self.models.resolve(requested)
         require_model(self.client, model)
         return model
 
     def intake(self, policy: Policy) -> Intake:
-        """Make an intake for one request of the client's."""
+        """Return the intake for one request of the client."""
         admission, limits = self.metering.admission, self.client.limits
         services = IntakeServices(
             self.files,

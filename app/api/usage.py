@@ -1,4 +1,4 @@
-"""`/usage`: what the client itself has used."""
+"""`/usage`: the client's own usage."""
 
 import time
 from datetime import UTC, datetime
@@ -28,7 +28,7 @@ _UNTIL = "RFC 3339, or a date; calls that came before. Now by default."
 @router.get(
     "",
     operation_id="getUsage",
-    summary="What you have used",
+    summary="Get your usage",
     response_model=None,
     responses=answers(UsageReport),
 )
@@ -39,9 +39,9 @@ async def get_usage(
     until: Annotated[datetime | None, Query(description=_UNTIL)] = None,
     by: Annotated[Literal["day", "model", "operation", "user"], Query(description=_BY)] = "day",
 ) -> Response:
-    """Sum the client's own calls, and those of its users.
+    """Sum the calls of the client and of its users.
 
-    Times and days without an offset are UTC's. `Accept: text/csv` gives CSV.
+    Times and days without an offset are in UTC. `Accept: text/csv` returns CSV.
     """
     services = services_of(request)
     end = time.time() if until is None else _seconds(until)
@@ -52,7 +52,7 @@ async def get_usage(
         raise InvalidFieldError(f"since: {message}.", errors=(error,))
     key = UsageBy(by)
     client = services.client
-    # Only who came with a key has users; an id of an identity provider's may have a slash in it.
+    # Only key clients have users. The id of an identity provider's client may contain a slash too.
     has_users = isinstance(client, KeyedClient)
     report = await services.ledger.usage(client_id=client.id, since=start, until=end, by=key, has_users=has_users)
     if "text/csv" in named(request) and "application/json" not in named(request):

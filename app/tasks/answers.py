@@ -1,4 +1,4 @@
-"""The fields that several tasks' answers have in common: each always present, null if empty."""
+"""The fields that the answers of several tasks share: always present, null if empty."""
 
 from pydantic import Field
 
@@ -7,13 +7,15 @@ from app.tasks.boxes import PixelBox as Box
 
 
 class TaskAnswer(Answer):
-    """What every task's answer has."""
+    """The fields of every task's answer."""
 
     id: str
     model: str = Field(description="The model that answered.")
     usage: TokenUsage
-    finish_reason: str = Field(description="Gemini's finish reason in lower case; of several calls, the last one's.")
-    complete: bool = Field(description="false when the answer was cut off, and what is here is not all.")
+    finish_reason: str = Field(
+        description="Gemini's finish reason in lower case; after several calls, that of the last call."
+    )
+    complete: bool = Field(description="false if a limit cut the answer; all whole parts are present.")
     warnings: list[CallWarning]
     metadata: dict[str, object] | None
 
@@ -46,7 +48,7 @@ class PixelBox(Answer):
 
 
 class OverlayImage(Answer):
-    """The picture with what was found drawn on it."""
+    """The picture with the found objects drawn on it."""
 
     mime_type: str
     data: str = Field(description="Base64.")

@@ -1,8 +1,6 @@
 """Boxes: from a model's `box_2d` (ymin, xmin, ymax, xmax in thousandths of height and width) to pixels.
 
-    [ymin, xmin, ymax, xmax] ── read ──> Box2d, clipped, still fractional ── in_pixels ──> PixelBox
-
-The order is never guessed: y comes first, as Gemini's guides have it. A box without an area is none.
+[ymin, xmin, ymax, xmax] ── read ──> Box2d, clipped, still fractional ── in_pixels ──> PixelBox
 """
 
 import math
@@ -11,8 +9,9 @@ from dataclasses import dataclass
 SCALE = 1000
 _MAX_DIGITS = 32
 
+# ymin, xmin, ymax, xmax, each from 0 to 1000; each minimum is less than its maximum. Gemini's guides put y first, and
+# the order is never guessed.
 Box2d = tuple[float, float, float, float]
-"""ymin, xmin, ymax, xmax, each from 0 to 1000, the first two below the last two."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,17 +25,17 @@ class PixelBox:
 
     @property
     def width(self) -> int:
-        """Its width in pixels."""
+        """Return the width in pixels."""
         return self.x_max - self.x_min
 
     @property
     def height(self) -> int:
-        """Its height in pixels."""
+        """Return the height in pixels."""
         return self.y_max - self.y_min
 
 
 def read_number(value: object) -> float | None:
-    """Read a finite number, or a string that says one; None for anything else."""
+    """Return a finite number, also from a text that contains only a number; None for anything else."""
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         return None
     if isinstance(value, str) and len(value) > _MAX_DIGITS:
@@ -49,7 +48,7 @@ def read_number(value: object) -> float | None:
 
 
 def read_box_2d(value: object) -> Box2d | None:
-    """Read a model's `box_2d`, clipped to 0 to 1000; None when it is no list of four numbers, or has no area."""
+    """Return a model's `box_2d`, clipped to 0 to 1000; None unless it has four numbers and an area."""
     if not isinstance(value, list) or len(value) != 4:
         return None
     y_min, x_min, y_max, x_max = (read_number(one) for one in value)
@@ -60,7 +59,7 @@ def read_box_2d(value: object) -> Box2d | None:
 
 
 def in_pixels(box_2d: Box2d, width: int, height: int) -> PixelBox | None:
-    """Give a box in pixels of a picture of this size, each edge rounded; None when it comes to no pixel."""
+    """Return a box in pixels of a picture of this size, with rounded edges; None if no pixel remains."""
     y_min, x_min, y_max, x_max = box_2d
     box = PixelBox(
         x_min=_rounded(x_min * width / SCALE),
@@ -72,7 +71,7 @@ def in_pixels(box_2d: Box2d, width: int, height: int) -> PixelBox | None:
 
 
 def in_thousandths(box_2d: Box2d) -> tuple[int, int, int, int]:
-    """Round a box to whole thousandths: ymin, xmin, ymax, xmax."""
+    """Return a box in whole thousandths: ymin, xmin, ymax, xmax."""
     y_min, x_min, y_max, x_max = box_2d
     return _rounded(y_min), _rounded(x_min), _rounded(y_max), _rounded(x_max)
 
@@ -82,5 +81,5 @@ def _clipped(number: float) -> float:
 
 
 def _rounded(number: float) -> int:
-    # A half goes up, for every number alike: two boxes that meet still meet.
+    # Every half is rounded up, so that adjacent boxes stay adjacent.
     return math.floor(number + 0.5)

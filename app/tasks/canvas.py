@@ -1,4 +1,4 @@
-"""Drawing found objects on a picture: the copy of the picture, the room for the drawing, the answer with it."""
+"""Drawing found objects on a picture: a copy of the picture, memory for the drawing, and the answer that holds it."""
 
 import math
 from collections.abc import Sequence
@@ -19,13 +19,13 @@ from app.tasks.task_call import TaskCall, completeness, json_answer
 
 F = TypeVar("F", bound=BaseModel)
 PNG = "image/png"
-# A PNG of noise is as large as its pixels, and needs room for its own frame.
+# A PNG of noise is as large as its pixels, plus its own frame.
 BYTES_A_PIXEL = 4
 ENVELOPE_BYTES = 4_096
 
 
 def wants_png(request: Request) -> bool:
-    """Whether the client asks for the overlay itself, as curl users do."""
+    """Whether the client asks for the drawing itself, as curl users do."""
     ranges = named(request)
     return PNG in ranges and "application/json" not in ranges
 
@@ -42,7 +42,7 @@ def size_of(task: TaskCall[F], index: int = 0) -> tuple[int, int]:
 
 
 class Canvas(Generic[F]):
-    """A copy of the picture and room for the drawing, if a drawing was asked for."""
+    """A copy of the picture and memory for the drawing, if a drawing is wanted."""
 
     def __init__(self, request: Request, task: TaskCall[F], stack: AsyncExitStack, *, is_asked: bool) -> None:
         self._is_png = wants_png(request)
@@ -55,7 +55,7 @@ class Canvas(Generic[F]):
         self._standing_in = placeholder()
 
     async def prepare(self) -> None:
-        """Copy the picture, before it may be uploaded to be kept. Raises BusyError when there is no room to draw."""
+        """Copy the picture before it may be uploaded. Raises BusyError if the memory is in use."""
         if not self._is_asked:
             return
         width, height = size_of(self._task)
@@ -66,7 +66,7 @@ class Canvas(Generic[F]):
         self._data = await self._stack.enter_async_context(self._task.media.copied())
 
     async def draw(self, drawn: Sequence[Drawn]) -> OverlayImage | None:
-        """Draw, if a drawing was asked for; return its entry in the JSON answer, with a placeholder for its data."""
+        """Draw, if a drawing is wanted, and return its entry in the JSON answer, with a placeholder for its data."""
         if self._data is None:
             return None
         limit = self._task.services.settings.max_pixels
@@ -74,14 +74,14 @@ class Canvas(Generic[F]):
         return OverlayImage(mime_type=PNG, data=self._standing_in)
 
     def answer(self, answer: TaskAnswer, run: Run) -> Response:
-        """Answer with the drawing alone, or with JSON."""
+        """Return the response: the drawing alone, or JSON."""
         if self._drawing is None:
             return json_answer(answer)
         if self._is_png:
             pieces, length = as_picture(self._drawing)
         else:
             pieces, length = as_json(answer.json_bytes(), self._standing_in, self._drawing)
-        # From here on the answer holds the room.
+        # From here on the response owns the reserved memory.
         reserved, self._reserved = self._reserved, 0
         return DrawnAnswer(
             pieces,

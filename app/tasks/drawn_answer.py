@@ -1,9 +1,9 @@
-"""An answer that is, or holds, a drawing: sent in pieces, so that one copy of it is all that there ever is.
+"""A response that is or contains a drawing, sent in pieces so that only one copy of the drawing exists.
 
     picture: the PNG, slice by slice
-    JSON:    what stands before the drawing ── its Base64, slice by slice ── what stands behind it
+    JSON:    text before the drawing ── its base64, slice by slice ── text after the drawing
 
-The drawing's bytes stay counted among what the process holds until the last of them is sent.
+The drawing counts against the held bytes of the process until its last byte is sent.
 """
 
 import secrets
@@ -13,12 +13,12 @@ import pybase64
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
+# A multiple of three, so that the base64 of slices can be joined.
 SLICE_BYTES = 192 * 1024
-"""A multiple of three, so that slices of Base64 can be joined."""
 
 
 class DrawnAnswer(Response):
-    """Sends pieces of a known length altogether; `release` is called once, however sending ends."""
+    """Sends pieces of a known total length; `release` is called once, however sending ends."""
 
     def __init__(
         self,
@@ -34,7 +34,7 @@ class DrawnAnswer(Response):
         self._release = release
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Send the answer."""
+        """Send the response."""
         try:
             await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
             for piece in self._pieces:
@@ -45,17 +45,17 @@ class DrawnAnswer(Response):
 
 
 def placeholder() -> str:
-    """Give a string to stand in JSON where a drawing's Base64 will."""
+    """Return a string that marks the place of a drawing's base64 in JSON."""
     return f"drawing-{secrets.token_hex(16)}"
 
 
 def as_picture(drawing: bytes) -> tuple[Iterator[bytes], int]:
-    """Give a drawing's own bytes in pieces, and how many they are."""
+    """Return a drawing's bytes in pieces, and their number."""
     return _slices(drawing), len(drawing)
 
 
 def as_json(text: bytes, standing_in: str, drawing: bytes) -> tuple[Iterator[bytes], int]:
-    """Give JSON in pieces, the drawing's Base64 where its placeholder stands, and how many bytes they are."""
+    """Return JSON in pieces, with the drawing's base64 at its placeholder, and the number of bytes."""
     before, _, behind = text.partition(standing_in.encode())
 
     def pieces() -> Iterator[bytes]:

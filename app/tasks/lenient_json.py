@@ -1,9 +1,9 @@
-r"""JSON as models really send it: in a fenced code block, with words around it, or cut off in the middle.
+r"""JSON as models send it: in a fenced code block, with words around it, or cut off in the middle.
 
-    text ── strict, where the first value begins ──> value
-         └─ member by member, item by item, up to the cut ──> what is whole
+    text ── strict, from the first value ──> value
+         └─ member by member, item by item, up to the cut ──> whole members and items
 
-Whatever comes out can be written again as UTF-8 JSON: no lone surrogates, no infinite numbers. It knows no task.
+Every result can be written again as UTF-8 JSON: it has no lone surrogates and no infinite numbers.
 """
 
 import json
@@ -24,14 +24,15 @@ _START = re.compile(r"[\[{]")
 
 
 class UnreadableAnswerError(Exception):
-    """The answer holds no JSON that the task could use; the message never repeats the answer."""
+    """The answer contains no JSON that the task can use; the message never repeats the answer."""
 
 
 @dataclass(frozen=True, slots=True)
 class Lenient:
-    """What could be read: a dict or a list.
+    """The JSON in a text: a dict or a list.
 
-    When the text was cut, the whole members of objects and whole items of arrays are there, and `is_whole` is False.
+    If the text was cut, the value has the whole members of objects and the whole items of arrays, and `is_whole` is
+    False.
     """
 
     value: object
@@ -52,7 +53,7 @@ def _number(digits: str) -> float | None:
 
 
 def _no_constant(_: str) -> None:
-    # NaN and Infinity are no JSON, and no coordinate or time either.
+    # NaN and Infinity are not JSON, and neither coordinates nor times.
     return None
 
 
@@ -60,9 +61,9 @@ _DECODER = JSONDecoder(strict=False, parse_int=_integer, parse_float=_number, pa
 
 
 def read_json(text: str) -> Lenient:
-    """Read the first JSON object or array of a text; its work grows linearly with the text.
+    """Return the first JSON object or array of a text; the work grows linearly with the text.
 
-    Raises UnreadableAnswerError when there is none.
+    Raises UnreadableAnswerError if there is none.
     """
     fence = _FENCE.search(text)
     first = _START.search(text)
@@ -75,7 +76,7 @@ def read_json(text: str) -> Lenient:
 
 
 def _strict(text: str, starts: list[int]) -> Lenient | None:
-    # Words before the answer may hold brackets of their own, so the first value with an object in it is meant.
+    # Words before the answer may contain brackets, so the first value with an object in it is the answer.
     plain = None
     end = 0
     for start in starts:
@@ -95,7 +96,7 @@ def _strict(text: str, starts: list[int]) -> Lenient | None:
 
 
 def _begins_answer(text: str, start: int) -> bool:
-    """Whether this is where the answer begins; if it is cut, what lies inside it is no answer of its own."""
+    """Whether the answer begins here; if the answer is cut, a value inside it is not an answer of its own."""
     return text[start] == "{" or _OBJECT.match(text, start + 1) is not None
 
 
@@ -123,7 +124,7 @@ class _Reader:
         self.is_whole = True
 
     def read(self, start: int) -> object:
-        """Read the object or array that begins at `start`, as far as it goes."""
+        """Return the object or array that begins at `start`, up to the cut."""
         self._at = start
         return self._object(0) if self._text[start] == "{" else self._array(0)
 
@@ -171,7 +172,7 @@ class _Reader:
                     continue
                 item = self._container(kind, depth) if kind in {"{", "["} else self._scalar()
                 if not self.is_whole:
-                    # An item that was cut is none.
+                    # A cut item is dropped.
                     return found
                 found.append(item)
         except _CutError:
@@ -191,14 +192,14 @@ class _Reader:
         except JSONDecodeError:
             raise _CutError from None
         if end == len(self._text) and not isinstance(value, str):
-            # A number at the very end may go on.
+            # A number at the very end may have further digits.
             raise _CutError
         self._at = end
         return value
 
 
 def _speakable(value: object, depth: int = 0) -> object:
-    """Replace what cannot be written as UTF-8: escapes of half a character."""
+    """Return a value that can be written as UTF-8: half a surrogate pair is replaced."""
     if depth > _MAX_DEPTH:
         raise UnreadableAnswerError(f"the answer is nested more than {_MAX_DEPTH} levels deep")
     if isinstance(value, str):
@@ -211,9 +212,9 @@ def _speakable(value: object, depth: int = 0) -> object:
 
 
 def items_of(value: object, key: str) -> list[dict[str, object]]:
-    """Give the objects of a list answer.
+    """Return the objects of a list answer.
 
-    The model may have given the list itself, `{key: [...]}`, the list under another name, or one item alone.
+    The model may have sent the list itself, `{key: [...]}`, the list under another name, or a single item.
     """
     if isinstance(value, dict):
         lists = [member for member in value.values() if isinstance(member, list)]
@@ -230,10 +231,10 @@ def items_of(value: object, key: str) -> list[dict[str, object]]:
 
 
 def listed(read: Lenient, key: str, is_item: Callable[[dict[str, object]], bool]) -> list[dict[str, object]]:
-    """Give those objects of a list answer that are its items.
+    """Return the objects of a list answer that satisfy `is_item`.
 
-    There may be none: an empty list, or an answer that was cut before its first item's end. Raises
-    UnreadableAnswerError when it is another answer altogether.
+    The result is empty for an empty list and for an answer cut before the end of its first item. Raises
+    UnreadableAnswerError for any other answer without items.
     """
     items = [item for item in items_of(read.value, key) if is_item(item)]
     is_empty = not read.value or (isinstance(read.value, dict) and key in read.value and not read.value[key])
@@ -243,5 +244,5 @@ def listed(read: Lenient, key: str, is_item: Callable[[dict[str, object]], bool]
 
 
 def as_json(value: object) -> str:
-    """Write a value as compact JSON, as it is shown to a model."""
+    """Return a value as compact JSON, as a model is shown it."""
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"))

@@ -1,9 +1,10 @@
-"""Masks: from what a model says of an object's pixels to a PNG, white where the object is.
+"""Masks: from a model's description of an object's pixels to a PNG, white on the object.
 
     base64 PNG of probabilities, stretched over box_2d ──┐
     outline of points in thousandths of the picture ─────┴──> pixels of the box ── cut ──> Mask
 
-A mask's edges are those of `box_2d` before rounding, so it is sampled at the centres of the picture's pixels.
+The edges of a mask are those of `box_2d` before rounding, so the mask is sampled at the centres of the picture's
+pixels.
 """
 
 import binascii
@@ -23,15 +24,15 @@ MAX_MASK_CHARS = 16_777_216
 MAX_POINTS = 2_000
 THRESHOLD = 127
 _WHITE = 255
-# A centre on the right or lower edge still counts, as it does when the box is rounded.
+# A centre on the right or lower edge counts as inside, as it does when the box is rounded.
 _INSIDE = 1 - 1e-9
 
 
 @dataclass(frozen=True, slots=True)
 class Mask:
-    """An object's pixels: a PNG of 8 bit grey, 255 where the object is and 0 elsewhere.
+    """An object's pixels: a PNG of 8 bit grey, 255 on the object and 0 elsewhere.
 
-    x, y, width and height say where it lies in the picture, in pixels; `area` is the number of white pixels.
+    x, y, width and height give its place in the picture, in pixels; `area` is the number of white pixels.
     """
 
     png: bytes
@@ -43,7 +44,7 @@ class Mask:
 
 
 def decode_probabilities(text: str) -> Image.Image | None:
-    """Decode a mask as models send it, a data URL or bare base64 of a picture, as grey; None when it is none."""
+    """Return a mask, sent as a data URL or bare base64 of a picture, in grey; None if it cannot be decoded."""
     _, _, encoded = text.rpartition(",")
     if len(encoded) > MAX_MASK_CHARS:
         return None
@@ -62,26 +63,26 @@ def _grey(image: Image.Image) -> Image.Image:
     layer = image.convert("LA")
     grey, opacity = layer.getchannel("L"), layer.getchannel("A")
     seen = ImageChops.multiply(grey, opacity)
-    # A mask may also be drawn in black, and be transparent elsewhere.
+    # A mask may also be black on a transparent ground.
     return seen if seen.getbbox() else opacity
 
 
 def from_probabilities(
     probabilities: Image.Image, box_2d: Box2d, box: PixelBox, width: int, height: int
 ) -> Image.Image:
-    """Give the pixels of `box`, 255 or 0, from a map that covers `box_2d` of a picture of this size."""
+    """Return the pixels of `box`, 255 or 0, from a map that covers `box_2d` of a picture of this size."""
     left, top = box_2d[1] * width / SCALE, box_2d[0] * height / SCALE
     x_scale = probabilities.width / ((box_2d[3] - box_2d[1]) * width / SCALE) * _INSIDE
     y_scale = probabilities.height / ((box_2d[2] - box_2d[0]) * height / SCALE) * _INSIDE
     to_map = (x_scale, 0.0, (box.x_min - left) * x_scale, 0.0, y_scale, (box.y_min - top) * y_scale)
     size = (box.width, box.height)
-    # As floating point numbers: between whole ones, Pillow rounds down, and 128 is soon 127.
+    # In floating point, because Pillow rounds down between integers, which turns 128 into 127.
     stretched = probabilities.convert("F").transform(size, Image.Transform.AFFINE, to_map, Image.Resampling.BILINEAR)
     return Image.fromarray((np.asarray(stretched) > THRESHOLD).astype(np.uint8) * np.uint8(_WHITE))
 
 
 def read_outline(value: object) -> list[tuple[float, float]] | None:
-    """Read a list of points, y before x in thousandths, as (x, y); None when it is none of at least three points."""
+    """Return a list of points, given as y, x in thousandths, as (x, y); None for fewer than three valid points."""
     if not isinstance(value, list) or not 3 <= len(value) <= MAX_POINTS:
         return None
     points = []
@@ -96,7 +97,7 @@ def read_outline(value: object) -> list[tuple[float, float]] | None:
 
 
 def from_outline(points: Sequence[tuple[float, float]], box: PixelBox, width: int, height: int) -> Image.Image:
-    """Give the pixels of `box` whose centres lie inside an outline, 255 or 0; where it crosses itself, even-odd."""
+    """Return the pixels of `box`, 255 if their centres are inside an outline (by the even-odd rule), else 0."""
     crossings = np.zeros((box.height, box.width + 1), dtype=np.uint8)
     outline = [(x * width / SCALE - box.x_min, y * height / SCALE - box.y_min) for x, y in points]
     for (x_1, y_1), (x_2, y_2) in zip(outline, [*outline[1:], outline[0]], strict=True):
@@ -105,14 +106,14 @@ def from_outline(points: Sequence[tuple[float, float]], box: PixelBox, width: in
         if len(rows) == 0:
             continue
         x = x_1 + (rows + 0.5 - y_1) * ((x_2 - x_1) / (y_2 - y_1))
-        # All pixels from here on to the right are beyond one edge more.
+        # All pixels from this column to the right are beyond one more edge.
         columns = np.clip(np.ceil(x - 0.5), 0, box.width).astype(np.intp)
         crossings[rows, columns] ^= _WHITE
     return Image.fromarray(np.bitwise_xor.accumulate(crossings, axis=1)[:, :-1])
 
 
 def finish(pixels: Image.Image, box: PixelBox, full_size: tuple[int, int] | None) -> Mask | None:
-    """Write the pixels of a box as a mask, on a picture of `full_size` when that is given; None when none is white."""
+    """Return the pixels of a box as a mask, on a picture of `full_size` if given; None if no pixel is white."""
     area = pixels.histogram()[_WHITE]
     if area == 0:
         return None

@@ -1,7 +1,8 @@
-"""What a task knows of its media: sizes, durations, pages; read here where the bytes are, else as they were recorded.
+"""The facts that a task knows of its media: sizes, durations, pages.
 
-Pictures that are here are decoded once before the model is asked, so that one that is cut short is refused for free.
-Whatever decodes a stranger's bytes runs in a worker, with a limit on time and memory.
+Facts are read from the bytes if the gateway holds them, otherwise from the registry. A held picture is decoded once
+before the model is asked, so that a truncated picture is refused without cost. Decoding runs in a worker, with limits
+on time and memory.
 """
 
 import asyncio
@@ -38,7 +39,7 @@ class TaskMedia:
 
     @asynccontextmanager
     async def copied(self, index: int = 0) -> AsyncIterator[bytes]:
-        """Give a held file's bytes in one piece; the copy counts against what the process may hold (BusyError)."""
+        """Yield a held file's bytes in one piece; the copy counts against the held bytes. Raises BusyError."""
         file = self._media[index]
         if not isinstance(file, Incoming) or not file.is_held:
             raise AssertionError("only what is held can be copied")
@@ -49,7 +50,7 @@ class TaskMedia:
             self._services.held_bytes.release(file.size_bytes)
 
     async def look(self, index: int = 0) -> Facts:
-        """Read what a file's own bytes tell, before the model is asked; what is not here is looked up.
+        """Return the facts of a file, read from its bytes if the gateway holds them.
 
         Raises UnreadableFileError, TooManyPixelsError, BusyError.
         """
@@ -60,7 +61,7 @@ class TaskMedia:
         return self.facts(index)
 
     def facts(self, index: int = 0) -> Facts:
-        """Give what is known of a file by now."""
+        """Return the facts of a file that are known so far."""
         file = self._media[index]
         if index in self._facts:
             return self._facts[index]
@@ -71,12 +72,12 @@ class TaskMedia:
         return file.facts or NO_FACTS
 
     def size(self, index: int = 0) -> tuple[int, int] | None:
-        """Give a picture's width and height in pixels as displayed, None where they are not known."""
+        """Return a picture's width and height in pixels as displayed, or None if unknown."""
         facts = self.facts(index)
         return None if facts.width is None or facts.height is None else (facts.width, facts.height)
 
     def learn(self, known: Mapping[str, Facts]) -> None:
-        """Take what is recorded of files at Gemini, by their names there."""
+        """Add the recorded facts of files at Gemini, by their names there."""
         for index, file in enumerate(self._media):
             name = file.file.upload.name if isinstance(file, Stored) else file.upload_name
             if name is not None and name in known and index not in self._facts:
@@ -85,7 +86,7 @@ class TaskMedia:
     async def decode(
         self, where: str, work: Callable[Concatenate[bytes, P], R], data: bytes, /, *args: P.args, **kwargs: P.kwargs
     ) -> R:
-        """Do work on a picture's bytes in a worker. Raises UnreadableFileError, TooManyPixelsError, BusyError."""
+        """Run work on a picture in a worker. Raises UnreadableFileError, TooManyPixelsError or BusyError."""
         try:
             return await self._services.workers.run(work, data, *args, **kwargs)
         except UnreadablePictureError as error:
@@ -114,5 +115,5 @@ class TaskMedia:
         try:
             return await self._services.workers.run(count_pages, data)
         except (WorkerTimeoutError, WorkerDiedError):
-            # Gemini may read what is too hard to count here.
+            # Gemini may read a document that cannot be counted here.
             return None

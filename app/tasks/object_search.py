@@ -1,4 +1,4 @@
-"""Looking for objects in one picture: the part that detections and segmentations share."""
+"""Finding objects in one picture: the part that detections and segmentations share."""
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -30,7 +30,7 @@ def _drawing_spec(request: Request, spec: FormSpec[F], question: Callable[[F], Q
 
 @dataclass(frozen=True, slots=True)
 class ObjectSearch(Generic[F]):
-    """A task that looks for objects in one picture: where the picture is drawn on, its size, the labels wanted."""
+    """A task on the objects of one picture: its canvas, its size and the wanted labels."""
 
     task: TaskCall[F]
     canvas: Canvas[F]
@@ -39,7 +39,7 @@ class ObjectSearch(Generic[F]):
     labels: tuple[str, ...]
 
     def common(self, run: Run, found: Detections | Segmentations, overlay: OverlayImage | None) -> dict[str, Any]:
-        """Give what both answers have."""
+        """Return the fields that both answers share."""
         return {
             **self.task.common(run, found.warnings),
             "file": self.task.files()[0],
@@ -53,7 +53,7 @@ class ObjectSearch(Generic[F]):
 async def open_search(
     request: Request, spec: FormSpec[F], question: Callable[[F], Question]
 ) -> AsyncIterator[ObjectSearch[F]]:
-    """Read the form, copy the picture if it is drawn on, and prepare the question."""
+    """Read the form, copy the picture if a drawing is wanted, and prepare the question."""
     async with AsyncExitStack() as stack:
         task = await stack.enter_async_context(open_task(request, _drawing_spec(request, spec, question)))
         await task.media.look()

@@ -1,9 +1,9 @@
-"""The overlay: a picture upright, with what was found drawn on it, so that a person can judge an answer at a glance.
+"""The overlay: an upright picture with the found objects drawn on it, so that a person can judge an answer at a glance.
 
-    picture ── tinted masks ── boxes, the largest first ── plates with labels, where there is room ──> PNG
+    picture ── tinted masks ── boxes, the largest first ── plates with labels, in free space ──> PNG
 
-A large picture is scaled down first, and with it all that is drawn. Every label has a colour, the same in every picture
-as far as two labels do not clash.
+A large picture and its objects are scaled down first. Every label has a colour, the same in every picture unless two
+labels clash.
 """
 
 import io
@@ -21,8 +21,8 @@ from app.tasks.boxes import PixelBox
 from app.tasks.masks import Mask
 from app.tasks.pictures import open_upright
 
+# Largest longer side of a drawing, in pixels; larger pictures are scaled down before they are drawn on.
 MAX_SIDE = 2560
-"""Pixels of a drawing's longer side, at most; larger pictures are scaled down before they are drawn on."""
 
 Colour = tuple[int, int, int]
 
@@ -51,13 +51,13 @@ _MAX_PLATE_CHARS = 28
 _WIDEST_PLATE = 0.45
 _CROWD = 40
 _CANDIDATE_ROWS = 4
-# What no accent mark is taken off from, and what is drawn in its place.
+# Letters that do not decompose into a base letter and an accent, with their spelling.
 _SPELLED = str.maketrans({"ß": "ss", "æ": "ae", "Æ": "Ae", "ø": "o", "Ø": "O", "œ": "oe", "đ": "d", "ł": "l", "Ł": "L"})
 
 
 @dataclass(frozen=True, slots=True)
 class Drawn:
-    """What is drawn of one object; without a mask, its box and label alone."""
+    """The parts of an object to draw; without a mask, only its box and label."""
 
     label: str
     box: PixelBox
@@ -66,7 +66,7 @@ class Drawn:
 
 @dataclass(frozen=True, slots=True)
 class _Plate:
-    """Where a label stands, and what it says."""
+    """The place and text of a label."""
 
     text: str
     colour: Colour
@@ -77,9 +77,9 @@ class _Plate:
 
 
 def draw(data: bytes, drawn: Sequence[Drawn], *, max_pixels: int) -> bytes:
-    """Draw objects on a picture, and give a PNG of its size as displayed, or of MAX_SIDE where it is larger.
+    """Return a PNG of the picture with objects drawn on it, as displayed, at most MAX_SIDE on the longer side.
 
-    Boxes and masks are those of the picture in its full size. What is transparent becomes white. Raises
+    Boxes and masks are those of the picture in full size. Transparent pixels become white. Raises
     UnreadablePictureError and PictureTooLargeError.
     """
     upright = open_upright(data, max_pixels=max_pixels, max_side=MAX_SIDE)
@@ -99,7 +99,7 @@ def draw(data: bytes, drawn: Sequence[Drawn], *, max_pixels: int) -> bytes:
     for number, (one, place) in enumerate(zip(drawn, places, strict=True), start=1):
         _write(canvas, layout.place(place, _readable(one.label, number), colours[_letters(one.label)]), font)
     file = io.BytesIO()
-    # Photographs are an eighth smaller than with the levels below; those above take longer and change nothing.
+    # Photographs are an eighth smaller than with lower levels; higher levels take longer without gain.
     picture.save(file, "PNG", compress_level=4)
     return file.getvalue()
 
@@ -113,7 +113,7 @@ def _on_white(picture: Image.Image) -> Image.Image:
 
 
 def _colours(labels: Iterable[str]) -> dict[str, Colour]:
-    """Give each label the colour that its letters come to, or the next one that is free."""
+    """Return a colour per label: the colour chosen by the label's letters, or the next free colour."""
     taken: dict[int, str] = {}
     colours = {}
     for label in sorted({_letters(label) for label in labels}):
@@ -130,7 +130,7 @@ def _letters(label: str) -> str:
 
 
 def _scaled(box: PixelBox, full_size: tuple[int, int], size: tuple[int, int]) -> PixelBox:
-    """Give a box's place in the drawing, at least a pixel wide and high."""
+    """Return a box's place in the drawing, at least one pixel wide and high."""
     x_min, x_max = _scaled_edges(box.x_min, box.x_max, full_size[0], size[0])
     y_min, y_max = _scaled_edges(box.y_min, box.y_max, full_size[1], size[1])
     return PixelBox(x_min, y_min, x_max, y_max)
@@ -142,7 +142,7 @@ def _scaled_edges(low: int, high: int, full_side: int, side: int) -> tuple[int, 
 
 
 def _pixels(box: PixelBox, mask: Mask, place: PixelBox) -> Image.Image:
-    """Give the part of a mask that is in its box, as large as its place in the drawing."""
+    """Return the part of a mask inside its box, in the size of its place in the drawing."""
     frame = (box.x_min - mask.x, box.y_min - mask.y, box.x_max - mask.x, box.y_max - mask.y)
     with Image.open(io.BytesIO(mask.png), formats=("PNG",)) as image:
         pixels = image.crop(frame)
@@ -161,7 +161,7 @@ def _tint(picture: Image.Image, box: PixelBox, pixels: Image.Image, colour: Colo
 
 
 def _outline(canvas: ImageDraw.ImageDraw, box: PixelBox, colour: Colour, stroke: int) -> None:
-    """Draw a box's edge within it, with a light line around that shows it on a ground of the same colour."""
+    """Draw the edge of a box inside it, with a light rim that shows on a ground of the same colour."""
     stroke = min(stroke, max(1, min(box.width, box.height) // 6))
     edges = (box.x_min, box.y_min, box.x_max - 1, box.y_max - 1)
     if stroke > 1:
@@ -171,14 +171,14 @@ def _outline(canvas: ImageDraw.ImageDraw, box: PixelBox, colour: Colour, stroke:
 
 
 def _font_size(picture: Image.Image, count: int) -> int:
-    """Give the height of letters in pixels: smaller where there are many, or little room, but to be read."""
+    """Return the font size in pixels: smaller for many objects or small pictures, but readable."""
     side = math.sqrt(picture.width * picture.height)
     crowding = max(0.55, min(1.0, math.sqrt(_CROWD / max(count, 1))))
     return round(max(side / 36 * crowding, min(11.0, max(7.0, side / 20))))
 
 
 def _readable(label: str, number: int) -> str:
-    """Give a label in the letters that the font has, or the object's number from 1 when it has none of them."""
+    """Return a label in the letters of the font, or the object's number from 1 if the font has none of its letters."""
     plain = unicodedata.normalize("NFKD", label.translate(_SPELLED))
     letters = "".join(letter for letter in plain if letter.isascii() and letter.isprintable())
     words = " ".join(letters.split())
@@ -188,7 +188,7 @@ def _readable(label: str, number: int) -> str:
 
 
 class _Layout:
-    """Finds room for plates: inside the picture, close to their boxes, and not on top of each other."""
+    """Finds places for plates: inside the picture, close to their boxes, without covering each other."""
 
     def __init__(self, width: int, height: int, font: ImageFont.FreeTypeFont | ImageFont.ImageFont, size: int) -> None:
         self._width = width
@@ -199,7 +199,7 @@ class _Layout:
         self._placed: list[tuple[int, int, int, int]] = []
 
     def place(self, box: PixelBox, text: str, colour: Colour) -> _Plate:
-        """Give a label its place; as little as possible of it covers other labels."""
+        """Return the plate of a label, at the place where it covers the least of other plates."""
         text, width = self._fitted(text)
         height = min(self._plate_height, self._height)
         candidates = self._candidates(box, width, height)
@@ -208,7 +208,7 @@ class _Layout:
         return _Plate(text, colour, x, y, width, height)
 
     def _fitted(self, text: str) -> tuple[str, int]:
-        """Shorten a text until its plate is narrow enough; give its width too."""
+        """Return a text shortened until its plate is narrow enough, and the plate's width."""
         widest = self._width * _WIDEST_PLATE
         fitted = text
         while self._text_width(fitted) > widest and len(text) > 2:
@@ -220,7 +220,7 @@ class _Layout:
         return round(self._font.getlength(text)) + 2 * self._pad
 
     def _candidates(self, box: PixelBox, width: int, height: int) -> list[tuple[int, int]]:
-        """List places, the best first: above the box, inside it, below it, then a little further away."""
+        """Return places, the best first: above the box, inside it, below it, then a little further away."""
         left, right = box.x_min, box.x_max - width
         places = [(left, box.y_min - height), (right, box.y_min - height)]
         places += [(left, box.y_min), (right, box.y_min)]
@@ -228,14 +228,14 @@ class _Layout:
         for row in range(1, _CANDIDATE_ROWS):
             places += [(left, box.y_min + row * height), (left, box.y_min - (row + 1) * height)]
             places += [(left, box.y_max + row * height), (right, box.y_min + row * height)]
-        # A place that has to move up or down into the picture would hide what is in the box.
+        # A place that must move into the picture would hide the content of the box.
         fitting = [(x, y) for x, y in places if 0 <= y <= self._height - height]
         return [
             (max(0, min(x, self._width - width)), max(0, min(y, self._height - height))) for x, y in fitting or places
         ]
 
     def _covered(self, candidates: NDArray[np.int64], width: int, height: int) -> NDArray[np.int64]:
-        """Give for each place how many pixels of plates already there it would cover."""
+        """Return for each place the number of pixels of existing plates that it would cover."""
         if not self._placed:
             return np.zeros(len(candidates), dtype=np.int64)
         placed = np.array(self._placed)

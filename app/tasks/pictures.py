@@ -1,9 +1,9 @@
-"""Pictures, decoded as they are displayed: first frame, turned upright, and never more pixels than allowed.
+"""Pictures, decoded as displayed: first frame, turned upright, and never more pixels than allowed.
 
     bytes ── header: size within the limit? ──> pixels ── EXIF orientation ──> upright
 
-The limit is checked before any pixel is decoded. What decoders of strangers' bytes do besides, crash or take for ever,
-is for the process they run in to bound.
+The limit is checked before any pixel is decoded. Crashes and endless loops of decoders are bounded by the process in
+which they run.
 """
 
 import io
@@ -16,9 +16,10 @@ import numpy as np
 import pillow_heif
 from PIL import ExifTags, Image, PngImagePlugin, UnidentifiedImageError
 
-# Pillow also opens formats whose readers start other programs; these are the ones that a picture may have.
+# Pillow also opens formats whose readers start other programs; a picture may have only these formats.
 _FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF", "AVIF")
 _AVIF = frozenset({"image/avif", "image/avif-sequence"})
+# The turn that makes a picture of each EXIF orientation upright. 1 is upright; from 5 on, width and height swap.
 _TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -28,46 +29,45 @@ _TURNS = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
-"""What turns a picture of each EXIF orientation upright; 1 is upright, from 5 on width and height change places."""
 _SIDEWAYS = 5
 _DRAFT_SCALE = 8
-# What one compressed text or colour profile of a PNG may come to; some programs keep their history there.
+# Largest size of one compressed text or colour profile of a PNG; some programs store their history there.
 _MAX_TEXT_BYTES = 16_777_216
-# Pillow's own for previews: no difference to see, and much less work for the largest pictures.
+# Pillow's value for previews: no visible difference, and much less work for the largest pictures.
 _REDUCING_GAP = 2.0
 
 
 @dataclass(frozen=True, slots=True)
 class Upright:
-    """A picture as it is displayed, RGB or, where it is transparent, RGBA; and its size before it was scaled down."""
+    """A picture as displayed, in RGB, or RGBA if it is transparent, and its size before it was scaled down."""
 
     image: Image.Image
     full_size: tuple[int, int]
 
 
 class UnreadablePictureError(Exception):
-    """The bytes are no picture, or one that is cut short or damaged."""
+    """The bytes are not a picture, or the picture is truncated or damaged."""
 
 
 class PictureTooLargeError(Exception):
-    """The picture has more pixels than are decoded."""
+    """The picture has more pixels than may be decoded."""
 
 
 def check_picture(data: bytes, *, max_pixels: int) -> tuple[int, int]:
-    """Decode a picture once, and give its width and height in pixels as displayed.
+    """Decode a picture once and return its width and height in pixels as displayed.
 
-    Raises UnreadablePictureError, also when it is cut short, and PictureTooLargeError.
+    Raises UnreadablePictureError, also for a truncated picture, and PictureTooLargeError.
     """
     with _decoding(data, max_pixels) as image:
         width, height = image.size
-        # Of a JPEG, all bytes are read, but only every eighth pixel is kept.
+        # For a JPEG, all bytes are read, but only every eighth pixel is kept.
         image.draft(None, (max(1, width // _DRAFT_SCALE), max(1, height // _DRAFT_SCALE)))
         image.load()
         return _turned((width, height), _orientation(image))
 
 
 def decode_upright(data: bytes, *, max_pixels: int) -> Image.Image:
-    """Decode a picture in the mode that its file has. Raises UnreadablePictureError and PictureTooLargeError."""
+    """Return a picture in its file's own mode. Raises UnreadablePictureError and PictureTooLargeError."""
     with _decoding(data, max_pixels) as image:
         image.load()
         orientation = _orientation(image)
@@ -75,26 +75,26 @@ def decode_upright(data: bytes, *, max_pixels: int) -> Image.Image:
 
 
 def _orientation(image: Image.Image) -> int:
-    """Give a decoded picture's EXIF orientation, 1 to 8. TIFF and HEIF have been turned by then, and give 1."""
+    """Return a decoded picture's EXIF orientation, 1 to 8. TIFF and HEIF are already turned and return 1."""
     try:
         orientation = image.getexif().get(ExifTags.Base.Orientation)
     except Exception:
-        # Damaged EXIF raises anything, and is no reason to refuse what can be seen.
+        # Damaged EXIF can raise any exception, and is no reason to refuse a visible picture.
         return 1
     return orientation if isinstance(orientation, int) and orientation in _TURNS else 1
 
 
 def _turned(size: tuple[int, int], orientation: int) -> tuple[int, int]:
-    """Give the size as displayed of a picture stored with this size."""
+    """Return the displayed size of a picture that is stored with this size."""
     return size if orientation < _SIDEWAYS else (size[1], size[0])
 
 
 def open_upright(data: bytes, *, max_pixels: int, max_side: int) -> Upright:
-    """Decode a picture, its longer side scaled down to at most `max_side` pixels. Raises as `decode_upright`."""
+    """Return a picture with its longer side scaled down to at most `max_side` pixels. Raises as `decode_upright`."""
     with _decoding(data, max_pixels) as image:
         stored = image.size
         size = _within(stored, max_side)
-        # Decoders of JPEG leave out much of the work for pixels that would be scaled away.
+        # JPEG decoders skip much of the work for pixels that would be scaled away.
         image.draft(None, size)
         image.load()
         orientation = _orientation(image)
@@ -110,7 +110,7 @@ def open_upright(data: bytes, *, max_pixels: int, max_side: int) -> Upright:
 
 
 def _within(size: tuple[int, int], max_side: int) -> tuple[int, int]:
-    """Scale a size down until its longer side is within the limit; a side keeps one pixel at least."""
+    """Return a size scaled down until its longer side is within the limit; each side keeps at least one pixel."""
     width, height = size
     longer = max(size)
     if longer <= max_side:
@@ -119,11 +119,11 @@ def _within(size: tuple[int, int], max_side: int) -> tuple[int, int]:
 
 
 def in_eight_bits(image: Image.Image) -> Image.Image:
-    """Give a picture of 16 bits a sample, or of wide numbers, as one of 8 bits; Pillow itself would cut them off."""
+    """Return a picture of 16 bit or wider samples with 8 bit samples; Pillow itself would clip them."""
     if image.mode not in {"I", "F"} and not image.mode.startswith("I;16"):
         return image
     samples = np.array(image, dtype=np.float32)
-    # In place: there may be 50 million of them.
+    # In place, since there may be 50 million samples.
     np.nan_to_num(samples, copy=False)
     if image.mode.startswith("I;16") or samples.max(initial=0) > 255:
         samples /= 257
@@ -132,7 +132,7 @@ def in_eight_bits(image: Image.Image) -> Image.Image:
 
 @contextmanager
 def _decoding(data: bytes, max_pixels: int) -> Iterator[Image.Image]:
-    """Open a picture whose size is within the limit; whatever decoders raise becomes UnreadablePictureError."""
+    """Open a picture whose size is within the limit; every decoder error becomes UnreadablePictureError."""
     pillow_limits = Image.MAX_IMAGE_PIXELS, PngImagePlugin.MAX_TEXT_CHUNK
     Image.MAX_IMAGE_PIXELS, PngImagePlugin.MAX_TEXT_CHUNK = None, _MAX_TEXT_BYTES
     try:
@@ -143,7 +143,7 @@ def _decoding(data: bytes, max_pixels: int) -> Iterator[Image.Image]:
     except UnidentifiedImageError:
         raise UnreadablePictureError("its header is damaged, or its format is not supported") from None
     except Exception as error:
-        # Decoders of arbitrary bytes raise whatever they like; one names the limit that was passed.
+        # Decoders of arbitrary bytes raise any exception; one of them names the exceeded limit.
         is_text = "MAX_TEXT_" in str(error)
         reason = "its text or colour profile is too large" if is_text else "it is cut short or damaged"
         raise UnreadablePictureError(reason) from None
@@ -156,7 +156,7 @@ def _opened(data: bytes, max_pixels: int) -> Image.Image:
         image: Image.Image = Image.open(io.BytesIO(data), formats=_FORMATS)
         _check_size(image.size, max_pixels)
         return image
-    # The format's own rotation is applied already, and its EXIF orientation has no say.
+    # The format's own rotation is already applied, and its EXIF orientation is to be ignored.
     heif = pillow_heif.open_heif(data)
     _check_size(heif.size, max_pixels)
     return heif.to_pillow()

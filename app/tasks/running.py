@@ -18,11 +18,12 @@ from app.gemini.request import Options, Part, TextPart, Turn
 from app.tasks.lenient_json import UnreadableAnswerError
 from app.tasks.task import Accumulator, Question, TaskWarning
 
+# Asks the model with these turns and options. Raises the error for Gemini's refusal.
 Ask = Callable[[Sequence[Turn], Options], Awaitable[Answer]]
-"""Asks the model with these turns and options. Raises the error for Gemini's refusal."""
 
+# Finish reasons of an answer that a limit cut.
 CUT = frozenset({"max_tokens", "continuation"})
-"""Finish reasons of an answer that a limit cut."""
+# Finish reasons of an answer that Gemini withholds.
 BLOCKED = frozenset(
     {
         "blocked",
@@ -36,7 +37,6 @@ BLOCKED = frozenset(
         "image_recitation",
     }
 )
-"""Finish reasons of an answer that Gemini withholds."""
 NOTHING = "{}"
 # A generous estimate of the bytes that a continuation adds to a request, so that its length is known beforehand.
 CONTINUATION_BYTES = 65_536

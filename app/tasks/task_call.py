@@ -1,8 +1,8 @@
-"""One task from its request to its outcome: the form read, the file's facts known, the model asked.
+"""One task from its request to its outcome: read the form, learn the file's facts, ask the model.
 
-    form ──> media ──> facts (decoded here where the bytes are) ──> files settled and ready ──> run ──> outcome
+    form ──> media ──> facts (decoded if the bytes are held) ──> files settled and ready ──> run ──> outcome
 
-The endpoints say what is asked and how the outcome is told; they do not know how a file came or how long it took.
+The endpoints choose the question and the answer's fields. They know neither how a file arrived nor how long it took.
 """
 
 import asyncio
@@ -39,18 +39,18 @@ R = TypeVar("R", bound=Ending)
 
 
 class Listener(Protocol):
-    """Hears a model's answers while they arrive."""
+    """Receives a model's answers while they arrive."""
 
     async def begin(self) -> None:
         """Note that an answer begins."""
 
     async def hear(self, text: str) -> None:
-        """Take in more of it."""
+        """Add text to the answer."""
 
 
 @dataclass(slots=True)
 class TaskCall(Generic[F]):
-    """A task whose form has been read: look at its media, prepare them, ask, tell the outcome."""
+    """A task whose form has been read."""
 
     services: Services
     reader: TaskFormReader[F]
@@ -61,12 +61,12 @@ class TaskCall(Generic[F]):
 
     @property
     def model(self) -> str:
-        """The model that is asked, after aliases."""
+        """Return the model that Gemini is asked for, after aliases."""
         return self.services.model(self.reader.model)
 
     @property
     def question(self) -> Question:
-        """What is asked, as far as the form alone says it."""
+        """Return the question, as far as the form alone decides it."""
         return self.reader.question
 
     @property
@@ -75,15 +75,15 @@ class TaskCall(Generic[F]):
         return self.reader.form
 
     async def prepare(self) -> None:
-        """Finish the uploads, wait until Gemini can use them, and learn what it knows of them. Comes before asking."""
+        """Finish the uploads, wait until Gemini can use the files, and learn their recorded facts."""
         if self.intake.policy is Policy.HOLD:
-            # What needed the bytes has them by now, so that a file may go up to be kept.
+            # The bytes are no longer needed here, so a file may be uploaded to be kept.
             self.intake.policy = Policy.FIT
         await self.asking.settle()
         self.media.learn(await self.asking.wait_until_ready())
 
     async def prepare_passage(self) -> None:
-        """Look and prepare, where a passage may be meant. Raises InvalidFieldError when it begins behind the end."""
+        """Look at the file and prepare it. Raises InvalidFieldError if the passage begins after the file's end."""
         await self.media.look()
         self._check_start()
         await self.prepare()
@@ -93,18 +93,18 @@ class TaskCall(Generic[F]):
         form, duration = self.form, self.media.facts().duration
         start = form.start if isinstance(form, PassageForm) else None
         if start is not None and duration is not None and start >= duration:
-            message = f"must lie before the file's end at {duration:g} s"
+            message = f"must be before the end of the file at {duration:g} s"
             raise InvalidFieldError(
                 f"start: {message}.",
                 errors=(FieldError("start", message, received=f"{start:g}", allowed=f"< {duration:g}"),),
             )
 
     async def once(self, question: Question, read: Callable[[str], Awaitable[R]]) -> Outcome[R]:
-        """Ask once and read the answer. Raises what Gemini's refusal and reading raise."""
+        """Ask once and return the reading of the answer. Raises the errors of Gemini's refusals and of `read`."""
         return await run_once(self._ask, self.parts(), question, read)
 
     async def long(self, question: Question, accumulator: Accumulator, listener: Listener | None = None) -> Run:
-        """Ask, and go on while the answer is cut; a listener hears the answers as they come. Raises as `once`."""
+        """Ask, and continue while the answer is cut; a listener receives arriving text. Raises as `once`."""
         limit = self.services.settings.max_continuations
 
         async def ask_aloud(turns: Sequence[Turn], options: Options) -> Answer:
@@ -125,18 +125,18 @@ class TaskCall(Generic[F]):
         return reader.answer()
 
     def parts(self) -> list[Part]:
-        """Give the media as parts of the request; several are numbered from 0, so that an answer can name them."""
+        """Return the media as parts of the request; several pictures are numbered from 0, for the answer."""
         media = [part_of(medium, self.intake) for medium in self.reader.media]
         if len(media) == 1:
             return media
         return [part for number, one in enumerate(media) for part in (TextPart(f"Picture {number}:"), one)]
 
     def files(self) -> list[FileReport]:
-        """Tell of the media."""
+        """Return the reports of the media."""
         return reports(self.reader.media)
 
     def common(self, run: Run, found: Sequence[TaskWarning] = ()) -> dict[str, Any]:
-        """Give what every answer has."""
+        """Return the fields that every answer has."""
         told = [CallWarning(code=one.code, field=one.field, detail=one.detail) for one in (*found, *run.warnings)]
         return {
             "id": self.id,
@@ -150,20 +150,20 @@ class TaskCall(Generic[F]):
 
 
 def completeness(run: Run) -> dict[str, str]:
-    """Give the header that says of an answer without a place for it that it was cut."""
+    """Return the header that marks an incomplete answer that has no field for it."""
     return {} if run.is_complete else {"X-Gateway-Complete": "false"}
 
 
 def json_answer(answer: TaskAnswer) -> Response:
-    """Write an answer as JSON."""
+    """Return an answer as a JSON response."""
     return Response(answer.json_bytes(), media_type="application/json")
 
 
 @asynccontextmanager
 async def open_task(request: Request, spec: TaskSpec[F]) -> AsyncIterator[TaskCall[F]]:
-    """Read a task's form, and give the task; its deadline runs from the form's end.
+    """Read a task's form and yield the task; its deadline runs from the form's end.
 
-    Whatever ends it, a client that goes away included, leaves nothing upstream that is not to be kept.
+    However the task ends, only files to be kept remain upstream.
     """
     services = services_of(request)
     intake = services.intake(Policy.FIT)
@@ -180,5 +180,5 @@ async def open_task(request: Request, spec: TaskSpec[F]) -> AsyncIterator[TaskCa
                 media = TaskMedia(services, reader.media)
                 yield TaskCall(services, reader, intake, media, asking, f"task_{secrets.token_hex(12)}")
         except TimeoutError:
-            advice = "raise timeout_s or ask for less" if "timeout_s" in spec.form.fields else "ask for less"
-            raise UpstreamTimeoutError(f"The answer was not there within {timeout_s:g} s; {advice}.") from None
+            advice = "raise timeout_s or ask for less" if "timeout_s" in spec.form.fields else "shorten the request"
+            raise UpstreamTimeoutError(f"No answer within {timeout_s:g} s; {advice}.") from None

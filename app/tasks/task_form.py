@@ -1,6 +1,6 @@
-"""A task's form while it is read: its options and its one file (or its pictures).
+"""The form of a task while it is read: its options and its file or pictures.
 
-Fields come in any order, unlike those of generate, whose order is the prompt's.
+Unlike the fields of generate, fields may arrive in any order.
 """
 
 from collections.abc import Callable
@@ -73,7 +73,7 @@ class TaskFormReader(Generic[F]):
 
     @property
     def form(self) -> F:
-        """Return the form as far as it has come."""
+        """Return the form as read so far."""
         return self._values.form
 
     async def read(self, reader: FormReader) -> None:
@@ -103,11 +103,11 @@ class TaskFormReader(Generic[F]):
 
     @property
     def media_options(self) -> MediaOptions:
-        """Return how Gemini is to read the file."""
+        """Return the options with which Gemini reads the file."""
         return self._spec.media_options(self.form)
 
     def _settle_options(self) -> None:
-        # Options may have come after the file that they are about.
+        # Options may arrive after the file that they apply to.
         options = self.media_options
         for file in self._intake.files:
             self._intake.set_options(file, options)
@@ -130,7 +130,7 @@ class TaskFormReader(Generic[F]):
             self._check_count(is_end=False)
 
     async def _refuse_any(self, file: FormFile) -> None:
-        """Refuse one file too many before it is read; a part without a name and bytes is none."""
+        """Refuse a surplus file before it is read; a part without a name and bytes does not count."""
         async for piece in file.data:
             if piece:
                 raise self._wrong_count(len(self.media) + 1)
@@ -138,7 +138,7 @@ class TaskFormReader(Generic[F]):
             raise self._wrong_count(len(self.media) + 1)
 
     async def take_field(self, name: str, text: str) -> None:
-        """Use a field: a stored file, a claim that came after the only file, or an option."""
+        """Apply a field: a stored file, a claim after the only file, or an option."""
         if name == "file_id":
             await self._take_stored(text)
         if self._is_one and self._intake.files:
@@ -162,7 +162,7 @@ class TaskFormReader(Generic[F]):
 
     def _mind_policy(self) -> None:
         if self._spec.draws(self.form):
-            # A file that is kept, too, goes up only when what is drawn on has been copied.
+            # A kept file, too, is uploaded only after the drawing has its copy.
             self._intake.policy = Policy.HOLD
             if any(not isinstance(medium, Incoming) or not medium.is_held for medium in self.media):
                 raise bytes_needed("file" if isinstance(self.media[0], Incoming) else "file_id")

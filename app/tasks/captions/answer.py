@@ -6,8 +6,8 @@ from app.tasks.answers import FileTaskAnswer
 
 
 class ImageCaption(FileTaskAnswer):
-    """What a picture shows."""
+    """A picture's caption, alternative text and tags."""
 
     caption: str | None
-    alt_text: str | None = Field(description="One sentence for those who cannot see the picture.")
+    alt_text: str | None = Field(description="One sentence for people who cannot see the picture.")
     tags: list[str]

@@ -33,7 +33,7 @@ CAPTION = TaskSpec(FormSpec(CaptionForm), IMAGES, _question)
     openapi_extra=form_body(CaptionForm),
 )
 async def caption_image(request: Request) -> Response:
-    """Give a caption, an alternative text and tags."""
+    """Return a caption, an alternative text and tags."""
     async with open_task(request, CAPTION) as task:
         await task.media.look()
         await task.prepare()

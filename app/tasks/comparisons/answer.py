@@ -7,15 +7,15 @@ from app.tasks.answers import PixelBox, TaskAnswer
 
 
 class ImageDifference(Answer):
-    """One difference, and where it shows."""
+    """A difference, and the place that shows it."""
 
     description: str
-    image_index: Int = Field(description="The picture in which it shows, from 0.")
+    image_index: Int = Field(description="Index from 0 of the picture that shows the difference.")
     box: PixelBox | None
 
 
 class ImageComparison(TaskAnswer):
-    """How pictures differ."""
+    """The differences of pictures."""
 
     files: list[FileReport]
     summary: str | None

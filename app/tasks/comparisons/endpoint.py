@@ -19,7 +19,7 @@ router = APIRouter(prefix="/api/v1/images")
 
 
 def _question(form: ComparisonForm) -> Question:
-    # The number of pictures is not known before the form's end; the largest number stands for the question's length.
+    # The number of pictures is unknown before the form's end; the largest number gives the question's length.
     return comparison.question(MAX_PICTURES, form.prompt, form.language)
 
 
@@ -35,7 +35,7 @@ COMPARISON = TaskSpec(FormSpec(ComparisonForm), IMAGES, _question, files=(2, MAX
     openapi_extra=form_body(ComparisonForm),
 )
 async def compare_images(request: Request) -> Response:
-    """Say how two to ten pictures differ, and where."""
+    """Return the differences of two to ten pictures, with their places."""
     async with open_task(request, COMPARISON) as task:
         for index in range(len(task.media)):
             await task.media.look(index)

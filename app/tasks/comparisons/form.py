@@ -14,4 +14,4 @@ class ComparisonForm(TaskOptions):
     """Two to ten pictures to compare, in order; file and file_id may be mixed."""
 
     file: Annotated[list[bytes], Field(default=[], description="A picture; repeatable.")]
-    file_id: list[FileId] = Field(default=[], description="A picture uploaded before; repeatable.")
+    file_id: list[FileId] = Field(default=[], description="Id of an uploaded picture; repeatable.")

@@ -17,5 +17,5 @@ class VideoScene(Answer):
 class VideoDescription(FileTaskAnswer):
     """A video, scene by scene."""
 
-    duration: Number | None = Field(description="Seconds of the whole file, where they are known.")
+    duration: Number | None = Field(description="Duration of the whole file in seconds; null if unknown.")
     scenes: list[VideoScene]

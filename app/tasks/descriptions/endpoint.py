@@ -1,4 +1,4 @@
-"""`/videos`: scene by scene."""
+"""`POST /videos/descriptions`."""
 
 import asyncio
 
@@ -23,7 +23,7 @@ def _question(form: VideoForm) -> Question:
 
 
 def _media_options(form: VideoForm) -> MediaOptions:
-    # Gemini itself looks only at the passage, and at so many frames.
+    # Gemini itself looks only at the passage, at this frame rate.
     return MediaOptions(start=form.start, end=form.end, fps=form.fps)
 
 
@@ -39,7 +39,7 @@ VIDEO = TaskSpec(FormSpec(VideoForm), frozenset({Kind.VIDEO}), _question, media_
     openapi_extra=form_body(VideoForm),
 )
 async def describe_video(request: Request) -> Response:
-    """Give a video's scenes, each with its start, end and description."""
+    """Return a video's scenes, each with its start, end and description."""
     async with open_task(request, VIDEO) as task:
         await task.prepare_passage()
         duration = task.media.facts().duration

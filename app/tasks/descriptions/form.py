@@ -9,4 +9,4 @@ from app.tasks.forms import PassageForm
 class VideoForm(PassageForm):
     """A video to describe scene by scene."""
 
-    fps: FramesPerSecond | None = Field(None, description="Frames a second that are looked at.")
+    fps: FramesPerSecond | None = Field(None, description="Frames per second that Gemini samples.")

@@ -10,7 +10,7 @@ from app.tasks.detections.question import FoundObject
 
 
 class DetectedObject(Answer):
-    """An object and where it is."""
+    """An object and its place."""
 
     label: str
     box: PixelBox
@@ -27,5 +27,5 @@ class ImageDetections(FileTaskAnswer):
 
     image: ImageSize
     objects: list[DetectedObject]
-    dropped_count: Int = Field(description="Objects of the model's that had no usable box, or no wanted label.")
+    dropped_count: Int = Field(description="Number of the model's objects without a usable box or a wanted label.")
     overlay: OverlayImage | None

@@ -32,7 +32,7 @@ def _question(form: DetectionForm) -> Question:
     openapi_extra=form_body(DetectionForm),
 )
 async def detect_objects(request: Request) -> Response:
-    """Give each object's label and box, in pixels of the picture as displayed."""
+    """Return each object's label and box, in pixels of the picture as displayed."""
     async with open_search(request, DETECTION, _question) as search:
 
         async def read(text: str) -> Detections:

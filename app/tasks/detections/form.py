@@ -15,16 +15,16 @@ Label = Annotated[str, Field(max_length=MAX_LABELS * MAX_LABEL_CHARS)]
 
 
 class DetectionForm(TaskForm):
-    """A picture in which objects are found."""
+    """A picture to find objects in."""
 
     labels: list[Label] = Field(
-        default=[], description="Only these, as given; repeatable, and each is split at its commas."
+        default=[], description="Find only these objects, with these names; repeatable, split at commas."
     )
-    overlay: Boolean | None = Field(None, description="Answer also with the picture, the objects drawn on it.")
+    overlay: Boolean | None = Field(None, description="Return also the picture with the objects drawn on it.")
 
 
 def labels_of(form: DetectionForm) -> tuple[str, ...]:
-    """Return the labels of a form: split at commas, without blanks around them, each once.
+    """Return the labels of a form: split at commas, without surrounding spaces, each once.
 
     Raises InvalidFieldError for more than MAX_LABELS labels, or a label of more than MAX_LABEL_CHARS characters.
     """

@@ -1,4 +1,4 @@
-"""The answer of a PDF that became Markdown."""
+"""The answer of a PDF converted to Markdown."""
 
 from pydantic import Field
 
@@ -9,7 +9,7 @@ from app.tasks.answers import FileTaskAnswer
 class MarkdownPage(Answer):
     """A page as Markdown."""
 
-    page: Int = Field(description="From 1.")
+    page: Int = Field(description="Number of the page, from 1.")
     markdown: str
 
 
@@ -17,5 +17,5 @@ class MarkdownDocument(FileTaskAnswer):
     """A document as Markdown, page by page."""
 
     pages: list[MarkdownPage]
-    page_count: Int | None = Field(description="Pages of the whole document, where they are known.")
-    truncated_at_page: Int | None = Field(description="The first page that is missing; null when none is.")
+    page_count: Int | None = Field(description="Number of pages of the whole document; null if unknown.")
+    truncated_at_page: Int | None = Field(description="The first missing page, or null.")

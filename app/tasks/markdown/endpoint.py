@@ -1,4 +1,4 @@
-"""`/documents`: PDF to Markdown, page by page."""
+"""`POST /documents/markdown`."""
 
 import asyncio
 
@@ -47,7 +47,7 @@ MARKDOWN = TaskSpec(FormSpec(MarkdownForm), frozenset({Kind.DOCUMENT}), _questio
 
 
 def _check_count(task: TaskCall[MarkdownForm]) -> int | None:
-    """Check what is known of the number of pages; raises TooManyPagesError, InvalidFieldError."""
+    """Check the number of pages and return it, or None if unknown; raises TooManyPagesError, InvalidFieldError."""
     count = task.media.facts().pages
     limit = task.services.settings.max_pdf_pages
     if count is not None and count > limit:
@@ -59,13 +59,13 @@ def _check_count(task: TaskCall[MarkdownForm]) -> int | None:
 @router.post(
     "/markdown",
     operation_id="documentToMarkdown",
-    summary="Turn a PDF into Markdown",
+    summary="Convert a PDF to Markdown",
     response_model=None,
     responses=answers(MarkdownDocument),
     openapi_extra=form_body(MarkdownForm),
 )
 async def document_to_markdown(request: Request) -> Response:
-    """Give each page's contents as Markdown."""
+    """Return the content of each page as Markdown."""
     async with open_task(request, MARKDOWN) as task:
         await task.media.look()
         _check_count(task)

@@ -1,4 +1,4 @@
-"""The form of a PDF that becomes Markdown."""
+"""The form of a PDF to convert to Markdown."""
 
 from typing import Annotated
 
@@ -8,8 +8,8 @@ from app.tasks.forms import TaskForm
 
 
 class MarkdownForm(TaskForm):
-    """A PDF to turn into Markdown."""
+    """A PDF to convert to Markdown."""
 
     pages: Annotated[str, Field(max_length=2_000)] | None = Field(
-        None, description='Pages from 1, as in "1,3-7"; all when absent.'
+        None, description='Pages from 1, as in "1,3-7"; by default all pages.'
     )

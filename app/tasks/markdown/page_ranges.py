@@ -1,7 +1,4 @@
-"""Pages as a client names them: "1,3-7", from 1; merged, sorted, and held as ranges, however they were written.
-
-It knows no document: whether a page exists is asked with the document's count.
-"""
+"""Pages as a client names them ("1,3-7", from 1), merged and sorted into ranges. This module knows no document."""
 
 import re
 from bisect import bisect_right
@@ -11,22 +8,22 @@ from dataclasses import dataclass
 _MAX_PAGE = 100_000
 _MAX_PIECES = 1_000
 _MAX_SHOWN_CHARS = 20
-# ASCII digits only: int() takes those of every script. Seven digits are enough to see that a number is too large.
+# ASCII digits only, since int() accepts digits of every script. Seven digits suffice to see that a number is too large.
 _PIECE = re.compile(r"\s*0*([0-9]{1,7})\s*(?:-\s*0*([0-9]{1,7})\s*)?")
 
 
 class PageRangeError(Exception):
-    """Pages that are none, or that the document has not; the message names what came and what is allowed."""
+    """The text names no valid pages of the document; the message gives the value and the allowed values."""
 
 
 @dataclass(frozen=True, slots=True)
 class PageRanges:
-    """Pages as ranges of page numbers from 1, both ends included; in order, apart from each other."""
+    """Ranges of page numbers from 1, both ends included, in order and not adjacent."""
 
     ranges: tuple[tuple[int, int], ...]
 
     def check(self, count: int) -> None:
-        """Raise PageRangeError when any page lies behind the `count` pages of a document."""
+        """Raise PageRangeError if any page is after the `count` pages of a document."""
         for start, end in self.ranges:
             if end > count:
                 pages = "1 page" if count == 1 else f"{count} pages"
@@ -34,23 +31,23 @@ class PageRanges:
 
     @property
     def first(self) -> int:
-        """The first page. Raises IndexError when there is none."""
+        """Return the first page. Raises IndexError if there are no pages."""
         return self.ranges[0][0]
 
     @property
     def last(self) -> int:
-        """The last page. Raises IndexError when there is none."""
+        """Return the last page. Raises IndexError if there are no pages."""
         return self.ranges[-1][1]
 
     def after(self, page: int) -> int | None:
-        """Give the first of these pages that lies behind `page`; None when none does."""
+        """Return the first of these pages after `page`, or None."""
         at = bisect_right(self.ranges, page, key=_start)
         if at > 0 and page < self.ranges[at - 1][1]:
             return page + 1
         return self.ranges[at][0] if at < len(self.ranges) else None
 
     def without(self, pages: Collection[int]) -> "PageRanges":
-        """Give the pages that are not among `pages`; there may be none. Linear in the number of its own pages."""
+        """Return the pages that are not among `pages`; the work is linear in the number of these pages."""
         return PageRanges(_merged((page, page) for page in self if page not in pages))
 
     def __contains__(self, page: int) -> bool:
@@ -68,7 +65,7 @@ class PageRanges:
 
 
 def read_pages(text: str) -> PageRanges:
-    """Read pages such as "1, 3-7": numbers from 1 to 100 000 and ranges of them, at most 1000, at least one.
+    """Return the pages of a text such as "1, 3-7": at least one, at most 1000 numbers or ranges, from 1 to 100,000.
 
     Raises PageRangeError.
     """
@@ -91,7 +88,7 @@ def _read_piece(piece: str) -> tuple[int, int]:
 
 
 def _merged(ranges: Iterable[tuple[int, int]]) -> tuple[tuple[int, int], ...]:
-    """Join ranges, sorted by their starts, that overlap or touch."""
+    """Join ranges that overlap or touch; the ranges are sorted by their starts."""
     merged: list[tuple[int, int]] = []
     for start, end in ranges:
         if merged and start <= merged[-1][1] + 1:

@@ -11,14 +11,14 @@ from app.tasks.masks import Mask
 
 
 class ObjectMask(Answer):
-    """The pixels of an object: a PNG, white where the object is, and where it lies in the picture."""
+    """The pixels of an object: a PNG, white on the object, and its place in the picture."""
 
     png: str = Field(description="Base64.")
     x: Int
     y: Int
     width: Int
     height: Int
-    area: Int = Field(description="The object's pixels.")
+    area: Int = Field(description="Number of the object's pixels.")
 
     @classmethod
     def of(cls, mask: Mask) -> "ObjectMask":
@@ -28,7 +28,7 @@ class ObjectMask(Answer):
 
 
 class SegmentedObject(DetectedObject):
-    """An object, where it is, and which pixels are its own."""
+    """An object, its place and its pixels."""
 
     mask: ObjectMask | None
 
@@ -38,5 +38,5 @@ class ImageSegmentations(FileTaskAnswer):
 
     image: ImageSize
     objects: list[SegmentedObject]
-    dropped_count: Int = Field(description="Objects of the model's that had no usable box, or no wanted label.")
+    dropped_count: Int = Field(description="Number of the model's objects without a usable box or a wanted label.")
     overlay: OverlayImage | None

@@ -34,7 +34,7 @@ def _question(form: SegmentationForm) -> Question:
     openapi_extra=form_body(SegmentationForm),
 )
 async def segment_image(request: Request) -> Response:
-    """Give each object's label, box and mask."""
+    """Return each object's label, box and mask."""
     async with open_search(request, SEGMENTATION, _question) as search:
         placement: MaskPlacement = search.task.form.mask or "cropped"
 

@@ -10,8 +10,8 @@ MaskPlacement = Literal["cropped", "full", "none"]
 
 
 class SegmentationForm(DetectionForm):
-    """A picture in which objects are outlined."""
+    """A picture to outline objects in."""
 
     mask: MaskPlacement | None = Field(
-        None, description="Masks cropped to their boxes (the default), as large as the picture, or none."
+        None, description="cropped to the box (the default), full (as large as the picture), or none."
     )

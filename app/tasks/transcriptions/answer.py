@@ -17,9 +17,9 @@ class TranscriptSegment(Answer):
 
 
 class Transcription(FileTaskAnswer):
-    """What is said."""
+    """The speech of a recording."""
 
     language: str | None
-    duration: Number | None = Field(description="Seconds of the whole file, where they are known.")
+    duration: Number | None = Field(description="Duration of the whole file in seconds; null if unknown.")
     text: str
     segments: list[TranscriptSegment]

@@ -1,4 +1,4 @@
-"""`/audio`: transcriptions and subtitles, of sound or of a video's sound."""
+"""`POST /audio/transcriptions` and `POST /audio/subtitles`, for sound or the sound of a video."""
 
 import asyncio
 from typing import TypeVar
@@ -43,14 +43,14 @@ SUBTITLES = TaskSpec(FormSpec(SubtitlesForm), SOUND, _question)
 
 
 def transcript_of(task: TaskCall[F]) -> transcription.Transcript:
-    """Return an empty transcript with a task's limits; its media have been prepared."""
+    """Return an empty transcript with the limits of a task whose media are prepared."""
     form = task.form
     start, end = (form.start, form.end) if isinstance(form, PassageForm) else (None, None)
     return transcription.Transcript(duration=task.media.facts().duration, start=start, end=end)
 
 
 async def transcribe(task: TaskCall[F], listener: Listener | None = None) -> tuple[Run, transcription.Transcription]:
-    """Return a task's transcription; a listener hears the answers as they come. Raises the task's errors."""
+    """Return a task's transcription; a listener receives arriving text. Raises the task's errors."""
     await task.prepare_passage()
     accumulator = transcript_of(task)
     run = await task.long(task.question, accumulator, listener)
@@ -60,13 +60,13 @@ async def transcribe(task: TaskCall[F], listener: Listener | None = None) -> tup
 @router.post(
     "/transcriptions",
     operation_id="transcribeAudio",
-    summary="Write down what is said",
+    summary="Transcribe speech",
     response_model=None,
     responses=answers(Transcription),
     openapi_extra=form_body(TranscriptionForm),
 )
 async def transcribe_audio(request: Request) -> Response:
-    """Give what is said, by whom and when."""
+    """Return the speech, with speakers and times."""
     async with open_task(request, TRANSCRIPTION) as task:
         run, found = await transcribe(task)
         return json_answer(
@@ -94,7 +94,7 @@ async def transcribe_audio(request: Request) -> Response:
     openapi_extra=form_body(SubtitlesForm),
 )
 async def make_subtitles(request: Request) -> Response:
-    """Give what is said as SRT, WebVTT or plain text."""
+    """Return the speech as SRT, WebVTT or plain text."""
     writers = {"srt": subtitles.srt, "vtt": subtitles.vtt, "text": subtitles.plain_text}
     async with open_task(request, SUBTITLES) as task:
         run, found = await transcribe(task)

@@ -10,12 +10,12 @@ SubtitleFormat = Literal["srt", "vtt", "text"]
 
 
 class TranscriptionForm(PassageForm):
-    """Sound to write down."""
+    """Sound to transcribe."""
 
-    translate_to: Language | None = Field(None, description="Write it in this language instead of the spoken one.")
+    translate_to: Language | None = Field(None, description="Language to write in, instead of the spoken language.")
 
 
 class SubtitlesForm(TranscriptionForm):
-    """Sound to make subtitles of."""
+    """Sound to make subtitles for."""
 
     format: SubtitleFormat | None = Field(None, description="srt (the default), vtt or text.")

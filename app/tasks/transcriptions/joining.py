@@ -54,7 +54,7 @@ def after_words(text: str, count: int) -> str:
 
 
 class Stretch(Protocol):
-    """Speech between two times in seconds, start <= end, and its `plain` words, at least stretch."""
+    """Speech between two times in seconds, start <= end, and its `plain` words, at least one."""
 
     @property
     def start(self) -> float:
@@ -129,13 +129,13 @@ class Overlap:
         return 0.0 if is_repeated else shift
 
     def _familiar(self, stretch: Stretch) -> int:
-        """Count the words of a stretch that were kept at about its time, in whatever order: some are misheard."""
+        """Return the number of words of a stretch that were kept at about its time, in any order."""
         low, high = self._near(stretch, bisect_left(self._latest_ends, stretch.start - _INEXACT_S))
         words = set(self._text[low:high].split(" "))
         return sum(word in words for word in stretch.plain.split(" "))
 
     def _near(self, stretch: Stretch, begin: int) -> tuple[int, int]:
-        """Give from where to where in the text to look for a stretch, from the stretch numbered `begin` on."""
+        """Return the range of the text in which to look for a stretch, from the stretch numbered `begin` on."""
         end = bisect_right(self._starts, stretch.end + _INEXACT_S)
         middle = self._offsets[bisect_left(self._starts, stretch.start)]
         reach = _LOOK_CHARS + _LOOK_LENGTHS * len(stretch.plain)
@@ -146,7 +146,7 @@ class Overlap:
         return self._text.find(f" {stretch.plain} ", low, high + 1) >= 0
 
     def _beginning(self, stretch: Stretch, begin: int) -> Known:
-        """Find the most words at the beginning of a stretch with which what was kept ends, or one of its stretches."""
+        """Return the longest beginning of a stretch that is also the end of the kept speech or of a kept stretch."""
         low, high = self._near(stretch, begin)
         words = stretch.plain.split(" ")
         near = self._kept[bisect_left(self._offsets, low) : bisect_right(self._offsets, high) - 1]
@@ -155,14 +155,14 @@ class Overlap:
         best = Known(0, stretch.start)
         for kept, passed in zip(near, accumulate(map(len, kept_words)), strict=True):
             count = counts[passed - 1]
-            # One word alone is easily said by someone else as well.
+            # A single word may also be a coincidence.
             if count > best.words and (count > 1 or kept.plain == words[0]):
                 best = Known(count, kept.end)
         return best
 
 
 def _matching(words: Sequence[str], passing: Iterable[str]) -> Iterator[int]:
-    """Give at each word that passes how many of `words`, from the first on, have passed last (Knuth, Morris, Pratt)."""
+    """Yield at each passing word how many of `words`, from the first on, have just passed (Knuth, Morris, Pratt)."""
     shorter = [0]
     for word in words[1:]:
         shorter.append(_matching_with(words, shorter, shorter[-1], word))
@@ -173,7 +173,7 @@ def _matching(words: Sequence[str], passing: Iterable[str]) -> Iterator[int]:
 
 
 def _matching_with(words: Sequence[str], shorter: Sequence[int], count: int, word: str) -> int:
-    """Give the count with one word more; `shorter[n]` is how many words both begin and end the first n + 1."""
+    """Return the count after one more word; `shorter[n]` is how many words both begin and end the first n + 1."""
     if count == len(words):
         count = shorter[count - 1]
     while count and words[count] != word:

@@ -1,8 +1,5 @@
-"""A long task's result while its answers are still arriving: read anew from all that has come, now and then.
-
-Reading anew costs as much as all the text there is, so whoever asks for it must not ask at every piece. It knows
-nothing of time and of how what it gives is told.
-"""
+"""The result of a long task while its answers still arrive, read again from all text so far."""
+# Reading costs in proportion to all text so far, so callers must not read after every piece.
 
 from collections.abc import Callable
 from typing import Generic, TypeVar
@@ -14,27 +11,27 @@ G = TypeVar("G", bound=Accumulator)
 
 
 class Preview(Generic[G]):
-    """The answers so far, the last of which may not be whole."""
+    """The answers so far; the last answer may be incomplete."""
 
     def __init__(self, make: Callable[[], G]) -> None:
         self._make = make
         self._answers: list[list[str]] = []
 
     def begin(self) -> None:
-        """Note that another answer begins."""
+        """Begin another answer."""
         self._answers.append([])
 
     def feed(self, text: str) -> None:
-        """Take in more of the last answer."""
+        """Add text to the last answer."""
         self._answers[-1].append(text)
 
     def look(self) -> G:
-        """Gather what is whole by now; pure, and to be called in a thread."""
+        """Return the whole items so far; to be called in a thread."""
         accumulator = self._make()
         for pieces in list(self._answers):
             try:
                 accumulator.take("".join(pieces))
             except UnreadableAnswerError:
-                # Nothing whole has come yet, or never will: the run itself says so.
+                # The answer has no whole item yet; at its end the task itself reports an unreadable answer.
                 continue
         return accumulator

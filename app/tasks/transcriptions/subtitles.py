@@ -1,8 +1,8 @@
-"""What is said, written as subtitles: SubRip (SRT), WebVTT, and plain text.
+"""Speech written as subtitles: SubRip (SRT), WebVTT and plain text.
 
     segments ── lines of at most 42 columns ── cues of two lines, times by length ──> SRT or WebVTT
 
-Speech may hold anything, markup included: here it is always text. Where it comes from, these writers do not know.
+Speech may contain anything, also markup, and is always written as text.
 """
 
 import unicodedata
@@ -19,7 +19,7 @@ MAX_COLUMNS = 42
 MAX_LINES = 2
 SHORTEST_CUE_MS = 200
 
-# SRT knows no escapes, and players read tags in <>, overrides in {} and line breaks behind backslashes.
+# SRT has no escapes, and players interpret tags in <>, overrides in {} and line breaks after backslashes.
 _SRT_TEXT = str.maketrans(
     {
         "<": "\N{SINGLE LEFT-POINTING ANGLE QUOTATION MARK}",
@@ -34,7 +34,7 @@ _VTT_TEXT = str.maketrans({"<": "&lt;", ">": "&gt;", "&": "&amp;"})
 
 @dataclass(frozen=True, slots=True)
 class _Cue:
-    """What is shown at once, from and to milliseconds."""
+    """The text shown at one time, between two times in milliseconds."""
 
     start: int
     end: int
@@ -43,7 +43,7 @@ class _Cue:
 
 
 def srt(segments: Sequence[Segment]) -> str:
-    """Write SubRip; a segment begins with its speaker's name where several speak. "" when nothing is said."""
+    """Return SubRip, "" without speech; if there are several speakers, a segment begins with the speaker's name."""
     blocks = []
     for number, cue in enumerate(_cues(_named(_spoken(segments))), 1):
         lines = "\n".join(cue.lines).translate(_SRT_TEXT)
@@ -52,7 +52,7 @@ def srt(segments: Sequence[Segment]) -> str:
 
 
 def vtt(segments: Sequence[Segment]) -> str:
-    """Write WebVTT, speakers as voices; "WEBVTT" and an empty line when nothing is said."""
+    """Return WebVTT with speakers as voices; only the header without speech."""
     blocks = []
     for cue in _cues(_spoken(segments)):
         voice = f"<v {cue.speaker.translate(_VTT_TEXT)}>" if cue.speaker else ""
@@ -62,28 +62,27 @@ def vtt(segments: Sequence[Segment]) -> str:
 
 
 def plain_text(segments: Sequence[Segment]) -> str:
-    """Write a line for each segment, with the speaker's name before it where several speak."""
+    """Return a line for each segment, with the speaker's name before it if there are several speakers."""
     return "".join(f"{segment.text}\n" for segment in _named(_spoken(segments)))
 
 
 def _spoken(segments: Sequence[Segment]) -> list[Segment]:
-    """Give the segments that say something, their texts and names in one line."""
+    """Return the segments that have text, with texts and names on one line."""
     clean = ((one, one_line(one.speaker, MAX_TEXT_CHARS), one_line(one.text, MAX_TEXT_CHARS)) for one in segments)
     return [replace(one, speaker=speaker, text=text) for one, speaker, text in clean if text is not None]
 
 
 def _named(segments: list[Segment]) -> list[Segment]:
-    """Put names before the texts, if there are several."""
+    """Return the segments with names before their texts, if there are several names."""
     if len({segment.speaker for segment in segments if segment.speaker}) < 2:
         return segments
     return [replace(one, text=f"{one.speaker}: {one.text}") if one.speaker else one for one in segments]
 
 
 def _cues(segments: Sequence[Segment]) -> list[_Cue]:
-    """Give cues in the order of their starts, each at least a millisecond long.
+    """Return cues in the order of their starts, each at least one millisecond long.
 
-    A segment ends at the latest where the same speaker's next one begins. Two people's cues may overlap, as their
-    speech does.
+    A segment ends at the latest at the start of the same speaker's next segment. Cues of two speakers may overlap.
     """
     following: dict[str | None, int] = {}
     shown: list[list[_Cue]] = []
@@ -99,7 +98,7 @@ def _cues(segments: Sequence[Segment]) -> list[_Cue]:
 
 
 def _share(start: int, length: int, speaker: str | None, screens: Sequence[tuple[str, ...]]) -> Iterator[_Cue]:
-    """Show one after the other, each as long as its share of the text."""
+    """Yield one cue after the other, each as long as its share of the text."""
     widths = [1 + sum(map(_width, lines)) for lines in screens]
     total = sum(widths)
     ends = [start + length * done // total for done in accumulate(widths)]
@@ -108,7 +107,8 @@ def _share(start: int, length: int, speaker: str | None, screens: Sequence[tuple
 
 
 def _balanced_lines(text: str) -> list[str]:
-    """Break a text into as few lines as fit, and these about equally long: a last line of one word reads badly."""
+    """Return a text in as few lines as possible, of similar length."""
+    # A last line of a single word reads badly.
     words = [(word, _width(word)) for word in text.split()]
     lines = _lines(words, MAX_COLUMNS)
     if len(lines) == 1:
@@ -120,7 +120,7 @@ def _balanced_lines(text: str) -> list[str]:
 
 
 def _lines(words: Sequence[tuple[str, int]], columns: int) -> list[str]:
-    """Break words of known widths into lines; one that is too long anywhere, as in scripts without blanks."""
+    """Return words of known widths in lines; a word wider than a line is broken, as in scripts without spaces."""
     lines: list[str] = []
     room = 0
     for word, width in words:
@@ -151,7 +151,7 @@ def _broken(word: str, columns: int) -> Iterator[str]:
 
 
 def _width(text: str) -> int:
-    """Count columns: characters of East Asian scripts take two, marks on other characters none."""
+    """Return the number of columns: East Asian characters take two, combining marks none."""
     if text.isascii():
         return len(text)
     return sum(map(_columns, text))

@@ -281,7 +281,7 @@ async def test_a_file_without_a_name_and_without_bytes_is_no_file(services: Serv
 
     async with services.intake(Policy.INLINE_ONLY) as intake:
         draft = PromptForm(services, intake, NO_QUERY)
-        with pytest.raises(InvalidFieldError, match="asks nothing"):
+        with pytest.raises(InvalidFieldError, match="is empty"):
             await draft.read(FormReader(body(), b"b", max_parts=9))
 
     assert intake.files == []

@@ -1,1 +1,1 @@
-"""The transcription task at OpenAI's addresses, in OpenAI's shapes."""
+"""The transcription task at OpenAI's paths, in OpenAI's shapes."""

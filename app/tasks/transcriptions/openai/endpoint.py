@@ -1,6 +1,6 @@
-"""`/{version}/openai/audio/transcriptions` and `translations`: what OpenAI's clients call, answered by Gemini.
+"""`/{version}/openai/audio/transcriptions` and `translations`: OpenAI's operations, answered by Gemini.
 
-They are the transcription task in other clothes, outside the document: OpenAI's own is theirs.
+They run the transcription task and are not in the gateway's OpenAPI document, since OpenAI documents them.
 """
 
 import asyncio
@@ -46,7 +46,7 @@ class Speech(Generic[F]):
         self._is_translation = is_translation
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Read the form, ask, and answer whole or as a stream. Raises only before anything was sent."""
+        """Read the form, ask, and answer whole or as a stream. Raises only before the first byte is sent."""
         events = Events(scope, send)
         try:
             async with open_task(Request(scope, receive), self._spec) as task:
@@ -57,7 +57,7 @@ class Speech(Generic[F]):
                     response = await self._whole(task, options)
                     await response(scope, receive, send)
         except ClientGoneError:
-            # Nobody reads the rest of a stream; before one has begun, the log is to say who left.
+            # The rest of a begun stream has no reader. Before the stream begins, the log must record the disconnect.
             if not events.is_begun:
                 raise
         except GatewayError as error:

@@ -1,6 +1,6 @@
-"""The forms of OpenAI's audio operations, field by field as OpenAI has them, and what Gemini is asked for them.
+"""The forms of OpenAI's audio operations, field by field as OpenAI has them, and the questions that they become.
 
-Fields that Gemini has no use for are read and left alone; what cannot be had at all is refused rather than ignored.
+Fields without use for Gemini are read and ignored; a field that asks for the impossible is refused.
 """
 
 import re
@@ -18,8 +18,8 @@ from app.tasks.task_form import TaskSpec
 from app.tasks.transcriptions import question as transcription_question
 from app.tasks.transcriptions.endpoint import SOUND
 
+# OpenAI's model names; they select the gateway's default model.
 SPEECH_MODELS = re.compile(r"(?:whisper-.*|gpt-(?:.*-)?transcribe(?:-.*)?)")
-"""Model names of OpenAI's: they mean the gateway's default model."""
 
 Language = Annotated[str, Field(min_length=2, max_length=60, pattern=r"^[^\x00-\x1f]+$")]
 Keyword = Annotated[str, Field(max_length=200)]
@@ -27,7 +27,7 @@ SamplingTemperature = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 
 
 class SpeechForm(BaseModel):
-    """What both operations take."""
+    """The fields of both operations."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -40,13 +40,13 @@ class SpeechForm(BaseModel):
 
 
 class TranslationForm(SpeechForm):
-    """Sound to write down in English."""
+    """Sound to translate into English."""
 
     response_format: Literal["json", "text", "srt", "verbose_json", "vtt"] | None = None
 
 
 class TranscriptionForm(SpeechForm):
-    """Sound to write down."""
+    """Sound to transcribe."""
 
     response_format: Literal["json", "text", "srt", "verbose_json", "vtt", "diarized_json"] | None = None
     language: Language | None = None
@@ -61,22 +61,22 @@ class TranscriptionForm(SpeechForm):
 
 
 class _SpeechSpec(FormSpec[TranscriptionForm]):
-    """The fields as OpenAI's clients name them: an object is a field for each of its members."""
+    """The fields as OpenAI's clients name them: each member of an object is a field."""
 
     def find(self, name: str) -> FormField:
-        """Find a field by its name; raises InvalidFieldError with the nearest known one."""
+        """Return a field by its name; raises InvalidFieldError with the nearest known name."""
         return super().find("chunking_strategy" if name.startswith("chunking_strategy[") else name)
 
 
 def resolve_model(form: SpeechForm) -> str | None:
-    """Give the model that is meant, None for the default."""
+    """Return the requested model, or None for the default."""
     name = form.model
     return None if name is None or SPEECH_MODELS.fullmatch(name) else name
 
 
 @dataclass(frozen=True, slots=True)
 class SpeechOptions:
-    """How the answer of either operation is to look; `granularities` are of segment and word."""
+    """The requested form of the answer; `granularities` are segment and word."""
 
     response_format: str
     is_streamed: bool
@@ -130,7 +130,7 @@ def _translation_question(form: TranslationForm) -> Question:
 
 
 def _hints(form: SpeechForm) -> str | None:
-    # OpenAI's prompt is no instruction: it is text that came before, or that shows names and style.
+    # OpenAI's prompt is not an instruction: it is preceding text, or an example of names and style.
     hints = [_hint("Context, for names and style; it is not part of the recording", [form.prompt or ""])]
     if isinstance(form, TranscriptionForm):
         hints += [

@@ -1,4 +1,4 @@
-"""The names by which Whisper tells languages: OpenAI's clients read `english` where Gemini says `en`."""
+"""Whisper's names of languages: OpenAI's clients expect `english` where Gemini says `en`."""
 
 NAMES = {
     "af": "afrikaans", "am": "amharic", "ar": "arabic", "as": "assamese", "az": "azerbaijani", "ba": "bashkir",
@@ -22,7 +22,7 @@ NAMES = {
 
 
 def name_of(language: str | None) -> str:
-    """Give Whisper's name of a language code (`en`, `pt-BR`); what has none, as it is; "" for an unknown language."""
+    """Return Whisper's name of a language code (`en`, `pt-BR`), the code itself if it has no name, "" for None."""
     if language is None:
         return ""
     code = language.replace("_", "-").partition("-")[0].lower()

@@ -1,7 +1,7 @@
-"""Transcripts in OpenAI's shapes: pure functions from what a task found to what OpenAI's clients read.
+"""Transcripts in OpenAI's shapes: pure functions from a task's result to the JSON that OpenAI's clients read.
 
-Numbers that only Whisper itself could know (log probabilities, tokens, the probability of silence) are there because
-clients expect the members: zero, and no tokens.
+Numbers that only Whisper knows (log probabilities, tokens, the probability of silence) are zero or empty, because
+clients expect the members.
 """
 
 import math
@@ -20,7 +20,7 @@ Json = dict[str, object]
 
 @dataclass(frozen=True, slots=True)
 class Spoken:
-    """A transcript and what goes with it; `duration` in seconds, of the whole file where it is known."""
+    """A transcript with its context; `duration` is that of the whole file in seconds, None if unknown."""
 
     found: Transcription
     usage: TokenUsage
@@ -32,14 +32,14 @@ class Spoken:
 
     @property
     def seconds(self) -> float:
-        """The duration, or where the last segment ends."""
+        """Return the duration, or the end of the last segment if unknown."""
         if self.duration is not None:
             return self.duration
         return self.found.segments[-1].end if self.found.segments else 0.0
 
 
 def as_json(spoken: Spoken) -> Json:
-    """Give `json`: the text, the languages, the tokens."""
+    """Return the format `json`: text, languages, tokens."""
     told: Json = {"text": spoken.found.text}
     if not spoken.is_translation:
         told["languages"] = _languages(spoken.found)
@@ -48,7 +48,7 @@ def as_json(spoken: Spoken) -> Json:
 
 
 def verbose(spoken: Spoken) -> Json:
-    """Give `verbose_json`: with the segments, the words, or both."""
+    """Return the format `verbose_json`: with segments, words, or both."""
     told: Json = {
         "task": "translate" if spoken.is_translation else "transcribe",
         "language": "english" if spoken.is_translation else name_of(spoken.found.language),
@@ -66,7 +66,7 @@ def verbose(spoken: Spoken) -> Json:
 
 
 def diarized(spoken: Spoken) -> Json:
-    """Give `diarized_json`: who said what, when."""
+    """Return the format `diarized_json`: segments with speakers and times."""
     return {
         "task": "transcribe",
         "duration": spoken.seconds,
@@ -77,16 +77,16 @@ def diarized(spoken: Spoken) -> Json:
 
 
 def diarized_segments(segments: Sequence[Segment], known_speakers: frozenset[str]) -> list[Json]:
-    """Give segments with their speakers, in the order in which they begin."""
+    """Return segments with their speakers, in the order of their starts."""
     diarization = Diarization(known_speakers)
     return [diarization.segment(one) for one in segments]
 
 
 class Diarization:
-    """Writes down who said what, segment by segment; each is also an event of a stream.
+    """Writes segments with their speakers; each is also an event of a stream.
 
-    Segments are numbered, and speakers called A, B and so on, in the order in which they are written down; only those
-    whom the client named keep their names.
+    Segments are numbered, and speakers are named A, B and so on, in the order of writing; only speakers that the client
+    named keep their names.
     """
 
     def __init__(self, known_speakers: frozenset[str]) -> None:
@@ -96,7 +96,7 @@ class Diarization:
         self._count = 0
 
     def segment(self, one: Segment) -> Json:
-        """Write down the next segment."""
+        """Return the next segment."""
         number = self._count
         self._count += 1
         return {
@@ -123,7 +123,7 @@ def _letters(number: int) -> str:
 
 
 def text_done(spoken: Spoken, *, is_complete: bool) -> Json:
-    """Give the last event of a stream; `complete` is there, and false, only when the answer was cut."""
+    """Return the last event of a stream; `complete` is present, and false, only if the answer was cut."""
     told: Json = {
         "type": "transcript.text.done",
         "text": spoken.found.text,
@@ -134,7 +134,7 @@ def text_done(spoken: Spoken, *, is_complete: bool) -> Json:
 
 
 def as_text(spoken: Spoken, response_format: str) -> str:
-    """Give `text`, `srt` or `vtt`."""
+    """Return the format `text`, `srt` or `vtt`."""
     match response_format:
         case "srt":
             return subtitles.srt(spoken.found.segments)
@@ -145,7 +145,7 @@ def as_text(spoken: Spoken, response_format: str) -> str:
 
 
 def token_usage(usage: TokenUsage) -> Json:
-    """Give the tokens as OpenAI counts them: thinking is output."""
+    """Return the tokens as OpenAI counts them: thinking is output."""
     return {
         "type": "tokens",
         "input_tokens": usage.input_tokens,
@@ -178,6 +178,6 @@ def _segment(segment: Segment, temperature: float) -> Json:
 
 
 def _compression_ratio(text: str) -> float:
-    # As Whisper measures it: text that repeats itself compresses well.
+    # Whisper's measure: repetitive text compresses well.
     data = text.encode()
     return len(data) / len(zlib.compress(data))

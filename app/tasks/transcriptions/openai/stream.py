@@ -1,6 +1,6 @@
-"""A transcript as OpenAI's stream events: text as it comes, segments where they are wanted, the whole at last.
+"""A transcript as OpenAI's stream events: text as it arrives, segments if wanted, the whole transcript at the end.
 
-The status line goes out with the first event, so that what fails before is an ordinary error.
+The status line is sent with the first event, so that an earlier failure is an ordinary error.
 """
 
 import asyncio
@@ -27,7 +27,7 @@ HEADERS = [
 
 
 class Events:
-    """Writes one stream of events; `is_begun` once anything has gone out."""
+    """Writes one stream of events; `is_begun` is true after the first bytes."""
 
     def __init__(self, scope: Scope, send: Send) -> None:
         self._scope = scope
@@ -39,7 +39,7 @@ class Events:
         await self._write(orjson.dumps(event))
 
     async def fail(self, error: GatewayError) -> None:
-        """End a stream that has begun with an error, as OpenAI's clients look for it."""
+        """End a begun stream with an error, where OpenAI's clients look for it."""
         await self._write(error_body(self._scope, error))
         await self.end()
 
@@ -55,10 +55,10 @@ class Events:
 
 
 class Listener:
-    """Hears a model's answers as they come, and tells what is new in the transcript.
+    """Receives a model's answers as they arrive, and sends the new part of the transcript.
 
-    It looks at most every half second, and at most a tenth of the time, however long the transcript grows.
-    `known_speakers` are the names that speakers keep in events of segments; without it there are no such events.
+    The transcript is read at most every half second and for at most a tenth of the time, however long it grows.
+    `known_speakers` are the names that speakers keep in segment events; None sends no such events.
     """
 
     def __init__(
@@ -76,11 +76,11 @@ class Listener:
         self._look_at = clock() + LOOK_EVERY_S
 
     async def begin(self) -> None:
-        """Note that another answer begins."""
+        """Begin another answer."""
         self._preview.begin()
 
     async def hear(self, text: str) -> None:
-        """Take in more of an answer."""
+        """Add text to the answer, and send new events if it is time."""
         self._preview.feed(text)
         began = self._clock()
         if began < self._look_at:
@@ -90,7 +90,7 @@ class Listener:
         await self._tell(news)
 
     async def finish(self, found: Transcription) -> None:
-        """Tell what is left of the whole transcript."""
+        """Send the rest of the whole transcript."""
         await self._tell(await asyncio.to_thread(self._news.of, found, is_whole=True))
 
     async def _tell(self, news: list[Json]) -> None:
@@ -99,11 +99,11 @@ class Listener:
 
 
 class _News:
-    """Finds what has not been told yet of a transcript that grows.
+    """Finds the unsent part of a growing transcript."""
 
-    Segments are told in the order in which they come, which need not be that of their times: what was told cannot be
-    taken back. One is known by its text, and by how often that has come: what comes later may still mend its times.
-    """
+    # Segments are sent in the order of arrival, which may differ from the order of their times, since a sent segment
+    # cannot be taken back. Segments are identified by their text and its count, because later text may correct their
+    # times.
 
     def __init__(self, known_speakers: frozenset[str] | None) -> None:
         self._diarization = None if known_speakers is None else Diarization(known_speakers)
@@ -111,11 +111,11 @@ class _News:
         self._in_segments: Counter[str] = Counter()
 
     def of(self, found: Transcription, *, is_whole: bool) -> list[Json]:
-        """Give the events that tell what is new, and note it as told; work for a thread."""
+        """Return the events for new text and segments, and note them as sent; work for a thread."""
         arrived = sorted(found.segments, key=lambda one: one.arrival)
         events: list[Json] = []
         if self._diarization is not None:
-            # The last one's end may still be mended by what follows it.
+            # The end of the last segment may still be corrected by the next segment.
             settled = arrived if is_whole else arrived[:-1]
             events += [self._diarization.segment(one) for one in _untold(settled, self._in_segments)]
         separator = " " if self._in_text else ""
@@ -126,7 +126,7 @@ class _News:
 
 
 def _untold(arrived: Iterable[Segment], told: Counter[str]) -> list[Segment]:
-    """Give the segments that are not among those told, and add them there."""
+    """Return the segments that are not among the sent segments, and add them there."""
     seen: Counter[str] = Counter()
     untold: list[Segment] = []
     for one in arrived:
