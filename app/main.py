@@ -12,7 +12,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.accounting.metering import Metering, RequestUsage, record
+from app.accounting.metering import Metering, record
 from app.api import auth, chat, files, generate, operations, usage
 from app.api import models as models_api
 from app.api.auth import TokenRequest
@@ -63,6 +63,7 @@ from app.native.services import NativeServices
 from app.native.uploads.address import client_by_address
 from app.native.uploads.leases import Leases
 from app.native.writers import Writers
+from app.request.context import context_of
 from app.settings import Settings
 from app.store.budgets import BudgetBook
 from app.store.database import Database, open_database
@@ -273,9 +274,9 @@ class _Marked:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         async def mark(message: Message) -> None:
             if message["type"] == "http.response.start":
-                meter: RequestUsage | None = scope.get("gateway.meter")
-                if meter is not None:
-                    message["headers"] = [*message["headers"], *rate_fields(meter.quotas)]
+                usage = context_of(scope).usage
+                if usage is not None:
+                    message["headers"] = [*message["headers"], *rate_fields(usage.quotas)]
                 if self._api.services.upstream.is_emulated:
                     message["headers"] = [*message["headers"], (b"x-gateway-emulator", b"1")]
             await send(message)

@@ -6,18 +6,14 @@ A request has one meter, whatever number of model calls it makes. It knows no up
 """
 
 import time
-from collections import Counter
-from dataclasses import dataclass
 from types import TracebackType
 
 from starlette.types import Scope
 
 from app.accounting.estimating import CHARS_PER_TOKEN
-from app.clients.admission import NO_TICKET, Admission, RateTicket
+from app.clients.admission import Admission, RateTicket
 from app.clients.estimate import NOTHING, Estimate, Used
-from app.clients.identity import Client
 from app.clients.ledger import Entry, Ledger
-from app.clients.rate_headers import NO_QUOTAS, Quotas
 from app.edge.access_log import Exchanged
 from app.errors import (
     FileNotReadyError,
@@ -32,6 +28,8 @@ from app.errors import (
 )
 from app.gemini.answer import Usage
 from app.gemini.models import STANDARD, Models, Price
+from app.request.context import context_of
+from app.request.usage import RequestUsage
 from app.store.ledger import Surface as LedgerSurface
 
 FREE = (
@@ -44,40 +42,6 @@ FREE = (
     UpstreamUnavailableError,
 )
 """Gemini's refusals: no model has worked."""
-
-
-NO_USAGE = Usage()
-
-
-@dataclass(slots=True)
-class RequestUsage:
-    """What one request has used so far."""
-
-    client: Client
-    model: str | None = None
-    outcome: str | None = None
-    usage: Usage = NO_USAGE
-    cost: float | None = None
-    ticket: RateTicket = NO_TICKET
-    quotas: Quotas = NO_QUOTAS
-
-    def add(self, model: str, outcome: str, usage: Usage, cost: float | None) -> None:
-        """Add one model call that was answered."""
-        is_first = self.model is None
-        self.model, self.outcome = model, outcome
-        if is_first:
-            self.usage, self.cost = usage, cost
-            return
-        self.cost = None if cost is None or self.cost is None else self.cost + cost
-        before = self.usage
-        self.usage = Usage(
-            input_tokens=before.input_tokens + usage.input_tokens,
-            output_tokens=before.output_tokens + usage.output_tokens,
-            thinking_tokens=before.thinking_tokens + usage.thinking_tokens,
-            cached_tokens=before.cached_tokens + usage.cached_tokens,
-            total_tokens=before.total_tokens + usage.total_tokens,
-            input_by_modality=dict(Counter(before.input_by_modality) + Counter(usage.input_by_modality)),
-        )
 
 
 class Asked:
@@ -203,11 +167,10 @@ class Admitted(Asked):
 
 def entry_of(scope: Scope, exchanged: Exchanged) -> Entry | None:
     """Give what the ledger has of a request that has ended; None for those that are no calls of a client's."""
-    operation = operation_of(scope)
-    client: Client | None = scope.get("gateway.client")
-    if operation is None or client is None:
+    operation, context = operation_of(scope), context_of(scope)
+    meter = context.usage
+    if operation is None or meter is None:
         return None
-    meter: RequestUsage = scope.get("gateway.meter") or RequestUsage(client)
     usage = meter.usage
     # By position, since this is done for every call.
     return Entry(
@@ -216,7 +179,7 @@ def entry_of(scope: Scope, exchanged: Exchanged) -> Entry | None:
         meter.client.name,
         _ledger_surface(surface_of(scope["path"])),
         operation,
-        scope.get("gateway.problem") or meter.outcome or "ok",
+        context.problem or meter.outcome or "ok",
         exchanged.status,
         exchanged.total_ms,
         exchanged.first_byte_ms,
@@ -247,7 +210,7 @@ def operation_of(scope: Scope) -> str | None:
     if scope.get("method", "WEBSOCKET") in {"POST", "PUT", "WEBSOCKET"}:
         return operation
     # What an earlier call has cost may be told by a later one that only looks.
-    meter: RequestUsage | None = scope.get("gateway.meter")
+    meter = context_of(scope).usage
     return None if meter is None or meter.model is None else operation
 
 

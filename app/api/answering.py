@@ -13,6 +13,7 @@ from app.api.call import Call
 from app.api.schemas import Problem, StreamEvent
 from app.edge.hangup import until_hangup
 from app.errors import ClientGoneError, GatewayError, problem_of
+from app.request.context import context_of
 
 KEEP_ALIVE_S = 15.0
 STREAM_HEADERS = {"cache-control": "no-store", "x-accel-buffering": "no"}
@@ -92,12 +93,13 @@ class EventStream(Response):
 
 def problem(scope: Scope, error: GatewayError) -> Problem:
     """Return an error as a problem inside another answer."""
-    scope["gateway.problem"] = error.code
+    context = context_of(scope)
+    context.problem = error.code
     return Problem.model_validate(
         problem_of(
             error,
-            request_id=scope.get("gateway.request_id", ""),
-            base_url=scope.get("gateway.base_url", ""),
+            request_id=context.request_id,
+            base_url=context.base_url,
             instance=scope["path"],
         )
     )

@@ -101,7 +101,7 @@ class Asking:
         if not services.metering.is_on:
             return nullcontext(Asked())
         return services.metering.admitted(
-            services.meter, self._model, input_tokens(self._items), self._max_output_tokens
+            services.usage, self._model, input_tokens(self._items), self._max_output_tokens
         )
 
     async def _stream(self, request: MakeRequest, reader: AnswerReader) -> AsyncIterator[Delta]:

@@ -7,7 +7,6 @@ An unknown path needs a credential too, so that a new path is closed until it is
 
 from collections.abc import Awaitable, Callable, Iterable
 from functools import lru_cache
-from itertools import count
 from typing import NamedTuple
 
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -15,9 +14,10 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from app.clients.authenticator import Authenticator, Presented, require
 from app.clients.identity import Client
 from app.clients.identity import Scope as Permission
-from app.edge.query import parsed_query
 from app.edge.reply import reply
 from app.errors import GatewayError, Surface, surface_of
+from app.request.context import context_of, parsed_query
+from app.request.usage import RequestUsage
 
 PUBLIC = frozenset({"/", "/docs", "/openapi.json", "/healthz", "/readyz"})
 PUBLIC_BELOW = ("/docs/", "/problems/")
@@ -83,7 +83,7 @@ def _needed(path: str, surface: Surface) -> Permission | None:
 class Authentication:
     """ASGI middleware: the only place that decides which client a request is from.
 
-    It sets `scope["gateway.client"]` for each request that it passes on, pages and probes excepted. `authenticator`
+    It begins the usage, with the client, of each request that it passes on, pages and probes excepted. `authenticator`
     returns the authenticator that the lifespan has opened. `by_address` returns the client of a request without a
     credential if the request goes to the address of an upload session, which is the credential of that session.
     """
@@ -97,14 +97,11 @@ class Authentication:
         self._app = app
         self._authenticator = authenticator
         self._by_address = by_address
-        self._arrivals = count()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Identify the client and call the application, or refuse."""
         access = None if scope["type"] == "lifespan" else access_of(scope["path"])
         if access is not None and not access.is_public:
-            # Counted before the first wait: of two requests the later one is known, whichever waits longer.
-            scope["gateway.arrival"] = next(self._arrivals)
             try:
                 client = await self._client(scope, access)
                 if access.permission is not None and access.permission not in client.scopes:
@@ -112,7 +109,7 @@ class Authentication:
             except GatewayError as error:
                 await reply(scope, send, error)
                 return
-            scope["gateway.client"] = client
+            context_of(scope).usage = RequestUsage(client)
         await self._app(scope, receive, send)
 
     async def _client(self, scope: Scope, access: Access) -> Client:

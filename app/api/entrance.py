@@ -4,9 +4,10 @@ from collections.abc import Callable
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from app.accounting.metering import Metering, RequestUsage
+from app.accounting.metering import Metering
 from app.api.authentication import NEEDED_BELOW, OPENAI_AUDIO
 from app.clients.identity import Scope as Permission
+from app.request.context import usage_of
 
 _ASKING = frozenset({Permission.GENERATE, Permission.TASKS})
 ASKING_BELOW = (*(prefix for prefix, permission in NEEDED_BELOW if permission in _ASKING), *OPENAI_AUDIO)
@@ -24,8 +25,7 @@ class RestEntrance:
         if scope["type"] != "http" or scope["method"] != "POST" or not scope["path"].startswith(ASKING_BELOW):
             await self._app(scope, receive, send)
             return
-        meter = scope["gateway.meter"] = RequestUsage(scope["gateway.client"])
-        ticket = await self._metering().enter(meter)
+        ticket = await self._metering().enter(usage_of(scope))
         try:
             await self._app(scope, receive, send)
         finally:

@@ -14,13 +14,14 @@ from app.api.schemas import MediaFile, MediaFileList
 from app.api.services import Services, services_of
 from app.edge.body_timeouts import body_of, content_length
 from app.edge.hangup import until_hangup
-from app.edge.query import RequestQuery, parsed_query
 from app.errors import EmptyFileError, FieldError, InvalidFieldError
 from app.gemini.request import NO_OPTIONS
 from app.media.filenames import clean_filename
 from app.media.incoming import Claim
 from app.media.intake import Intake, Policy
 from app.media.multipart import FormReader
+from app.request.context import parsed_query
+from app.request.query import RequestQuery
 from app.store.records import Origin, UploadState
 
 router = APIRouter(prefix="/api/v1/files")

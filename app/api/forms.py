@@ -11,10 +11,10 @@ from typing import Annotated, Any, Generic, TypeVar, get_args, get_origin
 from pydantic import BaseModel, TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
 
-from app.edge.query import RequestQuery
 from app.errors import FieldError, FieldsTooLargeError, InvalidFieldError
 from app.gemini.request import MediaOptions
 from app.media.incoming import Claim
+from app.request.query import RequestQuery
 
 MAX_SHOWN_CHARS = 60
 MAX_PATH_CHARS = 200

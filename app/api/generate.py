@@ -13,9 +13,9 @@ from app.api.reports import modalities
 from app.api.schemas import Generation, TokenCount
 from app.api.services import Services, services_of
 from app.edge.hangup import until_hangup
-from app.edge.query import parsed_query
 from app.gemini.answer import Usage
 from app.media.intake import Intake, Policy
+from app.request.context import parsed_query
 
 router = APIRouter(prefix="/api/v1")
 

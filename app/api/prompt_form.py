@@ -12,7 +12,6 @@ from app.api.forms import FieldsOfFile, FormSpec, FormValues
 from app.api.options import MAX_STOPS, OPTION_NAMES, ContentItem, GenerateForm, options_of
 from app.api.prompt import Item, Stored, one_of, part_of, read_messages, stored
 from app.api.services import Services
-from app.edge.query import RequestQuery
 from app.errors import FieldError, InvalidFieldError
 from app.gemini.request import (
     ENVELOPE_BYTES,
@@ -27,6 +26,7 @@ from app.gemini.request import (
 from app.media.incoming import Incoming
 from app.media.intake import Intake
 from app.media.multipart import FormReader
+from app.request.query import RequestQuery
 
 SPEC = FormSpec(GenerateForm)
 NO_REQUEST_OPTIONS = Options()

@@ -6,7 +6,7 @@ from typing import cast
 
 from starlette.requests import Request
 
-from app.accounting.metering import Metering, RequestUsage
+from app.accounting.metering import Metering
 from app.clients.authenticator import Authenticator, require_model
 from app.clients.identity import Client
 from app.clients.ledger import Ledger
@@ -17,6 +17,8 @@ from app.media.buffers import HeldBytes
 from app.media.file_service import FileService
 from app.media.intake import Intake, IntakeServices, Policy
 from app.media.workers import Workers
+from app.request.context import usage_of
+from app.request.usage import RequestUsage
 from app.settings import Settings
 from app.store.database import Database
 
@@ -40,10 +42,10 @@ class Parts:
 
 @dataclass
 class Services(Parts):
-    """The parts of one gateway for one request: with its client and its meter."""
+    """The parts of one gateway for one request: with its client and its usage."""
 
     client: Client
-    meter: RequestUsage
+    usage: RequestUsage
 
     def model(self, requested: str | None) -> str:
         """Return the model for a client's name of it; raises ForbiddenError if the client may not use the model."""
@@ -72,11 +74,5 @@ def parts_of(request: Request) -> Parts:
 
 def services_of(request: Request) -> Services:
     """Return the parts of the application for the client that authentication has decided on."""
-    parts = parts_of(request)
-    client: Client = request.scope["gateway.client"]
-    meter: RequestUsage | None = request.scope.get("gateway.meter") if parts.metering.is_on else None
-    if meter is None:
-        meter = RequestUsage(client)
-        if parts.metering.is_on:
-            request.scope["gateway.meter"] = meter
-    return Services(**vars(parts), client=client, meter=meter)
+    usage = usage_of(request.scope)
+    return Services(**vars(parts_of(request)), client=usage.client, usage=usage)

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING
 
 from app.edge.reply import error_response, reply
 from app.errors import ClientGoneError, GatewayError, InternalError
+from app.request.context import context_of
 
 if TYPE_CHECKING:
-    import asyncio
     from collections.abc import Callable
 
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -46,9 +46,8 @@ class Exchanged:
 class AccessLog:
     """ASGI middleware for HTTP and WebSocket scopes, directly inside CORS.
 
-    It sets `scope["gateway.request_id"]` (the client's X-Request-Id if well formed) and `scope["gateway.base_url"]`,
-    adds X-Request-Id to the answer, and renders each error that escapes the application. `on_end` is called for each
-    request that has ended.
+    It sets the context's request id (the client's X-Request-Id if well formed) and base URL, adds X-Request-Id to the
+    answer, and renders each error that escapes the application. `on_end` is called for each request that has ended.
     """
 
     def __init__(
@@ -68,8 +67,9 @@ class AccessLog:
             await self._app(scope, receive, send)
             return
         request_id = _request_id(scope)
-        scope["gateway.request_id"] = request_id.decode("ascii")
-        scope["gateway.base_url"] = self._public_url
+        context = context_of(scope)
+        context.request_id = request_id.decode("ascii")
+        context.base_url = self._public_url
         exchange = _Exchange(scope, receive, send, request_id)
         try:
             await self._app(scope, exchange.receive, exchange.send)
@@ -146,7 +146,7 @@ class _Exchange:
         self._first_byte_at = perf_counter()
 
     def ended(self) -> "Exchanged":
-        hangup: asyncio.Future[None] | None = self.scope.get("extensions", {}).get("gateway.hangup")
+        hangup = context_of(self.scope).hangup
         has_gone = self.has_client_gone or (hangup is not None and hangup.done())
         began_at, first_byte_at = self._began_at, self._first_byte_at
         return Exchanged(
@@ -167,7 +167,7 @@ class _Exchange:
             ended.total_ms,
             ended.bytes_in,
             ended.bytes_out,
-            scope["gateway.request_id"],
+            context_of(scope).request_id,
         )
 
 
@@ -190,4 +190,4 @@ def _log_defect(error: BaseException, exchange: _Exchange) -> None:
         frames = "".join(traceback.format_tb(cause.__traceback__))
         chain.append(f"{type(cause).__module__}.{type(cause).__qualname__}\n{frames}")
         cause = cause.__cause__ or cause.__context__
-    _errors.error("unexpected error, request_id=%s: %s", exchange.scope["gateway.request_id"], "from ".join(chain))
+    _errors.error("unexpected error, request_id=%s: %s", context_of(exchange.scope).request_id, "from ".join(chain))

@@ -4,11 +4,12 @@ The module knows ASGI messages, and nothing about the content of the body.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from time import monotonic
 from typing import TYPE_CHECKING
 
 from app.errors import ClientGoneError, MalformedRequestError, SlowBodyError
+from app.request.context import context_of
 from app.settings import Settings
 
 if TYPE_CHECKING:
@@ -45,10 +46,6 @@ def body_of(scope: "Scope", receive: "Receive", settings: Settings) -> AsyncIter
     framing of the body is broken.
     """
     return _TimedBody(scope, receive, settings)
-
-
-def _never() -> bool:
-    return False
 
 
 class _WaitTimer:
@@ -110,7 +107,7 @@ class _TimedBody:
         self._receive = receive
         self._idle_timeout_s = settings.idle_timeout_s
         self._min_body_rate = settings.min_body_rate
-        self._is_here: Callable[[], bool] = scope.get("extensions", {}).get("gateway.is_body_here", _never)
+        self._is_here = context_of(scope).is_body_here
         self._more_body = content_length(scope) != 0
         self._received = 0
         self._waited_s = 0.0

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from app.edge.reply import reply
 from app.errors import ForbiddenOriginError, ForeignHostError, GatewayError, MalformedRequestError
+from app.request.context import context_of
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Receive, Scope, Send
@@ -47,9 +48,7 @@ class Guard:
     async def __call__(self, scope: "Scope", receive: "Receive", send: "Send") -> None:
         """Judge the head, then pass on or answer."""
         if scope["type"] in {"http", "websocket"}:
-            refusal: GatewayError | None = scope.get("extensions", {}).get("gateway.refusal")
-            if refusal is None:
-                refusal = self._refusal_of(scope)
+            refusal = context_of(scope).refusal or self._refusal_of(scope)
             if refusal is not None:
                 await reply(scope, send, refusal)
                 return
@@ -65,8 +64,8 @@ class Guard:
         if name not in self._allowed_hosts:
             return ForeignHostError(f"This gateway is not {name}.")
         origin = f"{_ORIGIN_SCHEMES.get(scope['scheme'], 'http')}://{hosts[0].decode('ascii').lower()}"
-        if not scope.get("gateway.base_url"):
-            scope["gateway.base_url"] = origin
+        context = context_of(scope)
+        context.base_url = context.base_url or origin
         return self._open_refusal_of(scope, origin) if self._is_open else None
 
     def _open_refusal_of(self, scope: "Scope", own_origin: str) -> GatewayError | None:

@@ -1,6 +1,6 @@
 """Work that ends when its client leaves, without a task that watches for it.
 
-It knows the future that the connection keeps under `scope["extensions"]["gateway.hangup"]`, and nothing of HTTP.
+It knows the future that the connection keeps in the request's context, and nothing of HTTP.
 """
 
 import asyncio
@@ -8,6 +8,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING
 
 from app.errors import ClientGoneError
+from app.request.context import context_of
 
 if TYPE_CHECKING:
     from starlette.types import Scope
@@ -19,8 +20,7 @@ def until_hangup(scope: "Scope") -> "UntilHangup":
     The block is cancelled when the client is seen to be gone, and ClientGoneError is raised in place of that
     cancellation. A cancellation from elsewhere passes through. Without a connection behind the scope it does nothing.
     """
-    hangup: asyncio.Future[None] | None = scope.get("extensions", {}).get("gateway.hangup")
-    return UntilHangup(hangup)
+    return UntilHangup(context_of(scope).hangup)
 
 
 class UntilHangup:

@@ -5,11 +5,11 @@
       │       │  └─ queued     400 by     body not ended: Connection: close,
       │       │     (at most   receive()  then read and drop, then close
       │       │      16)
-      │     431, 408, 400 (gateway.refusal)
+      │     431, 408, 400 (refusal)
       └─ not read while requests are queued: the socket is polled for a hang-up
 
 A request that the protocol refuses goes through the application too, as a scope with the error under
-`scope["extensions"]["gateway.refusal"]`, so that there is one rendering, one log and one place for CORS headers.
+the request's context, so that there is one rendering, one log and one place for CORS headers.
 The module knows nothing about FastAPI, Gemini or the settings.
 """
 
@@ -26,6 +26,7 @@ from app.edge.cycle import AnswerTransport, Cycle
 from app.edge.limits import EdgeLimits
 from app.edge.websocket import EdgeWebSocket
 from app.errors import GatewayError, HeadersTooLargeError, MalformedRequestError, SlowBodyError
+from app.request.context import RequestContext
 
 if TYPE_CHECKING:
     from uvicorn._types import ASGI3Application
@@ -205,13 +206,8 @@ class EdgeProtocol(LimitedConnection):
             on_response=self.on_response_complete,
         )
         cycle.hangup = self.loop.create_future()
-        extensions: dict[str, object] = {
-            "gateway.hangup": cycle.hangup,
-            "gateway.is_body_here": cycle.message_event.is_set,
-        }
-        if refusal is not None:
-            extensions["gateway.refusal"] = refusal
-        cast("dict[str, object]", self.scope)["extensions"] = extensions
+        context = RequestContext(cycle.hangup, cycle.message_event.is_set, refusal)
+        context.place(cast("dict[str, object]", self.scope))
         if is_busy:
             self.pause_reading()
             self.pipeline.appendleft((cycle, self.app))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from starlette.responses import Response
 
 from app.errors import GatewayError, Rendered, render, surface_of
+from app.request.context import context_of
 
 if TYPE_CHECKING:
     from starlette.types import Scope, Send
@@ -44,13 +45,14 @@ async def reply(scope: "Scope", send: "Send", error: GatewayError) -> None:
 
 
 def _rendered(scope: "Scope", error: GatewayError) -> Rendered:
-    # Whoever takes down how a request ended finds it here.
-    scope["gateway.problem"] = error.code
+    context = context_of(scope)
+    # Log and ledger read from the context how the request ended.
+    context.problem = error.code
     raw_path: bytes = scope.get("raw_path") or b""
     return render(
         error,
         surface_of(scope["path"]),
-        request_id=scope.get("gateway.request_id", ""),
-        base_url=scope.get("gateway.base_url", ""),
+        request_id=context.request_id,
+        base_url=context.base_url,
         instance=raw_path.decode("ascii", "replace") if 0 < len(raw_path) <= _LONGEST_INSTANCE_BYTES else None,
     )

@@ -1,6 +1,6 @@
 """The relayed surfaces as one ASGI application: finds the operation of a request and calls who serves it.
 
-    raw path ──> route ──> call (client, meter) ──> handler ──> Gemini's answer, as it came
+    raw path ──> route ──> call (client, usage) ──> handler ──> Gemini's answer, as it came
 
 What a handler raises before its answer begins is rendered outside, in the shape of the surface.
 """
@@ -52,7 +52,7 @@ class NativeRoutes:
         async with until_hangup(scope):
             if services.metering.is_on and route.operation.may_ask:
                 # Before the body is asked for: who is refused need not send it.
-                ticket = await services.metering.enter(call.meter)
+                ticket = await services.metering.enter(call.usage)
                 try:
                     await handler(scope, receive, send, call)
                 finally:

@@ -125,7 +125,7 @@ async def _look(call: Call, batch: Resource, document: Document) -> None:
     # A file of results does not come by here: what was reserved stays booked.
     if reservation is not None and file is None:
         model = batch.model or ""
-        services.metering.settle_later(call.meter, reservation, model, _usage_of(output), "batch_ended")
+        services.metering.settle_later(call.usage, reservation, model, _usage_of(output), "batch_ended")
 
 
 def _usage_of(output: Mapping[str, object]) -> Usage:

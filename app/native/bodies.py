@@ -20,6 +20,7 @@ from app.native.metered import Estimated
 from app.native.resolving import Resolver
 from app.native.scanning import GENERATE, INTERACTIONS, OPENAI, Facts, Found, Policy, Segment
 from app.native.services import Call
+from app.request.context import context_of
 
 HELD_BYTES = 256 << 10
 """A body up to this long is held, whoever sends it: streaming it would cost more."""
@@ -91,7 +92,7 @@ class Taking:
         if length is not None and length > most:
             raise _too_large(most)
         pieces = body_of(scope, self._receive, settings)
-        resolver = Resolver(call, self._policy, scope.get("gateway.base_url", ""))
+        resolver = Resolver(call, self._policy, context_of(scope).base_url)
         if self._may_stream and length is not None and length > HELD_BYTES and not _is_budgeted(call):
             stream = _Stream(pieces, resolver, length)
             return Body(stream.content(), length, estimate_of_length(length), stream.facts, stream=stream)

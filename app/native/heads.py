@@ -11,8 +11,9 @@ from urllib.parse import urlencode
 
 from starlette.types import Scope
 
-from app.edge.query import given_twice, parsed_query
 from app.errors import MalformedRequestError, UnsupportedMediaTypeError
+from app.request.context import parsed_query
+from app.request.query import given_twice
 
 Headers = list[tuple[bytes, bytes]]
 

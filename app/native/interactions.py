@@ -65,7 +65,7 @@ async def get(scope: Scope, receive: Receive, send: Send, call: Call) -> None:
         reservation = await call.services.resources.take_call(interaction.key)
         if reservation is not None:
             outcome = said.finish_reason or "completed"
-            call.services.metering.settle_later(call.meter, reservation, interaction.model or "", said.usage, outcome)
+            call.services.metering.settle_later(call.usage, reservation, interaction.model or "", said.usage, outcome)
 
 
 async def cancel(scope: Scope, receive: Receive, send: Send, call: Call) -> None:

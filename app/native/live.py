@@ -23,6 +23,7 @@ from app.native.resolving import Resolver, handle_key
 from app.native.scanning import LIVE, Found
 from app.native.services import Call
 from app.native.used import mapping, text
+from app.request.context import context_of
 from app.store.resources import Resource, ResourceKind
 
 MAX_MESSAGE_BYTES = 16 << 20
@@ -49,7 +50,7 @@ async def live(scope: Scope, receive: Receive, send: Send, call: Call) -> None:
     path = f"/ws/google.ai.generativelanguage.{version}.GenerativeService.BidiGenerateContent"
     async with call.services.upstream.websocket(path, max_message_bytes=MAX_MESSAGE_BYTES) as socket:
         await send({"type": "websocket.accept"})
-        session = _Session(call, socket, receive, send, base_url=scope.get("gateway.base_url", ""))
+        session = _Session(call, socket, receive, send, base_url=context_of(scope).base_url)
         await session.run()
 
 

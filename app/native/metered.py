@@ -50,7 +50,7 @@ class Metered(NamedTuple):
             return nullcontext(Asked())
         estimate = self.estimate
         return metering.admitted(
-            self.call.meter,
+            self.call.usage,
             self.model,
             estimate.input_tokens,
             estimate.max_output_tokens,

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from starlette.types import Scope
 
-from app.accounting.metering import Metering, RequestUsage
+from app.accounting.metering import Metering
 from app.clients.authenticator import Authenticator, require_model
 from app.clients.identity import Client
 from app.gemini.models import Models
@@ -14,6 +14,8 @@ from app.media.file_service import FileService
 from app.native.routes import Route
 from app.native.uploads.leases import Leases
 from app.native.writers import Writers
+from app.request.context import usage_of
+from app.request.usage import RequestUsage
 from app.settings import Settings
 from app.store.resources import ResourceRegistry
 from app.store.upload_sessions import UploadSessions
@@ -43,7 +45,7 @@ class Call:
     services: NativeServices
     route: Route
     client: Client
-    meter: RequestUsage
+    usage: RequestUsage
 
     def model(self, requested: str) -> str:
         """Give the model that a client's name for it means; raises ForbiddenError when it is not for this client."""
@@ -53,9 +55,6 @@ class Call:
 
 
 def call_of(services: NativeServices, route: Route, scope: Scope) -> Call:
-    """Return the call of a request, with its meter and the client that authentication has decided on."""
-    client: Client = scope["gateway.client"]
-    meter = RequestUsage(client)
-    if services.metering.is_on:
-        meter = scope.setdefault("gateway.meter", meter)
-    return Call(services, route, client, meter)
+    """Return the call of a request, with its usage and the client that authentication has decided on."""
+    usage = usage_of(scope)
+    return Call(services, route, usage.client, usage)

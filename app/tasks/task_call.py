@@ -22,11 +22,11 @@ from app.api.reports import summed_usage
 from app.api.schemas import CallWarning, FileReport
 from app.api.services import Services, services_of
 from app.edge.hangup import until_hangup
-from app.edge.query import parsed_query
 from app.errors import FieldError, InvalidFieldError, UpstreamTimeoutError
 from app.gemini.answer import Answer, AnswerReader
 from app.gemini.request import GenerateRequest, Options, Part, TextPart, Turn
 from app.media.intake import Intake, Policy
+from app.request.context import parsed_query
 from app.tasks.answers import TaskAnswer
 from app.tasks.forms import PassageForm
 from app.tasks.media_facts import TaskMedia

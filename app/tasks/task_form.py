@@ -13,7 +13,6 @@ from app.api.form_reader import FormFile, read_form
 from app.api.forms import FormSpec, FormValues
 from app.api.prompt import Stored, stored
 from app.api.services import Services
-from app.edge.query import RequestQuery
 from app.errors import FieldError, InvalidFieldError
 from app.gemini.request import (
     ENVELOPE_BYTES,
@@ -27,6 +26,7 @@ from app.media.incoming import Incoming, check_kind
 from app.media.intake import Intake, Policy, bytes_needed
 from app.media.multipart import FormReader
 from app.media.types import Kind, kind_of
+from app.request.query import RequestQuery
 from app.tasks.forms import PassageForm, TaskOptions
 from app.tasks.running import CONTINUATION_BYTES, options_of
 from app.tasks.task import Question

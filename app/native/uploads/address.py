@@ -14,8 +14,9 @@ from starlette.types import Scope
 
 from app.clients.authenticator import Authenticator
 from app.clients.identity import Client
-from app.edge.query import RequestQuery, parsed_query
 from app.errors import ResourceNotFoundError
+from app.request.context import context_of, parsed_query
+from app.request.query import RequestQuery
 from app.store.upload_sessions import UploadSessions
 
 TOKEN_BYTES = 32
@@ -76,6 +77,6 @@ def address(scope: Scope, version: str, token: str, *, is_ranged: bool = False) 
 
     `is_ranged` is for the form of the protocol whose chunks come with Content-Range.
     """
-    base = f"{scope.get('gateway.base_url', '')}{scope.get('root_path', '')}"
+    base = f"{context_of(scope).base_url}{scope.get('root_path', '')}"
     form = "uploadType=resumable" if is_ranged else "upload_protocol=resumable"
     return f"{base}/upload/{version}/files?{TOKEN_PARAMETER}={token}&{form}"

@@ -12,13 +12,14 @@ from app.errors import MalformedRequestError
 from app.native.services import Call
 from app.native.uploads.chunks import Chunk, Outcome, cancel, carry, query
 from app.native.uploads.finishing import answer_final
+from app.request.context import context_of
 
 
 async def command(
     scope: Scope, receive: Receive, send: Send, call: Call, *, token: str, headers: Mapping[bytes, bytes]
 ) -> None:
     """Serve one command of a session."""
-    writer = call.services.writers.arrive(scope["gateway.arrival"])
+    writer = call.services.writers.arrive(context_of(scope).arrival)
     words = headers.get(b"x-goog-upload-command", b"").decode("latin-1").replace(" ", "").lower().split(",")
     match words:
         case ["query"]:

@@ -15,6 +15,7 @@ from app.native.services import Call
 from app.native.uploads.address import gone
 from app.native.uploads.chunks import Chunk, Outcome, carry, query
 from app.native.uploads.finishing import answer_final
+from app.request.context import context_of
 
 _RANGE = re.compile(rb"bytes (?:(\d{1,15})-(\d{1,15})|\*)/(\d{1,15}|\*)")
 
@@ -23,7 +24,7 @@ async def ranged(
     scope: Scope, receive: Receive, send: Send, call: Call, *, token: str, headers: Mapping[bytes, bytes]
 ) -> None:
     """Serve one PUT on a session's address: a chunk, or a question for what has come."""
-    writer = call.services.writers.arrive(scope["gateway.arrival"])
+    writer = call.services.writers.arrive(context_of(scope).arrival)
     written = headers.get(b"content-range")
     match = None if written is None else _RANGE.fullmatch(written.strip())
     if written is None:

@@ -2,7 +2,6 @@
 
 from starlette.types import Receive, Scope, Send
 
-from app.edge.query import parsed_query
 from app.errors import MalformedRequestError
 from app.native.services import Call
 from app.native.uploads.address import token_of
@@ -10,6 +9,7 @@ from app.native.uploads.commands import command
 from app.native.uploads.ranges import ranged
 from app.native.uploads.single import upload_multipart, upload_raw
 from app.native.uploads.start import start
+from app.request.context import parsed_query
 
 
 async def upload(scope: Scope, receive: Receive, send: Send, call: Call) -> None:

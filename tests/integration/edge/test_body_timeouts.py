@@ -8,6 +8,7 @@ from starlette.types import Message, Receive, Scope, Send
 from app.edge import body_timeouts
 from app.edge.body_timeouts import body_of, content_length
 from app.errors import ClientGoneError, MalformedRequestError, SlowBodyError
+from app.request.context import RequestContext
 from tests.integration.edge.wire import HOST, guarded, respond, scripted, serving, timeouts
 
 CHUNKED: Scope = {"type": "http", "headers": []}
@@ -56,7 +57,8 @@ async def test_the_pieces_come_in_order_and_none_is_empty() -> None:
 
 
 async def test_bytes_that_have_arrived_are_taken_without_a_timer(monkeypatch: pytest.MonkeyPatch) -> None:
-    scope: Scope = {**CHUNKED, "extensions": {"gateway.is_body_here": lambda: True}}
+    scope: Scope = {**CHUNKED}
+    RequestContext(is_body_here=lambda: True).place(scope)
     monkeypatch.setattr(asyncio, "timeout", None)
 
     pieces = [piece async for piece in body_of(scope, scripted(_piece(3, more_body=False)), timeouts())]

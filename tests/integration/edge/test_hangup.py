@@ -9,10 +9,17 @@ from starlette.types import Receive, Scope, Send
 
 from app.edge.hangup import until_hangup
 from app.errors import ClientGoneError
+from app.request.context import RequestContext, context_of
 from tests.integration.edge.wire import HOST, PATIENCE_S, Served, echo, guarded, respond, serving
 
 GET = b"GET / HTTP/1.1\r\n" + HOST + b"\r\n"
 HELD_BACK_POST = b"POST / HTTP/1.1\r\n" + HOST + b"Content-Length: 100000000\r\n\r\n" + b"x" * 1_000_000
+
+
+def scope_with(hangup: asyncio.Future[None]) -> Scope:
+    scope: Scope = {"type": "http"}
+    RequestContext(hangup).place(scope)
+    return scope
 
 
 @dataclass
@@ -86,10 +93,10 @@ async def test_a_client_that_leaves_within_its_body_is_a_499(caplog: pytest.LogC
 
 
 async def test_work_that_ends_first_is_untouched_by_a_later_hang_up() -> None:
-    futures: list[asyncio.Future[None]] = []
+    futures: list[asyncio.Future[None] | None] = []
 
     async def work(scope: Scope, receive: Receive, send: Send) -> None:
-        futures.append(scope["extensions"]["gateway.hangup"])
+        futures.append(context_of(scope).hangup)
         async with until_hangup(scope):
             await respond(send)
 
@@ -100,14 +107,14 @@ async def test_work_that_ends_first_is_untouched_by_a_later_hang_up() -> None:
             client.reset()
         await served.until_unconnected()
 
-    assert [future.done() for future in futures] == [False]
+    assert [future and future.done() for future in futures] == [False]
 
 
 async def test_a_cancellation_from_outside_passes_through() -> None:
     hangup: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     async def work() -> None:
-        async with until_hangup({"type": "http", "extensions": {"gateway.hangup": hangup}}):
+        async with until_hangup(scope_with(hangup)):
             await asyncio.Event().wait()
 
     task = asyncio.create_task(work())
@@ -122,7 +129,7 @@ async def test_a_cancellation_from_outside_wins_over_a_hang_up_at_the_same_momen
     hangup: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     async def work() -> None:
-        async with until_hangup({"type": "http", "extensions": {"gateway.hangup": hangup}}):
+        async with until_hangup(scope_with(hangup)):
             await asyncio.Event().wait()
 
     task = asyncio.create_task(work())
@@ -138,7 +145,7 @@ async def test_after_a_hang_up_the_task_can_go_on_to_clean_up() -> None:
     hangup: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     async def leave() -> None:
-        async with until_hangup({"type": "http", "extensions": {"gateway.hangup": hangup}}):
+        async with until_hangup(scope_with(hangup)):
             hangup.set_result(None)
             await asyncio.Event().wait()
 
@@ -158,7 +165,7 @@ async def test_a_client_that_has_gone_before_is_told_at_once() -> None:
     hangup.set_result(None)
 
     with pytest.raises(ClientGoneError):
-        async with until_hangup({"type": "http", "extensions": {"gateway.hangup": hangup}}):
+        async with until_hangup(scope_with(hangup)):
             pytest.fail("the block ran for nobody")
 
 
@@ -172,7 +179,7 @@ async def test_without_a_connection_the_block_runs_as_it_is() -> None:
 async def test_a_hangup_after_the_block_cancels_nothing() -> None:
     hangup: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
-    async with until_hangup({"extensions": {"gateway.hangup": hangup}}):
+    async with until_hangup(scope_with(hangup)):
         # The future's callback is due, but runs only after the block has ended.
         hangup.set_result(None)
     await asyncio.sleep(0)

@@ -6,25 +6,22 @@ from typing import Any
 
 import pytest
 
-from app.accounting.metering import RequestUsage, entry_of
+from app.accounting.metering import entry_of
 from app.clients.identity import Client
 from app.edge.access_log import Exchanged
 from app.gemini.answer import Usage
+from app.request.context import RequestContext
+from app.request.usage import RequestUsage
 
 CLIENT = Client("cli_1", "web")
 ENDED = Exchanged(200, 1_500.0, 900.0, 10, 20)
 
 
-def scope(**more: Any) -> dict[str, Any]:
+def scope(context: RequestContext | None = None, **more: Any) -> dict[str, Any]:
     route = SimpleNamespace(operation_id="generate")
-    return {
-        "type": "http",
-        "method": "POST",
-        "path": "/api/v1/generate",
-        "route": route,
-        "gateway.client": CLIENT,
-        **more,
-    }
+    made = {"type": "http", "method": "POST", "path": "/api/v1/generate", "route": route, **more}
+    (context or RequestContext(usage=RequestUsage(CLIENT))).place(made)
+    return made
 
 
 def test_a_calls_answers_are_summed() -> None:
@@ -32,7 +29,7 @@ def test_a_calls_answers_are_summed() -> None:
     meter.add("m", "max_tokens", Usage(10, 2, input_by_modality={"text": 10}), 0.5)
     meter.add("m", "stop", Usage(12, 3, input_by_modality={"text": 2, "audio": 10}), 0.25)
 
-    entry = entry_of(scope(**{"gateway.meter": meter}), ENDED)
+    entry = entry_of(scope(RequestContext(usage=meter)), ENDED)
 
     assert entry is not None
     assert (entry.client_id, entry.operation, entry.outcome) == ("cli_1", "generate", "stop")
@@ -50,7 +47,9 @@ def test_a_price_that_is_not_known_makes_the_sum_unknown() -> None:
 
 
 def test_what_went_wrong_is_the_outcome() -> None:
-    entry = entry_of(scope(**{"gateway.problem": "rate-limited"}), replace(ENDED, status=429))
+    entry = entry_of(
+        scope(RequestContext(usage=RequestUsage(CLIENT), problem="rate-limited")), replace(ENDED, status=429)
+    )
 
     assert entry is not None
     assert (entry.outcome, entry.status) == ("rate-limited", 429)
@@ -75,3 +74,7 @@ def test_the_surface_is_that_of_the_path(path: str, surface: str) -> None:
 
     assert entry is not None
     assert entry.surface == surface
+
+
+def test_a_request_without_a_client_is_no_call() -> None:
+    assert entry_of(scope(RequestContext()), ENDED) is None

@@ -6,8 +6,8 @@ import pytest
 
 from app.api.forms import FieldsOfFile, FormSpec, FormValues
 from app.api.options import GenerateForm
-from app.edge.query import RequestQuery
 from app.errors import FieldsTooLargeError, GatewayError, InvalidFieldError
+from app.request.query import RequestQuery
 
 SPEC = FormSpec(GenerateForm)
 SECRET = "the client's own words, which no error may repeat"

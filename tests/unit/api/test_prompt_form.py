@@ -11,17 +11,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.accounting.metering import RequestUsage
 from app.api.prompt_form import PromptForm
 from app.api.services import Services
 from app.clients.identity import LOCAL
-from app.edge.query import NO_QUERY, RequestQuery
 from app.errors import GatewayError, InvalidFieldError
 from app.gemini.credentials import ApiKey
 from app.gemini.request import base64_length
 from app.main import create_api
 from app.media.intake import Policy
 from app.media.multipart import FormReader
+from app.request.query import NO_QUERY, RequestQuery
+from app.request.usage import RequestUsage
 from app.settings import Settings
 from app.store.files import FileRegistry
 from app.store.records import Facts, Origin, UploadState
@@ -51,7 +51,7 @@ async def services(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Se
     )
     app = create_api(settings, ApiKey("k"))
     async with app.router.lifespan_context(app):
-        services = Services(**vars(app.services), client=LOCAL, meter=RequestUsage(LOCAL))
+        services = Services(**vars(app.services), client=LOCAL, usage=RequestUsage(LOCAL))
         await _store(services)
         yield services
 

@@ -6,13 +6,9 @@ can mean another name or another value. It knows no parameter by name.
 
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl
 
 from app.errors import MalformedRequestError
-
-if TYPE_CHECKING:
-    from starlette.types import Scope
 
 MAX_PARAMETERS = 100
 _SHOWN_CHARS = 60
@@ -69,11 +65,3 @@ def given_twice(name: str) -> MalformedRequestError:
 
 def _unreadable() -> MalformedRequestError:
     return MalformedRequestError("The query string cannot be read: it must be percent-encoded UTF-8.")
-
-
-def parsed_query(scope: "Scope") -> RequestQuery:
-    """Return the request's query. Raises MalformedRequestError as `RequestQuery.parse` does."""
-    query: RequestQuery | None = scope.get("gateway.query")
-    if query is None:
-        query = scope["gateway.query"] = RequestQuery.parse(scope["query_string"])
-    return query

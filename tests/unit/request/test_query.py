@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.edge.query import MAX_PARAMETERS, RequestQuery
 from app.errors import MalformedRequestError
+from app.request.query import MAX_PARAMETERS, RequestQuery
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
 PAIRS = st.lists(st.tuples(TEXT.filter(bool), TEXT), max_size=MAX_PARAMETERS)

@@ -1,0 +1,86 @@
+"""The context of a request: every fact that one part of the gateway learns of a request and another part needs.
+
+    connection (hang-up) ──> access log (id) ──> guard (base URL) ──> authentication (client) ──> operation (usage)
+
+The context is the only key that the gateway itself adds to an ASGI scope. It decides nothing.
+"""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from itertools import count
+from typing import TYPE_CHECKING
+
+from app.clients.identity import Client
+from app.errors import GatewayError
+from app.request.query import RequestQuery
+from app.request.usage import RequestUsage
+
+if TYPE_CHECKING:
+    from starlette.types import Scope
+
+_KEY = "gateway"
+_arrivals = count()
+
+
+def _never() -> bool:
+    return False
+
+
+@dataclass(slots=True, eq=False)
+class RequestContext:
+    """The facts about one request, HTTP or WebSocket.
+
+    `arrival` grows in the order in which requests arrived in this process. `hangup` is done when the client has left,
+    None without a connection behind the request. `is_body_here` tells whether a part of the body waits to be read.
+    `refusal` is an error that the connection found in the head. `base_url` is PUBLIC_URL, or scheme and host by which
+    the client came, without a trailing slash. `problem` is the code of the error that the request was answered with.
+    `usage` is None until the client is known.
+    """
+
+    hangup: "asyncio.Future[None] | None" = None
+    is_body_here: Callable[[], bool] = _never
+    refusal: GatewayError | None = None
+    request_id: str = ""
+    base_url: str = ""
+    query: RequestQuery | None = None
+    usage: RequestUsage | None = None
+    problem: str | None = None
+    arrival: int = field(default_factory=_arrivals.__next__)
+
+    def place(self, scope: "Scope") -> None:
+        """Make this the context of a scope."""
+        scope[_KEY] = self
+
+
+def context_of(scope: "Scope") -> RequestContext:
+    """Return the context of a request, a new one if its connection has placed none (as for WebSockets)."""
+    context: RequestContext | None = scope.get(_KEY)
+    if context is None:
+        context = scope[_KEY] = RequestContext()
+    return context
+
+
+def parsed_query(scope: "Scope") -> RequestQuery:
+    """Return the request's query, parsed once. Raises MalformedRequestError as `RequestQuery.parse` does."""
+    context = context_of(scope)
+    if context.query is None:
+        context.query = RequestQuery.parse(scope["query_string"])
+    return context.query
+
+
+def usage_of(scope: "Scope") -> RequestUsage:
+    """Return the usage of a request, with the client that authentication has decided on.
+
+    Raises LookupError if no client was decided on. There is no client to fall back to, so that a request which passed
+    authentication by no way can do nothing.
+    """
+    usage = context_of(scope).usage
+    if usage is None:
+        raise LookupError("no client was decided on for this request")
+    return usage
+
+
+def client_of(scope: "Scope") -> Client:
+    """Return the client that authentication has decided on. Raises LookupError as `usage_of` does."""
+    return usage_of(scope).client
