@@ -6,7 +6,7 @@ An unknown path needs a credential too, so that a new path is closed until it is
 """
 
 from collections.abc import Awaitable, Callable, Iterable
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import NamedTuple
 
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -85,7 +85,8 @@ class Authentication:
 
     It begins the usage, with the client, of each request that it passes on, pages and probes excepted. `authenticator`
     returns the authenticator that the lifespan has opened. `by_address` returns the client of a request without a
-    credential if the request goes to the address of an upload session, which is the credential of that session.
+    credential if the request goes to the address of an upload session, which is the credential of that session. For a
+    WebSocket it also leaves the way to judge the credential again.
     """
 
     def __init__(
@@ -121,7 +122,15 @@ class Authentication:
             if client is not None:
                 return client
         authenticator = self._authenticator()
+        if scope["type"] == "websocket":
+            context_of(scope).client_again = partial(self._client_again, found, access)
         return authenticator.recalled(found) or await authenticator.authenticate(found)
+
+    async def _client_again(self, found: Presented, access: Access) -> Client:
+        client = await self._authenticator().authenticate_again(found)
+        if access.permission is not None:
+            require(client, access.permission)
+        return client
 
 
 def presented(headers: Iterable[tuple[bytes, bytes]], query_keys: tuple[str, ...]) -> Presented:

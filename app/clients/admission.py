@@ -15,7 +15,7 @@ from contextlib import asynccontextmanager
 from itertools import count
 
 from app.clients.budgets import append_left, bounded, budgets_of, nanodollars, policies_of
-from app.clients.counters import CounterRequest, Counters, open_counters
+from app.clients.counters import Counter, CounterRequest, Counters, open_counters
 from app.clients.estimate import Estimate, Used, without_usage
 from app.clients.identity import Client
 from app.clients.limit_owners import LimitOwner, LimitOwners, OwnerKind
@@ -30,6 +30,7 @@ from app.store.budgets import BudgetBook
 from app.store.database import Database
 
 log = logging.getLogger("gateway.limits")
+MAX_LIVE_SESSIONS = 20
 MAX_KNOWN = 10_000
 """For how many clients the limits are remembered."""
 
@@ -155,6 +156,25 @@ class Admission:
             return NO_TICKET
         request = self._request(of_request, 1)
         return self._ticket(limits, of_request, request, await self._taken(of_request, request, NO_QUOTAS))
+
+    async def enter_live(self, client: Client) -> RateTicket:
+        """Take one of a client's places for Live sessions; the caller releases it at the session's end.
+
+        Raises RateLimitedError if all are taken, and StoreUnavailableError.
+        """
+        places = (Counter(f"client:{client.id}:live-sessions", MAX_LIVE_SESSIONS),)
+        request = CounterRequest(next(self._numbers), self._clock(), 0, (), places)
+        try:
+            result = await self._counters.take(request)
+        except asyncio.CancelledError:
+            # The counters may have counted it already.
+            self.correct(request, 0)
+            raise
+        if result.refused is not None:
+            raise RateLimitedError(
+                f"You have {MAX_LIVE_SESSIONS} Live sessions, which is the most; end a session first.", retry_after_s=1
+            )
+        return RateTicket(self, request)
 
     def _request(self, limits: LimitSet, amount: int) -> CounterRequest:
         return CounterRequest(next(self._numbers), self._clock(), amount, limits.windows, limits.slots)

@@ -171,6 +171,17 @@ class Authenticator:
             raise
         return known.client
 
+    async def authenticate_again(self, presented: Presented) -> Client:
+        """Return the client of an open session as its credential stands now; counts no use of a token.
+
+        The credential is looked up, not remembered, so that a revocation is seen at once. Raises as `authenticate`.
+        """
+        if self.is_open:
+            return LOCAL
+        known = await self._identify(_only(presented))
+        require_origin(known.client, presented.origin)
+        return known.client
+
     async def uploader(self, owner: str) -> Client | None:
         """Return the owner of an upload session as a client that may do nothing but upload.
 

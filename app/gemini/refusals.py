@@ -47,6 +47,19 @@ _OF_THE_KEY = (
     "USER_PROJECT_",
     "LOCATION_POLICY_",
 )
+KEY_REFUSED = "Gemini refuses the gateway's own credentials; tell the operator."
+# Phrases of Google's messages about the key, the project or the region, for refusals that have no status.
+_KEY_PHRASE = re.compile(
+    r"\bAPI[ _-]?keys?\b|unregistered callers|authentication credential|\bunauthenticated\b|\breferr?er\b"
+    r"|requests to this API|caller does not have permission|consumer .*suspended|has not been used in project"
+    r"|\bbilling (?:account|to be enabled)|user location is not supported",
+    re.IGNORECASE,
+)
+
+
+def speaks_of_the_key(reason: str) -> bool:
+    """Return whether a reason without a status, as of a WebSocket's close, is a refusal of the gateway's own key."""
+    return any(word in reason for word in _OF_THE_KEY) or _KEY_PHRASE.search(reason) is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,9 +148,7 @@ def read_refusal(status: int, body: bytes) -> Refusal:
 def error_of(refusal: Refusal, *, model: str | None = None) -> GatewayError:
     """Return the error that our client gets for Gemini's refusal; `model` is named if Gemini does not know it."""
     if refusal.is_of_the_key:
-        return UpstreamCredentialsError(
-            "Gemini refuses the gateway's own credentials; tell the operator.", upstream=refusal.said
-        )
+        return UpstreamCredentialsError(KEY_REFUSED, upstream=refusal.said)
     if refusal.status >= 500:
         return _failure(refusal)
     if refusal.status == 400:

@@ -15,10 +15,11 @@ import aiohttp
 from multidict import CIMultiDict
 from yarl import URL
 
-from app.errors import UpstreamFailedError, UpstreamTimeoutError, UpstreamUnavailableError
+from app.errors import UpstreamCredentialsError, UpstreamFailedError, UpstreamTimeoutError, UpstreamUnavailableError
 from app.gemini.clock import GeminiClock
 from app.gemini.credentials import ApiKey
 from app.gemini.masking import Masking
+from app.gemini.refusals import KEY_REFUSED
 from app.gemini.session import open_session
 from app.settings import Settings
 
@@ -87,7 +88,8 @@ class Upstream:
     async def websocket(self, path: str, *, max_message_bytes: int) -> AsyncIterator[aiohttp.ClientWebSocketResponse]:
         """Open a WebSocket at an API path.
 
-        Raises UpstreamUnavailableError if Gemini cannot be reached, UpstreamFailedError if it refuses.
+        Raises UpstreamUnavailableError if Gemini cannot be reached, UpstreamCredentialsError if it refuses the key,
+        UpstreamFailedError for any other refusal and a broken connection.
         """
         opening = self._session.ws_connect(
             self.url(path), max_msg_size=max_message_bytes, autoping=True, compress=0, heartbeat=HEARTBEAT_S
@@ -97,6 +99,8 @@ class Upstream:
                 self.is_reached = True
                 yield socket
         except aiohttp.WSServerHandshakeError as error:
+            if error.status in {401, 403}:
+                raise UpstreamCredentialsError(KEY_REFUSED) from error
             raise UpstreamFailedError(f"Gemini refused the connection with status {error.status}.") from error
         except aiohttp.ClientConnectorError as error:
             self.is_reached = False

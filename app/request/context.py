@@ -6,7 +6,7 @@ The context is the only key that the gateway itself adds to an ASGI scope. It de
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from itertools import count
 from typing import TYPE_CHECKING
@@ -35,7 +35,8 @@ class RequestContext:
     None without a connection behind the request. `is_body_here` tells whether a part of the body waits to be read.
     `refusal` is an error that the connection found in the head. `base_url` is PUBLIC_URL, or scheme and host by which
     the client came, without a trailing slash. `problem` is the code of the error that the request was answered with.
-    `usage` is None until the client is known.
+    `usage` is None until the client is known. `client_again` judges the credential of a WebSocket once more: it returns
+    the client as its rights stand then, or raises as authentication does.
     """
 
     hangup: "asyncio.Future[None] | None" = None
@@ -45,6 +46,7 @@ class RequestContext:
     base_url: str = ""
     query: RequestQuery | None = None
     usage: RequestUsage | None = None
+    client_again: "Callable[[], Awaitable[Client]] | None" = None
     problem: str | None = None
     arrival: int = field(default_factory=_arrivals.__next__)
 

@@ -21,4 +21,7 @@ class TimeoutSettings(Environment):
         ge=0,
         description="Smallest average rate of a body after its first 10 s, in bytes per second; 0 sets no minimum.",
     )
+    live_idle_timeout_s: float = Field(
+        900, gt=0, description="A Live session in which neither side sends a message for so long is closed."
+    )
     shutdown_grace_s: int = Field(30, ge=0, description="Seconds for which running calls may continue after SIGTERM.")

@@ -60,8 +60,8 @@ class UpstreamSettings(Environment):
     )
     allow_deferred_costs: bool = Field(
         False,
-        description="Whether clients with limits in tokens or money may use batches, caches, background "
-        "interactions and Live, whose costs arise after the request.",
+        description="Whether clients with limits in tokens or money may use batches, caches and background "
+        "interactions, whose costs arise after the request.",
     )
     max_native_body_bytes: int = Field(
         105_000_000, ge=1_000_000, le=1_000_000_000, description="Largest JSON body on Google's own paths, in bytes."

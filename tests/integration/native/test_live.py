@@ -2,67 +2,20 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
-from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.exceptions import InvalidStatus
 
 from app.clients.identity import Limits, Scope
+from app.gemini.credentials import ApiKey
+from app.gemini.refusals import KEY_REFUSED
 from tests.closed_gateway import Closed, closed_gateway
 from tests.emulator_process import Emulator
+from tests.integration.native.live import HELLO, MODEL, PATH, SETUP, begun, closing, content, hear, say, session, turn
 from tests.integration.native.test_isolation import uploaded
 from tests.waiting import eventually, eventually_is
-
-MODEL = "gemini-3.8-flash"
-PATH = "/ws/google.ai.generativelanguage.v1beta.GenerativeService.BidiGenerateContent"
-HELLO = {"contents": [{"parts": [{"text": "Hello"}]}]}
-SETUP = {"setup": {"model": f"models/{MODEL}"}}
-
-
-@asynccontextmanager
-async def session(closed: Closed, key: str | None, path: str = PATH, **more: Any) -> AsyncIterator[ClientConnection]:
-    headers = {} if key is None else {"x-goog-api-key": key}
-    async with connect(
-        f"ws://127.0.0.1:{closed.gateway.port}{path}", additional_headers=headers, proxy=None, **more
-    ) as socket:
-        yield socket
-
-
-async def say(socket: ClientConnection, message: Any) -> None:
-    await socket.send(json.dumps(message))
-
-
-async def hear(socket: ClientConnection) -> dict[str, Any]:
-    return dict(json.loads(await socket.recv()))
-
-
-async def begun(socket: ClientConnection, **setup: Any) -> None:
-    await say(socket, {"setup": {**SETUP["setup"], **setup}})
-    assert await hear(socket) == {"setupComplete": {}}
-
-
-def content(*parts: Any) -> dict[str, Any]:
-    return {"client_content": {"turns": [{"role": "user", "parts": list(parts)}], "turn_complete": True}}
-
-
-async def turn(socket: ClientConnection) -> str:
-    text = ""
-    while True:
-        server = (await hear(socket)).get("serverContent", {})
-        text += "".join(part.get("text", "") for part in server.get("modelTurn", {}).get("parts", []))
-        if server.get("turnComplete"):
-            return text
-
-
-async def closing(socket: ClientConnection) -> tuple[int, str]:
-    with suppress(ConnectionClosed):
-        while True:
-            await socket.recv()
-    return socket.close_code or 0, socket.close_reason or ""
 
 
 @pytest.mark.parametrize("path", [PATH, f"/{PATH}"])
@@ -103,20 +56,6 @@ async def test_it_needs_the_native_scope_and_its_operators_leave(emulator: Emula
                 async with session(closed, key):
                     pass
             assert refused.value.response.status_code == 403
-
-
-async def test_clients_with_limits_in_tokens_have_none_unless_told(emulator: Emulator, tmp_path: Path) -> None:
-    for is_allowed, folder in ((False, tmp_path / "a"), (True, tmp_path / "b")):
-        folder.mkdir()
-        async with closed_gateway(emulator, folder, allow_deferred_costs=is_allowed) as closed:
-            key = await closed.key("web", limits=Limits(tokens_per_day=10**6))
-            if is_allowed:
-                async with session(closed, key) as socket:
-                    await begun(socket)
-            else:
-                with pytest.raises(InvalidStatus):
-                    async with session(closed, key):
-                        pass
 
 
 async def test_a_session_holds_a_slot_until_it_ends(closed: Closed) -> None:
@@ -224,7 +163,7 @@ async def test_what_cannot_be_scanned_is_not_passed_on(closed: Closed, emulator:
         code, _ = await closing(socket)
 
     assert code == 1008
-    assert emulator.requests("live")[0]["body_bytes"] == 0
+    assert emulator.requests("live") == []
 
 
 async def test_what_is_said_meanwhile_interrupts(closed: Closed, emulator: Emulator) -> None:
@@ -256,3 +195,33 @@ async def test_what_its_turns_used_is_in_the_ledger(closed: Closed) -> None:
     assert row["calls"] == 1
     assert row["input_tokens"] > 0
     assert row["output_tokens"] > 0
+
+
+@pytest.mark.parametrize(
+    ("reason", "told"),
+    [
+        ("projects/123456789 of owner@example.com", (1008, "... of ...")),
+        ("API key not valid. Please pass a valid API key.", (1011, KEY_REFUSED)),
+        ("é" * 61, (1008, "é" * 61)),
+    ],
+)
+async def test_geminis_reason_is_masked_and_a_refusal_of_the_gateways_key_is_1011(
+    closed: Closed, emulator: Emulator, reason: str, told: tuple[int, str]
+) -> None:
+    emulator.fault("live", "close", code=1008, reason=reason, after_chunks=1)
+
+    async with session(closed, await closed.key("web")) as socket:
+        await begun(socket)
+        await say(socket, content({"text": "Hello"}))
+        assert await closing(socket) == told
+
+
+async def test_a_handshake_that_gemini_refuses_is_1011_without_its_words(emulator: Emulator, tmp_path: Path) -> None:
+    async with (
+        closed_gateway(emulator, tmp_path, key=ApiKey("invalid")) as closed,
+        session(closed, await closed.key("web")) as socket,
+    ):
+        await say(socket, SETUP)
+        code, reason = await closing(socket)
+
+    assert (code, reason) == (1011, KEY_REFUSED)
