@@ -3,6 +3,7 @@
 import hypothesis
 import pytest
 
+from tests import sizes
 from tests.stores import chosen
 
 # A deadline per example would let the speed of the machine decide the result.
@@ -11,17 +12,19 @@ hypothesis.settings.load_profile("no-deadline")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add the option `--stores`."""
+    """Add the options `--stores` and `--nightly`."""
     parser.addoption(
         "--stores",
         choices=("files", "servers"),
         default="files",
         help="stores of the gateways: SQLite and memory, or PostgreSQL and Valkey",
     )
+    parser.addoption("--nightly", action="store_true", help="try every case of the hostile tests, which takes long")
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Apply the option `--stores`."""
+    """Apply the options."""
+    sizes.chosen.is_nightly = config.getoption("--nightly")
     chosen.is_servers = config.getoption("--stores") == "servers"
 
 
