@@ -1,1 +1,1 @@
-"""What arrives: the form's reader, what a file is, inline or upload, and the files that lie at Gemini."""
+"""Incoming media: the form parser, the type of a file, inline or upload, and the files stored at Gemini."""

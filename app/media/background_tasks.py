@@ -1,6 +1,6 @@
-"""What is done after the answer: deletions and cancellations, owned by the lifespan and waited for at the end.
+"""Work after the answer: deletions and cancellations, owned by the lifespan and awaited at shutdown.
 
-Whatever it does not get to, or fails at, stands under a lease in the registry, where the sweep finds it again.
+Work that fails or is not reached has a lease in the registry, by which the sweep finds it again.
 """
 
 import asyncio
@@ -15,13 +15,13 @@ SWEEP_INTERVAL_S = 60.0
 
 
 class BackgroundTasks:
-    """Runs work in the background, one owner for all of it."""
+    """Runs work in the background, with one owner for all of it."""
 
     def __init__(self) -> None:
         self._tasks: set[asyncio.Task[None]] = set()
 
     def submit(self, work: Coroutine[None, None, None]) -> None:
-        """Run `work` in the background; its failure is logged, and left to the sweep."""
+        """Run `work` in the background; a failure is logged and left to the sweep."""
         task = asyncio.create_task(self._guarded(work))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -30,13 +30,13 @@ class BackgroundTasks:
         try:
             await work
         except GatewayError as error:
-            log.warning("left to the sweep: %s", error.code)
+            log.warning("background work failed and is left to the sweep: %s", error.code)
         except Exception as error:
-            # A defect; its message may hold what was stored.
-            log.error("left to the sweep: %s", type(error).__name__)  # noqa: TRY400  # no traceback, for the same reason
+            # A defect; its message may contain stored content.
+            log.error("background work failed and is left to the sweep: %s", type(error).__name__)  # noqa: TRY400  # no traceback, for the same reason
 
     async def drain(self, timeout_s: float) -> None:
-        """Wait for what runs, at most `timeout_s`, then cancel the rest."""
+        """Wait for running work, at most `timeout_s` seconds, then cancel the rest."""
         if self._tasks:
             _, late = await asyncio.wait(tuple(self._tasks), timeout=timeout_s)
             for task in late:
@@ -51,7 +51,7 @@ async def _sweep(sweep: Callable[[], Awaitable[None]]) -> None:
         except GatewayError as error:
             log.warning("the sweep stopped early: %s", error.code)
         except Exception as error:
-            # A defect here must not end the sweeping for good. Its message may hold what was stored.
+            # A defect must not end the sweeping for good. Its message may contain stored content.
             log.error("the sweep failed: %s", type(error).__name__)  # noqa: TRY400  # no traceback, for the same reason
         await asyncio.sleep(SWEEP_INTERVAL_S)
 
@@ -59,7 +59,7 @@ async def _sweep(sweep: Callable[[], Awaitable[None]]) -> None:
 def when_agreed(
     moment: Callable[[], float | None], forget: Callable[[float], Awaitable[None]]
 ) -> Callable[[], Awaitable[None]]:
-    """Return a sweep that forgets old rows by a time that clocks have agreed on, and nothing while they differ."""
+    """Return a sweep that drops old rows by a time that the clocks agree on, and no rows while they differ."""
 
     async def sweep() -> None:
         now = moment()

@@ -1,4 +1,4 @@
-"""One file of a request while it arrives: what is known of it, and the bytes of it that are held."""
+"""One file of a request while it arrives: its type, its claims, and its held bytes."""
 
 import hashlib
 from collections.abc import Sequence
@@ -47,7 +47,7 @@ class Claim:
 
 @dataclass(slots=True)
 class Incoming:
-    """A file that arrives: `take` its data, then `end` it. Held bytes lie in slices of 192 KiB."""
+    """A file that arrives: `take` its data, then `end` it. Held bytes are in slices of 192 KiB."""
 
     index: int
     filename: str | None
@@ -70,36 +70,36 @@ class Incoming:
     sha256: str | None = None
     facts: Facts | None = None
     _text: TextCheck | None = None
+    # Bytes of the file that are already counted against the owner's limits.
     counted_bytes: int = 0
-    """How many of its bytes have been counted against the owner's limits."""
     _hasher: "hashlib._Hash" = field(default_factory=hashlib.sha256)
 
     @property
     def where(self) -> str:
-        """Name the file as problems do."""
+        """Return the file's name in problems."""
         return f"file[{self.index}]"
 
     @property
     def is_held(self) -> bool:
-        """Whether its bytes are held here, to go inline unless they spill."""
+        """Whether the bytes are held, to go inline unless they spill."""
         return self.transfer is None and self.reused is None and self.upload_name is None
 
     @property
     def delivery(self) -> Delivery:
-        """How it goes to Gemini, as far as is known."""
+        """Return the file's way to Gemini, as far as it is known."""
         if self.reused is not None:
             return Delivery.REUSED
         return Delivery.INLINE if self.is_held else Delivery.UPLOADED
 
     @property
     def type(self) -> Decision:
-        """What the file is; only to be asked once it has been decided."""
+        """Return the type of the file; only available after the decision."""
         if self.decision is None:
             raise AssertionError("the type is asked before the file's head has been seen")
         return self.decision
 
     def count(self, size_bytes: int) -> None:
-        """Count data that arrived; raises FileTooLargeError, or WrongClaimError once the size belies its claim."""
+        """Count data that arrived; raises FileTooLargeError, or WrongClaimError once the size exceeds its claim."""
         self.size_bytes += size_bytes
         if self.size_bytes > self.max_bytes:
             raise FileTooLargeError(f"{self.where}: a file may have at most {self.max_bytes} bytes; this one has more.")
@@ -110,7 +110,7 @@ class Incoming:
             )
 
     def look(self, data: memoryview | bytes) -> None:
-        """Check data that passes, once the type is decided; raises UnsupportedFileTypeError for text that is not."""
+        """Check passing data once the type is decided; raises UnsupportedFileTypeError for invalid text."""
         if self._text is not None:
             try:
                 self._text.feed(bytes(data))
@@ -118,7 +118,7 @@ class Incoming:
                 raise self._unsupported(error) from None
 
     def decide(self) -> None:
-        """Settle the type from the first bytes; raises UnsupportedFileTypeError."""
+        """Decide the type from the first bytes; raises UnsupportedFileTypeError."""
         head = bytes(self.open_slice[:HEAD_BYTES]) if not self.slices else self.slices[0][:HEAD_BYTES]
         try:
             self.decision = decide(
@@ -137,7 +137,7 @@ class Incoming:
         return unsupported(error, self.where)
 
     def close_slice(self) -> None:
-        """Put the open slice with the others, hashed and looked at."""
+        """Add the open slice to the others, after its hash and check."""
         if self.open_slice:
             piece = bytes(self.open_slice)
             self.open_slice = bytearray()
@@ -150,7 +150,7 @@ class Incoming:
         self._hasher.update(data)
 
     def end(self) -> None:
-        """Take note that all of it has arrived; raises WrongClaimError, UnsupportedFileTypeError."""
+        """Check the whole file at its end; raises WrongClaimError, UnsupportedFileTypeError."""
         self.is_ended = True
         self._check_size()
         if self.decision is None:
@@ -165,7 +165,7 @@ class Incoming:
             self.settle_digest(self._hasher.hexdigest())
 
     def claim_late(self, claim: Claim) -> None:
-        """Take a claim that came after the file; raises WrongClaimError."""
+        """Add a claim that came after the file; raises WrongClaimError."""
         sized = self.claim if claim.size_bytes is None else claim
         self.claim = Claim(sized.size_bytes, claim.sha256 or self.claim.sha256, sized.size_name)
         self._check_size()
@@ -181,7 +181,7 @@ class Incoming:
             )
 
     def settle_digest(self, sha256: str) -> None:
-        """Take the whole file's SHA-256 in hex; raises WrongClaimError."""
+        """Store the whole file's SHA-256 in hex; raises WrongClaimError if it differs from the claim."""
         self.sha256 = sha256
         if self.claim.sha256 is not None and self.claim.sha256 != sha256:
             raise WrongClaimError(
@@ -190,14 +190,14 @@ class Incoming:
             )
 
     def held(self) -> Held:
-        """Give what the spill rule needs."""
+        """Return the sizes that the spill rule needs."""
         kind = self.type.mime_type
         size = sum(map(len, self.slices)) + len(self.open_slice)
         return Held(size, inline_overhead(kind, self.options), reference_length(kind, self.options))
 
 
 def unsupported(error: UnsupportedTypeError, where: str) -> UnsupportedFileTypeError:
-    """Render a type's refusal as the problem that names the file."""
+    """Return the problem for a refused type; it names the file."""
     return UnsupportedFileTypeError(
         f"{where}: {error.reason}",
         errors=(FieldError(where, error.reason, received=error.received, allowed=", ".join(error.allowed)),),
@@ -205,18 +205,18 @@ def unsupported(error: UnsupportedTypeError, where: str) -> UnsupportedFileTypeE
 
 
 def check_kind(kind: Kind | None, mime_type: str, accepts: frozenset[Kind] | None, where: str) -> None:
-    """Refuse a file of a kind that the operation does not take; raises UnsupportedFileTypeError."""
+    """Refuse a file of a kind that the operation does not accept; raises UnsupportedFileTypeError."""
     if accepts is None or kind in accepts:
         return
     allowed = " or ".join(sorted(one.value for one in accepts))
     message = f"must be {allowed}, it is {mime_type}"
     raise UnsupportedFileTypeError(
-        f"{where}: this operation takes {allowed}; the file is {mime_type}.",
+        f"{where}: this operation accepts {allowed}; the file is {mime_type}.",
         errors=(FieldError(where, message, received=mime_type, allowed=allowed),),
     )
 
 
 def slice_of(data: memoryview, held_bytes: int) -> Sequence[memoryview]:
-    """Cut data at the steps of 192 KiB, counted from the file's start; `held_bytes` of the open slice are there."""
+    """Return data cut at steps of 192 KiB from the file's start; the open slice already has `held_bytes`."""
     first = STEP_BYTES - held_bytes
     return [data[:first], *(data[at : at + STEP_BYTES] for at in range(first, len(data), STEP_BYTES))]

@@ -1,11 +1,11 @@
-"""The files of one request: looked at as they arrive, held or streamed through, and ready for Gemini at the end.
+"""The files of one request: checked as they arrive, held or streamed through, and ready for Gemini at the end.
 
     take ──> decide the type ──> held ──(would not fit inline)──> spill: a resumable session, the held bytes first
                                    │                                  │
     settle <───────────────────────┴──────────────────────────────────┘   finalize, reuse, wait until ACTIVE
 
-Nothing is finalized before `settle`, which is called when the whole form is there and valid; whatever else ends the
-request leaves nothing upstream. It knows no HTTP and no field but those of a file.
+Uploads are finalized only in `settle`, after the whole form has arrived and is valid; every other end of the request
+leaves nothing upstream. This module knows no HTTP and only the fields of a file.
 """
 
 import asyncio
@@ -28,7 +28,7 @@ from app.store.records import Origin
 
 
 class Policy(Enum):
-    """What becomes of files that do not fit inline, or that do."""
+    """The treatment of files that fit inline, and of files that do not."""
 
     FIT = "inline what fits, upload the rest"
     UPLOAD = "upload everything"
@@ -38,10 +38,10 @@ class Policy(Enum):
 
 @dataclass(frozen=True, slots=True)
 class IntakeServices:
-    """What an intake works with.
+    """The services that an intake uses.
 
-    `take_bytes` counts a file's bytes before they are used, and raises what refuses them; the limits are the owner's
-    own, None where there is none.
+    `take_bytes` counts a file's bytes before they are used, and raises the refusal of a limit; the limits are the
+    owner's own, None without a limit.
     """
 
     files: FileService
@@ -53,7 +53,7 @@ class IntakeServices:
 
 
 class Intake:
-    """One request's files, in the order they came. Use it as an async context manager."""
+    """One request's files, in the order of arrival. An async context manager."""
 
     def __init__(self, services: IntakeServices, *, owner: str, policy: Policy) -> None:
         self._files = services.files
@@ -67,7 +67,7 @@ class Intake:
         self._reserved = 0
         self._uploads = 0
         self._unkept: list[str] = []
-        # Sums over the files that have ended: a form may have thousands, and is checked after each.
+        # Sums over finished files, because a form may have thousands of files and is checked after each.
         self._held: dict[int, Held] = {}
         self._inline_length = 0
         self._reference_length = 0
@@ -83,17 +83,17 @@ class Intake:
         await self.close()
 
     async def close(self) -> None:
-        """Let go of what is held; cancel what was not finalized, delete what was and is not kept."""
+        """Release held bytes, cancel unfinished uploads, and delete finished files that are not to be kept."""
         self._held_bytes.release(self._reserved)
         self._reserved = 0
-        # Its owner holds this intake: without that cycle the media are freed at once, as the line above says they are.
+        # The owner of this callback holds this intake. Without the cycle, the media are freed at once.
         self.fixed_bytes = _nothing
         transfers = [file.transfer for file in self.files if file.transfer is not None]
         try:
             for transfer in transfers:
                 await transfer.stop()
         finally:
-            # Also when this wait is itself cancelled: nothing else would give these sessions back.
+            # Also if this wait is cancelled, because nobody else would close these sessions.
             for file in self.files:
                 file.transfer = None
             for transfer in transfers:
@@ -103,12 +103,12 @@ class Intake:
 
     @property
     def pending_bytes(self) -> int:
-        """How many bytes of uploads are not acknowledged yet."""
+        """Return the bytes of uploads that are not acknowledged yet."""
         transfers = [file.transfer for file in self.files if file.transfer is not None]
         return sum(transfer.size_bytes - transfer.acknowledged_bytes for transfer in transfers)
 
     def keep_all(self) -> None:
-        """Take note that every file will be kept: those to come stream through at once."""
+        """Keep every file: later files are streamed through at once."""
         if self.policy is Policy.FIT:
             self.policy = Policy.UPLOAD
 
@@ -121,10 +121,10 @@ class Intake:
         claim: Claim,
         options: MediaOptions,
     ) -> Incoming | None:
-        """Take one file in, to its end. A file without bytes and without a name is no file: None.
+        """Read one file to its end and return it; None for a part without bytes and without a name.
 
-        Raises what is wrong with the file (EmptyFileError, UnsupportedFileTypeError, FileTooLargeError,
-        WrongClaimError), with room for it (BusyError, StoredBytesError, FileQuotaError), or with its upload.
+        Raises the file's error (EmptyFileError, UnsupportedFileTypeError, FileTooLargeError, WrongClaimError), the
+        error for missing room (BusyError, StoredBytesError, FileQuotaError), or the error of its upload.
         """
         file = Incoming(
             index=len(self.files),
@@ -173,13 +173,13 @@ class Intake:
             file.counted_bytes = size_bytes
 
     async def _grow(self, file: Incoming, transfer: Transfer) -> None:
-        # Nobody said how long it is: it is counted as it comes, a chunk's worth at a time.
+        # The length is unknown, so the file is counted as it arrives, chunk by chunk.
         await self._count(file, file.size_bytes)
         await self._files.grow(self._owner, transfer.session.name, file.size_bytes, at_most=self._stored_bytes)
 
     async def _hold(self, file: Incoming, part: memoryview) -> None:
         if not file.is_held:
-            # An earlier part of the same piece made it spill.
+            # An earlier part of the same piece caused the spill.
             await self._take_piece(file, part)
             return
         if not file.open_slice and part:
@@ -195,11 +195,12 @@ class Intake:
         if self.policy is not Policy.UPLOAD:
             await (self._spill(file) if self._will_spill(file) else self.recheck(reading=file))
         elif file.claim.size_bytes is not None or file.size_bytes >= self._settings.chunk_bytes:
-            # Without a claim the first chunk is held: a file that ends within it goes up with its length declared.
+            # Without a claimed length the first chunk is held, so that a file that ends within it is uploaded with its
+            # length.
             await self._spill(file)
 
     def _will_spill(self, file: Incoming) -> bool:
-        # Alone, and too large by its own claim: the rule can only ever choose this file, so nothing more of it is held.
+        # A single file too large by its own claim: the rule can only choose this file, so no further bytes are held.
         claimed = file.claim.size_bytes
         if claimed is None or self.policy is not Policy.FIT or any(other.is_held for other in self.files[:-1]):
             return False
@@ -218,7 +219,7 @@ class Intake:
                 await self._end_transfer(file.transfer)
 
     async def recheck(self, *, reading: Incoming | None = None) -> None:
-        """Let spill what no longer fits; to be called after each field too."""
+        """Spill files that no longer fit; also called after each field."""
         if self.policy is Policy.UPLOAD:
             return
         if reading is not None and self._is_pdf_too_large(reading):
@@ -236,7 +237,7 @@ class Intake:
             await self._spill(self.files[going])
 
     def set_options(self, file: Incoming, options: MediaOptions) -> None:
-        """Say how Gemini is to take a file that has come already."""
+        """Set Gemini's options for a file that has already arrived."""
         if file.is_held:
             self._uncount_held(file)
             file.options = options
@@ -261,8 +262,8 @@ class Intake:
     async def _spill(self, file: Incoming) -> None:
         if self.policy is Policy.INLINE_ONLY:
             raise BodyTooLargeError(
-                f"{file.where}: the request does not fit inline ({self._settings.inline_limit_bytes} bytes encoded), "
-                "and nothing is uploaded here. Send the file to /api/v1/files and name it by file_id."
+                f"{file.where}: the request exceeds the inline limit ({self._settings.inline_limit_bytes} bytes), "
+                "and this operation uploads nothing. Send the file to /api/v1/files and name it by file_id."
             )
         if self.policy is Policy.HOLD:
             raise bytes_needed(file.where)
@@ -283,7 +284,7 @@ class Intake:
 
     async def _end_transfer(self, transfer: Transfer) -> None:
         await transfer.end()
-        # What is left of a small file is its last granule, which is held like any media; it needs no place to stream.
+        # The rest of a small file is its last granule, which is held like any media and needs no upload slot.
         if transfer.is_all_held:
             self._end_upload()
             self._reserve(transfer.size_bytes)
@@ -301,19 +302,19 @@ class Intake:
             try:
                 file.transfer = Transfer(session, mime_type=file.type.mime_type, chunk_bytes=self._settings.chunk_bytes)
             except OSError:
-                # There is no memory for its chunks: the session must not outlive that.
+                # There is no memory for its chunks, so the session must be closed.
                 self._files.abandon(session)
                 raise
         except BaseException:
-            # Whatever ended it, a cancellation included, gives its place back, and goes on.
+            # However the upload ended, also by cancellation, its slot is released.
             self._end_upload()
             raise
 
     async def settle(self, *, keep: bool, origin: Origin = Origin.KEPT) -> None:
-        """Finish every upload, reuse what is known, and wait until all of it can be used.
+        """Finish every upload, reuse known files, and wait until all files are ready.
 
-        With `keep`, whatever is held goes up too, and every file gets an id. Raises what an upload or Gemini's
-        processing raises.
+        With `keep`, held files are uploaded too, and every file gets an id. Raises the errors of uploads and of
+        Gemini's processing.
         """
         if keep:
             for file in self.files:
@@ -365,7 +366,7 @@ class Intake:
         await self._files.complete(remote, size_bytes=file.size_bytes, sha256=file.sha256 or "", facts=transfer.facts)
 
     def part(self, file: Incoming) -> InlinePart | FilePart:
-        """Give a settled file as a part of the request."""
+        """Return a settled file as a part of the request."""
         if file.is_held:
             return InlinePart(file.type.mime_type, file.slices, file.options)
         return FilePart(file.type.mime_type, file.uri or "", file.options)
@@ -392,7 +393,7 @@ class Intake:
 
 
 def bytes_needed(where: str) -> BytesNeededError:
-    """Say that a file's own bytes are needed, and are not here."""
+    """Return the error for a file whose own bytes are needed but not available."""
     return BytesNeededError(
         f"{where}: drawing needs the picture's own bytes. Send it in the form, small enough to go inline, or ask "
         "without the overlay."
@@ -400,7 +401,7 @@ def bytes_needed(where: str) -> BytesNeededError:
 
 
 def _first(failures: ExceptionGroup[Exception]) -> Exception:
-    """Give the first failure of a group, for the client: an error of the family before a defect."""
+    """Return the first failure of a group for the client: an error of the family before a defect."""
     ours, others = failures.split(GatewayError)
     group = ours or others or failures
     first = group.exceptions[0]

@@ -1,7 +1,8 @@
 """Frame headers of MPEG sound: MP3 (and layer II) and AAC in ADTS.
 
-Both are streams of frames without a file header, so a header is believed only when the next frame, where its
-length says it must be, agrees. Used to recognise such files and to measure them; it must not know files or types.
+Both are streams of frames without a file header, so a header counts only if the next frame, at the place given by the
+first frame's length, agrees. The headers serve to recognise and to measure such files. This module knows neither files
+nor types.
 """
 
 from collections.abc import Callable
@@ -22,7 +23,7 @@ _KBIT_2 = (8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160)
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """One frame: its whole size in bytes, its samples a channel, their rate, and what its neighbours share."""
+    """One frame: its size in bytes, its samples per channel, their rate, and what its neighbours share with it."""
 
     size_bytes: int
     samples: int
@@ -35,10 +36,9 @@ FrameParser = Callable[[bytes, int], Frame | None]
 
 
 def parse_mpeg_frame(data: bytes, at: int) -> Frame | None:
-    """Parse the header at `at` of an MPEG-1, 2 or 2.5 frame of layer II or III; None when there is none.
-
-    Layer I and free bit rates are left out: hardly any file has them, and a UTF-16 BOM looks like layer I.
-    """
+    """Return the frame header at `at` of MPEG-1, 2 or 2.5, layer II or III; None if there is none."""
+    # Layer I and free bit rates are left out: hardly any file has them, and a UTF-16 byte order mark looks like layer
+    # I.
     header = data[at : at + MPEG_HEADER_BYTES]
     if len(header) < MPEG_HEADER_BYTES or header[0] != 0xFF or header[1] & 0xE0 != 0xE0:
         return None
@@ -57,7 +57,7 @@ def parse_mpeg_frame(data: bytes, at: int) -> Frame | None:
 
 
 def parse_adts_frame(data: bytes, at: int) -> Frame | None:
-    """Parse the ADTS frame header at `at`; None when there is none."""
+    """Return the ADTS frame header at `at`; None if there is none."""
     header = data[at : at + ADTS_HEADER_BYTES]
     if len(header) < ADTS_HEADER_BYTES or header[0] != 0xFF or header[1] & 0xF6 != 0xF0:
         return None
@@ -70,7 +70,7 @@ def parse_adts_frame(data: bytes, at: int) -> Frame | None:
 
 
 def id3_end(data: bytes, at: int = 0) -> int:
-    """Where the ID3v2 tag that starts at `at` ends, possibly beyond the data; `at` itself when there is none."""
+    """Return the end of the ID3v2 tag that starts at `at`, possibly beyond the data; `at` itself without a tag."""
     header = data[at : at + _ID3_HEADER_BYTES]
     if len(header) < _ID3_HEADER_BYTES or header[:3] != b"ID3" or header[3] not in {2, 3, 4} or header[4] == 0xFF:
         return at
@@ -84,7 +84,7 @@ def id3_end(data: bytes, at: int = 0) -> int:
 
 
 def starts_run(data: bytes, at: int, parse: FrameParser) -> bool:
-    """Whether frames start at `at`: the second one agrees with the first, or lies beyond the data."""
+    """Whether frames start at `at`: the second frame agrees with the first, or lies beyond the data."""
     first = parse(data, at)
     if first is None:
         return False
@@ -96,11 +96,9 @@ def starts_run(data: bytes, at: int, parse: FrameParser) -> bool:
 
 
 def find_run(data: bytes, parse: FrameParser, *, start: int = 0, limit: int = 65_536) -> int | None:
-    """Find the first offset from `start` at which frames start and go on, within `limit` bytes; None when nowhere.
-
-    Unlike at a file's start, a lone header proves nothing here: a second frame must lie within the data,
-    and a third agree.
-    """
+    """Return the first offset from `start` at which frames start and continue, within `limit` bytes, or None."""
+    # A single header proves nothing here, unlike at a file's start: a second frame must lie within the data, and a
+    # third must agree.
     at = data.find(b"\xff", start)
     while 0 <= at < start + limit:
         first = parse(data, at)

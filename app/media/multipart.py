@@ -1,9 +1,9 @@
-"""A multipart/form-data body, read once and in order, as it arrives (RFC 7578).
+"""A multipart/form-data body, read once and in order as it arrives (RFC 7578).
 
-    body pieces ──> push parser ──> parts: a head, then its data
+    body pieces ──> push parser ──> parts: headers, then data
 
-Nothing is gathered here: a part's data is handed on before the next piece of the body is asked for. It knows nothing of
-what the fields mean.
+Data is not collected here: a part's data is passed on before the next piece of the body is requested. This module does
+not know the meaning of fields.
 """
 
 import re
@@ -17,19 +17,19 @@ from app.media.part_parser import PART_END, Event, PartHead, PartParser
 __all__ = ["FormReader", "PartHead", "boundary_of"]
 
 MAX_BOUNDARY_CHARS = 70
+# The Content-Type as nearly every client writes it; it needs no parser.
 _PLAIN_FORM = re.compile(r"multipart/form-data; ?boundary=([0-9A-Za-z'()+_,./:=?-]{1,70})")
-"""The Content-Type as nearly every client writes it, which needs no parser."""
 
 
 def boundary_of(content_type: str | None) -> bytes:
-    """Give the boundary of a form's Content-Type; raises UnsupportedMediaTypeError or MalformedRequestError."""
+    """Return the boundary of a form's Content-Type; raises UnsupportedMediaTypeError or MalformedRequestError."""
     plain = _PLAIN_FORM.fullmatch(content_type or "")
     if plain is not None:
         return plain[1].encode("ascii")
     kind, options = parse_options_header(content_type)
     if kind != b"multipart/form-data":
         raise UnsupportedMediaTypeError(
-            f"This operation takes multipart/form-data, not {kind.decode('latin-1') or 'a body without Content-Type'}."
+            f"This operation accepts multipart/form-data, not {kind.decode('latin-1') or 'no Content-Type'}."
         )
     boundary = options.get(b"boundary", b"")
     if not 1 <= len(boundary) <= MAX_BOUNDARY_CHARS:
@@ -40,7 +40,7 @@ def boundary_of(content_type: str | None) -> bytes:
 
 
 class FormReader:
-    """Iterate it for the heads of the parts, and `data()` for the data of the part at hand."""
+    """Iterates over the headers of the parts; `data()` returns the data of the current part."""
 
     def __init__(self, body: AsyncIterator[bytes], boundary: bytes, *, max_parts: int) -> None:
         self._body = body
@@ -52,7 +52,7 @@ class FormReader:
         return self
 
     async def __anext__(self) -> PartHead:
-        """Give the next part's head; what was not read of the last part is dropped.
+        """Return the next part's headers; unread data of the last part is dropped.
 
         Raises MalformedRequestError for a body that is not a form, or that ends without its closing boundary.
         """
@@ -67,11 +67,11 @@ class FormReader:
                 self._is_in_part = False
 
     def data(self) -> AsyncIterator[memoryview]:
-        """Give the data of the part at hand, as the body's pieces bring it."""
+        """Return the data of the current part, in the pieces of the body."""
         return _PartData(self)
 
     async def next_piece(self) -> memoryview | None:
-        """Give the next piece of the part at hand; None at its end."""
+        """Return the next piece of the current part; None at its end."""
         if self._is_in_part:
             event = self._events.popleft() if self._events else await self._next()
             if isinstance(event, memoryview):
@@ -94,7 +94,9 @@ class FormReader:
 
 
 class _PartData:
-    """What `FormReader.data` gives: a plain iterator, since an async generator costs a small field more than it is."""
+    """The result of `FormReader.data`."""
+
+    # A plain iterator, because an async generator costs more than a small field itself.
 
     __slots__ = ("_reader",)
 

@@ -1,12 +1,12 @@
-"""The push parser of multipart/form-data (RFC 7578): pieces of a body in, heads and data of parts out.
+"""The push parser of multipart/form-data (RFC 7578): pieces of a body in, headers and data of parts out.
 
     line that is no boundary ──> data
-    boundary ──> head, up to its empty line ──> data ──> boundary ──> ... ──> closing boundary ──> nothing more counts
+    boundary ──> headers, up to the empty line ──> data ──> boundary ──> ... ──> closing boundary ──> rest ignored
 
-It searches instead of walking through the bytes, and takes a head as a whole: for a small form python-multipart's own
-parser, which calls back for each word of a head, took a tenth of the whole call. What a piece leaves open (a head, what
-may become a boundary) is held until the next one, so that the result never depends on where the network cut. It knows
-nothing of what the fields mean.
+The parser searches instead of visiting each byte, and reads headers as a block. For a small form, python-multipart's
+own parser, with a callback per word of a header, took a tenth of the whole call. An incomplete header or boundary is
+held until the next piece, so the result never depends on where the network cut. This module does not know the meaning
+of fields.
 """
 
 import re
@@ -22,8 +22,8 @@ from app.errors import FieldError, InvalidFieldError, MalformedRequestError
 MAX_HEADER_BYTES = 8_192
 MAX_HEADERS = 16
 
+# The event after a part's data.
 PART_END = object()
-"""The event after a part's data."""
 
 _LINE_END = b"\r\n"
 _HEAD_END = b"\r\n\r\n"
@@ -35,7 +35,7 @@ _LONGEST_CACHED_BYTES = 256
 
 @dataclass(frozen=True, slots=True)
 class PartHead:
-    """What stands before a part's data. `filename` is None for a field; a file may have an empty one."""
+    """The headers before a part's data. `filename` is None for a field; a file may have an empty filename."""
 
     name: str
     filename: str | None
@@ -43,32 +43,33 @@ class PartHead:
     content_length: int | None
 
 
+# A part's headers, a piece of its data, or `PART_END`.
 Event = PartHead | memoryview | object
-"""A part's head, a piece of its data, or `PART_END`."""
 
 
 class PartParser:
-    """Feed it the body's pieces; what they hold is put in `events`, and `is_ended` tells of the closing boundary."""
+    """Parses the pieces passed to `feed` into `events`; `is_ended` is true after the closing boundary."""
 
     def __init__(self, boundary: bytes, *, max_parts: int) -> None:
         self.events: deque[Event] = deque()
         self.is_ended = False
         self._delimiter = _LINE_END + b"--" + boundary
-        # As if a line had ended before the body: so its first boundary is found like every other.
+        # A virtual line end before the body, so that the first boundary is found like every other.
         self._held = _LINE_END
-        # A plain function: a method of this object would make a cycle, which keeps a form's bytes until it is found.
+        # A plain function, because a bound method would make a cycle that keeps a form's bytes until garbage
+        # collection.
         self._read: Callable[[PartParser, bytes, int], int] = PartParser._read_data
         self._max_parts = max_parts
         self._parts = 0
 
     def feed(self, piece: bytes) -> None:
-        """Take a piece in. Raises MalformedRequestError for what is no form, InvalidFieldError for too many parts."""
+        """Parse a piece. Raises MalformedRequestError if it is no form, InvalidFieldError for too many parts."""
         data, self._held = self._held + piece, b""
         at = 0
         while at < len(data):
             at = self._read(self, data, at)
 
-    # Each of these reads on from a place in the data, and gives the place where the next one goes on.
+    # Each reader continues at a place in the data and returns the place at which the next reader continues.
 
     def _read_data(self, data: bytes, at: int) -> int:
         delimiter = self._delimiter
@@ -82,7 +83,7 @@ class PartParser:
                     self.events.append(PART_END)
                 return self._begin_part(after) if follows == _LINE_END else self._read_rest_of_line(data, after)
             if follows in {b"", b"\r", b"-"}:
-                # Whether it is a boundary, the next piece tells.
+                # The next piece decides whether this is a boundary.
                 break
             found = data.find(delimiter, found + 1)
         else:
@@ -92,7 +93,7 @@ class PartParser:
         return len(data)
 
     def _unsure(self, data: bytes, at: int) -> int:
-        # Where a boundary may have begun: it has one carriage return, its first byte.
+        # A boundary may have begun here: its first byte is its only carriage return.
         found = data.rfind(b"\r", max(at, len(data) - len(self._delimiter)))
         return found if found >= 0 and self._delimiter.startswith(data[found:]) else len(data)
 
@@ -102,7 +103,7 @@ class PartParser:
         if self._parts:
             self.events.append(memoryview(data)[start:end])
         elif data[start:end].strip(_LINE_END):
-            # Before the first boundary only empty lines are taken.
+            # Only empty lines are allowed before the first boundary.
             raise _no_form()
 
     def _begin_part(self, at: int) -> int:
@@ -120,7 +121,7 @@ class PartParser:
             self.is_ended = True
             self._read = PartParser._drop
             return len(data)
-        # Blanks may follow a boundary in its line (RFC 2046, section 5.1.1), and nothing else.
+        # Only spaces may follow a boundary in its line (RFC 2046, section 5.1.1).
         rest = data[at:].lstrip(_PADDING)
         if rest.startswith(_LINE_END):
             return self._begin_part(len(data) - len(rest))
@@ -131,7 +132,7 @@ class PartParser:
         return len(data)
 
     def _read_head(self, data: bytes, at: int) -> int:
-        # The line end of the boundary counts, so that a part without headers has the same end.
+        # The line end of the boundary counts, so that a part without headers ends in the same way.
         end = data.find(_HEAD_END, at)
         if end < 0:
             self._held = data[at:]
@@ -152,7 +153,7 @@ def _no_form() -> MalformedRequestError:
 
 
 def _part_head(lines: bytes) -> PartHead:
-    # The same few fields stand in every form; only short heads are kept, so that the cache stays small.
+    # The same few fields are in every form. Only short headers are cached, so that the cache stays small.
     return _cached_part_head(lines) if len(lines) <= _LONGEST_CACHED_BYTES else _read_part_head(lines)
 
 
@@ -198,7 +199,7 @@ def _text(value: bytes, what: str) -> str:
 
 
 def _filename(value: bytes) -> str:
-    # Browsers escape what would end the quoted string (HTML standard, multipart/form-data encoding).
+    # Browsers escape characters that would end the quoted string (HTML standard, multipart/form-data encoding).
     name = _text(value, "filename")
     return name.replace("%22", '"').replace("%0D", " ").replace("%0A", " ")
 

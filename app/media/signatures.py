@@ -1,8 +1,8 @@
 """Magic numbers: from the first bytes of a file to the MIME type that they prove.
 
-Each rule looks at bytes alone; what was declared, and what is taken or refused, is `sniff`'s business. Names of
-the supported list are spelled as there; other formats get their usual name, so that a refusal can name them.
-Formats whose magic is plain ASCII are matched with enough of their header that prose does not look like them.
+Each rule looks at bytes only; declarations and refusals are the business of `sniff`. Supported types are spelled as in
+the supported list; other formats get their usual name, so that a refusal can name them. Formats whose magic is plain
+ASCII are matched with enough of their header that prose does not look like them.
 """
 
 import re
@@ -21,7 +21,7 @@ _PREFIXES: tuple[tuple[bytes, str], ...] = (
     (b"\x00\x00\x01\xba", "video/mpeg"),
     (b"\x00\x00\x01\xb3", "video/mpeg"),
     (b"{\\rtf", "text/rtf"),
-    # Known, to be refused by name.
+    # Known formats, refused by name.
     (b"\x7fELF", "application/x-executable"),
     (b"\xcf\xfa\xed\xfe", "application/x-mach-binary"),
     (b"\xce\xfa\xed\xfe", "application/x-mach-binary"),
@@ -42,7 +42,7 @@ _PREFIXES: tuple[tuple[bytes, str], ...] = (
     (b"MThd\x00\x00\x00\x06", "audio/midi"),
 )
 
-# Letters alone: prose may begin with them too, so they count only before bytes that are not text.
+# Letters only: prose may begin with them too, so they count only before bytes that are not text.
 _WORD_PREFIXES: tuple[tuple[bytes, str], ...] = (
     (b"GIF87a", "image/gif"),
     (b"GIF89a", "image/gif"),
@@ -89,7 +89,7 @@ _ZIP_CONTENTS: tuple[tuple[bytes, str], ...] = (
     (b"application/vnd.oasis.opendocument", "application/vnd.oasis.opendocument"),
 )
 
-# Its alternatives begin differently and nothing follows it, so that it never goes back over what it has matched.
+# Its alternatives begin differently and nothing follows them, so the pattern never backtracks.
 _MARKUP_PREAMBLE = re.compile(rb"(?:\s|<\?[^>]*>|<!--(?:[^-]|-(?!->))*-->|<!doctype\s+svg[^>]*>)*", re.IGNORECASE)
 _HTML_START = re.compile(rb"<(?:!doctype\s+html|html|head|body)[\s>]", re.IGNORECASE)
 _SVG_START = re.compile(rb"<(?:svg:)?svg[\s>]", re.IGNORECASE)
@@ -135,7 +135,7 @@ def _iff(head: bytes) -> str | None:
 def _ogg(head: bytes) -> str | None:
     if not head.startswith(b"OggS\x00"):
         return None
-    # The first packet of the first page begins behind the segment table (RFC 3533, section 6).
+    # The first packet of the first page begins after the segment table (RFC 3533, section 6).
     packet = head[27 + head[26] :] if len(head) > 26 else b""
     return next((name for magic, name in _OGG_CODECS if packet.startswith(magic)), "audio/ogg")
 
@@ -171,7 +171,7 @@ def _pdf(head: bytes) -> str | None:
     at = head.find(b"%PDF-", 0, _PDF_WINDOW_BYTES)
     if at < 0:
         return None
-    # Readers take a PDF with junk before it; a text that speaks of PDF has the same letters somewhere inside.
+    # Readers accept a PDF after junk, but text about PDF has the same letters somewhere inside.
     is_at_start = not head[:at].strip(b"\xef\xbb\xbf\r\n\t \x00")
     return "application/pdf" if is_at_start or not _is_text(head) else None
 

@@ -1,11 +1,11 @@
-r"""What a file is: decided from its first bytes, its declared type and its name, in this order.
+r"""The type of a file, decided from its first bytes, its declared type and its name, in this order.
 
     head --signature--> listed picture, sound, video, PDF --agrees with the declared kind--> Decision
-                    \-> known, but not taken -----------------------------------------------> 415
-                    \-> nothing --text?--> Decision, unless it calls itself a picture, sound, video or PDF
+                    \-> known, but not accepted --------------------------------------------> 415
+                    \-> no match --text?--> Decision, unless it is declared a picture, sound, video or PDF
 
-Within a kind the bytes win, and `has_mismatch` tells the caller to warn; sound and video are one kind here,
-since their containers are. It must not know HTTP, Gemini, or where the bytes come from.
+Within a kind the bytes win, and `has_mismatch` tells the caller to warn. Sound and video are one kind here, because
+they share containers. This module knows neither HTTP nor Gemini.
 """
 
 from dataclasses import dataclass
@@ -26,12 +26,12 @@ from app.media.types import (
     text_type_of_name,
 )
 
+# The number of bytes at a file's beginning that `decide` reads.
 HEAD_BYTES = 4096
-"""How much of a file's beginning `decide` wants to see."""
 
 _NOUNS = {Kind.IMAGE: "picture", Kind.AUDIO: "sound", Kind.VIDEO: "video", Kind.DOCUMENT: "PDF", Kind.TEXT: "text"}
 
-# Formats recognised in order to be refused with a way out.
+# Formats that are recognised and refused, with an alternative.
 _REFUSED = {
     "image/svg+xml": "an SVG drawing; send it as PNG, or declare text/xml to have its source read",
     "image/avif": "an AVIF picture; send it as PNG, JPEG or WebP",
@@ -69,19 +69,19 @@ _REFUSED = {
     "application/wasm": "a program",
 }
 
-# Names of sound files in containers that hold video too.
+# Extensions of sound files in containers that may also hold video.
 _SOUND_EXTENSIONS = frozenset({"m4a", "m4b", "m4r", "weba"})
-# What a browser on a desktop declares for TypeScript, having only the extension to go by.
+# A desktop browser declares video for TypeScript files, because it knows only the extension.
 _TYPESCRIPT_EXTENSIONS = frozenset({"ts", "mts", "cts"})
 
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What a file is.
+    """The type of a file.
 
-    `mime_type` is on the supported list, and is what Gemini is told (headerless sound keeps its rate and
-    channels as parameters). `declared_mime_type` is what the client called it, without parameters, None if
-    it did not. `has_mismatch` says that the bytes overruled that. `charset` is a codec name for text, else None.
+    `mime_type` is on the supported list and is sent to Gemini; headerless sound keeps its rate and channels as
+    parameters. `declared_mime_type` is the client's declaration without parameters, or None. `has_mismatch`: the bytes
+    overruled the declaration. `charset` is a codec name for text, else None.
     """
 
     mime_type: str
@@ -92,19 +92,19 @@ class Decision:
 
 
 def sniff(head: bytes) -> str | None:
-    """Return the MIME type that a file's first bytes prove, or None.
+    """Return the MIME type that a file's first bytes prove, supported or not, or None.
 
-    Not more than `HEAD_BYTES` are looked at. The type may be one that is not taken.
+    At most `HEAD_BYTES` are read.
     """
     return match_signature(head[:HEAD_BYTES])
 
 
 def decide(head: bytes, *, declared: str | None, filename: str | None, is_whole: bool) -> Decision:
-    """Decide what a file is.
+    """Return the type of a file.
 
-    `head` is its beginning, up to `HEAD_BYTES` (more is not looked at); `declared` its Content-Type as it
-    came, parameters included; `is_whole` says that there is nothing after `head`.
-    Raises `UnsupportedTypeError` when Gemini takes no such file, or when it is not what it calls itself.
+    `head` is its beginning, of which at most `HEAD_BYTES` are read; `declared` its Content-Type with parameters;
+    `is_whole` says that `head` is the whole file. Raises `UnsupportedTypeError` if Gemini does not accept the file, or
+    if the bytes are of another kind than declared.
     """
     is_whole = is_whole and len(head) <= HEAD_BYTES
     head = head[:HEAD_BYTES]
@@ -123,7 +123,7 @@ def _find(head: bytes, claim: str | None) -> str | None:
     found = match_signature(head)
     if found is not None:
         return found
-    # Junk before the first frame, or before a PDF's header, is forgiven to who says what it is.
+    # Junk before the first frame, or before a PDF's header, is accepted if the declaration names the type.
     if claim == "audio/mpeg" and mpeg_audio.find_run(head, mpeg_audio.parse_mpeg_frame) is not None:
         return claim
     if claim == "application/pdf" and b"%PDF-" in head[:1024]:
@@ -140,7 +140,7 @@ def _media(found: str, claim: str | None, declared: str | None, filename: str | 
     kind = kind_of(found)
     if claimed is not None and kind is not None and _family(claimed) is not _family(kind):
         raise UnsupportedTypeError(
-            f"The file calls itself {claim} ({_NOUNS[claimed]}), but its bytes are {found} ({_NOUNS[kind]}).", found
+            f"The file is declared as {claim} ({_NOUNS[claimed]}), but its bytes are {found} ({_NOUNS[kind]}).", found
         )
     mime_type = _sound_or_video(found, claim, filename)
     fits = claim is None or claim == mime_type or {claim, mime_type} == {"image/heic", "image/heif"}
@@ -148,23 +148,24 @@ def _media(found: str, claim: str | None, declared: str | None, filename: str | 
 
 
 def _sound_or_video(found: str, claim: str | None, filename: str | None) -> str:
-    """Name a container that holds sound as well as video: the bytes say which, who sent it says what for."""
+    """Return the type of a container that may hold sound or video, by the declaration or the name."""
     if found == "audio/opus":
-        # An Ogg file. The older of its two names is the one that every surface takes.
+        # An Ogg file. Every surface accepts the older of its two names.
         return found if claim == found else "audio/ogg"
     is_sound = claimed_kind(claim) is Kind.AUDIO if claim is not None else extension_of(filename) in _SOUND_EXTENSIONS
     return {"video/mp4": "audio/m4a", "video/webm": "audio/webm"}.get(found, found) if is_sound else found
 
 
 def _headerless(claim: str, declared: str | None) -> Decision:
-    """Raw samples: nothing in the bytes tells their rate, so the declaration must (A-law and mu-law: 8000 if not)."""
+    """Return the type of raw samples by their declaration."""
+    # The bytes contain no rate, so the declaration must; A-law and mu-law default to 8000 Hz.
     parameters = parameters_of(declared)
     rate, channels = parameters.get("rate", ""), parameters.get("channels", "1")
     if not rate and claim != "audio/l16":
         rate = "8000"
     if not _is_within(rate, 1000, 384_000) or not _is_within(channels, 1, 8):
         raise UnsupportedTypeError(
-            f"Raw samples need their rate in Hz, and their channels if more than one: {claim};rate=16000;channels=1.",
+            f"Raw samples need a rate in Hz, and their number of channels if above one: {claim};rate=16000;channels=1.",
             declared,
         )
     suffix = f";channels={int(channels)}" if int(channels) > 1 else ""
@@ -183,15 +184,17 @@ def _text(
     claimed = claimed_kind(claim) if claim is not None else None
     if claimed not in {None, Kind.TEXT}:
         if kind_of(claim or "") is None:
-            raise UnsupportedTypeError(f"Files of type {claim} are not taken.", claim)
-        what = f"text ({found})" if found is not None else "not that"
-        raise UnsupportedTypeError(f"The file calls itself {claim}, but its bytes are {what}.", found or claim)
+            raise UnsupportedTypeError(f"Files of type {claim} are not supported.", claim)
+        what = f"text ({found})" if found is not None else "of another kind"
+        raise UnsupportedTypeError(f"The file is declared as {claim}, but its bytes are {what}.", found or claim)
     is_declared = claimed is Kind.TEXT
-    # Where no text was declared, its charset says nothing either (`application/octet-stream; charset=binary`).
+    # If no text was declared, the charset is meaningless (`application/octet-stream; charset=binary`).
     charset = charset_of(declared) if is_declared else UTF_8
     if not looks_like_text(head, charset, is_whole=is_whole, allows_controls=is_declared):
-        reason = f"The file calls itself {claim}, but is not text in {charset}" if is_declared else "Unknown file type"
-        raise UnsupportedTypeError(f"{reason}: its bytes are of no known format.", claim)
+        reason = (
+            f"The file is declared as {claim}, but is not text in {charset}" if is_declared else "Unknown file type"
+        )
+        raise UnsupportedTypeError(f"{reason}: its bytes match no known format.", claim)
     if is_declared and claim is not None:
         return Decision(claim, Kind.TEXT, essence_of(declared), has_mismatch=False, charset=charset)
     by_name = text_type_of_name(filename)

@@ -43,7 +43,7 @@ class StorageRoom:
             victim = await self._room.least_used_kept(now=now)
             if victim is None:
                 raise FileQuotaError(
-                    f"The project's files may take {self._high_water} bytes, and none of them may be dropped.",
+                    f"The project's files reached {self._high_water} bytes, and no file can be deleted to make room.",
                     retry_after_s=await self._until_expiry(now),
                 )
             await self._delete(victim)
@@ -53,7 +53,7 @@ class StorageRoom:
         now, limit = self._clock.now(), self.limit(at_most)
         left = max(0, limit - await self._room.stored_bytes(now=now, owner=owner))
         return StoredBytesError(
-            f"Your stored files may take {limit} bytes; {left} are left. Delete files first.",
+            f"Your stored files may have {limit} bytes together; {left} are left. Delete files first.",
             retry_after_s=await self._until_expiry(now),
         )
 

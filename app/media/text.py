@@ -1,9 +1,8 @@
-"""Is it text: charsets, and a check of text that passes in pieces.
+"""Text: charsets, and a check of text that passes in pieces.
 
-Text goes to Gemini byte for byte as it came, also when its declared charset is not UTF-8: the sizes and
-digests that the client claims, and those that the registry keeps, are of these bytes, and a length that was
-declared upstream stays true. The check promises only that the bytes are text in that charset.
-It must not know MIME types beyond the `charset` parameter, nor what is done with the text.
+Text goes to Gemini byte for byte, also if its declared charset is not UTF-8, so that the sizes and digests of the
+client, of the registry and of the upload agree. The check promises only that the bytes are text in that charset. This
+module knows no MIME types except the `charset` parameter.
 """
 
 import codecs
@@ -16,7 +15,7 @@ UTF_8 = "utf-8"
 # Bytes decoded at a time, so that a large piece does not exist twice in memory.
 _SLICE_BYTES = 65_536
 
-# Python's registry also holds codecs that are no charsets (rot13, zlib, idna): only these families count.
+# Python's registry also holds codecs that are not charsets (rot13, zlib, idna), so only these families are accepted.
 _NAMES = """
     ascii utf-8 utf-8-sig utf-16 utf-16-le utf-16-be utf-32 utf-32-le utf-32-be
     iso8859-1 iso8859-2 iso8859-3 iso8859-4 iso8859-5 iso8859-6 iso8859-7 iso8859-8 iso8859-9 iso8859-10
@@ -27,14 +26,14 @@ _NAMES = """
 """
 _CHARSETS = frozenset(codecs.lookup(name).name for name in _NAMES.split())
 
-# Control characters but for white space, backspace and escape, which terminals leave in logs.
+# Control characters except white space, backspace and escape, which occur in terminal logs.
 _BINARY_CONTROLS = re.compile(r"[\x00-\x07\x0e-\x1a\x1c-\x1f]")
 
 
 def charset_of(declared: str | None) -> str:
-    """Return the codec name of a Content-Type's `charset` parameter; `utf-8` when there is none.
+    """Return the codec name of a Content-Type's `charset` parameter; `utf-8` without one.
 
-    Raises `UnsupportedTypeError` for a charset that is not known.
+    Raises `UnsupportedTypeError` for an unknown charset.
     """
     label = parameters_of(declared).get("charset", "")
     if not label:
@@ -44,16 +43,16 @@ def charset_of(declared: str | None) -> str:
     except (LookupError, ValueError):
         name = ""
     if name not in _CHARSETS:
-        raise UnsupportedTypeError(f"The declared charset {label[:40]!r} is not known: send UTF-8.", declared)
-    # ASCII is declared by habit for what is UTF-8, which contains it.
+        raise UnsupportedTypeError(f"The declared charset {label[:40]!r} is unknown; send UTF-8.", declared)
+    # ASCII is often declared for UTF-8 text, and UTF-8 contains ASCII.
     return UTF_8 if name == "ascii" else name
 
 
 def looks_like_text(head: bytes, charset: str, *, is_whole: bool, allows_controls: bool) -> bool:
-    """Whether the first bytes of a file are text in `charset`: they decode, and hold no NUL.
+    """Whether the first bytes of a file are text in `charset`: they decode and contain no NUL.
 
-    A character cut by the end of a head that is not the whole file is fine. Without `allows_controls`,
-    for bytes that nobody called text, control characters that no text has count against it.
+    A character cut at the end of an incomplete head is accepted. Without `allows_controls`, for bytes that were not
+    declared as text, control characters count against text.
     """
     decoder = codecs.getincrementaldecoder(charset)("strict")
     try:
@@ -66,7 +65,7 @@ def looks_like_text(head: bytes, charset: str, *, is_whole: bool, allows_control
 
 
 class TextCheck:
-    """Checks text that passes in pieces, in constant memory. Decoding costs about 1 ms a megabyte."""
+    """Checks text that passes in pieces, in constant memory, for about 1 ms per megabyte."""
 
     def __init__(self, charset: str = UTF_8) -> None:
         self._charset = charset
@@ -79,7 +78,7 @@ class TextCheck:
             self._check(piece[start : start + _SLICE_BYTES], is_last=False)
 
     def finish(self) -> None:
-        """Say that the text has ended; raises `UnsupportedTypeError` when it ends within a character."""
+        """Check the end of the text; raises `UnsupportedTypeError` if it ends within a character."""
         self._check(b"", is_last=True)
 
     def _check(self, piece: bytes, *, is_last: bool) -> None:
@@ -92,4 +91,6 @@ class TextCheck:
             raise self._refusal("a NUL character")
 
     def _refusal(self, what: str) -> UnsupportedTypeError:
-        return UnsupportedTypeError(f"The file began as text but holds {what} near byte {self._passed_bytes}.", None)
+        return UnsupportedTypeError(
+            f"The file begins as text but contains {what} near byte {self._passed_bytes}.", None
+        )

@@ -1,10 +1,10 @@
-"""One file on its way through: a chunk fills while the one before it is sent.
+"""One file on its way through: a chunk fills while the chunk before it is sent.
 
-    write ──> filling ──(full, and more came)──> sending ──acknowledged──> free
-                  └── end of the file: all but the last granule goes; the rest waits for finalize
+    write ──> filling ──(full, and more data)──> sending ──acknowledged──> free
+                  └── end of the file: all but the last granule is sent; the rest waits for finalize
 
-Two chunks are all that is held, whatever the file's size; a writer waits while both are taken. The SHA-256 and the
-facts of the head are read from the same chunks, in a thread, while they are sent. It knows no form and no registry.
+Only two chunks are held, whatever the file's size; a writer waits while both are in use. A thread reads the SHA-256 and
+the facts of the head from the same chunks while they are sent. This module knows neither forms nor the registry.
 """
 
 import asyncio
@@ -23,7 +23,7 @@ TAIL_BYTES = 1 << 20
 class Transfer:
     """A file that streams into a resumable session.
 
-    `chunk_bytes` is rounded down to what the session takes.
+    `chunk_bytes` is rounded down to the session's granularity.
     """
 
     def __init__(self, session: ResumableSession, *, mime_type: str, chunk_bytes: int) -> None:
@@ -44,12 +44,12 @@ class Transfer:
         self.acknowledged_bytes = 0
 
     async def write(self, piece: memoryview | bytes) -> None:
-        """Take data in; waits while two chunks are held. Raises what sending raises (see ResumableSession)."""
+        """Add data; waits while two chunks are held. Raises the errors of sending (see ResumableSession)."""
         view = memoryview(piece)
         if self._sending is not None and self._sending.done():
             await self._sending
         while view:
-            # A full chunk goes only when more follows: the file's last bytes belong to finalize.
+            # A full chunk is sent only if more data follows, because the last bytes of the file belong to finalize.
             if self._filled == self._capacity:
                 await self._send_full()
             count = min(len(view), self._capacity - self._filled)
@@ -59,7 +59,7 @@ class Transfer:
             view = view[count:]
 
     async def end(self) -> None:
-        """Take note that the file has ended: everything but its last granule is sent, and the chunks are let go."""
+        """End the file: send everything but its last granule and release the chunks."""
         if self._sending is not None:
             await self._sending
         whole = memoryview(self._filling)[: self._filled]
@@ -72,40 +72,40 @@ class Transfer:
         self._tail = bytes(whole[split:])
         self._has_ended = True
         self._sending = asyncio.create_task(self._send_last(whole[:split]))
-        # The task alone holds the last chunk now, and only until it is acknowledged.
+        # Only the task holds the last chunk now, until it is acknowledged.
         self._spare = None
         self._filling = mmap(-1, 1)
 
     async def settled(self) -> str:
-        """Wait until all but the last granule is acknowledged; gives the whole file's SHA-256 in hex."""
+        """Wait until all but the last granule is acknowledged; return the whole file's SHA-256 in hex."""
         if self._sending is not None:
             await self._sending
             self._sending = None
         return self._sha256.hexdigest()
 
     async def finalize(self) -> RemoteFile:
-        """Send the last granule and finish the upload; gives the file. `settled` must have been awaited."""
+        """Send the last granule, finish the upload and return the file. `settled` must have been awaited."""
         file = await self.session.finalize(memoryview(self._tail), self.size_bytes - len(self._tail))
         self.acknowledged_bytes = self.size_bytes
         return file
 
     @property
     def facts(self) -> Facts:
-        """What the file's head, or the whole of a small file, told."""
+        """Return the facts of the file's head, or of the whole small file."""
         return self._facts or NO_FACTS
 
     @property
     def is_all_held(self) -> bool:
-        """Whether the file has ended and all of it is the last granule: no chunk is filled or sent."""
+        """Whether the file has ended and consists of its last granule only: no chunk is filled or sent."""
         return self._has_ended and self.size_bytes == len(self._tail)
 
     async def stop(self) -> None:
-        """Stop sending; what was sent stays with the session, which the caller cancels."""
+        """Stop sending; the bytes sent so far stay with the session, which the caller cancels."""
         if self._sending is not None:
             self._sending.cancel()
             await asyncio.wait((self._sending,))
             if not self._sending.cancelled():
-                # Asked for, so that a failure which nobody awaits is not reported as lost.
+                # Retrieve the exception, so that asyncio does not report an unawaited failure.
                 self._sending.exception()
             self._sending = None
 
@@ -123,7 +123,7 @@ class Transfer:
         try:
             await self.session.send_chunk(chunk, offset)
         finally:
-            # The thread reads the chunk, which must not be filled anew before it is done.
+            # The thread reads the chunk, which must not be refilled before the thread is done.
             await look
         self.acknowledged_bytes = offset + len(chunk)
 
@@ -133,7 +133,7 @@ class Transfer:
         self._sha256.update(self._tail)
 
     def _look_at_tail(self, last: memoryview) -> Facts:
-        # What was sent last still stands in the spare chunk: what the end of the file tells may have begun there.
+        # The spare chunk still holds the bytes sent last; the facts at the file's end may begin there.
         before = b"" if self._spare is None else bytes(memoryview(self._spare)[-TAIL_BYTES:])
         tail = (before + bytes(last[-TAIL_BYTES:]))[-TAIL_BYTES:]
         return turned_by_tail(self.facts, self._head, tail, self._mime_type)

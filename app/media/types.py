@@ -1,7 +1,7 @@
-"""The types of media that Gemini takes: the closed list, its kinds, and how people spell them.
+"""The media types that Gemini accepts: the closed list, its kinds, and other spellings of them.
 
-Pure tables and look-ups. It must not know bytes (`sniff` does), HTTP, or what is done with a file.
-The list is that of the API reference's "Media facts", with the formats of its newer surfaces.
+Pure tables and look-ups, without bytes (see `sniff`) and without HTTP. The list is that of the API reference's "Media
+facts", with the formats of its newer surfaces.
 """
 
 import re
@@ -13,7 +13,7 @@ from types import MappingProxyType
 
 
 class Kind(Enum):
-    """What a file is to a model, which decides its cost and its limits."""
+    """The kind of a file for a model; it decides costs and limits."""
 
     IMAGE = "image"
     AUDIO = "audio"
@@ -74,17 +74,17 @@ _TYPES: Mapping[Kind, tuple[str, ...]] = MappingProxyType(
     }
 )
 
+# Every MIME type that a file may have, in the order in which an error lists them.
 SUPPORTED: tuple[str, ...] = tuple(mime_type for types in _TYPES.values() for mime_type in types)
-"""Every MIME type that a file may have, in the order in which an error lists them."""
 
+# Sound without a header: recognised only by its declaration, which gives the rate.
 HEADERLESS: frozenset[str] = frozenset({"audio/l16", "audio/alaw", "audio/mulaw"})
-"""Sound without a header of its own: known only when declared, together with its rate."""
 
 _KINDS: Mapping[str, Kind] = MappingProxyType(
     {mime_type: kind for kind, types in _TYPES.items() for mime_type in types}
 )
 
-# What people, browsers and libraries call a listed type.
+# Other names for a listed type, used by people, browsers and libraries.
 _SPELLINGS: Mapping[str, str] = MappingProxyType(
     {
         "image/png": "image/x-png image/apng image/vnd.mozilla.apng",
@@ -126,7 +126,7 @@ _SPELLINGS: Mapping[str, str] = MappingProxyType(
         "application/ecmascript",
         "text/x-python": "text/python text/x-script.python application/x-python application/x-python-code",
         "application/json": "text/json text/x-json application/x-json",
-        # Text by another name, most of it source code.
+        # Other names for text, most of them source code.
         "text/plain": "application/text application/txt application/typescript application/x-typescript "
         "application/yaml application/x-yaml application/toml application/x-toml application/sql application/x-sql "
         "application/graphql application/x-ndjson application/ndjson application/jsonl application/x-jsonlines "
@@ -140,7 +140,7 @@ _ALIASES: Mapping[str, str] = MappingProxyType(
     {spelling: mime_type for mime_type, spellings in _SPELLINGS.items() for spelling in spellings.split()}
 )
 
-# What a client sends when it does not know, and what it calls the request rather than the file.
+# Declarations without meaning: "unknown", or the type of the request instead of the file.
 _NO_DECLARATION = frozenset(
     {
         "application/octet-stream",
@@ -181,10 +181,10 @@ _ESSENCE = re.compile(r"[a-z0-9!#$&^_.+-]{1,127}/[a-z0-9!#$&^_.+-]{1,127}")
 
 
 class UnsupportedTypeError(Exception):
-    """A file is not of a type that Gemini takes, or not of the type it calls itself.
+    """The file's type is not accepted by Gemini, or differs from the declared type.
 
-    `reason` is a sentence for the client; `received` the MIME type that came (of the bytes where they
-    tell, otherwise the declared one, None when neither is known); `allowed` the types to choose from.
+    `reason` is a sentence for the client; `received` is the MIME type of the bytes, else the declared type, else None;
+    `allowed` lists the types to choose from.
     """
 
     def __init__(self, reason: str, received: str | None, allowed: tuple[str, ...] = SUPPORTED) -> None:
@@ -196,9 +196,9 @@ class UnsupportedTypeError(Exception):
 
 @lru_cache(maxsize=256)
 def essence_of(declared: str | None) -> str | None:
-    """Return the type and subtype of a Content-Type in lower case; None when it declares nothing.
+    """Return the type and subtype of a Content-Type in lower case; None if it declares nothing.
 
-    `application/octet-stream`, wildcards, `multipart/...`, a form's own type and nonsense are no declaration.
+    `application/octet-stream`, wildcards, `multipart/...`, a form's own type and invalid text declare nothing.
     """
     essence = (declared or "").partition(";")[0].strip().lower()
     if not _ESSENCE.fullmatch(essence) or essence in _NO_DECLARATION or essence.startswith("multipart/"):
@@ -218,10 +218,10 @@ def parameters_of(declared: str | None) -> dict[str, str]:
 
 @lru_cache(maxsize=256)
 def canonical_mime_type(declared: str | None) -> str | None:
-    """Return what Gemini calls a declared type: without parameters, in lower case, aliases resolved.
+    """Return Gemini's name for a declared type: without parameters, in lower case, aliases resolved.
 
-    Text and source code that are not on the list are `text/plain`. A type that is neither on the list nor
-    an alias comes back as it is; None means that nothing was declared (see `essence_of`).
+    Unlisted text and source code become `text/plain`. A type that is neither listed nor an alias is returned unchanged;
+    None means no declaration (see `essence_of`).
     """
     essence = essence_of(declared)
     if essence is None or essence in _KINDS:
@@ -247,12 +247,12 @@ def _structured_syntax(essence: str) -> str:
 
 @lru_cache(maxsize=256)
 def kind_of(mime_type: str) -> Kind | None:
-    """Return the kind of a listed MIME type, with or without parameters; None for any other."""
+    """Return the kind of a listed MIME type, with or without parameters; None for any other type."""
     return _KINDS.get(mime_type.partition(";")[0].strip().lower())
 
 
 def claimed_kind(canonical: str) -> Kind | None:
-    """Return the kind that a canonical type claims to be, listed or not: `image/x-icon` claims to be a picture."""
+    """Return the kind that a canonical type claims, listed or not: `image/x-icon` claims to be a picture."""
     listed = _KINDS.get(canonical)
     if listed is not None:
         return listed
@@ -260,16 +260,12 @@ def claimed_kind(canonical: str) -> Kind | None:
 
 
 def extension_of(filename: str | None) -> str:
-    """Return the last extension of a file name in lower case, without its dot; "" when there is none.
-
-    Backslashes separate folders too: some browsers send a Windows path.
-    """
+    """Return the last extension of a filename in lower case, without its dot; "" if there is none."""
+    # Backslashes separate folders too, because some browsers send a Windows path.
     return PurePosixPath((filename or "").replace("\\", "/")).suffix[1:].lower()
 
 
 def text_type_of_name(filename: str | None) -> str:
-    """Return the text type that a name's extension hints at, `text/plain` when it says nothing.
-
-    The weakest of all hints: it only tells one sort of text from another.
-    """
+    """Return the text type that a filename's extension suggests, `text/plain` if it suggests none."""
+    # This is the weakest hint: it only distinguishes kinds of text.
     return _EXTENSIONS.get(extension_of(filename), "text/plain")

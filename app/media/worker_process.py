@@ -1,10 +1,10 @@
-"""The child's half of a worker: takes pickled calls from one pipe, and answers on another, until the first one ends.
+"""The child's half of a worker: reads pickled calls from one pipe and answers on another, until the first pipe ends.
 
     jobs:    (function, args, kwargs), pickled, one after the other
     replies: READY once, then a Reply for each job, pickled
 
-It is started as a program of its own and imports the standard library alone, so that it is there at once. It must not
-know who calls it, or what the functions do.
+The child is a program of its own that imports only the standard library, so that it starts at once. It knows neither
+its caller nor the purpose of the functions.
 """
 
 import ctypes
@@ -20,7 +20,7 @@ _PR_SET_PDEATHSIG = 1
 
 
 class Reply(NamedTuple):
-    """What a job returned, or the error that it raised; after the last one, the process ends."""
+    """The result of a job, or the error that it raised; after the last reply, the process ends."""
 
     value: object = None
     error: Exception | None = None
@@ -28,9 +28,9 @@ class Reply(NamedTuple):
 
 
 def serve() -> None:
-    """Work until the pipe of jobs ends. The arguments are the parent's process id and the memory in bytes."""
+    """Work until the pipe of jobs ends. The arguments are the parent's process id and the memory limit in bytes."""
     parent_pid, memory_bytes = (int(argument) for argument in sys.argv[1:3])
-    # The parent ends this process when it is done; a Ctrl-C or a stop is meant for the parent, and comes to both.
+    # Ctrl-C and SIGTERM reach both processes but are meant for the parent, which ends this process.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     _die_with(parent_pid)
@@ -43,7 +43,7 @@ def serve() -> None:
 
 
 def _die_with(parent_pid: int) -> None:
-    # Elsewhere than on Linux, the end of the pipe tells that the parent is gone, once the job at hand is done.
+    # On other systems than Linux, the end of the pipe shows that the parent is gone, after the current job.
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
         if os.getppid() != parent_pid:
@@ -54,7 +54,7 @@ def _limit_memory(memory_bytes: int) -> None:
     if sys.platform != "win32":
         import resource  # noqa: PLC0415  # Windows has none
 
-        # What is written to counts, not what libraries map or reserve: RLIMIT_AS would count that too.
+        # Written memory counts, not memory that libraries map or reserve, which RLIMIT_AS would count too.
         _, most = resource.getrlimit(resource.RLIMIT_DATA)
         limit = memory_bytes if most == resource.RLIM_INFINITY else min(memory_bytes, most)
         resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
@@ -62,7 +62,7 @@ def _limit_memory(memory_bytes: int) -> None:
 
 
 def _take_pipes() -> tuple[BinaryIO, BinaryIO]:
-    """Move both pipes away from where a library that prints, or reads, would find them."""
+    """Move both pipes to where a library that prints or reads does not find them."""
     jobs, replies = os.dup(0), os.dup(1)
     nothing = os.open(os.devnull, os.O_RDONLY)
     os.dup2(nothing, 0)
@@ -72,19 +72,19 @@ def _take_pipes() -> tuple[BinaryIO, BinaryIO]:
 
 
 def _work(jobs: BinaryIO, replies: BinaryIO) -> bool:
-    """Do one job; gives whether another may follow."""
+    """Do one job; return whether another may follow."""
     try:
         function, args, kwargs = pickle.load(jobs)  # noqa: S301  # it comes from the parent
     except EOFError:
         return False
     except Exception as error:
-        # What is left of the job in the pipe would be taken for the next one.
+        # The rest of the job in the pipe would be read as the next job.
         _send(replies, Reply(error=_portable(error), is_last=True))
         return False
     try:
         reply = Reply(function(*args, **kwargs))
     except MemoryError:
-        # Whatever was left half done is given back at once, and completely.
+        # Memory of an unfinished job is returned at once and completely if the process ends.
         return False
     except Exception as error:
         reply = Reply(error=_portable(error))
@@ -104,7 +104,7 @@ def _send(replies: BinaryIO, reply: Reply) -> None:
 
 
 def _portable(error: Exception) -> Exception:
-    """Give an error that can be sent: itself with a note of where it was raised, else what it says."""
+    """Return an error that can be pickled: the error itself with a note of its origin, else its message."""
     error.add_note("".join(traceback.format_exception(error)))
     try:
         return cast("Exception", pickle.loads(pickle.dumps(error)))  # noqa: S301  # it was pickled just now

@@ -1,11 +1,11 @@
-"""Workers: functions run in child processes, with a limit on time and memory, for bytes that crash and bomb decoders.
+"""Workers: functions run in child processes, with limits on time and memory, for bytes that crash or bomb decoders.
 
-    run(function, ...) ── waits its turn ──> a child ── pickled ──> function(...) ── pickled ──> what it gave, or raised
-                                               └─ killed when it takes too long, or nobody waits for it any more
+    run(function, ...) ── waits its turn ──> a child ── pickled ──> function(...) ── pickled ──> result or error
+                                               └─ killed if it takes too long, or if its caller is gone
 
 The children are programs of their own (`worker_process`), not forks: this process has threads, an event loop, and
-secrets that no child needs. What happens in them stays in them, but they are no sandbox against code that breaks out.
-This module must not know what the functions do, or for whom.
+secrets that no child needs. Crashes stay in the child, but a child is no sandbox against malicious code. This module
+knows neither the functions nor their callers.
 """
 
 import asyncio
@@ -35,18 +35,18 @@ _Job = tuple[Callable[..., object], tuple[object, ...], dict[str, object]]
 
 
 class WorkerTimeoutError(Exception):
-    """The function took longer than it may; its process was killed."""
+    """The function exceeded its time; its process was killed."""
 
 
 class WorkerDiedError(Exception):
-    """The process ended before the function did: it crashed, or needed more memory than it may have."""
+    """The process ended before the function did: it crashed, or exceeded its memory."""
 
 
 class Workers:
-    """At most `count` child processes, started when they are first needed and kept.
+    """At most `count` child processes, started when first needed and kept.
 
-    A function has `timeout_s` seconds from when a child takes it, and its process `memory_bytes` bytes of memory.
-    Belongs to one event loop, and to one owner, who closes it.
+    A function has `timeout_s` seconds from the moment a child accepts it, and its process `memory_bytes` bytes of
+    memory. Belongs to one event loop and to one owner, who closes it.
     """
 
     def __init__(self, count: int, timeout_s: float, memory_bytes: int) -> None:
@@ -68,14 +68,14 @@ class Workers:
         await self.close()
 
     async def run(self, function: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
-        """Call a function of a module with arguments, all of which can be pickled; gives what it returns.
+        """Return the result of a module's function; its arguments and result must be picklable.
 
-        Raises what the function raises, WorkerTimeoutError, WorkerDiedError, and BusyError when too many others wait.
-        When the caller is cancelled, the function is ended too.
+        Raises the function's own errors, WorkerTimeoutError, WorkerDiedError, and BusyError if too many calls wait. If
+        the caller is cancelled, the function is ended too.
         """
         if self._turns.locked() and self._waiting >= MAX_WAITING:
             raise BusyError(
-                f"{self._waiting} files wait to be decoded, as many as may; try again in a moment.",
+                f"{self._waiting} files already wait to be decoded; try again in a moment.",
                 retry_after_s=RETRY_AFTER_S,
             )
         self._waiting += 1
@@ -111,7 +111,7 @@ class Workers:
         if self._is_closed:
             raise WorkerDiedError("the workers are closed")
         while self._idle:
-            # The last one used is the warmest.
+            # The child used last has the warmest caches.
             child = self._idle.pop()
             if child.is_alive:
                 return child
@@ -124,7 +124,7 @@ class Workers:
         ending.add_done_callback(self._ending.discard)
 
     async def close(self) -> None:
-        """End all children, also those at work, and wait until they are gone."""
+        """End all children, even at work, and wait until they are gone."""
         self._is_closed = True
         for child in (*self._idle, *self._busy):
             self._end(child)
@@ -143,10 +143,9 @@ async def _within(limit_s: float, call: "asyncio.Future[R]") -> R:
 
 
 class _Child:
-    """One process, and the thread that speaks with it.
+    """One process, and the thread that communicates with it."""
 
-    The thread is the process's own: Linux takes a process down with the thread that started it.
-    """
+    # Each process has its own thread, because Linux kills a process with the thread that started it (PR_SET_PDEATHSIG).
 
     def __init__(self, memory_bytes: int) -> None:
         self._memory_bytes = memory_bytes
@@ -157,23 +156,23 @@ class _Child:
 
     @property
     def is_alive(self) -> bool:
-        """Whether its process still runs."""
+        """Whether the process is running."""
         return self._process is not None and self._process.poll() is None
 
     def start(self) -> "asyncio.Future[None]":
-        """Start the process, unless it runs already; done when it takes jobs."""
+        """Start the process unless it is running; the future is done when the process accepts jobs."""
         return asyncio.get_running_loop().run_in_executor(self._thread, self._start)
 
     def call(self, job: _Job) -> "asyncio.Future[Reply]":
-        """Have a job done."""
+        """Submit a job."""
         if self._ending is not None:
             raise WorkerDiedError("the workers are closed")
         return asyncio.get_running_loop().run_in_executor(self._thread, self._exchange, job)
 
     def end(self) -> Future[None]:
-        """Kill the process, whatever it does; done when it is gone."""
+        """Kill the process, whatever it does; the future is done when it is gone."""
         if self._ending is None:
-            # The thread may be about to start the process: it either sees that it must not, or has.
+            # The thread may be about to start the process: it either sees that it must not, or has done so.
             with self._lock:
                 self._ending = self._thread.submit(self._reap)
                 if self._process is not None:
@@ -210,14 +209,14 @@ class _Child:
             return
         for pipe in (self._process.stdin, self._process.stdout):
             if pipe is not None:
-                # What could not be sent is still waiting in it.
+                # Unsent bytes are still in the buffer.
                 with suppress(OSError):
                     pipe.close()
         self._process.wait()
 
 
 def _environment() -> dict[str, str]:
-    """Give what a child needs of this process's environment: no keys, and modules from where this process has them."""
+    """Return the part of the environment that a child needs: no keys, and this process's module paths."""
     kept = {name: os.environ[name] for name in _KEPT_VARIABLES if name in os.environ}
-    # One thread each: there are as many children as are to work at the same time.
+    # One thread each, because the number of children sets the parallelism.
     return {**kept, "PYTHONPATH": os.pathsep.join(sys.path), "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}

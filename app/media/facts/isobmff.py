@@ -1,6 +1,6 @@
 """Boxes of the ISO base media format (ISO/IEC 14496-12): HEIC sizes, and durations of MP4, QuickTime and 3GPP.
 
-Boxes are looked up by path, a level at a time: no recursion, and no more than a bounded number a level.
+Boxes are looked up by path, level by level: no recursion, and a bounded number of boxes per level.
 """
 
 import struct
@@ -15,7 +15,7 @@ _UNKNOWN_DURATIONS = frozenset({0, 0xFFFFFFFF, 0xFFFFFFFFFFFFFFFF})
 
 @dataclass(frozen=True, slots=True)
 class Box:
-    """A box's four-letter kind, and where its content starts and ends (the end may lie beyond the data)."""
+    """A box's four-letter kind, and the start and end of its content (the end may lie beyond the data)."""
 
     kind: bytes
     start: int
@@ -23,7 +23,7 @@ class Box:
 
 
 def boxes(data: bytes, start: int, end: int) -> Iterator[Box]:
-    """Walk the boxes between two offsets, as far as the data go."""
+    """Yield the boxes between two offsets, as far as the data go."""
     at = start
     for _ in range(_MOST_BOXES):
         if at + 8 > min(end, len(data)):
@@ -42,7 +42,7 @@ def boxes(data: bytes, start: int, end: int) -> Iterator[Box]:
 
 
 def find(data: bytes, *path: bytes, within: Box | None = None) -> Box | None:
-    """Find the first box at a path of kinds; None when the data do not hold it."""
+    """Return the first box at a path of kinds; None if the data do not contain it."""
     box = within or Box(b"", 0, len(data))
     for kind in path:
         found = next((inner for inner in boxes(data, box.start, box.end) if inner.kind == kind), None)
@@ -53,7 +53,7 @@ def find(data: bytes, *path: bytes, within: Box | None = None) -> Box | None:
 
 
 def movie_duration(data: bytes, is_whole: bool) -> float | None:
-    """Read the seconds that a movie header states; None when it lies beyond the data, or states none."""
+    """Return the duration in seconds in a movie header; None if it lies beyond the data or is not stated."""
     header = find(data, b"moov", b"mvhd")
     if header is None:
         return None
@@ -62,7 +62,7 @@ def movie_duration(data: bytes, is_whole: bool) -> float | None:
     else:
         scale, duration = struct.unpack_from(">II", data, header.start + 12)
     if duration in _UNKNOWN_DURATIONS:
-        # A fragmented file: its length stands in a box of its own, if anywhere.
+        # A fragmented file states its length in a box of its own, or nowhere.
         fragments = find(data, b"moov", b"mvex", b"mehd")
         if fragments is None:
             return None
@@ -71,15 +71,15 @@ def movie_duration(data: bytes, is_whole: bool) -> float | None:
 
 
 def picture_size(data: bytes) -> Size:
-    """Read the size at which a HEIF file's primary picture is displayed, clipping and rotation applied.
+    """Return the displayed size of a HEIF file's primary picture, with clipping and rotation applied.
 
-    Its EXIF orientation is left alone, as the format demands (ISO/IEC 23008-12): the boxes turn the picture.
-    Raises `ValueError` or `struct.error` when the boxes are not in the data.
+    The EXIF orientation is ignored, as the format demands (ISO/IEC 23008-12): the boxes turn the picture. Raises
+    `ValueError` or `struct.error` if the boxes are not in the data.
     """
     meta = find(data, b"meta")
     if meta is None:
         raise ValueError("no meta box")
-    # `meta` is a full box: four bytes of version and flags before its children.
+    # `meta` is a full box: four bytes of version and flags precede its children.
     inside = Box(meta.kind, meta.start + 4, meta.end)
     primary = find(data, b"pitm", within=inside)
     container = find(data, b"iprp", b"ipco", within=inside)

@@ -9,7 +9,7 @@ _MOST_ELEMENTS = 1000
 
 
 def webm_duration(data: bytes, is_whole: bool) -> float | None:
-    """Read the seconds that the header states; None for live recordings, whose header was never filled in."""
+    """Return the duration in seconds in the header; None for live recordings, whose header was never completed."""
     at, end = 0, len(data)
     for _ in range(_MOST_ELEMENTS):
         if at >= end:
@@ -19,7 +19,7 @@ def webm_duration(data: bytes, is_whole: bool) -> float | None:
             return _stated(data, content, min(content + size, end))
         if identifier == _CLUSTER:
             break
-        # Only the segment is entered; what else stands before the information is stepped over.
+        # Only the segment is entered; other elements before the information are skipped.
         at = content if identifier == _SEGMENT else content + size
     return None
 
@@ -40,7 +40,7 @@ def _stated(data: bytes, at: int, end: int) -> float | None:
 
 
 def _element(data: bytes, at: int) -> tuple[int, int, int]:
-    """Read the element at an offset: its identifier, its size, and where its content starts."""
+    """Return the element at an offset: its identifier, its size, and the start of its content."""
     identifier_bytes = _vint_bytes(data[at], 4)
     size_at = at + identifier_bytes
     size_bytes = _vint_bytes(data[size_at], 8)

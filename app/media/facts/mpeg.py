@@ -1,7 +1,7 @@
-"""Durations of MP3 and AAC: frames counted, since neither has a file header that could state them.
+"""Durations of MP3 and AAC: frames are counted, since neither has a file header that could state the duration.
 
-Of a cut MP3 only the count that its encoder left in the first frame (Xing, VBRI) is taken, never a guess from
-a bit rate and a size.
+For a cut MP3, only the count that the encoder left in the first frame (Xing, VBRI) is used, never a guess from bit rate
+and size.
 """
 
 import struct
@@ -17,14 +17,14 @@ _HAS_FRAMES, _HAS_BYTES, _HAS_TABLE, _HAS_QUALITY = 1, 2, 4, 8
 
 @dataclass(frozen=True, slots=True)
 class _Tag:
-    """What an encoder wrote into the first frame: how many follow, and the samples to drop at both ends."""
+    """The encoder's tag in the first frame: the number of following frames, and the samples to drop at both ends."""
 
     frames: int | None
     dropped_samples: int
 
 
 def mp3_duration(data: bytes, is_whole: bool) -> float | None:
-    """Count an MP3's frames, or, of a cut file, take the count that its first frame states."""
+    """Return the duration of an MP3 by its frames, or for a cut file by the count in its first frame."""
     start = find_run(data, parse_mpeg_frame, start=id3_end(data))
     first = parse_mpeg_frame(data, start) if start is not None else None
     if start is None or first is None:
@@ -33,7 +33,7 @@ def mp3_duration(data: bytes, is_whole: bool) -> float | None:
     if is_whole:
         samples = _count(data, start, parse_mpeg_frame)
         if samples is not None and tag is not None:
-            # The frame that carries the tag holds no sound.
+            # The frame with the tag contains no sound.
             samples -= first.samples
     else:
         samples = tag.frames * first.samples if tag is not None and tag.frames else None
@@ -43,7 +43,7 @@ def mp3_duration(data: bytes, is_whole: bool) -> float | None:
 
 
 def aac_duration(data: bytes, is_whole: bool) -> float | None:
-    """Count the frames of a whole AAC file in ADTS; None for a cut one, and for ADIF."""
+    """Return the duration of a whole AAC file in ADTS by its frames; None for a cut file, and for ADIF."""
     if not is_whole:
         return None
     start = find_run(data, parse_adts_frame, start=id3_end(data))
@@ -53,7 +53,7 @@ def aac_duration(data: bytes, is_whole: bool) -> float | None:
 
 
 def _count(data: bytes, start: int, parse: FrameParser) -> int | None:
-    """Count the samples a channel from the frame at `start` on; None when there is more than bounded work allows."""
+    """Return the samples per channel from the frame at `start` on; None if counting exceeds the bounded work."""
     at, samples, allowed_bytes = start, 0, _MOST_GARBAGE_BYTES
     for _ in range(_MOST_FRAMES):
         frame = parse(data, at)

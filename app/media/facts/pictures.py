@@ -1,8 +1,8 @@
-"""Sizes of pictures, from their headers alone: no pixel is ever decoded, so no picture is a bomb.
+"""Sizes of pictures, from their headers only: no pixel is decoded, so no picture can be a bomb.
 
-Each reader takes a file's bytes, whole or cut, and returns the size as stored and the EXIF orientation. It
-raises `struct.error`, `IndexError` or `ValueError` when the size is not in the bytes. Offsets are those of the
-formats' own specifications.
+Each reader takes a file's bytes, whole or cut, and returns the stored size and the EXIF orientation. It raises
+`struct.error`, `IndexError` or `ValueError` if the size is not in the bytes. Offsets are those of the formats'
+specifications.
 """
 
 import struct
@@ -28,7 +28,7 @@ class Size:
 
 
 def png(data: bytes) -> Size:
-    """Read a PNG's IHDR, and its eXIf chunk, which may stand behind the pixels."""
+    """Return the size in a PNG's IHDR, and the orientation in its eXIf chunk, which may follow the pixels."""
     width, height = struct.unpack_from(">II", data, 16)
     if data[12:16] != b"IHDR":
         raise ValueError("no IHDR")
@@ -44,20 +44,20 @@ def png(data: bytes) -> Size:
 
 
 def png_orientation_behind(tail: bytes) -> int | None:
-    """Find the eXIf chunk of a PNG whose end this is; None when there is none in it."""
+    """Return the orientation in the eXIf chunk of a PNG's last bytes; None without such a chunk."""
     at = tail.rfind(b"eXIf")
     if at < 4:
         return None
     (length,) = struct.unpack_from(">I", tail, at - 4)
     (checksum,) = struct.unpack_from(">I", tail, at + 4 + length)
-    # The name may also stand among the pixels: its checksum does not.
+    # The chunk's name may also occur among the pixels, but then its checksum does not match.
     if zlib.crc32(tail[at : at + 4 + length]) != checksum:
         return None
     return tiff.orientation_of_exif(tail[at + 4 : at + 4 + length])
 
 
 def jpeg(data: bytes) -> Size:
-    """Read a JPEG's segments up to its frame header."""
+    """Return the size in a JPEG's frame header, after the segments before it."""
     orientation: int | None = None
     for marker, start, end in _jpeg_segments(data):
         if marker == _JPEG_APP1 and orientation is None and data[start : start + 6] == b"Exif\x00\x00":
@@ -87,7 +87,7 @@ def _jpeg_segments(data: bytes) -> Iterator[tuple[int, int, int]]:
 
 
 def webp(data: bytes) -> Size:
-    """Read a WebP's first chunk, and its EXIF chunk, which stands behind the pixels."""
+    """Return the size in a WebP's first chunk, and the orientation in its EXIF chunk, which follows the pixels."""
     kind = data[12:16]
     if kind == b"VP8X":
         width = int.from_bytes(data[24:27], "little") + 1
@@ -117,12 +117,12 @@ def _webp_orientation(data: bytes) -> int | None:
 
 
 def webp_says_exif(head: bytes) -> bool:
-    """Whether a WebP's head says that an EXIF chunk follows, behind the pixels."""
+    """Whether a WebP's head announces an EXIF chunk after the pixels."""
     return head[12:16] == b"VP8X" and len(head) > 20 and bool(head[20] & 0x08)
 
 
 def webp_orientation_behind(tail: bytes) -> int | None:
-    """Find the EXIF chunk of a WebP whose end this is: the last chunk, or the one before XMP."""
+    """Return the orientation in the EXIF chunk of a WebP's last bytes: the last chunk, or the chunk before XMP."""
     at = tail.rfind(b"EXIF")
     while at >= 0:
         (length,) = struct.unpack_from("<I", tail, at + 4)
@@ -134,20 +134,20 @@ def webp_orientation_behind(tail: bytes) -> int | None:
 
 
 def gif(data: bytes) -> Size:
-    """Read a GIF's logical screen."""
+    """Return the size of a GIF's logical screen."""
     width, height = struct.unpack_from("<HH", data, 6)
     return Size(width, height)
 
 
 def bmp(data: bytes) -> Size:
-    """Read a BMP's information header; a negative height means rows from the top."""
+    """Return the size in a BMP's information header; a negative height means rows from the top."""
     (header_size,) = struct.unpack_from("<I", data, 14)
     width, height = struct.unpack_from("<HH" if header_size == 12 else "<ii", data, 18)
     return Size(width, abs(height))
 
 
 def tiff_file(data: bytes) -> Size:
-    """Read a TIFF's first directory, which often stands at the file's end."""
+    """Return the size in a TIFF's first directory, which is often at the file's end."""
     values = tiff.first_directory(data)
     if tiff.WIDTH not in values or tiff.HEIGHT not in values:
         raise ValueError("no size")

@@ -1,4 +1,4 @@
-"""The door to the facts: picks the reader of a type, and answers None for whatever it cannot read."""
+"""The entry to the facts: chooses the reader of a type, and returns None for every unreadable fact."""
 
 import math
 import struct
@@ -45,13 +45,14 @@ _SAMPLE_BYTES: Mapping[str, int] = MappingProxyType({"audio/l16": 2, "audio/alaw
 
 
 def read_facts(data: bytes, mime_type: str, *, is_whole: bool) -> Facts:
-    """Read what the bytes of a file say about it.
+    """Return the facts in the bytes of a file.
 
-    `data` is the whole file, or its beginning, as long as there is; `mime_type` as decided from its bytes.
-    Width and height are those of the picture as displayed; `orientation` is the EXIF value that was applied, None for
-    a picture that has none and for HEIC, which turns itself by rules of its own. Durations are above 0.
-    Never raises for what the bytes are, and its work is bounded by their number. It may still
-    take a second for a hostile file, and 0.1 s for a long recording: call it in a thread. Thread-safe.
+    `data` is the whole file, or the largest available beginning of it; `mime_type` is the type decided from its bytes.
+    Width and height are those of the displayed picture; `orientation` is the EXIF value applied, None for a picture
+    without one and for HEIC, which has its own rules. Durations are above 0.
+
+    Never raises because of the bytes, and its work is bounded by their number. A hostile file may still take a second,
+    and a long recording 0.1 s, so call it in a thread. Thread-safe.
     """
     essence = mime_type.partition(";")[0]
     try:
@@ -62,7 +63,7 @@ def read_facts(data: bytes, mime_type: str, *, is_whole: bool) -> Facts:
         if essence in _SAMPLE_BYTES and is_whole:
             return Facts(duration=_plausible(sound.raw_duration(len(data), mime_type, _SAMPLE_BYTES[essence])))
     except (struct.error, IndexError, ValueError, ArithmeticError):
-        # The header ends, or contradicts itself, before it says what was asked.
+        # The header ends or contradicts itself before the wanted fact.
         return NO_FACTS
     if essence == "application/pdf":
         return Facts(pages=documents.page_count(data) if is_whole else documents.linearized_page_count(data))
@@ -70,10 +71,10 @@ def read_facts(data: bytes, mime_type: str, *, is_whole: bool) -> Facts:
 
 
 def turned_by_tail(facts: Facts, head: bytes, tail: bytes, mime_type: str) -> Facts:
-    """Turn the size of a picture of which the head alone has been read, if its orientation stands behind the pixels.
+    """Return the facts of a picture with its size turned by the orientation after the pixels.
 
-    `tail` is as much of the file's end as there is. A picture that says it has an orientation, but not within `tail`,
-    has no size: whichever were told could be the wrong way round. Never raises; call it in a thread.
+    `tail` is the available end of the file. A picture that announces an orientation outside `tail` gets no size,
+    because either order could be wrong. Never raises; call it in a thread.
     """
     essence = mime_type.partition(";")[0]
     if facts.width is None or facts.height is None or facts.orientation is not None:

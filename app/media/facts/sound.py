@@ -1,7 +1,7 @@
-"""Durations of sound whose header, or last page, states them: WAV, AIFF, FLAC, Ogg; and of raw samples.
+"""Durations of sound from the header or the last page: WAV, AIFF, FLAC, Ogg; and of raw samples.
 
-The readers take a file's bytes, and whether they are the whole. They return None when the duration is not
-stated, or raise `struct.error`, `IndexError`, `ValueError` or an arithmetic error when the header is broken.
+The readers take a file's bytes, and whether these are the whole file. They return None if the duration is not stated,
+or raise `struct.error`, `IndexError`, `ValueError` or an arithmetic error if the header is broken.
 """
 
 import struct
@@ -11,7 +11,7 @@ from app.media import mpeg_audio
 from app.media.types import parameters_of
 
 _MOST_PIECES = 10_000
-# PCM, float, A-law, mu-law, extensible: a byte is a fixed time. Of other codecs the header gives an average.
+# PCM, float, A-law, mu-law, extensible: a byte is a fixed time. For other codecs the header gives an average.
 _FIXED_RATE_FORMATS = frozenset({0x0001, 0x0003, 0x0006, 0x0007, 0xFFFE})
 # AIFF-C codecs whose frames are samples; other codecs count packets.
 _SAMPLE_CODECS = frozenset(
@@ -33,7 +33,7 @@ def _chunks(data: bytes, size_format: str) -> Iterator[tuple[bytes, int, int]]:
 
 
 def wav_duration(data: bytes, is_whole: bool) -> float | None:
-    """Divide a WAV's bytes of sound by its byte rate; of a cut file those it states, of a whole one those it has."""
+    """Return a WAV's sound bytes divided by its byte rate; for a cut file the stated bytes, else the actual bytes."""
     byte_rate, long_size = 0, 0
     for kind, start, size in _chunks(data, "<I"):
         if kind == b"ds64":
@@ -52,7 +52,7 @@ def wav_duration(data: bytes, is_whole: bool) -> float | None:
 
 
 def aiff_duration(data: bytes, is_whole: bool) -> float | None:
-    """Divide an AIFF's frames by its rate, both stated in its common chunk."""
+    """Return an AIFF's frames divided by its rate, both in its common chunk."""
     for kind, start, _ in _chunks(data, ">I"):
         if kind == b"COMM":
             if data[8:12] == b"AIFC" and data[start + 18 : start + 22] not in _SAMPLE_CODECS:
@@ -64,7 +64,7 @@ def aiff_duration(data: bytes, is_whole: bool) -> float | None:
 
 
 def flac_duration(data: bytes, is_whole: bool) -> float | None:
-    """Divide a FLAC's samples by its rate, both stated in STREAMINFO."""
+    """Return a FLAC's samples divided by its rate, both in STREAMINFO."""
     at = mpeg_audio.id3_end(data)
     if data[at : at + 4] != b"fLaC":
         return None
@@ -78,7 +78,7 @@ def _stream_info(data: bytes, at: int) -> float | None:
 
 
 def ogg_duration(data: bytes, is_whole: bool) -> float | None:
-    """Read the position of an Ogg stream's last page (RFC 3533); only a whole file has it."""
+    """Return the position of an Ogg stream's last page (RFC 3533); None for a cut file."""
     (serial,) = struct.unpack_from("<I", data, 14)
     packet = 27 + data[26]
     if data.startswith(b"\x7fFLAC", packet):
@@ -112,7 +112,7 @@ def _last_position(data: bytes, serial: int) -> int | None:
 
 
 def raw_duration(size_bytes: int, mime_type: str, sample_bytes: int) -> float | None:
-    """Divide raw samples by the rate and channels that their type states; None when it states no rate."""
+    """Return the duration of raw samples by the rate and channels of their type; None without a rate."""
     parameters = parameters_of(mime_type)
     if "rate" not in parameters:
         return None

@@ -1,4 +1,4 @@
-"""TIFF directories: what TIFF files and EXIF blocks are made of. Only short integer values are read."""
+"""TIFF directories, the structure of TIFF files and EXIF blocks. Only short integer values are read."""
 
 import struct
 from collections.abc import Mapping
@@ -10,9 +10,9 @@ _SHORT, _LONG, _LONG_8 = 3, 4, 16
 
 
 def first_directory(data: bytes) -> Mapping[int, int]:
-    """Read the integers of a TIFF's first directory: tag to first value; BigTIFF too.
+    """Return the integers of a TIFF's first directory, BigTIFF included: tag to first value.
 
-    Raises `struct.error` when the data end before the directory does, `ValueError` when they are no TIFF.
+    Raises `struct.error` if the data end before the directory, `ValueError` if they are not TIFF.
     """
     order = {b"II": "<", b"MM": ">"}.get(data[:2])
     if order is None:
@@ -40,7 +40,7 @@ def _entries(data: bytes, start: int, count: int, order: str, offset_format: str
 
 
 def orientation_of_exif(block: bytes) -> int | None:
-    """Read the orientation tag of an EXIF block, with or without its `Exif` preamble; None when there is none."""
+    """Return the orientation tag of an EXIF block, with or without its `Exif` preamble; None if there is none."""
     try:
         return first_directory(block.removeprefix(b"Exif\x00\x00")).get(ORIENTATION)
     except (struct.error, ValueError):
