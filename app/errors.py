@@ -47,6 +47,8 @@ class GatewayError(Exception):
     is_retryable: ClassVar[bool] = False
     google_status: ClassVar[int | None] = None
     """The status on Google's surface, where Gemini itself answers otherwise than our REST surface does."""
+    google_word: ClassVar[str | None] = None
+    """Google's status word, if another one than that of the HTTP status."""
 
     def __init__(
         self,
@@ -204,6 +206,17 @@ class OffsetConflictError(GatewayError):
     title = "The chunk does not continue the upload"
     advice = "Query the upload's offset and continue from there."
     google_status = 400
+
+
+class UploadConflictError(GatewayError):
+    """Another request writes to the same upload: one writer at a time."""
+
+    status = 409
+    code = "upload-conflict"
+    title = "Another request writes to this upload"
+    advice = "Query the upload's offset and continue from there."
+    is_retryable = True
+    google_word = "ABORTED"
 
 
 class LengthRequiredError(GatewayError):
@@ -606,7 +619,7 @@ def _google_of(error: GatewayError) -> dict[str, object]:
     shown: dict[str, object] = {
         "code": code,
         "message": error.detail,
-        "status": _GOOGLE_STATUS.get(code, fallback),
+        "status": error.google_word or _GOOGLE_STATUS.get(code, fallback),
     }
     if details:
         shown["details"] = details

@@ -50,7 +50,7 @@ from app.gemini.credentials import ApiKey
 from app.gemini.generation import Generation
 from app.gemini.models import Models
 from app.gemini.remote_files import RemoteFiles
-from app.gemini.resumable import ResumableUploads, UnknownLengths
+from app.gemini.uploads import ResumableUploads, UnknownLengths
 from app.gemini.upstream import Upstream, open_upstream
 from app.media.background_tasks import BackgroundTasks, sweeping, when_agreed
 from app.media.buffers import HeldBytes
@@ -61,7 +61,7 @@ from app.native.app import NativeRoutes
 from app.native.handlers import HANDLERS
 from app.native.services import NativeServices
 from app.native.uploads.address import client_by_address
-from app.native.uploads.leases import Leases
+from app.native.uploads.leases import WriterLeases
 from app.native.writers import Writers
 from app.request.context import context_of
 from app.settings import Settings
@@ -151,7 +151,7 @@ async def _open_native(stack: AsyncExitStack, services: Parts) -> NativeServices
     forgettable = services.upstream.clock.forgettable
     await stack.enter_async_context(sweeping(when_agreed(forgettable, resources.forget_expired)))
     upload_sessions = UploadSessions(services.database)
-    leases = Leases(upload_sessions)
+    leases = WriterLeases(upload_sessions)
     stack.push_async_callback(leases.aclose)
     return NativeServices(
         settings=services.settings,
@@ -185,6 +185,7 @@ def _uploads(upstream: Upstream, settings: Settings) -> ResumableUploads:
         unknown_lengths=UnknownLengths(settings.upstream_unknown_length),
         origins=frozenset(settings.upstream_upload_origins),
         chunk_timeout_s=settings.chunk_timeout_s,
+        max_granularity=settings.chunk_bytes,
     )
 
 

@@ -26,6 +26,10 @@ class Emulator:
         """Let the next calls of an operation fail in some way."""
         self._call("POST", "faults", {"operation": operation, "kind": kind, **more})
 
+    def drop_faults(self) -> None:
+        """Plan no fault any more."""
+        self._call("DELETE", "faults")
+
     def reset(self) -> None:
         """Forget everything."""
         self._call("POST", "reset")

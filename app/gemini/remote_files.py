@@ -30,9 +30,9 @@ class RemoteFile:
     duration: float | None
     error: str | None
     document: str | None = None
-    """The resource as it stands in Gemini's answer to finalize, where that was read."""
+    """The resource in Gemini's own words, if this is an answer to an upload."""
     body: bytes = b""
-    """That answer, whole."""
+    """The whole answer to finalize, or the same made of an answer to GET."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,12 +76,20 @@ def _error(value: object) -> str | None:
 
 
 def read_file(body: bytes) -> RemoteFile:
-    """Read the answer to finalize, `{"file": {...}}`; raises UpstreamFailedError when it is not one."""
+    """Return the file of an answer to finalize, `{"file": {...}}`; raises UpstreamFailedError for anything else."""
     try:
-        file = cast("dict[str, object]", orjson.loads(body)["file"])
-        name = str(file["name"]).removeprefix("files/")
+        return _file(cast("dict[str, object]", orjson.loads(body)["file"]), body)
     except (orjson.JSONDecodeError, KeyError, TypeError) as error:
         raise UpstreamFailedError("Gemini finished the upload with an answer that cannot be read.") from error
+
+
+def describe_file(document: bytes) -> RemoteFile:
+    """Return the file of an answer to GET, in the shape of an answer to finalize; raises as `read_file` does."""
+    return read_file(b'{"file": %b}' % document.strip())
+
+
+def _file(file: dict[str, object], body: bytes) -> RemoteFile:
+    name = str(file["name"]).removeprefix("files/")
     return RemoteFile(
         name=name,
         uri=str(file.get("uri") or URI_PREFIX + name),

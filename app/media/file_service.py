@@ -21,7 +21,8 @@ from app.errors import (
 from app.gemini.clock import GeminiClock
 from app.gemini.remote_files import RemoteFile, RemoteFiles
 from app.gemini.request import NAME_CHARS
-from app.gemini.resumable import ResumableSession, ResumableUploads
+from app.gemini.resumable import ResumableSession
+from app.gemini.uploads import ResumableUploads
 from app.media.background_tasks import BackgroundTasks
 from app.media.file_states import FileStates, state_of
 from app.media.storage_room import StorageRoom
@@ -185,9 +186,16 @@ class FileService:
         )
 
     async def add(
-        self, owner: str, upload_name: str, *, origin: Origin, filename: str | None, is_reused: bool = False
+        self,
+        owner: str,
+        upload_name: str,
+        *,
+        origin: Origin,
+        filename: str | None,
+        is_reused: bool = False,
+        is_only: bool = False,
     ) -> StoredFile:
-        """Give an upload an id of the owner's."""
+        """Add an id of the owner's to an upload; with `is_only`, only to an upload without an id."""
         self._carried.discard(upload_name)
         return await self._registry.add_file(
             new_file_id(),
@@ -197,6 +205,7 @@ class FileService:
             filename=filename,
             now=self.now(),
             is_reused=is_reused,
+            is_only=is_only,
         )
 
     async def known(self, owner: str, sha256: str) -> StoredFile | None:
@@ -314,6 +323,17 @@ class FileService:
         await self._registry.set_leases({name}, lease_until=self.now())
         await self._remote.delete(name)
         await self._registry.forget(name)
+
+    async def cancel(self, session: ResumableSession, *, may_be_final: bool) -> None:
+        """Cancel an upload as its client asks; a file that Gemini may have made of the upload is deleted.
+
+        Raises what Gemini's refusal to delete means; the sweep then tries again.
+        """
+        await session.cancel()
+        if may_be_final:
+            await self._discard(session.name)
+        else:
+            await self._registry.forget(session.name)
 
     def abandon(self, session: ResumableSession) -> None:
         """Cancel an upload that will not be finished, in the background; a file that came of it all the same goes."""

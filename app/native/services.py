@@ -12,7 +12,7 @@ from app.gemini.upstream import Upstream
 from app.media.buffers import HeldBytes
 from app.media.file_service import FileService
 from app.native.routes import Route
-from app.native.uploads.leases import Leases
+from app.native.uploads.leases import WriterLeases
 from app.native.writers import Writers
 from app.request.context import usage_of
 from app.request.usage import RequestUsage
@@ -31,7 +31,7 @@ class NativeServices:
     files: FileService
     resources: ResourceRegistry
     upload_sessions: UploadSessions
-    leases: Leases
+    leases: WriterLeases
     writers: Writers
     held_bytes: HeldBytes
     authenticator: Authenticator

@@ -1,25 +1,38 @@
 """The writers of this process's uploads: a client that comes again ends its own request that still hangs."""
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from app.errors import ClientGoneError
+from app.errors import UploadConflictError
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(slots=True, eq=False)
 class Writer:
     """A request that writes to an upload, numbered in the order in which requests came."""
 
     number: int
     task: "asyncio.Task[object]"
+    has_left: asyncio.Event = field(default_factory=asyncio.Event)
+    # No request ends a writer twice, or one that is already giving its lease back: that one is waited for.
+    is_ending: bool = False
+    was_ended: bool = False
+
+
+def conflict(upload: str | None = None) -> UploadConflictError:
+    """Return the error of a request that is not, or no longer, the writer of an upload; `upload` names the upload."""
+    which = "this upload" if upload is None else f"the upload of files/{upload}"
+    return UploadConflictError(
+        f"Another request writes to {which}, and only one may. Ask by X-Goog-Upload-Command: query (or Content-Range: "
+        "bytes */*) how many bytes have come, and continue from there.",
+        retry_after_s=2,
+    )
 
 
 class Writers:
-    """The writers of this process, by their sessions: the one that came last is the one."""
+    """The writers of this process, by their sessions: the request that came last writes."""
 
     def __init__(self) -> None:
         self._writers: dict[str, Writer] = {}
-        self._ended: set[asyncio.Task[object]] = set()
 
     def arrive(self, number: int) -> Writer:
         """Return this task's request as a writer; `number` grows in the order in which requests arrived."""
@@ -29,24 +42,18 @@ class Writers:
         return Writer(number, task)
 
     async def take(self, token_hash: str, writer: Writer) -> None:
-        """Become the writer, once the one that there was has stopped.
-
-        Raises ClientGoneError when a request that came later writes already.
-        """
+        """Become the writer, after ending the current one. Raises UploadConflictError if a later request writes."""
         while (other := self._writers.get(token_hash)) is not None:
             if other.number > writer.number:
-                raise ClientGoneError("Another request goes on with this upload.")
-            self._ended.add(other.task)
-            other.task.cancel()
-            await asyncio.wait((other.task,))
-            self._ended.discard(other.task)
+                raise conflict()
+            if not other.is_ending:
+                other.is_ending = other.was_ended = True
+                other.task.cancel()
+            await other.has_left.wait()
         self._writers[token_hash] = writer
 
-    def was_ended(self, writer: Writer) -> bool:
-        """Whether a writer is being ended because another one came."""
-        return writer.task in self._ended
-
     def leave(self, token_hash: str, writer: Writer) -> None:
-        """Forget a writer."""
+        """Forget a writer, and let the request that waits for its end go on."""
         if self._writers.get(token_hash) is writer:
             del self._writers[token_hash]
+        writer.has_left.set()

@@ -163,19 +163,26 @@ class FileRegistry:
         filename: str | None,
         now: float,
         is_reused: bool = False,
+        is_only: bool = False,
     ) -> StoredFile:
-        """Give an upload an id; from now on it lives by its ids and its expiry, not by a lease.
+        """Add an id to an upload, which from now on lives by its ids and its expiry, not by a lease.
 
-        Raises UploadFailedError when the upload is gone, deleted in this very moment.
+        With `is_only`, an upload that has an id keeps that id alone. Raises UploadFailedError if the upload is gone.
         """
         async with self._database.transaction() as session:
-            upload = await session.get(UploadRow, upload_name, with_for_update=True)
+            # Written first: that locks the row, with SQLite the database, against others that add or delete ids.
+            await session.execute(update(UploadRow).where(UploadRow.name == upload_name).values(used_at=now))
+            upload = await session.get(UploadRow, upload_name)
             # What others held already has no lease; one that has got a lease, or lost its bytes, is being deleted.
             is_going = upload is not None and (not upload.size_bytes or (is_reused and upload.lease_until is not None))
             if upload is None or is_going:
                 raise UploadFailedError("The file was deleted while it was being used; send the request again.")
             upload.lease_until = None
-            upload.used_at = now
+            if is_only:
+                given = select(FileRow).where(FileRow.upload_name == upload_name, FileRow.deleted_at.is_(None))
+                first = (await session.scalars(given.limit(1))).first()
+                if first is not None:
+                    return file_of(first, upload)
             row = FileRow(
                 id=file_id, owner=owner, upload_name=upload_name, origin=origin, filename=filename, created_at=now
             )

@@ -46,14 +46,17 @@ _ADD = text(
     "writing_until, scan) VALUES (:token_hash, :upload_name, :declared_bytes, :granularity, 0, false, 0, 0, :scan)"
 )
 _BEGIN = text(
-    # A writer that has not said how far it came leaves what Gemini has unsure.
-    "UPDATE upload_sessions SET fence = fence + 1, is_unsure = is_unsure OR writing_until > 0, writing_until = :until "
-    "WHERE token_hash = :token_hash AND (writing_until <= :now OR fence = :own_fence) RETURNING fence"
+    # A writer whose lease ran out may still have bytes under way: what Gemini has is unsure, and the bytes that will be
+    # at Gemini need not be those that are scanned from here on.
+    "UPDATE upload_sessions SET fence = fence + 1, is_unsure = is_unsure OR writing_until > 0, "
+    "scan = CASE WHEN writing_until > 0 THEN NULL ELSE scan END, writing_until = :until "
+    "WHERE token_hash = :token_hash AND writing_until <= :now RETURNING fence"
 )
 _PROLONG = text("UPDATE uploads SET lease_until = :until WHERE name = :name AND lease_until IS NOT NULL")
 _RENEW = text(
+    # A lease that was given back stays given back.
     "UPDATE upload_sessions SET writing_until = :until WHERE token_hash = :token_hash AND fence = :fence "
-    "RETURNING fence"
+    "AND writing_until > 0 RETURNING fence"
 )
 _END = text(
     "UPDATE upload_sessions SET writing_until = 0, received = :received, is_unsure = :is_unsure, scan = :scan "
@@ -61,16 +64,20 @@ _END = text(
 )
 
 
+# An upload's lease is prolonged in steps: a write for every chunk would be for nothing.
 LEASE_STEP_S = 600.0
-"""An upload's lease is not written anew for less."""
 
 
 class WritingElsewhereError(Exception):
-    """Another request writes to the session."""
+    """Another request writes to the session of the upload `name`."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self.name = name
 
 
 class UploadSessions:
-    """The sessions of all clients. To begin to write and to end it are short transactions, each one trip."""
+    """The sessions of all clients. Beginning and ending to write are short transactions, each one round trip."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -84,7 +91,7 @@ class UploadSessions:
         granularity: int,
         scan: bytes | None,
     ) -> None:
-        """Write a session down."""
+        """Record a new session."""
         values = {
             "token_hash": token_hash,
             "upload_name": upload_name,
@@ -95,7 +102,7 @@ class UploadSessions:
         await self._database.run(lambda connection: connection.execute(_ADD, values))
 
     async def get(self, token_hash: str) -> UploadSession | None:
-        """Get a session."""
+        """Return a session, None if there is none."""
 
         def work(connection: Connection) -> UploadSession | None:
             row = connection.execute(_GET, {"token_hash": token_hash}).first()
@@ -104,15 +111,14 @@ class UploadSessions:
         return await self._database.run(work)
 
     async def begin_writing(
-        self, token_hash: str, *, owner: str | None, now: float, until: float, own_fence: int, lease_until: float
+        self, token_hash: str, *, owner: str | None, now: float, until: float, lease_until: float
     ) -> UploadSession | None:
-        """Become a session's writer; gives it as it was found, with the writer's fence.
+        """Become a session's writer until `until`; return the session with the writer's fence.
 
-        None when there is no such session, or it is not `owner`'s (None: of whoever has its address). Raises
-        WritingElsewhereError while another writes, unless that one had `own_fence`: the caller's own last one, which
-        has stopped. The upload itself is kept until `lease_until`.
+        None if there is no such session of `owner` (None: any owner). Raises WritingElsewhereError while another
+        writer's lease holds. The upload itself is kept until `lease_until`.
         """
-        values = {"token_hash": token_hash, "now": now, "until": until, "own_fence": own_fence}
+        values = {"token_hash": token_hash, "now": now, "until": until}
 
         def work(connection: Connection) -> UploadSession | None:
             # Written first: SQLite lets no transaction write that began by reading while another wrote.
@@ -125,7 +131,7 @@ class UploadSessions:
                 connection.rollback()
                 return None
             if not is_mine:
-                raise WritingElsewhereError
+                raise WritingElsewhereError(session.upload_name)
             if session.lease_until is not None and session.lease_until < lease_until - LEASE_STEP_S:
                 connection.execute(_PROLONG, {"name": session.upload_name, "until": lease_until})
             return session
@@ -133,14 +139,14 @@ class UploadSessions:
         return await self._database.run(work)
 
     async def renew(self, token_hash: str, *, fence: int, until: float) -> bool:
-        """Say that the writer goes on; False when it is not the writer any more."""
+        """Prolong a writer's lease; return whether the lease was still that writer's."""
         values = {"token_hash": token_hash, "fence": fence, "until": until}
         return await self._database.run(lambda connection: connection.execute(_RENEW, values).first() is not None)
 
     async def end_writing(
         self, token_hash: str, *, fence: int, received: int, is_unsure: bool, scan: bytes | None
     ) -> bool:
-        """Say what Gemini has now, and let others write; False when another writes already."""
+        """Give a writer's lease back and record what Gemini has; return whether the lease was still that writer's."""
         values = {
             "token_hash": token_hash,
             "fence": fence,

@@ -96,6 +96,7 @@ def test_the_list_of_codes_is_closed() -> None:
         "unreadable-file",
         "unsupported-file-type",
         "unsupported-media-type",
+        "upload-conflict",
         "upload-failed",
         "upstream-credentials",
         "upstream-failed",

@@ -1,22 +1,20 @@
-"""What is done with a session, by whichever form of the protocol it is asked: a chunk carried, a query, a cancel.
+"""The commands on a session's address, in whichever form they come: a chunk, a query, a cancel.
 
     token ──> session of the client ──> the one writer (fence) ──> what has Gemini? ──> pass on what it lacks
 
-Nothing of a chunk is held but what is on its way. It knows no form of the protocol but Gemini's answer to finalize.
+No chunk is held here. The module knows no form of the protocol but Gemini's answer to finalize.
 """
 
 from dataclasses import dataclass
 
-from starlette.types import Receive, Scope
-
-from app.edge.body_timeouts import content_length
 from app.errors import GatewayError, MalformedRequestError, OffsetConflictError, UploadFailedError
-from app.gemini.remote_files import read_file
-from app.gemini.resumable import ResumableSession
+from app.gemini.remote_files import RemoteFile
+from app.gemini.resumable import ActiveUpload, FinishedUpload, ResumableSession
 from app.native.services import Call
 from app.native.uploads.address import CANCELLED, digest, gone
 from app.native.uploads.finishing import record
-from app.native.uploads.passing import Passing
+from app.native.uploads.lines import UploadedLines
+from app.native.uploads.passing import Chunk, Passing, check_end, dropped
 from app.native.uploads.start import check_size
 from app.native.uploads.writing import Writing, writing
 from app.native.writers import Writer
@@ -24,18 +22,8 @@ from app.store.upload_sessions import UploadSession
 
 
 @dataclass(frozen=True, slots=True)
-class Chunk:
-    """What is to be written, its body not read yet; `offset` is None where there is nothing but the end."""
-
-    scope: Scope
-    receive: Receive
-    offset: int | None
-    is_final: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """How a session stands: its status, in Gemini's word, what it has, and when it is final, Gemini's answer."""
+class SessionState:
+    """How a session stands: its status, in Gemini's word, its bytes, and Gemini's answer to finalize if it is final."""
 
     session: UploadSession
     status: str
@@ -43,38 +31,39 @@ class Outcome:
     body: bytes | None = None
 
 
-async def query(call: Call, token: str) -> Outcome:
-    """Ask how a session stands. Raises ResourceNotFoundError."""
+async def query(call: Call, token: str) -> SessionState:
+    """Ask Gemini how a session stands. Raises ResourceNotFoundError."""
     session = await _find(call, token)
     if session.document is not None:
         return _finished(session)
-    said = await _upstream(call, session).query()
-    if said.status == "final" and said.body:
-        await _record(call, session, said.body)
-        return Outcome(session, "final", None, said.body)
-    return Outcome(session, said.status or "cancelled", said.received)
+    match await _upstream(call, session).standing():
+        case FinishedUpload(file):
+            lines = None if session.scan is None else UploadedLines.restore(session.scan)
+            await record(call, session.owner, file, size_bytes=_size(session, session.received), lines=lines)
+            return SessionState(session, "final", None, file.body)
+        case ActiveUpload(received):
+            return SessionState(session, "active", received)
+    return SessionState(session, "cancelled", None)
 
 
 async def cancel(call: Call, token: str) -> None:
     """Cancel a session. Raises ResourceNotFoundError."""
     session = await _find(call, token)
     if session.document is None:
-        await _upstream(call, session).cancel()
-        await call.services.files.close(session.upload_name)
-        await call.services.leases.release(session.token_hash)
+        await call.services.files.cancel(_upstream(call, session), may_be_final=session.is_unsure)
 
 
-async def carry(call: Call, token: str, writer: Writer, chunk: Chunk) -> Outcome:
-    """Carry a chunk to Gemini. When it returns, the next may come at once, to any replica.
+async def carry(call: Call, token: str, writer: Writer, chunk: Chunk) -> SessionState:
+    """Carry a chunk to Gemini. When this returns, the next chunk may come at once, to any replica.
 
-    Raises ResourceNotFoundError, BusyError, OffsetConflictError and MalformedRequestError for what does not fit, and
-    what passing it on raises.
+    Raises ResourceNotFoundError, UploadConflictError, OffsetConflictError and MalformedRequestError for a chunk that
+    does not fit, and what passing the chunk on raises.
     """
     async with writing(call, digest(token), writer) as own:
         try:
             return await _carry(call, own, chunk)
         except UploadFailedError:
-            # Whoever cancelled it may have done so at another process.
+            # The client may have cancelled the upload at another process.
             if await call.services.upload_sessions.get(own.session.token_hash) is None:
                 raise gone() from None
             raise
@@ -95,69 +84,64 @@ def _upstream(call: Call, session: UploadSession) -> ResumableSession:
         raise
 
 
-def _finished(session: UploadSession) -> Outcome:
-    return Outcome(session, "final", session.received, b'{"file": %b}' % (session.document or "").encode())
+def _finished(session: UploadSession) -> SessionState:
+    return SessionState(session, "final", session.received, b'{"file": %b}' % (session.document or "").encode())
 
 
-async def _carry(call: Call, own: Writing, chunk: Chunk) -> Outcome:
-    session, offset, is_final = own.session, chunk.offset, chunk.is_final
+def _size(session: UploadSession, received: int) -> int:
+    return session.declared_bytes or received
+
+
+async def _carry(call: Call, own: Writing, chunk: Chunk) -> SessionState:
+    session = own.session
+    _check_fit(call, session, chunk)
     if session.document is not None:
-        # Everything is there: what is repeated is told so.
+        # All bytes are there: a chunk that is repeated is acknowledged.
+        await Passing(chunk, own).drop()
         own.is_sure = True
-        return _finished(session) if is_final else Outcome(session, "active", session.received)
-    length = content_length(chunk.scope) if offset is not None else 0
-    _check_fit(call, session, offset, length)
+        return _finished(session) if chunk.is_final else SessionState(session, "active", session.received)
     upstream = _upstream(call, session)
-    received = await _received(own, upstream)
-    if offset is not None and offset > received:
-        # Before a client is told so, Gemini is asked: what is remembered may be less than it has.
-        own.is_sure = False
-        received = await _received(own, upstream)
-    start = received if offset is None else offset
-    if start > received:
-        raise OffsetConflictError(f"The chunk begins at {start}, and {received} bytes are there.")
-    own.is_sure = False
-    passing = Passing(chunk.scope, chunk.receive, call, own, skip=received - start)
-    body = await passing.send(upstream, at=received, length=length, is_final=is_final)
-    if body is None:
-        own.is_between_chunks = True
-        return Outcome(session, "active", own.received)
-    await _record(call, session, body, own)
-    return Outcome(session, "final", own.received, body)
+    if not own.is_sure or (chunk.offset is not None and chunk.offset > own.received):
+        # Gemini is asked also before a client is told of a gap: the recorded number may be less than Gemini has.
+        match await upstream.standing():
+            case FinishedUpload(file):
+                await Passing(chunk, own).drop()
+                state = await _record(call, own, file)
+                return state if chunk.is_final else SessionState(session, "active", own.received)
+            case ActiveUpload(received):
+                own.stand_at(received)
+            case _:
+                raise dropped()
+    if chunk.offset is not None and chunk.offset > own.received:
+        raise OffsetConflictError(f"The chunk begins at {chunk.offset}, and {own.received} bytes are there.")
+    if own.lines is not None:
+        own.lines.stand_at(own.received)
+    passing = Passing(chunk, own)
+    if chunk.is_final:
+        return await _record(call, own, await passing.finish(upstream))
+    await passing.send(upstream)
+    return SessionState(session, "active", own.received)
 
 
-def _check_fit(call: Call, session: UploadSession, offset: int | None, length: int | None) -> None:
-    """Judge a chunk by its head: what cannot be mended says so, before a byte of it is read."""
-    if offset is None or not length:
+def _check_fit(call: Call, session: UploadSession, chunk: Chunk) -> None:
+    """Judge a chunk by its head, before a byte of its body is read: an error that cannot be mended says `cancelled`."""
+    if chunk.offset is None or not chunk.length:
         return
-    declared = session.declared_bytes
+    end = chunk.offset + chunk.length
     try:
-        check_size(call, offset + length)
+        check_size(call, end)
     except GatewayError as error:
         error.headers.update(CANCELLED)
         raise
-    if declared is not None and offset + length > declared:
+    check_end(end, session.declared_bytes)
+    if chunk.is_final and session.declared_bytes is not None and end < session.declared_bytes:
         raise MalformedRequestError(
-            f"The upload has {offset + length} bytes so far, more than the {declared} that its start declared.",
-            headers=CANCELLED,
+            f"The upload ends at byte {end}, but its start declared {session.declared_bytes}; send the rest first."
         )
 
 
-async def _received(own: Writing, upstream: ResumableSession) -> int:
-    """Tell what Gemini has: as it was last acknowledged, or as Gemini says where that is not sure."""
-    if own.is_sure:
-        return own.received
-    said = await upstream.query()
-    if said.received is None or said.status != "active":
-        if said.status == "final" and said.body:
-            return own.received
-        raise UploadFailedError("Gemini has dropped the upload; start it again.", headers=CANCELLED)
-    own.received, own.is_sure = said.received, True
-    return said.received
-
-
-async def _record(call: Call, session: UploadSession, body: bytes, own: Writing | None = None) -> None:
-    lines = None if own is None else own.lines
-    received = session.received if own is None else own.received
-    size = session.declared_bytes or received
-    await record(call, session.owner, read_file(body), name=session.upload_name, size_bytes=size, lines=lines)
+async def _record(call: Call, own: Writing, file: RemoteFile) -> SessionState:
+    session = own.session
+    size = await record(call, session.owner, file, size_bytes=_size(session, own.received), lines=own.lines)
+    own.received, own.is_sure, own.is_recorded = size, True, True
+    return SessionState(session, "final", size, file.body)

@@ -8,10 +8,12 @@ from collections.abc import Mapping
 
 from starlette.types import Receive, Scope, Send
 
+from app.edge.body_timeouts import content_length
 from app.errors import MalformedRequestError
 from app.native.services import Call
-from app.native.uploads.chunks import Chunk, Outcome, cancel, carry, query
+from app.native.uploads.chunks import SessionState, cancel, carry, query
 from app.native.uploads.finishing import answer_final
+from app.native.uploads.passing import Chunk
 from app.request.context import context_of
 
 
@@ -29,7 +31,8 @@ async def command(
             await _answer_status(send, "cancelled", None)
         case ["upload"] | ["upload", "finalize"] | ["finalize"]:
             offset = _offset(headers) if "upload" in words else None
-            chunk = Chunk(scope, receive, offset, is_final="finalize" in words)
+            length = 0 if offset is None else content_length(scope)
+            chunk = Chunk(scope, receive, offset, length, is_final="finalize" in words)
             await _answer(send, await carry(call, token, writer, chunk))
         case _:
             raise MalformedRequestError("X-Goog-Upload-Command is one of upload, finalize, query and cancel.")
@@ -42,12 +45,12 @@ def _offset(headers: Mapping[bytes, bytes]) -> int:
     return int(written)
 
 
-async def _answer(send: Send, outcome: Outcome) -> None:
-    if outcome.body is not None:
-        session = outcome.session
-        await answer_final(send, outcome.body, name=session.upload_name, alias=session.alias)
+async def _answer(send: Send, state: SessionState) -> None:
+    if state.body is not None:
+        session = state.session
+        await answer_final(send, state.body, name=session.upload_name, alias=session.alias)
     else:
-        await _answer_status(send, outcome.status, outcome.received)
+        await _answer_status(send, state.status, state.received)
 
 
 async def _answer_status(send: Send, status: str, received: int | None) -> None:

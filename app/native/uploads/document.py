@@ -5,6 +5,8 @@ from collections.abc import Mapping
 
 from app.gemini.remote_files import URI_PREFIX
 
+MAX_SIZE_DIGITS = 15
+
 
 def shown(document: bytes, name: str, alias: str | None) -> bytes:
     """Give a description of the file `name` with its owner's own name in the places of Gemini's, if it has one."""
@@ -13,6 +15,12 @@ def shown(document: bytes, name: str, alias: str | None) -> bytes:
     for said in (URI_PREFIX + name, f"files/{name}"):
         document = document.replace(b'"%b"' % said.encode(), b'"%b"' % said.replace(name, alias).encode())
     return document
+
+
+def size_of(file: Mapping[str, object]) -> int | None:
+    """Return `sizeBytes`, which Gemini writes as a string; None if it is absent or not a number."""
+    written = str(file.get("sizeBytes", ""))
+    return int(written) if written.isascii() and written.isdigit() and len(written) <= MAX_SIZE_DIGITS else None
 
 
 def sha256_of(file: Mapping[str, object]) -> str | None:

@@ -5,9 +5,9 @@ from starlette.types import Send
 
 from app.gemini.remote_files import RemoteFile
 from app.media.filenames import clean_filename
-from app.native.scanning import JsonLinesScanner
 from app.native.services import Call
-from app.native.uploads.document import sha256_of, shown
+from app.native.uploads.document import sha256_of, shown, size_of
+from app.native.uploads.lines import UploadedLines
 from app.store.records import NO_FACTS, Facts, Origin
 
 
@@ -16,22 +16,24 @@ async def record(
     owner: str,
     file: RemoteFile,
     *,
-    name: str,
     size_bytes: int,
-    lines: JsonLinesScanner | None,
+    lines: UploadedLines | None,
     facts: Facts = NO_FACTS,
-) -> None:
-    """Record a file by Gemini's answer to finalize, as its owner's."""
+) -> int:
+    """Record a finished upload as its owner's; return the file's size in bytes.
+
+    `size_bytes` is used only if Gemini does not say the size. A file that was recorded before keeps its id.
+    """
     described = orjson.loads(file.document or "{}")
-    named: str | None = None
-    if lines is not None:
-        lines.end()
-        named = orjson.dumps(sorted(lines.references)).decode() if lines.is_readable else None
+    said = size_of(described)
+    named = None if lines is None else lines.named_in(said)
+    size = size_bytes if said is None else said
     files = call.services.files
-    await files.complete(file, size_bytes=size_bytes, sha256=sha256_of(described) or "", facts=facts, named=named)
+    await files.complete(file, size_bytes=size, sha256=sha256_of(described) or "", facts=facts, named=named)
     shown_name = described.get("displayName")
     filename = clean_filename(shown_name) if isinstance(shown_name, str) else None
-    await files.add(owner, name, origin=Origin.NATIVE, filename=filename)
+    await files.add(owner, file.name, origin=Origin.NATIVE, filename=filename, is_only=True)
+    return size
 
 
 async def answer_final(send: Send, body: bytes, *, name: str, alias: str | None) -> None:

@@ -1,121 +1,172 @@
 """A chunk on its way through: read from the client, written to Gemini, never gathered.
 
-Its first bytes may be there already, from a try whose answer was lost: they are read and dropped.
+client ──piece──> skip what Gemini has ──> within the declared length? still the writer? ──> scan ──> Gemini
 """
 
 from collections.abc import AsyncIterator
+from dataclasses import dataclass
 
 from starlette.types import Receive, Scope
 
 from app.edge.body_timeouts import body_of
-from app.errors import FileTooLargeError, GatewayError, UploadFailedError, UpstreamFailedError
-from app.gemini.resumable import ResumableSession, Said
-from app.native.services import Call
+from app.errors import FileTooLargeError, GatewayError, MalformedRequestError, UploadFailedError, UpstreamFailedError
+from app.gemini.remote_files import RemoteFile
+from app.gemini.resumable import ActiveUpload, DroppedUpload, FinishedUpload, ResumableSession, UploadReply
+from app.native.uploads.address import CANCELLED
 from app.native.uploads.writing import Writing
 
 SLICE_BYTES = 256 << 10
 
 
-class Passing:
-    """One chunk; `skip` is how many of its first bytes Gemini has."""
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """A chunk to upload, body unread. `offset` is None for a finalize without data, `length` if it is not known."""
 
-    def __init__(self, scope: Scope, receive: Receive, call: Call, own: Writing, *, skip: int) -> None:
-        settings = call.services.settings
-        self._pieces = body_of(scope, receive, settings)
+    scope: Scope
+    receive: Receive
+    offset: int | None
+    length: int | None
+    is_final: bool
+
+
+class Passing:
+    """Passes one chunk on, by its one writer, to a session that has `own.received` bytes for certain."""
+
+    def __init__(self, chunk: Chunk, own: Writing) -> None:
+        settings = own.call.services.settings
+        self._pieces = body_of(chunk.scope, chunk.receive, settings)
         self._own = own
-        self._skip = skip
+        self._length = chunk.length
+        self._is_final = chunk.is_final
+        self._begins_at = own.received if chunk.offset is None else chunk.offset
+        self._read = 0
+        self._passed_to = own.received
         self._most = settings.max_file_bytes
         self._failure: GatewayError | None = None
-        self._passed = 0
         self._counted = own.received
-        if skip and own.lines is not None:
-            # What was passed on before may have been other bytes: nobody can say any more what the file names.
-            own.lines.is_readable = False
 
-    async def send(self, upstream: ResumableSession, *, at: int, length: int | None, is_final: bool) -> bytes | None:
-        """Pass the chunk on; gives Gemini's answer to finalize, or None for a chunk that is not the last.
+    @property
+    def _is_all_there(self) -> bool:
+        """Whether Gemini has all of the chunk already, from a try whose answer was lost."""
+        return self._length is not None and self._begins_at + self._length <= self._own.received
 
-        Raises UploadFailedError with `cancelled` when the session is dead, BusyError-like errors without a status when
-        the chunk is worth repeating, and what reading the body raises.
-        """
-        own = self._own
-        left = None if length is None else max(0, length - self._skip)
-        if left == 0 and not is_final:
-            await self._drain()
-            own.is_sure = True
-            return None
-        if is_final:
-            # What cannot be repeated is done by the newest writer alone.
-            await own.go_on()
-        said = await self._command(upstream, at=at, left=left, is_final=is_final)
-        if is_final:
-            return await self._settled(upstream, said)
-        if said is None or said.http_status != 200 or said.status != "active":
-            _raise_if_dead(said)
-            raise UpstreamFailedError("Gemini did not acknowledge the chunk; send it again.")
-        own.received, own.is_sure = at + self._passed, True
-        return None
-
-    async def _command(self, upstream: ResumableSession, *, at: int, left: int | None, is_final: bool) -> Said | None:
-        command = "upload, finalize" if is_final else "upload"
-        if left == 0:
-            await self._drain()
-            return await upstream.command("finalize")
-        said = await upstream.command(command, offset=at, body=self._content(), length=left)
-        if self._failure is not None:
-            raise self._failure
-        return said
-
-    async def _settled(self, upstream: ResumableSession, said: Said | None) -> bytes:
-        if said is None or said.status != "final":
-            _raise_if_dead(said)
-            said = await upstream.query()
-        if said.status == "final" and said.body:
-            self._own.received += self._passed
-            self._own.is_sure = True
-            return said.body
-        _raise_if_dead(said)
-        raise UpstreamFailedError("Gemini did not finish the upload; send the last chunk again.")
-
-    async def _drain(self) -> None:
-        async for _ in self._pieces:
+    async def drop(self) -> None:
+        """Read the chunk and drop its bytes. Raises what reading the body raises, and MalformedRequestError."""
+        async for _ in self._bounded():
             pass
 
-    async def _count(self, size_bytes: int) -> None:
-        # A length that nobody declared is counted as it comes.
-        session, services = self._own.session, self._own.call.services
-        if size_bytes - self._counted >= services.settings.chunk_bytes:
-            await services.files.grow(session.owner, session.upload_name, size_bytes)
-            self._counted = size_bytes
+    async def send(self, upstream: ResumableSession) -> None:
+        """Pass on a chunk that is not the last.
+
+        Raises UploadFailedError with `cancelled` if the session is dead, UploadConflictError, what reading the body
+        raises, and errors without an upload status if the chunk is worth repeating.
+        """
+        own = self._own
+        if self._is_all_there:
+            await self.drop()
+            return
+        reply = await self._command(upstream, "upload")
+        if reply is None or not reply.is_acknowledged:
+            if reply is not None and reply.is_gone:
+                raise dropped()
+            raise UpstreamFailedError("Gemini did not acknowledge the chunk; send it again.")
+        own.stand_at(self._passed_to)
+
+    async def finish(self, upstream: ResumableSession) -> RemoteFile:
+        """Pass on the last chunk and return the finished file. Raises what `send` does."""
+        own = self._own
+        if self._is_all_there:
+            await self.drop()
+            await own.hold()
+            own.is_in_doubt = True
+            reply = await upstream.command("finalize")
+        else:
+            reply = await self._command(upstream, "upload, finalize")
+        match await upstream.standing(after=reply):
+            case FinishedUpload(file):
+                return file
+            case DroppedUpload():
+                raise dropped()
+            case ActiveUpload(received):
+                own.stand_at(received)
+        raise UpstreamFailedError("Gemini did not finish the upload; send the last chunk again.")
+
+    async def _command(self, upstream: ResumableSession, words: str) -> UploadReply | None:
+        own = self._own
+        await own.hold()
+        own.is_sure = False
+        at = own.received
+        left = None if self._length is None else self._begins_at + self._length - at
+        reply = await upstream.command(words, offset=at, body=self._content(), length=left)
+        if self._failure is not None:
+            raise self._failure
+        return reply
 
     async def _content(self) -> AsyncIterator[memoryview]:
-        own, skip = self._own, self._skip
-        is_growing = own.session.declared_bytes is None
+        own = self._own
+        skip = own.received - self._begins_at
         try:
-            async for piece in self._pieces:
-                view = memoryview(piece)
-                dropped = min(skip, len(view))
-                skip -= dropped
-                for start in range(dropped, len(view), SLICE_BYTES):
+            async for piece in self._bounded():
+                view = memoryview(piece)[skip:]
+                skip = max(0, skip - len(piece))
+                for start in range(0, len(view), SLICE_BYTES):
                     part = view[start : start + SLICE_BYTES]
-                    self._passed += len(part)
-                    if own.received + self._passed > self._most:
-                        raise FileTooLargeError(f"The file has more than {self._most} bytes.")
-                    if is_growing:
-                        await self._count(own.received + self._passed)
+                    await own.hold()
+                    if own.session.declared_bytes is None:
+                        await self._count(self._passed_to + len(part))
+                    self._passed_to += len(part)
                     if own.lines is not None:
                         own.lines.feed(bytes(part))
+                    # Only of a body that was passed on whole can Gemini make a file.
+                    if self._length is not None and self._passed_to == self._begins_at + self._length:
+                        own.is_in_doubt = self._is_final
                     yield part
-                if own.is_due:
-                    await own.go_on()
+            own.is_in_doubt = self._is_final
         except GatewayError as error:
             # The client's fault, or its leaving: the connection to Gemini is given up for it.
             self._failure = error
             raise
 
+    async def _bounded(self) -> AsyncIterator[bytes]:
+        """Read the body, of whose bytes the client has declared how many may come."""
+        own = self._own
+        while True:
+            own.wait_for_client(is_waiting=True)
+            piece = await anext(self._pieces, None)
+            own.wait_for_client(is_waiting=False)
+            if piece is None:
+                break
+            self._read += len(piece)
+            self._check_end(self._begins_at + self._read)
+            yield piece
+        if self._length is not None and self._read < self._length:
+            raise MalformedRequestError(f"The chunk has {self._read} bytes, but {self._length} were declared.")
 
-def _raise_if_dead(said: Said | None) -> None:
-    if said is not None and (said.http_status in {404, 410} or said.status == "cancelled"):
-        raise UploadFailedError(
-            "Gemini has dropped the upload; start it again.", headers={"X-Goog-Upload-Status": "cancelled"}
+    def _check_end(self, end: int) -> None:
+        if self._length is not None and self._read > self._length:
+            raise MalformedRequestError(f"The chunk has more bytes than the {self._length} that were declared for it.")
+        check_end(end, self._own.session.declared_bytes)
+        if end > self._most:
+            raise FileTooLargeError(f"The file has more than {self._most} bytes.", headers=CANCELLED)
+
+    async def _count(self, size_bytes: int) -> None:
+        # A length that was not declared is counted as the bytes come.
+        session, services = self._own.session, self._own.call.services
+        if size_bytes - self._counted >= services.settings.chunk_bytes:
+            await services.files.grow(session.owner, session.upload_name, size_bytes)
+            self._counted = size_bytes
+
+
+def check_end(end: int, declared_bytes: int | None) -> None:
+    """Raise MalformedRequestError for a chunk that ends behind the file's declared end."""
+    if declared_bytes is not None and end > declared_bytes:
+        raise MalformedRequestError(
+            f"The upload has {end} bytes or more so far, but its start declared {declared_bytes}; start a new upload "
+            "with the right length.",
+            headers=CANCELLED,
         )
+
+
+def dropped() -> UploadFailedError:
+    """Return the error for a session that Gemini has dropped."""
+    return UploadFailedError("Gemini has dropped the upload; start it again.", headers=CANCELLED)

@@ -15,9 +15,9 @@ from starlette.types import Receive, Scope, Send
 from app.edge.body_timeouts import body_of, content_length
 from app.errors import EmptyFileError, FileTooLargeError, MalformedRequestError
 from app.media.transfer import Transfer
-from app.native.scanning import JsonLinesScanner
 from app.native.services import Call
 from app.native.uploads.finishing import answer_final, record
+from app.native.uploads.lines import UploadedLines
 from app.native.uploads.metadata import DEFAULT_TYPE, MAX_METADATA_BYTES, Metadata, read_metadata
 from app.native.uploads.start import check_size, is_lines, open_session
 
@@ -52,7 +52,7 @@ async def _carry(pieces: AsyncIterator[bytes], send: Send, call: Call, metadata:
     services = call.services
     most = services.settings.max_file_bytes
     session = await open_session(call, metadata)
-    lines = JsonLinesScanner() if is_lines(metadata.mime_type) else None
+    lines = UploadedLines() if is_lines(metadata.mime_type) else None
     transfer = Transfer(session, mime_type=metadata.mime_type, chunk_bytes=services.settings.chunk_bytes)
     counted = metadata.size_bytes or 0
 
@@ -86,7 +86,6 @@ async def _carry(pieces: AsyncIterator[bytes], send: Send, call: Call, metadata:
             call,
             call.client.id,
             file,
-            name=session.name,
             size_bytes=transfer.size_bytes,
             lines=lines,
             facts=transfer.facts,

@@ -7,9 +7,9 @@ from starlette.types import Receive, Scope, Send
 from app.edge.body_timeouts import body_of
 from app.errors import EmptyFileError, FileTooLargeError, GatewayError, LengthRequiredError, MalformedRequestError
 from app.gemini.resumable import ResumableSession
-from app.native.scanning import JsonLinesScanner
 from app.native.services import Call
 from app.native.uploads.address import address, digest, new_token
+from app.native.uploads.lines import UploadedLines
 from app.native.uploads.metadata import MAX_METADATA_BYTES, Metadata, read_metadata
 from app.native.uploads.writing import SESSION_LIFETIME_S
 
@@ -38,7 +38,7 @@ async def start(
             upload_name=session.name,
             declared_bytes=metadata.size_bytes,
             granularity=session.granularity,
-            scan=JsonLinesScanner().save() if is_lines(metadata.mime_type) else None,
+            scan=UploadedLines().save() if is_lines(metadata.mime_type) else None,
         )
         await services.files.put_down(session.name, for_s=SESSION_LIFETIME_S)
     except GatewayError:

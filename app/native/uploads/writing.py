@@ -1,7 +1,10 @@
-"""Who writes to a session: one at a time, wherever its client's commands come to; the newest one wins.
+"""Who writes to a session: one request at a time, wherever its client's commands come to.
 
-A client whose connection broke comes again while the gateway still waits for the rest of the old chunk. In the same
-process the old one is ended at once; another process gives way when its writer makes no progress for its lease's time.
+    arrive ──> this process's writer ──> the lease (all processes) ──> the block ──> lease given back, progress recorded
+
+A client whose connection broke comes again while the gateway still waits for the rest of the old chunk. In one process
+the new request ends the old one at once; a request at another process is refused until the old one gives its lease
+back, or has made no progress for the lease's time.
 """
 
 import asyncio
@@ -10,34 +13,35 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 
-from app.errors import BusyError, ClientGoneError
-from app.native.scanning import JsonLinesScanner
 from app.native.services import Call
 from app.native.uploads.address import gone
-from app.native.uploads.leases import Lease
-from app.native.writers import Writer
+from app.native.uploads.leases import RENEW_S, WriterLease
+from app.native.uploads.lines import UploadedLines
+from app.native.writers import Writer, conflict
 from app.store.upload_sessions import UploadSession, WritingElsewhereError
 
+# How long a session waits for its client's next command.
 SESSION_LIFETIME_S = 24 * 3600.0
-"""How long a session waits for its client's next command."""
-RENEW_S = 5.0
+# How long a session waits whose last chunk failed: then the file, if Gemini has it after all, is deleted.
+DOUBT_S = 600.0
 
 
 @dataclass(slots=True)
 class Writing:
     """The one writer of a session. `lines` scans a batch's file, None for others.
 
-    `received` is what Gemini has, or had when that was last sure; `is_between_chunks` is set when a chunk has been
-    acknowledged and others are to follow.
+    `received` is the number of bytes that Gemini has, or had when the number was last certain; `is_sure` says whether
+    it is. `is_in_doubt` says that Gemini may have finished the file.
     """
 
     call: Call
-    lease: Lease
+    lease: WriterLease
     received: int
-    lines: JsonLinesScanner | None
+    lines: UploadedLines | None
     is_sure: bool
-    renewed_at: float
-    is_between_chunks: bool = False
+    is_in_doubt: bool = False
+    is_recorded: bool = False
+    _waits_since: float | None = None
 
     @property
     def session(self) -> UploadSession:
@@ -45,54 +49,73 @@ class Writing:
         return self.lease.session
 
     @property
-    def is_due(self) -> bool:
-        """Whether it is time to take note of progress."""
-        return time.monotonic() - self.renewed_at >= RENEW_S
+    def is_stalled(self) -> bool:
+        """Whether the client has sent nothing for a while: its next request may then take over elsewhere."""
+        return self._waits_since is not None and time.monotonic() - self._waits_since >= RENEW_S
 
-    async def go_on(self) -> None:
-        """Take note of progress. Raises ClientGoneError when another writes by now."""
-        self.renewed_at = time.monotonic()
-        if not await self.call.services.leases.renew(self.lease):
-            raise ClientGoneError("Another request goes on with this upload.")
+    def wait_for_client(self, *, is_waiting: bool) -> None:
+        """Record that the writer begins, or has ended, to wait for its client."""
+        self._waits_since = time.monotonic() if is_waiting else None
+
+    def stand_at(self, received: int) -> None:
+        """Record how many bytes Gemini has for certain."""
+        self.received, self.is_sure, self.is_in_doubt = received, True, False
+        if self.lines is not None:
+            self.lines.stand_at(received)
+
+    async def hold(self) -> None:
+        """Make sure, before anything goes to Gemini, that this is still the writer. Raises UploadConflictError."""
+        if not self.lease.is_fresh and not await self.call.services.leases.renew(self.lease):
+            raise conflict(self.session.upload_name)
 
 
 @asynccontextmanager
 async def writing(call: Call, token_hash: str, writer: Writer) -> AsyncIterator[Writing]:
-    """Run a block as the session's writer. Raises BusyError, which is worth repeating, while another process writes.
+    """Run a block as the session's writer; how far the upload came is recorded at its end, whatever way it ends.
 
-    `writer` is this request, numbered as it arrived. Raises ResourceNotFoundError if the client has no such session.
-    The block's progress is stored at its end, whatever way it ends.
+    `writer` is this request, numbered as it arrived.
+    Raises UploadConflictError while or as soon as another request writes, and ResourceNotFoundError if the client has
+    no such session.
     """
-    writers = call.services.writers
-    await writers.take(token_hash, writer)
+    services = call.services
+    await services.writers.take(token_hash, writer)
+    ending: asyncio.Task[None] | None = None
     try:
+        own = await _begin(call, token_hash)
         try:
-            own = await _begin(call, token_hash)
-            try:
+            async with services.leases.renewing(own.lease, lambda: own.is_stalled):
                 yield own
-            finally:
-                # Also when this request is being cancelled: whoever comes next is to know.
-                await asyncio.shield(_end(own))
         finally:
-            writers.leave(token_hash, writer)
+            writer.is_ending = True
+            # Carried through when this request is cancelled too: the next writer needs the lease and the progress.
+            ending = services.leases.in_background(_end(own))
+            ending.add_done_callback(lambda _: services.writers.leave(token_hash, writer))
+            await asyncio.shield(ending)
     except asyncio.CancelledError:
-        if not writers.was_ended(writer):
+        if not writer.was_ended:
             raise
-        writer.task.uncancel()
-        raise ClientGoneError("Another request goes on with this upload.") from None
+        raise conflict() from None
+    finally:
+        if writer.was_ended:
+            writer.task.uncancel()
+        if ending is None:
+            services.writers.leave(token_hash, writer)
 
 
 async def _begin(call: Call, token_hash: str) -> Writing:
-    lease_until = call.services.files.now() + SESSION_LIFETIME_S
+    now = call.services.files.now()
     try:
-        lease = await call.services.leases.begin(token_hash, owner=call.client.id, lease_until=lease_until)
-    except WritingElsewhereError:
-        raise BusyError("Another request goes on with this upload; try again in a moment.", retry_after_s=2) from None
+        lease = await call.services.leases.begin(token_hash, owner=call.client.id, lease_until=now + SESSION_LIFETIME_S)
+    except WritingElsewhereError as error:
+        raise conflict(error.name) from None
     if lease is None:
         raise gone()
     session = lease.session
-    lines = None if session.scan is None else JsonLinesScanner.restore(session.scan)
-    return Writing(call, lease, session.received, lines, is_sure=not session.is_unsure, renewed_at=lease.taken_at)
+    # So short a lease is that of an upload that was in doubt when its last writer ended.
+    was_in_doubt = session.lease_until is not None and session.lease_until < now + DOUBT_S
+    lines = None if session.scan is None else UploadedLines.restore(session.scan)
+    is_sure = not session.is_unsure
+    return Writing(call, lease, session.received, lines, is_sure=is_sure, is_in_doubt=was_in_doubt and not is_sure)
 
 
 async def _end(own: Writing) -> None:
@@ -102,4 +125,10 @@ async def _end(own: Writing) -> None:
         is_unsure=not own.is_sure,
         scan=None if own.lines is None else own.lines.save(),
     )
-    await own.call.services.leases.end(own.lease, session, is_between_chunks=own.is_between_chunks)
+    is_held = await own.call.services.leases.end(session)
+    if own.is_recorded:
+        return
+    if not is_held:
+        raise conflict(session.upload_name)
+    if own.is_in_doubt:
+        await own.call.services.files.put_down(session.upload_name, for_s=DOUBT_S)

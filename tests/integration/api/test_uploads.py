@@ -75,6 +75,54 @@ async def test_a_lost_answer_to_finalize_is_settled(small_gateway: Gateway, emul
     assert len(emulator.files) == 1
 
 
+@pytest.mark.parametrize("cut", [{"after_bytes": 1}, {"after_bytes": 200}, {}])
+async def test_an_answer_to_finalize_in_pieces_is_read_to_its_end(
+    small_gateway: Gateway, emulator: Emulator, cut: dict[str, int]
+) -> None:
+    emulator.fault("files.finalize", "split", delay_s=0.02, **cut)
+
+    file = await upload(small_gateway)
+
+    assert file["sha256"] == hashlib.sha256(DATA).hexdigest()
+    assert emulator.requests("files.query") == []
+
+
+@pytest.mark.parametrize("kind", ["unavailable_ack", "dead_session"])
+async def test_a_file_whose_finalize_and_query_were_lost_is_found_by_its_name(
+    small_gateway: Gateway, emulator: Emulator, kind: str
+) -> None:
+    emulator.fault("files.finalize", "lost_ack")
+    emulator.fault("files.query", kind)
+
+    file = await upload(small_gateway)
+
+    assert file["sha256"] == hashlib.sha256(DATA).hexdigest()
+    assert len(emulator.files) == 1
+    assert len(emulator.requests("files.finalize")) == 1
+
+
+@pytest.mark.parametrize(
+    ("fault", "code"),
+    [
+        (
+            {"code": 400, "message": "API key not valid.", "details": [{"reason": "API_KEY_INVALID"}]},
+            "upstream-credentials",
+        ),
+        ({"code": 429, "message": "Storage is full: storage limit exceeded."}, "file-quota"),
+        ({"code": 429, "message": "Slow down.", "retry_delay_s": 7}, "rate-limited"),
+    ],
+)
+async def test_a_refused_start_in_two_pieces_keeps_its_reason(
+    small_gateway: Gateway, emulator: Emulator, fault: dict[str, Any], code: str
+) -> None:
+    emulator.fault("files.start", "status", **fault)
+    emulator.fault("files.start", "split", after_bytes=20, delay_s=0.05)
+
+    answer = await small_gateway.post_form("/api/v1/files", ("file", ("a.wav", DATA)))
+
+    assert answer.json()["code"] == code
+
+
 async def test_three_failures_without_progress_end_the_request(small_gateway: Gateway, emulator: Emulator) -> None:
     emulator.fault("files.upload", "unavailable_ack", count=10)
 

@@ -5,7 +5,7 @@ from itertools import count
 
 import pytest
 
-from app.errors import ClientGoneError
+from app.errors import UploadConflictError
 from app.native.writers import Writer, Writers
 
 ARRIVALS = count()
@@ -18,13 +18,13 @@ async def write(writers: Writers, stopped: list[int]) -> None:
     try:
         await asyncio.Event().wait()
     except asyncio.CancelledError:
-        assert writers.was_ended(writer)
+        assert writer.was_ended
         stopped.append(writer.number)
     finally:
         writers.leave("session", writer)
 
 
-async def test_a_request_that_comes_again_waits_until_the_one_before_has_stopped() -> None:
+async def test_a_request_that_comes_again_waits_until_the_one_before_has_left() -> None:
     writers = Writers()
     stopped: list[int] = []
     hanging = asyncio.create_task(write(writers, stopped))
@@ -34,20 +34,35 @@ async def test_a_request_that_comes_again_waits_until_the_one_before_has_stopped
     await writers.take("session", writer)
 
     assert stopped == [writer.number - 1]
-    assert hanging.done()
-    assert not writers.was_ended(writer)
+    await hanging
+    assert not writer.was_ended
 
 
-async def test_a_request_that_came_before_gives_way_however_late_it_gets_to_write() -> None:
+async def test_a_writer_that_is_giving_its_lease_back_is_waited_for_and_not_cancelled() -> None:
+    writers = Writers()
+    ending = writers.arrive(next(ARRIVALS))
+    await writers.take("session", ending)
+    ending.is_ending = True
+    coming = asyncio.create_task(writers.take("session", writers.arrive(next(ARRIVALS))))
+    await asyncio.sleep(0)
+    assert not coming.done()
+
+    writers.leave("session", ending)
+    await coming
+
+    assert not ending.was_ended
+
+
+async def test_an_earlier_request_is_refused_however_late_it_gets_to_write() -> None:
     writers = Writers()
     earlier, later = writers.arrive(next(ARRIVALS)), writers.arrive(next(ARRIVALS))
     await writers.take("session", later)
 
-    with pytest.raises(ClientGoneError):
+    with pytest.raises(UploadConflictError):
         await writers.take("session", earlier)
 
 
-async def test_of_many_that_wait_for_one_the_last_writes() -> None:
+async def test_of_many_requests_that_wait_for_one_the_last_writes() -> None:
     writers = Writers()
     stopped: list[int] = []
     hanging = asyncio.create_task(write(writers, stopped))
@@ -58,7 +73,7 @@ async def test_of_many_that_wait_for_one_the_last_writes() -> None:
         try:
             await writers.take("session", writer)
             await asyncio.sleep(0.01)
-        except (ClientGoneError, asyncio.CancelledError):
+        except (UploadConflictError, asyncio.CancelledError):
             return None
         finally:
             writers.leave("session", writer)
@@ -70,7 +85,7 @@ async def test_of_many_that_wait_for_one_the_last_writes() -> None:
     assert [isinstance(each, Writer) for each in ended] == [False, False, False, True]
 
 
-async def test_sessions_do_not_know_of_each_other() -> None:
+async def test_sessions_have_writers_of_their_own() -> None:
     writers = Writers()
     later = writers.arrive(next(ARRIVALS))
     await writers.take("one", later)
