@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import pytest
 
 from app.clients import budget_writer
-from app.clients.admission import Admission, RateTicket, Reservation
+from app.clients.admission import MAX_LIVE_SESSIONS, Admission, RateTicket, Reservation
 from app.clients.budgets import MOST_AT_ONCE
 from app.clients.counters import LEASE_S, WINDOW_S, open_counters
 from app.clients.estimate import NOTHING, Estimate, Used
@@ -141,6 +141,18 @@ async def test_a_slot_is_free_again_when_the_call_has_ended(admission: Admission
     assert error.detail == "Your limit of 1 concurrent requests is reached; wait until one has ended."
     assert error.retry_after_s == 1
     await begin(admission, web)
+
+
+async def test_a_client_has_a_number_of_live_sessions_whatever_its_limits(admission: Admission) -> None:
+    held = [await admission.enter_live(client()) for _ in range(MAX_LIVE_SESSIONS)]
+
+    with pytest.raises(RateLimitedError) as refused:
+        await admission.enter_live(client())
+    await admission.enter_live(client("other"))
+    held[0].release()
+    await admission.enter_live(client())
+
+    assert refused.value.detail == "You have 20 Live sessions, which is the most; end a session first."
 
 
 async def test_a_call_that_runs_longer_than_a_lease_keeps_its_slot_and_its_reservation(

@@ -434,3 +434,31 @@ async def test_an_issuer_with_wrong_words_stops_the_start(database: Database) ->
         Gate(database, client_auth="jwt", jwt_issuers=(wrong,))
     with pytest.raises(SettingsError, match=r"^APP_CHECK: all is not a scope"):
         Gate(database, app_check=wrong)
+
+
+async def test_a_credential_is_looked_up_again_although_it_is_remembered(both: Gate) -> None:
+    key = await both.new_key()
+    presented, jwt = Presented(key.text), Presented(token(exp=int(NOW) + 100))
+    await both.authenticator.authenticate(presented)
+    await both.authenticator.authenticate(jwt)
+
+    await both.keys.update("web", scopes={Scope.NATIVE})
+    assert (await both.authenticator.authenticate_again(presented)).scopes == {Scope.NATIVE}
+    await both.keys.revoke("web", now=both.clock.now)
+    with pytest.raises(UnauthenticatedError):
+        await both.authenticator.authenticate_again(presented)
+    both.clock.now += 200
+    with pytest.raises(UnauthenticatedError):
+        await both.authenticator.authenticate_again(jwt)
+
+
+async def test_another_look_at_a_token_counts_no_use(gate: Gate) -> None:
+    presented = Presented(gate.token(await gate.new_key(), max_requests=1))
+    await gate.authenticator.authenticate(presented)
+
+    for _ in range(3):
+        assert (await gate.authenticator.authenticate_again(presented)).name == "web/u"
+
+
+async def test_the_local_client_is_found_again_in_an_open_gateway(database: Database) -> None:
+    assert await Gate(database, client_auth="none").authenticator.authenticate_again(Presented()) == LOCAL
