@@ -1,4 +1,4 @@
-"""Which pages may read answers (CORS), on every answer: refusals and errors included, so it stands outermost."""
+"""CORS: the pages that may read answers. It is outermost, since refusals and errors need its headers too."""
 
 import re
 from collections.abc import Callable, Collection
@@ -24,7 +24,7 @@ _EXPOSED = (
     "Tus-Extension",
     "Tus-Max-Size",
     "Idempotency-Replayed",
-    # What Google's SDK reads of an upload.
+    # Headers that Google's SDK reads from an upload's answer.
     "X-Goog-Upload-Status",
     "X-Goog-Upload-URL",
     "X-Goog-Upload-Control-URL",
@@ -36,7 +36,7 @@ _PREFLIGHT_LASTS_S = 86_400
 
 
 def origin_rule(origins: Collection[str], *, allow_loopback: bool) -> Callable[[str], bool]:
-    """Give the rule by which an Origin header is allowed, the same that `with_cors` follows; `*` allows every one."""
+    """Return the rule that allows an Origin header, the same as that of `with_cors`; `*` allows every origin."""
     allowed = frozenset(origins)
     allows_all = "*" in allowed
     loopback = re.compile(_LOOPBACK_ORIGIN)
@@ -48,7 +48,7 @@ def origin_rule(origins: Collection[str], *, allow_loopback: bool) -> Callable[[
 
 
 def with_cors(app: "ASGIApp", origins: Collection[str], *, allow_loopback: bool) -> "ASGIApp":
-    """Put CORS around an application: these origins, every loopback origin where asked for, and no credentials."""
+    """Return an application with CORS for these origins and, if asked for, every loopback origin; no credentials."""
     return _WhereAsked(
         app,
         CORSMiddleware(
@@ -64,7 +64,7 @@ def with_cors(app: "ASGIApp", origins: Collection[str], *, allow_loopback: bool)
 
 
 class _WhereAsked:
-    """Spares requests without an Origin, which are most, the middleware."""
+    """Calls the middleware only for requests with an Origin, which few have."""
 
     def __init__(self, app: "ASGIApp", cors: "ASGIApp") -> None:
         self._app = app

@@ -19,7 +19,7 @@ _MAX_HELD_BYTES = 1 << 14
 
 
 class Connection(Protocol):
-    """What a cycle asks of its connection."""
+    """The part of a connection that a cycle uses."""
 
     transport: asyncio.Transport
     loop: asyncio.AbstractEventLoop
@@ -78,12 +78,11 @@ class Cycle(RequestResponseCycle):
 
 
 class AnswerTransport(asyncio.Transport):
-    """What one cycle writes to: it holds an answer's beginning back for the rest of the loop's turn.
+    """The transport that one cycle writes to; it holds the beginning of an answer until the loop's turn ends.
 
     The body, or its first piece, mostly follows within that turn, and both leave in one system call and one packet. All
-    the answers of a turn leave one after another at its end: a system call that wakes the client costs several times as
-    much while other work stands between it and the next one.
-    `lingers` makes its close wait for the client.
+    answers of a turn leave one after another at its end: a system call that wakes a client costs several times as much
+    if other work separates it from the next. `lingers` makes the close wait for the client.
     """
 
     def __init__(self, connection: Connection) -> None:
@@ -94,7 +93,7 @@ class AnswerTransport(asyncio.Transport):
         self._held = b""
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
-        """Send data, together with what is held."""
+        """Send data, after the bytes that are held."""
         if self._held:
             held, self._held = self._held, b""
             if len(held) + len(data) <= _MAX_HELD_BYTES:
@@ -109,18 +108,18 @@ class AnswerTransport(asyncio.Transport):
             self._connection.loop.call_soon(self.flush)
 
     def flush(self) -> None:
-        """Send what is held now: its turn is over, or the connection is about to be closed."""
+        """Send the held bytes now: their turn is over, or the connection is about to be closed."""
         held, self._held = self._held, b""
-        # Within that turn the client may have left.
+        # The client may have left within that turn.
         if held and not self.is_closing():
             self._connection.transport.write(held)
 
     def is_closing(self) -> bool:
-        """Tell whether the connection is being closed."""
+        """Return whether the connection is being closed."""
         return self._connection.transport.is_closing()
 
     def close(self) -> None:
-        """Close the connection, once what was written has been sent."""
+        """Close the connection after the written bytes have been sent."""
         self.flush()
         if self.lingers:
             self._connection.linger()

@@ -1,9 +1,9 @@
-"""Who may ask from where: the Host, the Origin, and no forwarded requests when the gateway is open.
+"""Refuse requests by Host and Origin, and, if the gateway is open, forwarded requests.
 
     Host twice or none: 400 ── not ours: 421 (DNS rebinding) ── open: foreign pages and proxies: 403 ── app
 
-Everything is judged from the head alone, before a byte of the body is asked for. It assumes nothing of the
-application behind it, and authenticates nobody.
+The head alone is judged, before a byte of the body is asked for. The module assumes nothing about the application
+behind it, and authenticates nobody.
 """
 
 import re
@@ -27,9 +27,9 @@ _PAGES = ("/", "/docs")
 class Guard:
     """ASGI middleware for HTTP and WebSocket scopes; everything else passes through.
 
-    `allowed_hosts` are names and addresses without port (IPv6 with or without brackets), case ignored. `is_open` says
-    that nobody authenticates: then a page whose origin `allows_origin` refuses is refused, unless it is the gateway's
-    own, and so is whatever came through a proxy.
+    `allowed_hosts` are names and addresses without port (IPv6 with or without brackets), case ignored. `is_open` means
+    that clients do not authenticate: then requests from pages of origins that `allows_origin` refuses are refused, the
+    gateway's own pages excepted, and so are requests through a proxy.
     """
 
     def __init__(
@@ -46,7 +46,7 @@ class Guard:
         self._allows_origin = allows_origin
 
     async def __call__(self, scope: "Scope", receive: "Receive", send: "Send") -> None:
-        """Judge the head, then pass on or answer."""
+        """Judge the head, then call the application or refuse."""
         if scope["type"] in {"http", "websocket"}:
             refusal = context_of(scope).refusal or self._refusal_of(scope)
             if refusal is not None:
@@ -92,7 +92,7 @@ class Guard:
 
 @lru_cache(maxsize=256)
 def host_name(host: bytes) -> str | None:
-    """Give the name or address of a Host header, lower case, without port or brackets; None when it is not one."""
+    """Return the name or address of a Host header, lower case, without port and brackets; None if it is malformed."""
     match = _HOST.fullmatch(host)
     if match is None:
         return None

@@ -24,7 +24,7 @@ def until_hangup(scope: "Scope") -> "UntilHangup":
 
 
 class UntilHangup:
-    """What `until_hangup` gives: the future cancels the task, in the way `asyncio.timeout` does at its deadline."""
+    """The block of `until_hangup`: the future cancels the task, as `asyncio.timeout` does at its deadline."""
 
     __slots__ = ("_cancelling", "_hangup", "_has_fired", "_task")
 
@@ -51,18 +51,18 @@ class UntilHangup:
         if self._hangup is None or self._task is None:
             return
         self._hangup.remove_done_callback(self._cancel)
-        # A callback that is on its way already must not strike what follows the block.
+        # A callback that is already scheduled must not cancel the code after the block.
         task, self._task = self._task, None
         if not self._has_fired:
             return
-        # A count above that of the entry means that somebody else wants the task ended too: theirs goes first.
+        # A higher count than at the entry means that other code cancels the task too, and goes first.
         is_ours_alone = task.uncancel() <= self._cancelling
         if kind is asyncio.CancelledError:
             if is_ours_alone:
                 raise ClientGoneError("The client left.") from error
             return
-        # The block ended by itself in the same turn of the loop: our cancellation is still to be delivered, and would
-        # strike whatever this task awaits next.
+        # The block ended by itself in the same turn of the loop. The cancellation is still to be delivered, and would
+        # end the next wait of this task.
         try:
             await asyncio.sleep(0)
         except asyncio.CancelledError:

@@ -1,4 +1,4 @@
-"""A request's headers, as the server gives them: names in lower case, values as they came."""
+"""The headers of a request, as in the ASGI scope: names in lower case, values unchanged."""
 
 from typing import TYPE_CHECKING
 
@@ -7,7 +7,7 @@ if TYPE_CHECKING:
 
 
 def header(scope: "Scope", name: bytes) -> bytes:
-    """Give the first header of this name (lower case); empty when there is none."""
+    """Return the value of the first header of this name (lower case), or an empty value."""
     value: bytes
     for given, value in scope["headers"]:
         if given == name:

@@ -1,4 +1,4 @@
-"""Which Host names are the gateway's: loopback, the bound address, ALLOWED_HOSTS, and PUBLIC_URL's host."""
+"""The gateway's own Host names: loopback, the bound address, ALLOWED_HOSTS, and the host of PUBLIC_URL."""
 
 from urllib.parse import urlsplit
 
@@ -9,12 +9,12 @@ _ANY = frozenset({"0.0.0.0", "::", ""})  # noqa: S104  # compared with, not boun
 
 
 def is_loopback(host: str) -> bool:
-    """Tell whether an address is reached from this machine only."""
+    """Return whether an address is reached from this machine only."""
     return host in LOOPBACK or host.startswith("127.")
 
 
 def allowed_hosts(settings: Settings, bind_host: str) -> frozenset[str]:
-    """Give the names and addresses, without ports, under which requests are served."""
+    """Return the names and addresses, without ports, under which requests are served."""
     hosts = {*LOOPBACK, *settings.allowed_hosts}
     if bind_host not in _ANY:
         hosts.add(bind_host)

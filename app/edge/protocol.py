@@ -301,7 +301,7 @@ class EdgeProtocol(LimitedConnection):
         self._enter(keep_alive=False, refusal=error)
 
     def head_is_late(self) -> None:
-        """Refuse a head that does not end; a connection on which nothing came is closed without a word."""
+        """Refuse a head that does not end; close a connection without any bytes, without an answer."""
         if self.phase is _HEAD:
             seconds = self.limits.header_timeout_s
             self._refuse(SlowBodyError(f"The request's headers took longer than {seconds:g} s."))

@@ -1,6 +1,6 @@
-"""How an error leaves: rendered for the surface of its path, over HTTP or in place of a WebSocket handshake.
+"""Answer with an error: rendered for the surface of its path, over HTTP or in place of a WebSocket handshake.
 
-Everything that answers with an error does it here.
+Every answer with an error is made here.
 """
 
 from typing import TYPE_CHECKING
@@ -17,20 +17,20 @@ _LONGEST_INSTANCE_BYTES = 1024
 
 
 def error_response(scope: "Scope", error: GatewayError) -> Response:
-    """Give an error as a Starlette response, for a framework's exception handlers."""
+    """Return an error as a Starlette response, for the framework's exception handlers."""
     rendered = _rendered(scope, error)
     return Response(rendered.body, rendered.status, dict(rendered.headers))
 
 
 def error_body(scope: "Scope", error: GatewayError) -> bytes:
-    """Give an error's body alone, for an answer that has already begun."""
+    """Return an error's body alone, for an answer that has already begun."""
     return _rendered(scope, error).body
 
 
 async def reply(scope: "Scope", send: "Send", error: GatewayError) -> None:
     """Send an error as the whole answer of a request, or as the refusal of a WebSocket handshake.
 
-    Nothing of the answer may have been sent before.
+    No part of the answer may have been sent before.
     """
     rendered = _rendered(scope, error)
     is_websocket = scope["type"] == "websocket"
