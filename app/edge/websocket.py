@@ -60,6 +60,8 @@ class EdgeWebSocket(WebSocketsSansIOProtocol):
 
     def _may_parse(self) -> bool:
         # Before the handshake is answered, frames would be answered before it. After a close they are only dropped.
+        if self.transport.is_closing():
+            return False
         return self.close_sent or (self.handshake_complete and self.queue.empty())
 
     def _go_on(self) -> None:

@@ -1,11 +1,16 @@
 """The client's side of a Live session: messages in and out, and the close."""
 
+import asyncio
+from contextlib import suppress
 from dataclasses import dataclass
 
 from starlette.types import Receive, Send
 
 from app.errors import ClientGoneError
 from app.native.live.closing import Closing
+
+CLOSE_S = 5.0
+"""Seconds for a client to take the close."""
 
 
 class ClientClosedError(ClientGoneError):
@@ -56,8 +61,8 @@ class LiveClient:
             raise ClientClosedError(Closing.of(None, None)) from error
 
     async def close(self, closing: Closing) -> None:
-        """Close the client's side, unless the client has left."""
-        try:
-            await self._send({"type": "websocket.close", "code": closing.code, "reason": closing.reason})
-        except OSError:
-            return
+        """Close the client's side, unless the client has left or reads nothing."""
+        # Python's TimeoutError is an OSError. The server ends a connection that is not read.
+        with suppress(OSError):
+            async with asyncio.timeout(CLOSE_S):
+                await self._send({"type": "websocket.close", "code": closing.code, "reason": closing.reason})
