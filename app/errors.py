@@ -1,8 +1,8 @@
-"""The error family: one class for each thing a client can do something about, and its three renderings.
+"""The errors: one class per reaction of a client, and their three renderings.
 
-An error is raised deep and rendered once, at the surface the request came by: RFC 9457 for our own REST surface,
-Google's shape for the native one, OpenAI's below its path. This module knows no framework, no request and no Gemini
-call. No message here may carry a key, a token or the content of a prompt.
+An error is raised deep and rendered once, on the surface of the request: RFC 9457 for REST, Google's format on Google's
+paths, OpenAI's format below OpenAI's path. This module knows no framework, no request and no Gemini call. No message
+may contain a key, a token or the content of a prompt.
 """
 
 import math
@@ -17,7 +17,7 @@ import orjson
 
 @dataclass(frozen=True, slots=True)
 class FieldError:
-    """What is wrong with one field: its path, what came, what is allowed, and what to do."""
+    """An error in one field: its path, the value received, the allowed values, and the remedy."""
 
     field: str
     message: str
@@ -35,9 +35,10 @@ class UpstreamSaid:
 
 
 class GatewayError(Exception):
-    """The root of the family.
+    """The base of all errors.
 
-    `detail` says what came, what is allowed and what to do. `retry_after_s` is the wait that helps, where one is known.
+    `detail` gives the value received, the allowed values and the remedy. `retry_after_s` is the wait after which a
+    repeat may succeed, if known.
     """
 
     status: ClassVar[int] = 500
@@ -45,10 +46,10 @@ class GatewayError(Exception):
     title: ClassVar[str] = "The gateway failed"
     advice: ClassVar[str] = "Try again; if the error returns, tell the operator the `request_id`."
     is_retryable: ClassVar[bool] = False
+    # The status on Google's surface, if Gemini itself uses another status than our REST surface.
     google_status: ClassVar[int | None] = None
-    """The status on Google's surface, where Gemini itself answers otherwise than our REST surface does."""
+    # Google's status word, if it differs from the word of the HTTP status.
     google_word: ClassVar[str | None] = None
-    """Google's status word, if another one than that of the HTTP status."""
 
     def __init__(
         self,
@@ -527,12 +528,12 @@ def _family(root: type[GatewayError]) -> list[type[GatewayError]]:
     return [child for direct in root.__subclasses__() for child in (direct, *_family(direct))]
 
 
+# Every problem code, in the order of this file: the closed list that `docs/errors.md` and `/problems/<code>` show.
 PROBLEMS: Mapping[str, type[GatewayError]] = {kind.code: kind for kind in _family(GatewayError)}
-"""Every problem code, in the order of this file: the closed list that `docs/errors.md` and `/problems/<code>` show."""
 
 
 class Surface(Enum):
-    """By which surface a request came: it decides the shape of an error."""
+    """The surface of a request; it decides the format of an error."""
 
     REST = "rest"
     GOOGLE = "google"
@@ -541,8 +542,8 @@ class Surface(Enum):
 
 
 def surface_of(path: str) -> Surface:
-    """Tell the surface from a request's path (Google's own paths begin with its API versions, `upload` and `ws`)."""
-    # What is remembered stays small, whatever clients send.
+    """Return the surface for a request's path (Google's own paths begin with its API versions, `upload` and `ws`)."""
+    # Only short paths are cached, so that clients cannot fill the memory.
     return _remembered_surface_of(path) if len(path) <= _LONGEST_REMEMBERED else _surface_of(path)
 
 
@@ -562,7 +563,7 @@ _remembered_surface_of = lru_cache(maxsize=1_024)(_surface_of)
 
 @dataclass(frozen=True, slots=True)
 class Rendered:
-    """An error as it goes over the wire."""
+    """An error as sent over the wire."""
 
     status: int
     headers: tuple[tuple[str, str], ...]
@@ -570,7 +571,7 @@ class Rendered:
 
 
 def problem_of(error: GatewayError, *, request_id: str, base_url: str, instance: str | None) -> dict[str, object]:
-    """Give the RFC 9457 problem detail: every member always present, null when empty.
+    """Return the RFC 9457 problem detail: every member is present, null if empty.
 
     `base_url` is the gateway's own origin without a trailing slash, or "" for a relative `type`.
     """
@@ -632,8 +633,8 @@ def _interactions_of(error: GatewayError) -> dict[str, object]:
     return {"error": {"code": code, "message": error.detail}}
 
 
+# OpenAI answers all of these as a bad request, and its clients know no other name for them.
 _OPENAI_STATUS: Mapping[int, int] = {411: 400, 415: 400, 422: 400}
-"""OpenAI calls all of these a bad request, and its clients have no other name for them."""
 _OPENAI_TYPE: Mapping[int, str] = {401: "authentication_error", 403: "permission_error", 429: "rate_limit_error"}
 
 
@@ -652,7 +653,7 @@ def _openai_of(error: GatewayError) -> dict[str, object]:
 def render(
     error: GatewayError, surface: Surface, *, request_id: str, base_url: str = "", instance: str | None = None
 ) -> Rendered:
-    """Render an error for the surface it leaves by: status, headers (content type, Retry-After, its own) and body."""
+    """Return an error rendered for its surface: status, headers (content type, Retry-After, its own) and body."""
     content_type = "application/json; charset=utf-8"
     status = error.status
     if surface is Surface.REST:

@@ -1,7 +1,4 @@
-"""Write log lines: one format for all, and the lines of the busiest logger together, once a turn of the event loop.
-
-The module knows the content of no line.
-"""
+"""Logs: one format for all lines; lines of the busiest logger are written together, once per turn of the event loop."""
 
 import asyncio
 import logging
@@ -11,10 +8,9 @@ LINE_FORMAT = "%(asctime)s %(levelname)s %(name)s %(message)s"
 
 
 class LineHandler(logging.StreamHandler[TextIO]):
-    """Writes the lines of the logger `gathered` at the end of the loop's turn, and all others at once, in order.
+    """Writes the lines of the logger `gathered` at the end of the loop's turn, and other lines at once, in order."""
 
-    Under load that is one system call for dozens of requests. A process that is killed loses the lines of one turn.
-    """
+    # Under load, this is one system call for dozens of requests. A killed process loses the lines of one turn.
 
     def __init__(self, stream: TextIO, *, gathered: str) -> None:
         super().__init__(stream)
@@ -44,7 +40,7 @@ class LineHandler(logging.StreamHandler[TextIO]):
             loop.call_soon(self.flush)
 
     def flush(self) -> None:
-        """Write the gathered lines."""
+        """Write the collected lines."""
         self.acquire()
         try:
             lines, self._lines = self._lines, []
@@ -56,7 +52,7 @@ class LineHandler(logging.StreamHandler[TextIO]):
 
 
 def log_to(stream: TextIO, *, gathered: str) -> None:
-    """Write all log lines to a stream; `gathered` is the logger whose lines are written once a turn."""
+    """Write all log lines to a stream; lines of the logger `gathered` are written once per turn."""
     logging.basicConfig(level=logging.INFO, handlers=[LineHandler(stream, gathered=gathered)])
     # Its warnings quote bytes of requests.
     logging.getLogger("python_multipart").setLevel(logging.ERROR)

@@ -1,4 +1,4 @@
-"""The wiring: `create_app` builds everything inside one exit stack, in the order it is needed, and nothing else."""
+"""The wiring: `create_app` builds everything inside one exit stack, in the required order."""
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -146,7 +146,7 @@ async def _open_files(
 
 
 async def _open_native(stack: AsyncExitStack, services: Parts) -> NativeServices:
-    """Give the relayed surfaces what they share with the REST surface, and what is theirs alone."""
+    """Return the services of the relayed surfaces."""
     resources = ResourceRegistry(services.database)
     forgettable = services.upstream.clock.forgettable
     await stack.enter_async_context(sweeping(when_agreed(forgettable, resources.forget_expired)))
@@ -174,7 +174,7 @@ def _is_metered(settings: Settings) -> bool:
 
 
 async def _open_authenticator(stack: AsyncExitStack, settings: Settings, database: Database) -> Authenticator:
-    # Identity providers are asked now and then, and never with Gemini's key: they have a session of their own.
+    # Identity providers are asked rarely and never with Gemini's key, so they have a session of their own.
     session = await stack.enter_async_context(aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()))
     return open_authenticator(settings, database, fetcher(session))
 
@@ -190,14 +190,14 @@ def _uploads(upstream: Upstream, settings: Settings) -> ResumableUploads:
 
 
 class Api(FastAPI):
-    """The REST surface, and what its lifespan has opened."""
+    """The REST surface, and the services opened by its lifespan."""
 
     services: Parts
     native: NativeServices
 
 
 def create_api(settings: Settings, key: ApiKey, clock: GeminiClock | None = None) -> Api:
-    """Build the REST surface, without the edge around it."""
+    """Return the REST surface without the edge around it."""
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -236,10 +236,10 @@ def create_app(
     is_dev: bool = False,
     clock: GeminiClock | None = None,
 ) -> ASGIApp:
-    """Build the gateway for these settings.
+    """Return the gateway for these settings.
 
-    `bind_host` is the address that is listened on, which is allowed as a Host; `is_dev` allows every loopback origin;
-    `clock` follows this machine's if None.
+    `bind_host` is the listening address, which is allowed as a Host; `is_dev` allows every loopback origin; `clock`
+    follows this machine's if None.
     """
     api = create_api(settings, key, clock)
     direct = DirectRoutes(api, generate.router, chat.router)
@@ -266,7 +266,7 @@ def create_app(
 
 
 class _Marked:
-    """Says on every answer whether it is the emulator that answers, and how much of its limits the client has left."""
+    """Marks every answer of the emulator, and adds the headers of the client's limits."""
 
     def __init__(self, api: Api, app: ASGIApp) -> None:
         self._api = api

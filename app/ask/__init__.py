@@ -1,1 +1,1 @@
-"""`gemini-gateway ask`: a small client of a running gateway. It imports nothing of the gateway it speaks to."""
+"""`gemini-gateway ask`: a small client of a running gateway. It imports nothing of the gateway."""

@@ -1,6 +1,6 @@
-"""The request to a running gateway, and its answer: whole, or as a stream of events.
+"""The request to a running gateway, and its answer, whole or as a stream of events.
 
-Everything that can go wrong on the way becomes an AskError. It knows nothing of the terminal.
+Every failure becomes an AskError. This module knows nothing of the terminal.
 """
 
 from collections.abc import Callable, Generator, Iterator
@@ -17,10 +17,11 @@ from app.ask.wire import Event, failure_of_answer, read_event
 
 PATH = "/api/v1/generate"
 CONNECT_S = 10.0
+# Seconds for which a gateway may be silent. While it works, it sends an event every 15 s; before that, it uploads the
+# last bytes.
 SILENCE_S = 300.0
-"""How long a gateway may be silent. While it works it says something every 15 s; before, its last bytes go upstream."""
+# The same for an answer in one piece without a deadline.
 WHOLE_ANSWER_S = 3_600.0
-"""The same where the answer comes in one piece and no deadline was asked for."""
 MAX_ANSWER_BYTES = 32 * 1024 * 1024
 MAX_PROBLEM_BYTES = 256 * 1024
 _JSON_OBJECT = TypeAdapter(dict[str, JsonValue])
@@ -28,31 +29,31 @@ _JSON_OBJECT = TypeAdapter(dict[str, JsonValue])
 
 @dataclass(frozen=True, slots=True)
 class Gateway:
-    """Where the gateway is, how long its whole answer may take (seconds; None: as long as it needs), and the key."""
+    """The gateway's URL, the key, and the seconds for its whole answer (None: no deadline)."""
 
     url: str
     timeout_s: float | None = None
     key: str | None = field(default=None, repr=False)
 
     def events(self, form: Form, on_sent: Callable[[int], None]) -> Generator[Event, None, None]:
-        """Send the form and give the events as they come, `done` last. Raises AskError for any other end."""
+        """Send the form and yield the events as they arrive, `done` last. Raises AskError for any other end."""
         with self._answer_to(form, on_sent, "text/event-stream", SILENCE_S) as response:
             for data in event_data(response.iter_raw()):
                 event = read_event(data)
                 yield event
                 if event.type in {"done", "error"}:
                     return
-            raise GatewayFailedError("The answer was cut: its stream ended without saying that it is whole.")
+            raise GatewayFailedError("The answer was cut: its stream ended without the event done.")
 
     def answer(self, form: Form, on_sent: Callable[[int], None]) -> dict[str, JsonValue]:
-        """Send the form and give the whole answer. Raises AskError when there is none."""
+        """Send the form and return the whole answer. Raises AskError."""
         silence_s = WHOLE_ANSWER_S if self.timeout_s is None else self.timeout_s + SILENCE_S
         with self._answer_to(form, on_sent, "application/json", silence_s) as response:
             body = _read(response, MAX_ANSWER_BYTES)
         try:
             return _JSON_OBJECT.validate_json(body)
         except ValidationError:
-            raise GatewayFailedError("What came is no answer of a gateway; is --url right?") from None
+            raise GatewayFailedError("The answer is not a gateway's; is --url right?") from None
 
     @contextmanager
     def _answer_to(
@@ -60,14 +61,14 @@ class Gateway:
     ) -> Iterator[httpx.Response]:
         headers = {
             "Accept": accept,
-            # A compressed stream would be held back on its way.
+            # Proxies would hold back a compressed stream.
             "Accept-Encoding": "identity",
             "Content-Type": form.content_type,
             "Content-Length": str(form.length),
             **({} if self.key is None else {"Authorization": f"Bearer {self.key}"}),
         }
         timeout = httpx.Timeout(silence_s, connect=CONNECT_S)
-        # Without the environment's proxies: the gateway is as a rule on this machine.
+        # The environment's proxies are ignored, because the gateway is usually on this machine.
         with (
             self._failures(silence_s),
             httpx.Client(timeout=timeout, trust_env=False) as client,
@@ -98,18 +99,18 @@ class Gateway:
     def _check(self, response: httpx.Response, accept: str) -> None:
         if response.is_redirect:
             place = response.headers.get("location", "nowhere")
-            raise GatewayFailedError(f"{self.url} redirects to {place}; give --url the gateway's own address.")
+            raise GatewayFailedError(f"{self.url} redirects to {place}; set --url to the gateway's own address.")
         if response.status_code != httpx.codes.OK:
             raise _refusal(response)
         if not response.headers.get("content-type", "").startswith(accept):
-            raise GatewayFailedError(f"{self.url} does not answer as a gateway does; is --url right?")
+            raise GatewayFailedError(f"{self.url} does not answer like a gateway; is --url right?")
 
 
 def _refusal(response: httpx.Response) -> AskError:
     try:
         body = _read(response, MAX_PROBLEM_BYTES)
     except httpx.HTTPError:
-        # Its status was there, the rest was lost with the connection.
+        # The status has arrived, but the connection broke before the body.
         body = b""
     return failure_of_answer(response.status_code, body)
 

@@ -1,4 +1,4 @@
-"""The command `ask`: a question and its files to a running gateway, the answer to stdout.
+"""The command `ask`: sends a question and files to a running gateway, and writes the answer to stdout.
 
 arguments ──> form ──> gateway ──events──> stdout (the answer), stderr (everything else), exit code
 """
@@ -19,33 +19,35 @@ from app.ask.failures import AskError, ExitCode, GatewayFailedError, WrongUsageE
 from app.ask.form import Form, look_at
 from app.ask.wire import Answer, failure_of, read_answer
 
+# More text than any gateway accepts as a field; longer text is sent as a file.
 MAX_TEXT_BYTES = 4 * 1024 * 1024
-"""More text than any gateway takes as a field; longer text is sent as a file."""
 MAX_KEY_BYTES = 4_096
 _CUT_OFF = frozenset({"max_tokens", "continuation"})
 _DONE = "stop"
 
-Prompts = Annotated[list[str] | None, typer.Argument(metavar="[PROMPT]...", help="What to ask; - reads it from stdin.")]
+Prompts = Annotated[
+    list[str] | None, typer.Argument(metavar="[PROMPT]...", help="The question; - reads it from stdin.")
+]
 Files = Annotated[
     list[Path] | None,
     typer.Option("--file", "-f", help="A picture, sound, video, PDF or text, of any size; repeatable, in order."),
 ]
-Url = Annotated[str, typer.Option("--url", help="Where the gateway is.")]
+Url = Annotated[str, typer.Option("--url", help="The URL of the gateway.")]
 KeyFile = Annotated[
-    Path | None, typer.Option("--key-file", help="A file with the client key that the gateway asks for.")
+    Path | None, typer.Option("--key-file", help="A file with the client key, if the gateway requires one.")
 ]
 Model = Annotated[str | None, typer.Option("--model", "-m", help="A model's name or alias.")]
-System = Annotated[str | None, typer.Option("--system", help="What holds for the whole answer.", metavar="TEXT")]
-Schema = Annotated[Path | None, typer.Option("--schema", help="A file with the answer's JSON Schema.")]
-Keep = Annotated[bool, typer.Option("--keep", help="Keep the files at the gateway, and tell their ids.")]
+System = Annotated[str | None, typer.Option("--system", help="An instruction for the whole answer.", metavar="TEXT")]
+Schema = Annotated[Path | None, typer.Option("--schema", help="A file with the JSON Schema of the answer.")]
+Keep = Annotated[bool, typer.Option("--keep", help="Keep the files at the gateway, and print their ids.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the whole answer as JSON, and nothing else.")]
 NoStream = Annotated[bool, typer.Option("--no-stream", help="Wait for the whole answer instead of streaming it.")]
 Timeout = Annotated[
     float | None,
-    typer.Option("--timeout", help="Give up when so long after the upload no answer is whole.", metavar="S"),
+    typer.Option("--timeout", help="Seconds from the end of the upload to the whole answer.", metavar="S"),
 ]
 MaxOutputTokens = Annotated[
-    int | None, typer.Option("--max-output-tokens", help="Where the answer is cut off.", metavar="N")
+    int | None, typer.Option("--max-output-tokens", help="The largest number of output tokens.", metavar="N")
 ]
 Temperature = Annotated[float | None, typer.Option("--temperature", help="0 is the most predictable.", metavar="X")]
 
@@ -66,19 +68,19 @@ def ask(
     max_output_tokens: MaxOutputTokens = None,
     temperature: Temperature = None,
 ) -> None:
-    r"""Ask a running gateway about text and files; the prompts come first, then the files, each in the order given.
+    r"""Ask a running gateway about text and files: first the prompts, then the files, in the given order.
 
-    The answer goes to stdout as it comes, everything else to stderr.
+    The answer goes to stdout while it arrives, everything else to stderr.
 
     \b
     Exit codes:
     0 answered
     1 the gateway or Gemini failed, or the answer was cut
-    2 wrong usage, or a file that cannot be read
+    2 wrong usage, or an unreadable file
     3 the gateway refused the request
     4 the model refused, or stopped early (blocked, safety, recitation, ...)
-    5 the answer is cut off (max_tokens)
-    6 no gateway answers at the URL
+    5 a limit cut the answer (max_tokens)
+    6 the gateway could not be reached
     130 interrupted
     """
     options = {
@@ -105,17 +107,17 @@ def ask(
 
 
 def _read_key(path: Path) -> str:
-    # In a file, since everyone on this machine may read the arguments of a command.
+    # From a file, because every user of this machine can read the arguments of a command.
     text = b"".join(look_at(path).blocks())[:MAX_KEY_BYTES].strip()
     if not text.isascii() or not text or b"\n" in text:
-        raise WrongUsageError(f"{path} holds no key: it is one line of ASCII.")
+        raise WrongUsageError(f"{path} contains no key: a key is one line of ASCII.")
     return text.decode()
 
 
 def _read_schema(path: Path) -> str:
     part = look_at(path)
     if part.size_bytes > MAX_TEXT_BYTES:
-        raise WrongUsageError(f"{path} is above {MAX_TEXT_BYTES} bytes; that is no schema.")
+        raise WrongUsageError(f"{path} has more than {MAX_TEXT_BYTES} bytes, which is too large for a schema.")
     try:
         text = b"".join(part.blocks()).decode()
         json.loads(text)
@@ -129,22 +131,22 @@ def _read_schema(path: Path) -> str:
 def _form(fields: list[tuple[str, str]], prompts: Iterable[str], files: Iterable[Path]) -> Form:
     asked = list(prompts)
     if asked.count("-") > 1:
-        raise WrongUsageError("stdin can be read only once: give - once.")
+        raise WrongUsageError("stdin can be read only once: use - once.")
     fields += [("prompt", _read_stdin() if prompt == "-" else prompt) for prompt in asked]
     parts = [look_at(path) for path in files]
     if not parts and not any(asked):
-        raise WrongUsageError("There is nothing to ask: give a prompt, a file (-f), or both.")
+        raise WrongUsageError("The question is empty: give a prompt, a file (-f), or both.")
     return Form(fields, parts)
 
 
 def _read_stdin() -> str:
     data = sys.stdin.buffer.read(MAX_TEXT_BYTES + 1)
     if len(data) > MAX_TEXT_BYTES:
-        raise WrongUsageError(f"stdin is above {MAX_TEXT_BYTES} bytes; save it as a file and give it with -f.")
+        raise WrongUsageError(f"stdin has more than {MAX_TEXT_BYTES} bytes; save it as a file and send it with -f.")
     try:
         return data.decode()
     except UnicodeDecodeError:
-        raise WrongUsageError("stdin is not UTF-8 text; save it as a file and give it with -f.") from None
+        raise WrongUsageError("stdin is not UTF-8 text; save it as a file and send it with -f.") from None
 
 
 def _ask(gateway: Gateway, form: Form, *, is_streamed: bool, as_json: bool) -> Answer:
@@ -179,7 +181,7 @@ def _follow(gateway: Gateway, form: Form, waiting: Waiting, output: Output | Non
                 return event.response
             elif event.type == "error" and event.problem is not None:
                 raise failure_of(event.problem)
-    raise GatewayFailedError("The stream ended with an event that says nothing.")
+    raise GatewayFailedError("The stream ended with an empty event.")
 
 
 def _tell(answer: Answer, *, is_kept: bool) -> ExitCode:

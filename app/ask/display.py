@@ -1,7 +1,7 @@
-"""What the person who asked sees: the answer on stdout, everything else on stderr.
+"""The output: the answer on stdout, everything else on stderr.
 
-While the answer is awaited, a terminal shows how far it is; where stderr is no terminal, nothing moves. This module
-knows nothing of HTTP.
+While the answer is awaited, a terminal shows the progress. If stderr is not a terminal, no progress is shown. This
+module knows nothing of HTTP.
 """
 
 import sys
@@ -21,15 +21,15 @@ from rich.progress import (
     TransferSpeedColumn,
 )
 
+# Up to this size, an upload is over before a progress bar could be read.
 SMALL_UPLOAD_BYTES = 1_000_000
-"""Up to this, an upload is over before a bar could be read."""
 _STAGES = {"uploading": "passing the media on", "processing": "processing the media", "generating": "generating"}
-# Control characters but tab and line feed: what a picture makes a model say must not steer a terminal.
+# Control characters except tab and line feed: text that a picture makes a model write must not control a terminal.
 _CONTROLS = dict.fromkeys((*range(9), *range(11, 32), *range(127, 160)), "\N{REPLACEMENT CHARACTER}")
 
 
 def say(message: str) -> None:
-    """Write one line to stderr, whatever stands in the message."""
+    """Write one line to stderr, without control characters."""
     line = " ".join(message.split()).translate(_CONTROLS)
     sys.stderr.write(_writable(f"{line}\n", sys.stderr.encoding))
     sys.stderr.flush()
@@ -41,14 +41,14 @@ def _writable(text: str, encoding: str | None) -> str:
 
 
 class Output:
-    """stdout, written to as the text comes."""
+    """stdout, written while the text arrives."""
 
     def __init__(self) -> None:
         self._is_terminal = sys.stdout.isatty()
         self._is_at_line_start = True
 
     def write(self, text: str) -> None:
-        """Write a piece of the answer and let it be seen at once."""
+        """Write a piece of the answer and flush it."""
         if not text:
             return
         self._is_at_line_start = text.endswith("\n")
@@ -57,16 +57,16 @@ class Output:
         sys.stdout.flush()
 
     def end_line(self) -> None:
-        """End the last line, where it is not ended."""
+        """End the last line if it is not ended."""
         if not self._is_at_line_start:
             self.write("\n")
 
 
 class Waiting:
-    """Shows the upload and then the stage of the call, until it ends. Use it as a context manager."""
+    """Shows the upload and then the stage of the call, until it ends. A context manager."""
 
     def __init__(self, upload_bytes: int) -> None:
-        # stderr itself, not what rich takes for a terminal: it would believe the environment.
+        # stderr itself decides, because rich would believe the environment.
         self._is_shown = sys.stderr.isatty()
         self._upload_bytes = upload_bytes
         self._shown: Progress | None = None
@@ -84,12 +84,12 @@ class Waiting:
         self.end()
 
     def sent(self, size_bytes: int) -> None:
-        """Tell that so many more bytes have been taken by the connection."""
+        """Add bytes that the connection has accepted."""
         if self._shown is not None and self._is_uploading:
             self._shown.advance(self._shown.task_ids[0], size_bytes)
 
     def stage(self, name: str, left_bytes: int | None) -> None:
-        """Show the stage that the gateway tells of; `left_bytes` have not yet reached Gemini."""
+        """Show the gateway's current stage; `left_bytes` have not reached Gemini yet."""
         if self._is_uploading or self._shown is None:
             self._show("", TimeElapsedColumn())
             self._is_uploading = False
@@ -98,7 +98,7 @@ class Waiting:
             self._shown.update(self._shown.task_ids[0], description=f"{_STAGES.get(name, name)}{more}")
 
     def end(self) -> None:
-        """Leave no trace on the terminal, and show nothing more: the answer is there."""
+        """Clear the progress from the terminal."""
         self._clear()
         self._is_shown = False
 

@@ -1,19 +1,19 @@
-"""Server-sent events, read from bytes that arrive cut anywhere.
+"""Server-sent events, read from bytes that are cut anywhere.
 
-It knows the framing only (HTML standard, event streams), not what the data says. Lines end with LF or CR LF; a lone CR,
-which nothing sends, ends none.
+This module knows only the framing (HTML standard, event streams). Lines end with LF or CR LF; a lone CR, which nobody
+sends, does not end a line.
 """
 
 from collections.abc import Iterable, Iterator
 
 from app.ask.failures import GatewayFailedError
 
+# More than any model's whole answer; a larger event does not come from a gateway.
 MAX_EVENT_BYTES = 32 * 1024 * 1024
-"""More than any model's whole answer; what is larger comes from something that is no gateway."""
 
 
 def event_data(pieces: Iterable[bytes]) -> Iterator[bytes]:
-    """Give the data of each event as soon as it is whole; comments are skipped, and so is an unfinished last event.
+    """Yield the data of each event as soon as it is whole; comments and an unfinished last event are skipped.
 
     Raises GatewayFailedError for an event above MAX_EVENT_BYTES.
     """
@@ -44,4 +44,4 @@ def _lines(pieces: Iterable[bytes]) -> Iterator[bytes]:
 
 def _check(size_bytes: int) -> None:
     if size_bytes > MAX_EVENT_BYTES:
-        raise GatewayFailedError(f"An event of the stream is above {MAX_EVENT_BYTES} bytes; is --url right?")
+        raise GatewayFailedError(f"An event of the stream has more than {MAX_EVENT_BYTES} bytes; is --url right?")

@@ -1,14 +1,11 @@
-"""How asking can end: the exit codes that scripts go by, and the errors that lead to them.
-
-It knows nothing of HTTP and nothing of the terminal.
-"""
+"""The exit codes for scripts, and the errors that lead to them. This module knows neither HTTP nor the terminal."""
 
 from enum import IntEnum
 from typing import ClassVar
 
 
 class ExitCode(IntEnum):
-    """What the command's exit status says."""
+    """The exit status of the command."""
 
     ANSWERED = 0
     FAILED = 1
@@ -20,28 +17,28 @@ class ExitCode(IntEnum):
 
 
 class AskError(Exception):
-    """The root of the family; its message is for the person who asked."""
+    """The base of the errors; its message is for the person who asked."""
 
     exit_code: ClassVar[ExitCode] = ExitCode.FAILED
 
 
 class GatewayFailedError(AskError):
-    """The gateway or Gemini failed, the answer was cut, or whoever answered is no gateway."""
+    """The gateway or Gemini failed, the answer was cut, or the server is not a gateway."""
 
 
 class WrongUsageError(AskError):
-    """What was asked for cannot be sent: a file that cannot be read, a URL that is none."""
+    """The request cannot be sent: an unreadable file, or an invalid URL."""
 
     exit_code = ExitCode.WRONG_USAGE
 
 
 class RefusedError(AskError):
-    """The gateway refused the request: it has to be changed before it is sent again."""
+    """The gateway refused the request, which must be changed before it is sent again."""
 
     exit_code = ExitCode.REFUSED
 
 
 class UnreachableError(AskError):
-    """Nobody answers at the gateway's address."""
+    """No server answers at the gateway's address."""
 
     exit_code = ExitCode.UNREACHABLE

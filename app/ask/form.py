@@ -1,8 +1,8 @@
 """A multipart/form-data body of known length, made while it is sent (RFC 7578).
 
-    fields, then files ──> heads and blocks of at most 128 KiB ──> the connection
+    fields, then files ──> headers and blocks of at most 128 KiB ──> the connection
 
-A file is never held: its blocks are read when the connection takes them. This module knows no HTTP beyond the body.
+A file is never held in memory: its blocks are read when the connection accepts them.
 """
 
 import mimetypes
@@ -16,27 +16,27 @@ from app.ask.failures import WrongUsageError
 
 BLOCK_BYTES = 128 * 1024
 ANY_BYTES = "application/octet-stream"
-# The built-in table: a machine's own tables differ from machine to machine.
+# The built-in table, because the tables of machines differ.
 _TYPES_OF_NAMES = mimetypes.MimeTypes()
 
 
 @dataclass(frozen=True, slots=True)
 class FilePart:
-    """A file to send, and its size in bytes when it was looked at."""
+    """A file to send, with its size in bytes when it was inspected."""
 
     path: Path
     size_bytes: int
 
     @property
     def content_type(self) -> str:
-        """What its name says of pictures, sound, video and PDFs; all else the gateway finds out by itself."""
+        """Return the type by the file's name, for pictures, sound, video and PDFs; the gateway detects other types."""
         named, encoding = _TYPES_OF_NAMES.guess_type(f"file{self.path.suffix}")
         if named is None or encoding is not None:
             return ANY_BYTES
         return named if named.startswith(("image/", "audio/", "video/", "application/pdf")) else ANY_BYTES
 
     def blocks(self) -> Iterator[bytes]:
-        """Read exactly `size_bytes`, block by block; raises WrongUsageError when that cannot be."""
+        """Yield exactly `size_bytes`, block by block; raises WrongUsageError if the file fails or shrinks."""
         left = self.size_bytes
         try:
             with self.path.open("rb", buffering=0) as file:
@@ -51,12 +51,12 @@ class FilePart:
 
 
 def look_at(path: Path) -> FilePart:
-    """Look at a file that is to be sent; raises WrongUsageError when it cannot be read, or has no length."""
+    """Return a file to send; raises WrongUsageError if it is unreadable or has no length."""
     try:
         facts = path.stat()
-        # Before it is opened: opening a pipe would wait for its other end.
+        # Checked before the file is opened: opening a pipe would wait for its other end.
         if not stat.S_ISREG(facts.st_mode):
-            raise WrongUsageError(f"{path} is not a regular file; what has no length cannot be sent.")
+            raise WrongUsageError(f"{path} is not a regular file; its length is unknown, so it cannot be sent.")
         with path.open("rb"):
             return FilePart(path, facts.st_size)
     except OSError as error:
@@ -64,7 +64,7 @@ def look_at(path: Path) -> FilePart:
 
 
 class Form:
-    """The body: the fields in their order, then each file behind its `file_size`. It can be sent once or again."""
+    """The body: the fields in their order, then each file after its `file_size`. It can be sent several times."""
 
     def __init__(self, fields: Sequence[tuple[str, str]], files: Sequence[FilePart]) -> None:
         self._boundary = secrets.token_hex(16).encode()
@@ -77,11 +77,11 @@ class Form:
 
     @property
     def content_type(self) -> str:
-        """The value of Content-Type."""
+        """Return the value of Content-Type."""
         return f"multipart/form-data; boundary={self._boundary.decode()}"
 
     def pieces(self, on_sent: Callable[[int], None]) -> Iterator[bytes]:
-        """Give the body; `on_sent` is told the size of each block of a file once the connection has taken it."""
+        """Yield the body; `on_sent` receives the size of each block of a file once the connection has accepted it."""
         yield self._fields
         for head, file in self._files:
             yield head
@@ -104,7 +104,7 @@ class Form:
 
 
 def escaped(filename: str) -> bytes:
-    """Write a file's name as browsers do (HTML standard, multipart/form-data encoding); what is no text becomes `?`."""
+    """Return a filename escaped as browsers do (HTML standard, multipart/form-data); invalid text becomes `?`."""
     raw = filename.encode(errors="replace")
     return raw.replace(b"\r", b"%0D").replace(b"\n", b"%0A").replace(b'"', b"%22")
 

@@ -1,6 +1,6 @@
-"""What the gateway says, as far as this client needs it: the answer, the events of a stream, the problem.
+"""The gateway's answers, as far as this client needs them: the answer, the events of a stream, the problem.
 
-Fields that are not named here may come and are ignored, so that an older client speaks to a newer gateway.
+Further fields are ignored, so that an older client works with a newer gateway.
 """
 
 from http import HTTPStatus
@@ -9,12 +9,12 @@ from pydantic import BaseModel, JsonValue, ValidationError
 
 from app.ask.failures import AskError, GatewayFailedError, RefusedError
 
+# Shown characters of an error that is not a problem document, such as a proxy's page.
 MAX_SHOWN_CHARS = 300
-"""How much is shown of an error that is no problem document, such as a proxy's page."""
 
 
 class FieldProblem(BaseModel):
-    """What is wrong with one field of the request."""
+    """An error in one field of the request."""
 
     field: str
     message: str
@@ -33,7 +33,7 @@ class Problem(BaseModel):
 
 
 class CallWarning(BaseModel):
-    """Something that did not stop the call."""
+    """A defect that did not stop the call."""
 
     detail: str
 
@@ -58,7 +58,7 @@ class Answer(BaseModel):
 
 
 class Event(BaseModel):
-    """One event of a stream; `response` stays as it came, for those who want all of it."""
+    """One event of a stream; `response` stays unparsed, for `--json`."""
 
     type: str
     stage: str | None = None
@@ -70,23 +70,23 @@ class Event(BaseModel):
 
 
 def read_event(data: bytes) -> Event:
-    """Read the data of one event; raises GatewayFailedError when it is none."""
+    """Return the event in the data; raises GatewayFailedError if there is none."""
     try:
         return Event.model_validate_json(data)
     except ValidationError:
-        raise GatewayFailedError("The stream holds what is no event of a gateway; is --url right?") from None
+        raise GatewayFailedError("The stream has an event that is not a gateway's; is --url right?") from None
 
 
 def read_answer(response: dict[str, JsonValue]) -> Answer:
-    """Read the whole answer; raises GatewayFailedError when it is none."""
+    """Return the whole answer; raises GatewayFailedError if it is not an answer of a gateway."""
     try:
         return Answer.model_validate(response)
     except ValidationError:
-        raise GatewayFailedError("What came is no answer of a gateway; is --url right?") from None
+        raise GatewayFailedError("The answer is not a gateway's; is --url right?") from None
 
 
 def failure_of(problem: Problem) -> AskError:
-    """Give the error that a problem document stands for."""
+    """Return the error for a problem document."""
     detail = problem.detail
     for item in problem.errors:
         if item.message.rstrip(".") not in detail:
@@ -98,14 +98,14 @@ def failure_of(problem: Problem) -> AskError:
 
 
 def failure_of_answer(status: int, body: bytes) -> AskError:
-    """Give the error that an HTTP answer other than 200 stands for; `body` may be anything."""
+    """Return the error for an HTTP answer other than 200; `body` may be anything."""
     try:
         return failure_of(Problem.model_validate_json(body))
     except ValidationError:
         phrase = HTTPStatus(status).phrase if status in set(HTTPStatus) else "an unknown status"
         said = body.decode(errors="replace").strip()[:MAX_SHOWN_CHARS] or "nothing more was said"
         error = RefusedError if _is_refusal(status) else GatewayFailedError
-        return error(f"{status} {phrase}, and not in a gateway's words (is --url right?): {said}")
+        return error(f"{status} {phrase}, not in a gateway's format (is --url right?): {said}")
 
 
 def _is_refusal(status: int) -> bool:

@@ -1,1 +1,1 @@
-"""The command line: `gemini-gateway dev | serve | emulator | keys | openapi | ask`, one module a group of commands."""
+"""The command line: `gemini-gateway dev | serve | emulator | keys | openapi | ask`, a module per group of commands."""

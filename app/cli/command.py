@@ -33,7 +33,7 @@ from app.settings import Settings, SettingsError, read
 # Errors are searched for the key, so it is a word that no message uses.
 EMULATOR_KEY = "key-for-the-emulator"
 Host = Annotated[str, typer.Option(help="The address to listen on.")]
-Port = Annotated[int, typer.Option(help="The port to listen on; 0 takes a free one.", min=0, max=65535)]
+Port = Annotated[int, typer.Option(help="The port to listen on; 0 chooses a free port.", min=0, max=65535)]
 
 cli = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 cli.command("ask")(ask)
@@ -49,7 +49,7 @@ def _say(line: str) -> None:
 
 def _run(settings: Settings, key: ApiKey, *, host: str, listener: socket.socket, is_dev: bool) -> None:
     app = create_app(settings, key, bind_host=host, is_dev=is_dev)
-    # What is loaded by now stays for good: without looking through it again and again, a small call costs a fifth less.
+    # Objects loaded so far stay for good. Excluding them from garbage collection makes a small call a fifth cheaper.
     gc.collect()
     gc.freeze()
     gc.set_threshold(20_000, 20, 50)
@@ -57,7 +57,7 @@ def _run(settings: Settings, key: ApiKey, *, host: str, listener: socket.socket,
 
 
 def _listen(host: str, port: int) -> socket.socket:
-    # Bound before the address is told, so that whoever reads it can connect at once.
+    # The socket is bound before the address is printed, so that a reader can connect at once.
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
         return socket.create_server((host, port), family=family, backlog=2_048)
@@ -78,7 +78,7 @@ def serve(host: Host = "127.0.0.1", port: Port = 8000) -> None:
     if settings.is_open and not is_loopback(host) and not settings.allow_open_access:
         raise SettingsError(
             f"ALLOW_OPEN_ACCESS: CLIENT_AUTH=none on {host} lets everyone who reaches it spend your quota; "
-            "set ALLOW_OPEN_ACCESS=true if that is meant"
+            "set ALLOW_OPEN_ACCESS=true to allow this"
         )
     log_to(sys.stderr, gathered=ACCESS_LOGGER)
     listener = _listen(host, port)
@@ -90,7 +90,7 @@ def serve(host: Host = "127.0.0.1", port: Port = 8000) -> None:
 def _show_first_key(settings: Settings, url: str) -> None:
     first = make_first_key(settings)
     if first is not None:
-        _say("There was no client key yet. This is the first, named default; it is shown this once:")
+        _say("There was no client key yet. This is the first key, named default; it is shown only once:")
         _say(first.text)
         _say(f'Try: curl --form-string prompt="Hello" -H "Authorization: Bearer {first.text}" {url}/api/v1/generate')
 
@@ -102,11 +102,13 @@ def dev(
     *,
     real: Annotated[bool, typer.Option("--real", help="Ask the real Gemini API, with GEMINI_API_KEY.")] = False,
 ) -> None:
-    """Serve for development: no key and no database server, answered by the emulator."""
+    """Serve for development, without a key or a database server; the emulator answers."""
     check_uvicorn()
     settings = read(Settings, client_auth="none", app_check=None)
     if not is_loopback(host) and not settings.allow_open_access:
-        raise SettingsError(f"ALLOW_OPEN_ACCESS: set it to true to let others than this machine reach {host}")
+        raise SettingsError(
+            f"ALLOW_OPEN_ACCESS: set ALLOW_OPEN_ACCESS=true to listen on {host}, which other machines can reach"
+        )
     log_to(sys.stderr, gathered=ACCESS_LOGGER)
     listener = _listen(host, port)
     url = _url(host, listener)
@@ -120,7 +122,7 @@ def dev(
             update={"gemini_base_url": base_url, "gemini_api_key": SecretStr(EMULATOR_KEY), "gemini_api_key_file": None}
         )
         _say(f"Gemini gateway for development on {url}")
-        _say(f"No key is used: the built-in emulator answers, on {base_url}. It is not a model.")
+        _say(f"No API key is used: the built-in emulator answers, on {base_url}. It is not a model.")
         _say(f'Try: curl --form-string prompt="Hello" {url}/api/v1/generate')
         _run(emulated, ApiKey(EMULATOR_KEY), host=host, listener=listener, is_dev=True)
 
@@ -154,7 +156,7 @@ def emulator(
     host: Host = "127.0.0.1",
     port: Port = 8001,
 ) -> None:
-    """Run the Gemini API emulator by itself."""
+    """Run the Gemini API emulator alone."""
     _require_emulator()
     # Imported here, since a production installation has no emulator.
     from gemini_emulator.command import run  # noqa: PLC0415
@@ -164,15 +166,15 @@ def emulator(
 
 @cli.command()
 def openapi(
-    output: Annotated[Path | None, typer.Option(help="Write the document there.")] = None,
-    check: Annotated[Path | None, typer.Option(help="Fail when this file is not the document.")] = None,
+    output: Annotated[Path | None, typer.Option(help="The file to write the document to.")] = None,
+    check: Annotated[Path | None, typer.Option(help="Fail if this file differs from the document.")] = None,
 ) -> None:
     """Print, write or check the OpenAPI document."""
     api = create_api(Settings(_env_file=None), ApiKey(EMULATOR_KEY))
     text = orjson.dumps(api.openapi(), option=orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS) + b"\n"
     if check is not None:
         if check.read_bytes() != text:
-            sys.stderr.write(f"{check} is not what the code says; run: make openapi\n")
+            sys.stderr.write(f"{check} differs from the code; run: make openapi\n")
             raise typer.Exit(1)
     elif output is not None:
         output.write_bytes(text)

@@ -1,6 +1,6 @@
 """The commands `gemini-gateway keys create | list | rotate | revoke`: client keys, for the operator.
 
-A new key goes to stdout, alone on its line, and nowhere else; what there is to say about it goes to stderr.
+A new key goes to stdout, alone on its line; all explanations go to stderr.
 """
 
 import asyncio
@@ -39,18 +39,18 @@ def _seconds(duration: str, option: str) -> float:
 
 
 def words_of(text: str | None) -> frozenset[str] | None:
-    """Split at commas; None, and nothing between the commas, is all."""
+    """Return the words between commas; None for no text or no words, which means all."""
     return frozenset(word for word in (piece.strip() for piece in (text or "").split(",")) if word) or None
 
 
 def models_of(text: str | None) -> frozenset[str] | None:
-    """Read models as `words_of` does, with or without `models/`."""
+    """Return models like `words_of`, without `models/`."""
     words = words_of(text)
     return None if words is None else frozenset(word.removeprefix("models/") for word in words)
 
 
 def origins_of(text: str | None) -> frozenset[str] | None:
-    """Read origins as `words_of` does; raises typer.BadParameter for what is none."""
+    """Return origins like `words_of`; raises typer.BadParameter for an invalid origin."""
     words = words_of(text)
     # As browsers write them: in lower case, and without a path.
     origins = None if words is None else frozenset(word.lower().removesuffix("/") for word in words)
@@ -63,18 +63,24 @@ def origins_of(text: str | None) -> frozenset[str] | None:
 Name = Annotated[str, typer.Argument(help="The client's name.", metavar="NAME", show_default=False)]
 NewName = Annotated[str, typer.Option("--name", help="The client's name, for logs, usage and these commands.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-Expires = Annotated[str | None, typer.Option(help="How long the key is good; for ever if absent.", metavar="90d")]
-Overlap = Annotated[str, typer.Option(help="How long the old keys stay good; 0 ends them now.", metavar="24h")]
-Scopes = Annotated[str, typer.Option(help="What it may do, comma-separated; there is also metrics.", metavar="LIST")]
-Models = Annotated[str | None, typer.Option(help="The only models it may use, comma-separated.", metavar="LIST")]
-Origins = Annotated[
-    str | None, typer.Option(help="The only origins whose pages may use it, comma-separated.", metavar="LIST")
+Expires = Annotated[str | None, typer.Option(help="How long the key is valid; by default without end.", metavar="90d")]
+Overlap = Annotated[str, typer.Option(help="How long the old keys stay valid; 0 ends them now.", metavar="24h")]
+Scopes = Annotated[
+    str, typer.Option(help="The scopes of the client, comma-separated; there is also metrics.", metavar="LIST")
 ]
-Count = Annotated[int | None, typer.Option(help="At most.", min=0, metavar="N")]
-Bytes = Annotated[int | None, typer.Option(help="At most.", min=0, metavar="BYTES")]
-Dollars = Annotated[float | None, typer.Option(help="At most, as estimated.", min=0, metavar="USD")]
+Models = Annotated[
+    str | None, typer.Option(help="The only models that the client may use, comma-separated.", metavar="LIST")
+]
+Origins = Annotated[
+    str | None, typer.Option(help="The only origins whose pages may use the key, comma-separated.", metavar="LIST")
+]
+Count = Annotated[int | None, typer.Option(help="The limit; by default none.", min=0, metavar="N")]
+Bytes = Annotated[int | None, typer.Option(help="The limit; by default none.", min=0, metavar="BYTES")]
+Dollars = Annotated[
+    float | None, typer.Option(help="The limit, by estimated cost; by default none.", min=0, metavar="USD")
+]
 
-keys_cli = typer.Typer(no_args_is_help=True, help="Make, list, rotate and revoke client keys.")
+keys_cli = typer.Typer(no_args_is_help=True, help="Create, list, rotate and revoke client keys.")
 
 
 @keys_cli.command()
@@ -97,7 +103,7 @@ def create(
     stored_bytes: Bytes = None,
     as_json: AsJson = False,
 ) -> None:
-    """Make a client and its key, which is shown this once."""
+    """Create a client and its key, which is shown only once."""
     named = {
         "requests_per_minute": requests_per_minute,
         "tokens_per_minute": tokens_per_minute,
@@ -131,7 +137,7 @@ def create(
 
 @keys_cli.command("list")
 def list_keys(*, as_json: AsJson = False) -> None:
-    """List all clients and their keys, oldest first; of a secret, nothing is kept that could be shown."""
+    """List all clients and their keys, oldest first; secrets are not stored and cannot be shown."""
     now = time.time()
     clients = managing(lambda keys: keys.page())
     if as_json:
@@ -145,7 +151,7 @@ def list_keys(*, as_json: AsJson = False) -> None:
 
 @keys_cli.command()
 def rotate(name: Name, overlap: Overlap = "24h", expires: Expires = None, *, as_json: AsJson = False) -> None:
-    """Make a new key for a client, which keeps its files, its limits and its usage; the old keys end a day later."""
+    """Create a new key for a client, which keeps its files, limits and usage; the old keys end after the overlap."""
     now = time.time()
     overlap_s = _seconds(overlap, "--overlap")
     expires_in_s = None if expires is None else _seconds(expires, "--expires")
@@ -166,12 +172,12 @@ def revoke(name: Name, *, as_json: AsJson = False) -> None:
 
 
 def make_first_key(settings: Settings) -> NewKey | None:
-    """Make the key named `default` if the store has never had a client; None if it has."""
+    """Return the new key named `default` if the store has never had a client; None otherwise."""
     return managing(lambda keys: keys.create_first(now=time.time()), settings)
 
 
 def managing(work: Callable[[Keys], Awaitable[T]], settings: Settings | None = None) -> T:
-    """Do some work on the store's keys; what goes wrong ends the command with a line that says so."""
+    """Run work on the store's keys; an error ends the command with a line that describes it."""
     url = (settings or read(Settings)).database_url
 
     async def run() -> T:
@@ -184,7 +190,7 @@ def managing(work: Callable[[Keys], Awaitable[T]], settings: Settings | None = N
         _note(f"gemini-gateway: {error}")
         raise typer.Exit(1) from None
     except (GatewayError, OSError, SQLAlchemyError):
-        # What the driver says may hold the database's address and password.
+        # The driver's message may contain the database's address and password.
         raise SettingsError("DATABASE_URL: the database cannot be opened, or did not answer") from None
 
 

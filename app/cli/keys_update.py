@@ -1,4 +1,4 @@
-"""The command `gemini-gateway keys update`: what a client may do, and how much, without a new key."""
+"""The command `gemini-gateway keys update`: changes the permissions and limits of a client, without a new key."""
 
 from typing import Annotated
 
@@ -10,10 +10,10 @@ from app.store.clients import KEEP
 
 ALL = "all"
 NONE = "none"
-_Scopes = Annotated[str | None, typer.Option(help="What it may do from now on, comma-separated.", metavar="LIST")]
+_Scopes = Annotated[str | None, typer.Option(help="The scopes from now on, comma-separated.", metavar="LIST")]
 _Limits = Annotated[
     list[str] | None,
-    typer.Option("--limit", help="A limit by its name, none takes it away; repeatable.", metavar="NAME=VALUE"),
+    typer.Option("--limit", help="A limit by its name; none removes the limit; repeatable.", metavar="NAME=VALUE"),
 ]
 _AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
@@ -27,7 +27,7 @@ def update(
     *,
     as_json: _AsJson = False,
 ) -> None:
-    """Change what a client may do, within 10 seconds; its keys stay. `all` as models or origins is without limit."""
+    """Change a client's permissions and limits within 10 seconds; its keys stay. `all` removes the restriction."""
     try:
         chosen = None if scopes is None else scopes_of(words_of(scopes) or ())
         changed = dict(map(_limit, limits or ()))

@@ -1,4 +1,4 @@
-"""The command `keys usage`: what all clients have used, from the gateway's database."""
+"""The command `keys usage`: the usage of all clients, from the gateway's database."""
 
 import asyncio
 import re
@@ -22,9 +22,11 @@ _AGO = re.compile(r"([0-9]{1,6})([mhd])")
 _LATEST = datetime(9999, 12, 31, tzinfo=UTC).timestamp()
 _HEADER = ("Calls", "Failed", "Unpriced", "Input", "Output", "Thinking", "Cached", "Cost in $")
 
-Since = Annotated[str, typer.Option("--since", help="How long ago (7d, 12h, 30m), or a date and time.", metavar="T")]
-Until = Annotated[str, typer.Option("--until", help="Up to when, likewise; 0m is now.", metavar="T")]
-By = Annotated[UsageBy, typer.Option("--by", help="What calls are summed by.")]
+Since = Annotated[
+    str, typer.Option("--since", help="Start: a time ago (7d, 12h, 30m), or a date and time.", metavar="T")
+]
+Until = Annotated[str, typer.Option("--until", help="End, in the same notation; 0m is now.", metavar="T")]
+By = Annotated[UsageBy, typer.Option("--by", help="The grouping of the sums.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 AsCsv = Annotated[bool, typer.Option("--csv", help="Print CSV.")]
 
@@ -37,7 +39,7 @@ def usage(
     json: AsJson = False,
     csv: AsCsv = False,
 ) -> None:
-    """Show what all clients have used. Days are UTC's, and so are times without an offset."""
+    """Show the usage of all clients. Days, and times without an offset, are in UTC."""
     if json and csv:
         raise typer.BadParameter("give one of them", param_hint="--json, --csv")
     now = time.time()
@@ -47,7 +49,7 @@ def usage(
     try:
         report = asyncio.run(_read(read(Settings).database_url, start, end, by))
     except (StoreUnavailableError, OSError) as error:
-        sys.stderr.write(f"gemini-gateway: DATABASE_URL: the database cannot be asked: {error}\n")
+        sys.stderr.write(f"gemini-gateway: DATABASE_URL: the database cannot be read: {error}\n")
         raise typer.Exit(1) from None
     if json:
         sys.stdout.buffer.write(_as_json(report, by, start, end))
@@ -104,7 +106,7 @@ def _names(found: UsageSum, by: UsageBy) -> tuple[str, ...]:
 
 
 def _printable(text: str) -> str:
-    # What a client sent as a model's name must not steer the terminal.
+    # A model's name, which clients choose, must not control the terminal.
     return "".join(character if character.isprintable() else "?" for character in text)
 
 

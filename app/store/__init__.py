@@ -1,1 +1,1 @@
-"""What is remembered: the registry of files and their uploads. It knows SQL, and no HTTP and no Gemini."""
+"""The database: files and uploads, clients and keys, budgets and the ledger. It knows SQL, no HTTP and no Gemini."""

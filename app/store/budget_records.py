@@ -34,7 +34,7 @@ def total(amounts: Iterable[Amounts]) -> Amounts:
 
 
 class Budget(NamedTuple):
-    """The limits of one owner (`subject`) for one day or month; None is without limit."""
+    """The limits of one owner (`subject`) for one day or month; None means no limit."""
 
     subject: str
     period: str
@@ -57,7 +57,7 @@ class BudgetState(NamedTuple):
     reserved: Amounts = NO_AMOUNTS
 
     def has_room(self, budget: Budget, amounts: Amounts) -> bool:
-        """Return whether the amounts fit; an amount of 0 fits any limit, even one that is overrun."""
+        """Whether the amounts fit; an amount of 0 fits any limit, even an exceeded one."""
         gone = self.used.plus(self.reserved).plus(amounts)
         pairs = (
             (amounts.tokens, gone.tokens, budget.tokens),

@@ -16,10 +16,10 @@ from app.store.budget_records import NO_AMOUNTS, Amounts, Budget, BudgetState, H
 from app.store.database import Database
 from app.store.schema import BudgetRow, ReservationRow
 
+# Seconds for which the budget of a past day or month is kept.
 KEPT_BUDGET_S = 40 * 86_400
-"""How long the budget of a past day or month is kept."""
+# Seconds for which a swept reservation can still be settled to its actual use.
 KEPT_SWEPT_S = 7 * 86_400
-"""How long a swept reservation can still be settled to its true usage."""
 SWEPT_AT_ONCE = 500
 
 
@@ -81,7 +81,7 @@ def _look(connection: Connection, key: Key) -> BudgetState:
 
 
 def _take(connection: Connection, budget: Budget, amounts: Amounts) -> BudgetState | None:
-    # The statement's condition is about an existing row; a new row would take any amount.
+    # The statement's condition covers an existing row only; a new row would accept any amount.
     if not BudgetState().has_room(budget, amounts):
         return None
     values = {
@@ -160,7 +160,7 @@ class _HoldBatch:
                 continue
             state = _look(connection, budget.key)
             self.refused[index] = HoldResult((state,), refused=budget)
-            # The budgets before this one have been taken from already, and their rows are locked.
+            # The budgets before this one are already changed, and their rows are locked.
             for taken in self.states[index]:
                 _book(connection, taken, NO_AMOUNTS, self.holds[index].amounts)
 
@@ -263,7 +263,7 @@ class BudgetBook:
         return await self._database.run(work)
 
     async def forget_ended(self, before: float) -> None:
-        """Forget budgets and swept reservations that ended so long before a time that nobody asks for them."""
+        """Delete budgets and swept reservations that ended so long before a time that nobody reads them."""
 
         def work(connection: Connection) -> None:
             connection.execute(delete(BudgetRow).where(BudgetRow.ends_at < before - KEPT_BUDGET_S))

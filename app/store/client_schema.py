@@ -1,6 +1,6 @@
-"""The tables of who calls: clients, the keys they hold, and how often a short-lived token was used.
+"""The tables of clients, their keys, and the uses of short-lived tokens.
 
-    client_keys (a hash, an expiry) ──> clients (a name, what it may do, how much)
+    client_keys (a hash, an expiry) ──> clients (a name, permissions, limits)
 
 Times are seconds of the gateway's own clock since the epoch.
 """
@@ -12,7 +12,7 @@ from app.store.schema import Base
 
 
 class ClientRow(Base):
-    """One client. It stays when it is revoked: its name must not come to stand for another."""
+    """One client. It stays after it is revoked, so that its name is not used again."""
 
     __tablename__ = "clients"
 
@@ -27,7 +27,7 @@ class ClientRow(Base):
 
 
 class ClientKeyRow(Base):
-    """One key of a client's; of its secret only the SHA-256 is kept."""
+    """One key of a client; only the SHA-256 of its secret is stored."""
 
     __tablename__ = "client_keys"
     __table_args__ = (Index("client_keys_by_client", "client_id"),)
@@ -41,7 +41,7 @@ class ClientKeyRow(Base):
 
 
 class TokenUseRow(Base):
-    """How often a short-lived token that has a maximum was used; it goes when the token has expired."""
+    """The number of uses of a short-lived token with a maximum; deleted when the token has expired."""
 
     __tablename__ = "token_uses"
     __table_args__ = (Index("token_uses_by_expiry", "expires_at"),)

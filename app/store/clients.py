@@ -1,6 +1,7 @@
-"""The store of who calls: every query about clients, their keys and the uses of short-lived tokens.
+"""The store of clients: every query about clients, their keys and the uses of short-lived tokens.
 
-It knows neither what a key looks like nor what a scope or a limit means, and has no clock: `now` is given.
+This module knows neither the format of a key nor the meaning of a scope or a limit, and has no clock: callers pass
+`now`.
 """
 
 from collections.abc import Mapping
@@ -18,7 +19,7 @@ from app.store.database import Database
 
 @dataclass(frozen=True, slots=True)
 class KeyRecord:
-    """One key: the SHA-256 of its secret in hex, and when it begins and ends to be good (None: it does not end)."""
+    """One key: the SHA-256 of its secret in hex, and the start and end of its validity (None: no end)."""
 
     id: str
     secret_hash: str
@@ -27,13 +28,13 @@ class KeyRecord:
     revoked_at: float | None = None
 
     def is_live(self, now: float) -> bool:
-        """Whether the key is good at `now`."""
+        """Whether the key is valid at `now`."""
         return self.revoked_at is None and (self.expires_at is None or now < self.expires_at)
 
 
 @dataclass(frozen=True, slots=True)
 class ClientRecord:
-    """One client as it is stored, the names of its scopes and limits unread; None for models and origins is all."""
+    """One client as stored, with the names of its scopes and limits unparsed; None for models and origins means all."""
 
     id: str
     name: str
@@ -47,14 +48,14 @@ class ClientRecord:
 
 @dataclass(frozen=True, slots=True)
 class HeldKeys:
-    """A client and all the keys it has had, oldest first."""
+    """A client and all its keys, oldest first."""
 
     client: ClientRecord
     keys: tuple[KeyRecord, ...]
 
 
 class Keep(Enum):
-    """Says of a value that it stays as it is, where None means something else."""
+    """A value that stays unchanged, where None has another meaning."""
 
     KEEP = "keep"
 
@@ -106,7 +107,7 @@ class ClientStore:
         self._database = database
 
     async def add(self, client: ClientRecord, key: KeyRecord) -> bool:
-        """Add a client with its first key; False when its name is taken, also by one that was revoked."""
+        """Add a client with its first key; return False if its name is taken, also by a revoked client."""
         try:
             async with self._database.transaction() as session:
                 session.add(
@@ -128,26 +129,26 @@ class ClientStore:
         return True
 
     async def find_key(self, key_id: str) -> tuple[KeyRecord, ClientRecord] | None:
-        """Find a key and its client, whether good or not."""
+        """Return a key and its client, valid or not."""
         async with self._database.transaction() as session:
             query = select(ClientKeyRow, ClientRow).join(ClientRow, ClientKeyRow.client_id == ClientRow.id)
             row = (await session.execute(query.where(ClientKeyRow.id == key_id))).first()
             return None if row is None else (_key(row[0]), _client(row[1]))
 
     async def find(self, name: str) -> HeldKeys | None:
-        """Find a client by its name."""
+        """Return a client by its name."""
         async with self._database.transaction() as session:
             row = await session.scalar(select(ClientRow).where(ClientRow.name == name))
             return None if row is None else HeldKeys(_client(row), await self._keys_of(session, row.id))
 
     async def page(self) -> tuple[HeldKeys, ...]:
-        """List all clients, also those revoked, oldest first."""
+        """Return all clients, including revoked ones, oldest first."""
         async with self._database.transaction() as session:
             rows = await session.scalars(select(ClientRow).order_by(ClientRow.created_at, ClientRow.id))
             return tuple([HeldKeys(_client(row), await self._keys_of(session, row.id)) for row in rows.all()])
 
     async def find_live(self, client_id: str, *, now: float) -> ClientRecord | None:
-        """Return a client by its id; None if it is revoked, or has no key that is good at `now`."""
+        """Return a client by its id; None if it is revoked, or has no key that is valid at `now`."""
         good = (ClientKeyRow.revoked_at.is_(None)) & (
             ClientKeyRow.expires_at.is_(None) | (ClientKeyRow.expires_at > now)
         )
@@ -168,9 +169,9 @@ class ClientStore:
         return tuple(_key(row) for row in rows)
 
     async def rotate(self, name: str, key: KeyRecord, *, old_until: float) -> ClientRecord | None:
-        """Give a client one more key, and let those it has end at `old_until` at the latest.
+        """Add a key to a client, and end its other keys at `old_until` at the latest.
 
-        Gives the client, or None when there is none of this name, or it is revoked.
+        Returns the client, or None if there is no active client of this name.
         """
         async with self._database.transaction() as session:
             row = await session.scalar(select(ClientRow).where(ClientRow.name == name).with_for_update())
@@ -191,9 +192,9 @@ class ClientStore:
         origins: Change,
         limits: Mapping[str, float | None],
     ) -> ClientRecord | None:
-        """Change what a client may do: what is None or KEEP stays, a limit of None is taken away.
+        """Change a client; None or KEEP leaves a value unchanged, a limit of None is removed.
 
-        Gives the client, or None when there is none of this name, or it is revoked.
+        Returns the client, or None if there is no active client of this name.
         """
         async with self._database.transaction() as session:
             row = await session.scalar(select(ClientRow).where(ClientRow.name == name).with_for_update())
@@ -210,7 +211,7 @@ class ClientStore:
             return _client(row)
 
     async def revoke(self, name: str, *, now: float) -> bool:
-        """Revoke a client and all its keys; False when there is none of this name, or it is revoked already."""
+        """Revoke a client and all its keys; return False if there is no active client of this name."""
         async with self._database.transaction() as session:
             row = await session.scalar(select(ClientRow).where(ClientRow.name == name).with_for_update())
             if row is None or row.revoked_at is not None:
@@ -222,15 +223,15 @@ class ClientStore:
 
 
 class TokenUses:
-    """How often short-lived tokens were used, counted for all replicas together."""
+    """Counts the uses of short-lived tokens for all replicas together."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     async def count(self, token_id: str, *, at_most: int, expires_at: float) -> bool:
-        """Count one use of a token; False, and nothing counted, when it has been used `at_most` (1 or more) times."""
+        """Count one use of a token; return False, without counting, if it was used `at_most` (1 or more) times."""
         async with self._database.transaction() as session:
-            # One statement: two replicas that count at once must not both get the last use.
+            # One statement, so that two replicas cannot both count the last use.
             dialect = session.get_bind().dialect.name
             insert = postgresql.insert if dialect == "postgresql" else sqlite.insert
             first = insert(TokenUseRow).values(id=token_id, used=1, expires_at=expires_at)
@@ -240,6 +241,6 @@ class TokenUses:
             return await session.scalar(again.returning(TokenUseRow.used)) is not None
 
     async def forget_expired(self, *, before: float) -> None:
-        """Forget tokens that expired before a time."""
+        """Delete the counts of tokens that expired before a time."""
         async with self._database.transaction() as session:
             await session.execute(delete(TokenUseRow).where(TokenUseRow.expires_at < before))

@@ -1,7 +1,7 @@
 """The database: opened and migrated at start, closed at the end. Outages become `StoreUnavailableError`.
 
-SQLite's driver for asyncio carries every single step to a thread and back. What is written for every call goes through
-`run` instead, which carries a whole transaction there at once.
+SQLite's asyncio driver passes every step to a thread and back. Writes of every call use `run`, which passes a whole
+transaction to the thread.
 """
 
 import asyncio
@@ -23,8 +23,8 @@ from sqlalchemy.pool import ConnectionPoolEntry
 from app.errors import StoreUnavailableError
 from app.store.private_files import make_private_database, sqlite_file
 
+# The advisory lock under which replicas on PostgreSQL migrate one after the other.
 MIGRATION_LOCK = 0x67656D67
-"""The advisory lock under which replicas on PostgreSQL take turns to migrate."""
 
 
 def _pragmas(connection: DBAPIConnection, _: ConnectionPoolEntry) -> None:
@@ -38,7 +38,7 @@ def _migrate(connection: Connection) -> None:
     if connection.dialect.name == "postgresql":
         connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": MIGRATION_LOCK})
     else:
-        # The driver begins no transaction for DDL: a migration that is cut short would leave half its tables.
+        # The driver begins no transaction for DDL, so an interrupted migration would leave half its tables.
         connection.exec_driver_sql("BEGIN IMMEDIATE")
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
@@ -62,7 +62,9 @@ def _saying_outages() -> Iterator[None]:
 
 
 class _SqliteThread:
-    """SQLite's own thread, and the one connection that it uses: to fetch one each time costs as much as a statement."""
+    """SQLite's own thread with its single connection."""
+
+    # Opening a connection costs as much as a statement.
 
     def __init__(self, engine: Engine, executor: ThreadPoolExecutor) -> None:
         self._engine = engine
@@ -78,7 +80,7 @@ class _SqliteThread:
             with connection.begin():
                 return work(connection)
         except DBAPIError:
-            # Whatever state it is in.
+            # In any state.
             self._close()
             raise
 
@@ -88,13 +90,13 @@ class _SqliteThread:
             connection.close()
 
     def close(self) -> None:
-        """Close the connection when what runs has ended."""
+        """Close the connection after the running work."""
         self._executor.submit(self._close)
         self._executor.submit(self._engine.dispose)
 
 
 class Database:
-    """An engine and its sessions; `thread` is SQLite's own, None where there is none."""
+    """An engine and its sessions; `thread` is SQLite's own, None for PostgreSQL."""
 
     def __init__(self, engine: AsyncEngine, thread: _SqliteThread | None = None) -> None:
         self._engine = engine
@@ -103,20 +105,20 @@ class Database:
 
     @property
     def is_sqlite(self) -> bool:
-        """Whether it is SQLite, and not PostgreSQL."""
+        """Whether the database is SQLite, not PostgreSQL."""
         return self._engine.dialect.name == "sqlite"
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[AsyncSession]:
-        """Give a session whose work is committed at the end; raises StoreUnavailableError when the database is away."""
+        """Yield a session that is committed at the end; raises StoreUnavailableError if the database is unavailable."""
         with _saying_outages():
             async with self._sessions.begin() as session:
                 yield session
 
     async def run(self, work: Callable[[Connection], T]) -> T:
-        """Run `work` in one transaction; raises StoreUnavailableError when the database is away.
+        """Run `work` in one transaction; raises StoreUnavailableError if the database is unavailable.
 
-        With SQLite it runs in a thread, one at a time, and is carried through even when the caller is cancelled.
+        With SQLite, work runs in a thread, one at a time, and to its end even if the caller is cancelled.
         """
         with _saying_outages():
             if self._thread is None:
@@ -140,7 +142,7 @@ def _thread_for(url: URL) -> Iterator[_SqliteThread | None]:
 
 @asynccontextmanager
 async def open_database(url: str) -> AsyncIterator[Database]:
-    """Open the database at `url`, make its file (SQLite) and its tables, and close it at the end."""
+    """Open the database at `url`, create its file (SQLite) and tables, and close it at the end."""
     parsed = make_url(url)
     is_sqlite = parsed.get_backend_name() == "sqlite"
     path = sqlite_file(parsed.database) if is_sqlite else None

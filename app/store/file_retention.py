@@ -13,12 +13,12 @@ from app.store.file_rows import upload_of
 from app.store.records import Upload, UploadState
 from app.store.schema import FileRow, UploadRow
 
+# Names in one statement, because SQLite accepts a bounded number of parameters.
 AT_ONCE = 500
-"""Names in one statement; SQLite takes a bounded number of parameters."""
 
 
 class FileRetention:
-    """Which uploads end, over the registry of files."""
+    """The uploads that end, in the registry of files."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -43,7 +43,7 @@ class FileRetention:
         return frozenset(found)
 
     async def finished(self, *, created_before: float, now: float) -> frozenset[str]:
-        """Return the names of uploads that must lie at Gemini: finalized before `created_before`, not expired."""
+        """Return the names of uploads that must be at Gemini: finalized before `created_before`, not expired."""
         states = (UploadState.ACTIVE, UploadState.PROCESSING)
         query = select(UploadRow.name).where(
             UploadRow.state.in_(states), UploadRow.created_at < created_before, UploadRow.expires_at > now
@@ -52,7 +52,7 @@ class FileRetention:
             return frozenset((await session.scalars(query.where(UploadRow.lease_until.is_(None)))).all())
 
     async def expired(self, *, before: float) -> frozenset[str]:
-        """Return the names of uploads that expired before a time and that no process answers for."""
+        """Return the names of uploads that expired before a time and have no live lease."""
         query = select(UploadRow.name).where(UploadRow.expires_at < before, UploadRow.lease_until.is_(None))
         async with self._database.transaction() as session:
             return frozenset((await session.scalars(query)).all())

@@ -1,6 +1,6 @@
-"""How many bytes lie at Gemini, of one owner and of all, and which file makes room first.
+"""The bytes stored at Gemini, by owner and in total, and the file that makes room first.
 
-It knows no clock: `now` is Gemini's time in seconds, given by the caller.
+This module knows no clock: `now` is Gemini's time in seconds, passed by the caller.
 """
 
 from sqlalchemy import Select, func, select

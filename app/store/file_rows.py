@@ -1,4 +1,4 @@
-"""Rows of the registry of files as values, and which rows are live."""
+"""Rows of the registry of files as values, and the condition for live rows."""
 
 from sqlalchemy import ColumnElement, and_
 

@@ -1,7 +1,7 @@
-"""The registry of files: every query about uploads and the ids that stand for them.
+"""The registry of files: every query about uploads and their ids.
 
-Who may see what is decided by the owner in each query; it knows no HTTP, no Gemini call and no clock of its own:
-`now` is Gemini's time in seconds, given by the caller.
+Each query decides access by the owner. This module knows no HTTP, no Gemini call and no clock: `now` is Gemini's time
+in seconds, passed by the caller.
 """
 
 from collections.abc import Collection
@@ -38,10 +38,10 @@ class FileRegistry:
         alias: str | None = None,
         most_bytes: int | None = None,
     ) -> None:
-        """Write an upload down before it starts; `size_bytes` is the declared size, or 0 when unknown.
+        """Record an upload before it starts; `size_bytes` is the declared size, or 0 if unknown.
 
-        Raises NameTakenError when the owner has a live file that is called `alias`, and NoRoomError when all that the
-        owner has would be more than `most_bytes`: of several uploads at once, no two take the same room.
+        Raises NameTakenError if the owner has a live file named `alias`, and NoRoomError if the owner's files would
+        exceed `most_bytes`. Simultaneous uploads never share room.
         """
         try:
             await self._begin(
@@ -95,21 +95,21 @@ class FileRegistry:
                 await check_room(session, owner, now=now, most_bytes=most_bytes)
 
     async def grow(self, name: str, owner: str, *, size_bytes: int, now: float, most_bytes: int) -> None:
-        """Take note that an upload of unknown size has so many bytes by now; raises NoRoomError as `begin` does."""
+        """Record the current size of an upload of unknown size; raises NoRoomError as `begin` does."""
         async with self._database.transaction() as session:
             await take_turn(session, owner)
             await session.execute(update(UploadRow).where(UploadRow.name == name).values(size_bytes=size_bytes))
             await check_room(session, owner, now=now, most_bytes=most_bytes)
 
     async def set_session(self, name: str, sealed: bytes) -> None:
-        """Remember an upload's sealed session URL."""
+        """Store an upload's sealed session URL."""
         await self._update(name, session=sealed)
 
     async def set_leases(self, names: Collection[str], *, lease_until: float) -> None:
-        """Say until when whoever carries these uploads answers for them."""
+        """Set the time until which a process answers for these uploads."""
         if names:
             async with self._database.transaction() as session:
-                # Not where an id stands for it by now: that one lives without a lease.
+                # Uploads with an id are excluded: they live without a lease.
                 carried = update(UploadRow).where(UploadRow.name.in_(tuple(names)), UploadRow.lease_until.is_not(None))
                 await session.execute(carried.values(lease_until=lease_until))
 
@@ -127,7 +127,7 @@ class FileRegistry:
         document: str | None = None,
         named: str | None = None,
     ) -> None:
-        """Record a finalized upload. Its lease stays until an id stands for it."""
+        """Record a finalized upload. Its lease stays until the upload has an id."""
         await self._update(
             name,
             state=state,
@@ -143,7 +143,7 @@ class FileRegistry:
         )
 
     async def set_state(self, name: str, state: UploadState, *, error: str | None, duration: float | None) -> None:
-        """Record the state that Gemini gives, and the duration it has read."""
+        """Record Gemini's state of a file, and its duration."""
         values: dict[str, object] = {"state": state, "error": error}
         if duration is not None:
             values["duration"] = duration
@@ -170,10 +170,11 @@ class FileRegistry:
         With `is_only`, an upload that has an id keeps that id alone. Raises UploadFailedError if the upload is gone.
         """
         async with self._database.transaction() as session:
-            # Written first: that locks the row, with SQLite the database, against others that add or delete ids.
+            # The write comes first, because it locks the row (with SQLite the database) against others that add or
+            # delete ids.
             await session.execute(update(UploadRow).where(UploadRow.name == upload_name).values(used_at=now))
             upload = await session.get(UploadRow, upload_name)
-            # What others held already has no lease; one that has got a lease, or lost its bytes, is being deleted.
+            # A reused upload has no lease; a lease, or lost bytes, mean that the upload is being deleted.
             is_going = upload is not None and (not upload.size_bytes or (is_reused and upload.lease_until is not None))
             if upload is None or is_going:
                 raise UploadFailedError("The file was deleted while it was being used; send the request again.")
@@ -190,18 +191,18 @@ class FileRegistry:
             return file_of(row, upload)
 
     async def get(self, name: str) -> Upload | None:
-        """Get an upload by its name; for the gateway itself, not for clients."""
+        """Return an upload by its name; for the gateway itself, not for clients."""
         async with self._database.transaction() as session:
             row = await session.get(UploadRow, name)
             return upload_of(row) if row else None
 
     async def find(self, owner: str, file_id: str, *, now: float) -> StoredFile | None:
-        """Find a live file by its id, if it is this owner's."""
+        """Return a live file by its id if it belongs to the owner, else None."""
         async with self._database.transaction() as session:
             return await self._one(session, FileRow.id == file_id, FileRow.owner == owner, is_live(now))
 
     async def find_known(self, owner: str, sha256: str, *, after: float) -> StoredFile | None:
-        """Find a file of the owner's with these bytes, ready, that lives beyond `after`."""
+        """Return a ready file of the owner with these bytes that lives beyond `after`, or None."""
         async with self._database.transaction() as session:
             return await self._one(
                 session,
@@ -212,7 +213,7 @@ class FileRegistry:
             )
 
     async def find_named(self, owner: str, names: Collection[str], *, now: float) -> dict[str, StoredFile]:
-        """Find live files of the owner's by their names at Gemini, or by the owner's own names for them."""
+        """Return live files of the owner by their names at Gemini, or by the owner's own names."""
         wanted = tuple(names)
         is_named = or_(UploadRow.name.in_(wanted), UploadRow.alias.in_(wanted))
         query = select(FileRow, UploadRow).join(UploadRow, FileRow.upload_name == UploadRow.name)
@@ -225,7 +226,7 @@ class FileRegistry:
     async def page_of_uploads(
         self, owner: str, *, now: float, limit: int, after: str | None
     ) -> tuple[tuple[Upload, ...], bool]:
-        """List what lies at Gemini of an owner's, newest first, each once; `after` is the name of the last one seen."""
+        """Return an owner's uploads at Gemini, newest first, each once, after the upload named `after`."""
         is_held = exists().where(
             FileRow.upload_name == UploadRow.name, FileRow.owner == owner, FileRow.deleted_at.is_(None)
         )
@@ -243,7 +244,7 @@ class FileRegistry:
         return tuple(upload_of(row) for row in rows[:limit]), len(rows) > limit
 
     async def set_document(self, name: str, document: str) -> None:
-        """Keep Gemini's description of a file."""
+        """Store Gemini's description of a file."""
         await self._update(name, document=document)
 
     async def _one(self, session: AsyncSession, *where: ColumnElement[bool]) -> StoredFile | None:
@@ -262,7 +263,7 @@ class FileRegistry:
         sha256: str | None,
         filename: str | None,
     ) -> Page:
-        """List an owner's live files, newest first; `after` is the id of the last one seen."""
+        """Return an owner's live files, newest first, after the file with the id `after`."""
         where = [FileRow.owner == owner, is_live(now)]
         if state is not None:
             where.append(UploadRow.state == state)
@@ -285,8 +286,8 @@ class FileRegistry:
     async def delete_file(self, owner: str, file_id: str, *, now: float, lease_until: float) -> tuple[bool, str | None]:
         """Delete one of the owner's ids.
 
-        Gives whether it is (or was, until its expiry) the owner's, and the upload's name if this was its last id; that
-        upload then stands under a lease, so that it is deleted upstream even if this process dies now.
+        Returns whether the id is (or until its expiry was) the owner's, and the upload's name if this was its last id.
+        That upload then has a lease, so that it is deleted at Gemini even if this process ends now.
         """
         async with self._database.transaction() as session:
             query = select(FileRow, UploadRow).join(UploadRow, FileRow.upload_name == UploadRow.name)
@@ -306,9 +307,9 @@ class FileRegistry:
             return True, upload.name
 
     async def forget(self, name: str) -> None:
-        """Record that an upload is gone upstream: nothing refers to it any more.
+        """Record that an upload no longer exists at Gemini.
 
-        Ids that were deleted stay until their time, so that deleting them again is still a success; others go with it.
+        Deleted ids stay until their expiry, so that deleting them again succeeds; other ids are removed too.
         """
         async with self._database.transaction() as session:
             await session.execute(delete(FileRow).where(FileRow.upload_name == name, FileRow.deleted_at.is_(None)))
@@ -326,5 +327,5 @@ class FileRegistry:
                 await session.execute(delete(UploadRow).where(UploadRow.name == name))
 
     async def touch(self, name: str, *, now: float) -> None:
-        """Record that an upload was used, for what goes first when room is needed."""
+        """Record that an upload was used, for the choice of files that make room."""
         await self._update(name, used_at=now)

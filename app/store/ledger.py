@@ -1,7 +1,7 @@
-"""The ledger's table: one row a call, written in batches, summed in SQL, deleted when old.
+"""The ledger's table: one row per call, written in batches, summed in SQL, deleted when old.
 
-Whatever stands in an entry can be written: texts are cut to their columns, numbers to what can be summed. It knows no
-HTTP, no Gemini and no clock; times are seconds since the epoch, days and months are UTC's.
+Every entry can be written: texts are cut to their columns, numbers to the summable range. This module knows no HTTP, no
+Gemini and no clock; times are seconds since the epoch, days and months are in UTC.
 """
 
 import math
@@ -19,24 +19,24 @@ from app.store.database import Database
 from app.store.schema import LedgerRow
 
 MODALITIES = ("text", "image", "audio", "video", "document")
+# Largest count of one call, so that the counts of nine million calls can be summed in 64 bits.
 MOST = 10**12
-"""No count of one call is larger, so that the counts of nine million calls can be summed in 64 bits."""
+# Largest number of sums in a report.
 MAX_SUMS = 1_000
-"""No report has more sums."""
 _TABLE = cast("Table", LedgerRow.__table__)
 
 Surface = Literal["rest", "openai", "native"]
+# An entry as the table has it.
 Row = tuple[object, ...]
-"""An entry as the table has it."""
 
 
 @dataclass(slots=True)
 class Entry:
     """One call that has ended.
 
-    `at` is when it came. `outcome` is the finish reason, or the problem's code; `status` is HTTP's. `model` is None
-    where none was asked. Times are milliseconds since the call came; `first_byte_ms` is None when nothing was answered.
-    `cost_usd` is an estimate, None where the price is not known. `metadata` is the client's own JSON text.
+    `at` is the time of its arrival. `outcome` is the finish reason or the problem's code; `status` is HTTP's. `model`
+    is None if no model was asked. Times are milliseconds since the arrival; `first_byte_ms` is None without an answer.
+    `cost_usd` is an estimate, None without a price. `metadata` is the client's own JSON text.
     """
 
     at: float
@@ -61,7 +61,7 @@ class Entry:
 
 
 class UsageBy(StrEnum):
-    """What calls are summed by."""
+    """The grouping of calls."""
 
     DAY = "day"
     MODEL = "model"
@@ -72,11 +72,11 @@ class UsageBy(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class UsageSum:
-    """What the calls of one day, model, client or operation used together.
+    """The total usage of one day, model, client or operation.
 
-    `key` is the day (YYYY-MM-DD), the model (None for calls that asked none), the client's id or the operation; `name`
-    is the client's, where the sum is a client's. `failed_calls` are those answered with 400 or above, `unpriced_calls`
-    those with tokens whose price is not known: the cost, None when no call had one, lacks them.
+    `key` is the day (YYYY-MM-DD), the model (None for calls that asked no model), the client's id or the operation;
+    `name` is the client's in a sum by client. `failed_calls` were answered with 400 or above; `unpriced_calls` have
+    tokens without a known price. The cost leaves these out, and is None if no call had a price.
     """
 
     key: str | None
@@ -96,7 +96,7 @@ class UsageSum:
 
 @dataclass(frozen=True, slots=True)
 class UsageSums:
-    """Sums: days newest first, anything else most tokens first; `has_more` when there are more than 1,000 of them."""
+    """Sums: days newest first, others by tokens, most first; `has_more` if there are more than 1,000."""
 
     sums: tuple[UsageSum, ...]
     has_more: bool
@@ -118,7 +118,7 @@ def _text(value: str, most: int) -> str:
     value = value[:most]
     if value.isascii() and "\0" not in value:
         return value
-    # PostgreSQL's text takes no NUL, and no database half of a surrogate pair.
+    # PostgreSQL's text accepts no NUL, and no database accepts half a surrogate pair.
     return value.replace("\0", "").encode(errors="replace").decode()
 
 
@@ -126,7 +126,7 @@ def _text(value: str, most: int) -> str:
 def _labels(
     client_id: str, client_name: str, surface: Surface, operation: str, model: str | None, outcome: str
 ) -> tuple[str | None, ...]:
-    # They are mostly those of the row before.
+    # Most values equal those of the row before.
     return (
         _text(client_id, 255),
         _text(client_name, 255),
@@ -143,22 +143,22 @@ def _dollars(value: float) -> float | None:
 
 def _day(number: float, *, is_sqlite: bool) -> date | str:
     day = datetime.fromtimestamp(number * 86_400, UTC).date()
-    # SQLite has no dates of its own.
+    # SQLite has no date type.
     return str(day) if is_sqlite else day
 
 
+# Numbers of rows of one statement in SQLite, which accepts 32,766 values. There are few sizes, because each is compiled
+# once and cached, the largest in 5 MB.
 PORTIONS = (1_024, 256, 64, 16, 4, 1)
-"""How many rows a statement may have in SQLite, which takes 32,766 values in one. Few sizes: each is compiled once, and
-kept, the largest in 5 MB."""
 
 
+# In the order of `LedgerTable.row`, which is the table's.
 _NAMES = tuple(column.name for column in _TABLE.columns)
-"""In the order of `LedgerTable.row`, which is the table's."""
 
 
 def _insert(values: str, *, instead: str = "") -> str:
-    # Written by hand, of names of our own, and given to the driver as it is: what SQLAlchemy does for each row costs
-    # more than the row.
+    # Written by hand, from our own names, and passed to the driver unchanged: SQLAlchemy's work per row costs more than
+    # the row.
     return f"INSERT {instead} INTO ledger ({', '.join(_NAMES)}) VALUES {values} ON CONFLICT DO NOTHING"  # noqa: S608
 
 
@@ -167,11 +167,11 @@ _INSERT_POSTGRESQL = _insert(f"({', '.join(f'${number}' for number in range(1, l
 
 @lru_cache(maxsize=len(PORTIONS))
 def _insert_sqlite(rows: int) -> str:
-    # Many rows in one statement: between two statements the driver hands the interpreter over to the event loop and
-    # waits for it again, which costs both of them more than the row.
+    # Many rows in one statement: between two statements the driver waits for the interpreter, which costs more than the
+    # row.
     row = f"({', '.join('?' * len(_NAMES))})"
-    # A row that cannot be written ends the whole transaction: SQLite need not remember, in a file, what the statement
-    # alone has changed.
+    # A row that cannot be written ends the whole transaction, so SQLite need not record the statement's own changes in
+    # a file.
     return _insert(", ".join([row] * rows), instead="OR ROLLBACK")
 
 
@@ -192,14 +192,14 @@ class LedgerTable:
         self._day: tuple[float, date | str] = (-1.0, "")
 
     def row(self, writer: str, number: int, entry: Entry) -> Row:
-        """Make a call ready to be written: the `number`-th that `writer` has seen."""
+        """Return a call as a row: the `number`-th call of `writer`."""
         modality = entry.input_by_modality.get
         counts: tuple[int, ...] = (
             entry.input_tokens,
             entry.output_tokens,
             entry.thinking_tokens,
             entry.cached_tokens,
-            # In the order of MODALITIES; written out, since this is done for every call.
+            # In the order of MODALITIES; written out, because this runs for every call.
             modality("text", 0),
             modality("image", 0),
             modality("audio", 0),
@@ -229,9 +229,9 @@ class LedgerTable:
         )
 
     async def add(self, rows: Sequence[Row]) -> None:
-        """Write calls down, all of them or none; those that are there already, by writer and number, stay as they are.
+        """Write calls, all or none; rows that exist by writer and number stay unchanged.
 
-        Raises StoreUnavailableError when the database is away.
+        Raises StoreUnavailableError if the database is unavailable.
         """
 
         def work(connection: Connection) -> None:
@@ -246,9 +246,9 @@ class LedgerTable:
     async def usage(
         self, *, client_id: str | None, since: float, until: float, by: UsageBy, has_users: bool = False
     ) -> UsageSums:
-        """Sum the calls that came from `since` until before `until`, of one client or of all (None).
+        """Sum the calls from `since` until before `until`, of one client or of all (None).
 
-        With `has_users` those of its users too, whose ids are the client's, a slash and their own.
+        `has_users` includes the client's users, whose ids are the client's id, a slash and their own.
         """
         columns = _TABLE.c
         key = _KEYS[by]
@@ -274,7 +274,7 @@ class LedgerTable:
         return UsageSums(sums, has_more=len(rows) > MAX_SUMS)
 
     async def delete_before(self, at: float, *, limit: int) -> int:
-        """Delete calls that came before `at`, at most `limit` of them in one transaction; gives how many went."""
+        """Delete calls before `at`, at most `limit` in one transaction; return their number."""
         key = (_TABLE.c.writer, _TABLE.c.number)
         old = select(*key).where(_TABLE.c.at < at).limit(limit)
         async with self._database.transaction() as session:

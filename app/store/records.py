@@ -1,15 +1,15 @@
-"""The values that travel out of the registry: frozen, and free of SQL."""
+"""The values that leave the registry: frozen, and free of SQL."""
 
 from dataclasses import dataclass
 from enum import StrEnum
 
 
 class NoRoomError(Exception):
-    """An owner would have more than it may."""
+    """The owner would have more bytes than allowed."""
 
 
 class UploadState(StrEnum):
-    """Where an upload stands: on its way, at Gemini (three states of its own), or gone."""
+    """The state of an upload: on its way, at Gemini (three states), or gone."""
 
     UPLOADING = "uploading"
     PROCESSING = "processing"
@@ -18,7 +18,7 @@ class UploadState(StrEnum):
 
 
 class Origin(StrEnum):
-    """How a file came: by itself to `/files`, kept from a call that carried it, or by Gemini's own protocol."""
+    """The origin of a file: uploaded to `/files`, kept from a call, or uploaded by Gemini's own protocol."""
 
     SENT = "sent"
     KEPT = "kept"
@@ -27,9 +27,9 @@ class Origin(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What was read from a file's own bytes; None where they did not tell.
+    """Facts read from a file's own bytes; None if unknown.
 
-    Width and height are pixels of the picture as displayed; orientation is EXIF's 1 to 8; duration is in seconds.
+    Width and height are pixels of the displayed picture; orientation is EXIF's 1 to 8; duration is in seconds.
     """
 
     width: int | None = None
@@ -70,7 +70,7 @@ class Upload:
 
 @dataclass(frozen=True, slots=True)
 class StoredFile:
-    """One id that a client holds, and the upload behind it."""
+    """One id of a client, and its upload."""
 
     id: str
     owner: str
@@ -82,7 +82,7 @@ class StoredFile:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """A page of files, newest first, and whether older ones follow."""
+    """A page of files, newest first, and whether older files follow."""
 
     files: tuple[StoredFile, ...]
     has_more: bool

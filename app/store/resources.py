@@ -1,7 +1,7 @@
-"""The registry of what clients made at Gemini besides files: caches, batches, interactions, and files made for them.
+"""The registry of clients' objects at Gemini besides files: caches, batches, interactions, and files that they produce.
 
-Who may see what is decided by the owner in each query. It knows no HTTP, no Gemini call and no clock of its own: `now`
-is Gemini's time in seconds, given by the caller.
+Each query decides access by the owner. This module knows no HTTP, no Gemini call and no clock: `now` is Gemini's time
+in seconds, passed by the caller.
 """
 
 from collections.abc import Collection
@@ -16,15 +16,15 @@ from app.store.schema import ResourceRow
 
 
 class ResourceKind(StrEnum):
-    """What it is."""
+    """The kind of a resource."""
 
     CACHE = "cache"
     BATCH = "batch"
     INTERACTION = "interaction"
+    # A file that Gemini made, such as a batch's results.
     OUTPUT = "output"
-    """A file that Gemini made, such as a batch's results."""
+    # The handle that resumes a Live session; its name is the handle's SHA-256.
     HANDLE = "handle"
-    """What resumes a Live session; its name is the handle's SHA-256."""
 
 
 Key = tuple[ResourceKind, str]
@@ -49,7 +49,7 @@ class Resource:
 
     @property
     def key(self) -> Key:
-        """What it is found by."""
+        """Return the key that identifies the resource."""
         return (self.kind, self.name)
 
 
@@ -74,13 +74,13 @@ _COLUMNS = (
 
 
 class ResourceRegistry:
-    """Resources of all owners, each seen only by its own."""
+    """Resources of all owners, each visible to its owner only."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     async def add(self, resource: Resource) -> None:
-        """Write a resource down. One that is there already stays as it is, whoever it belongs to."""
+        """Add a resource. An existing resource stays unchanged, whoever owns it."""
         values = {
             "kind": resource.kind.value,
             "name": resource.name,
@@ -97,7 +97,7 @@ class ResourceRegistry:
             return
 
     async def owned(self, owner: str, keys: Collection[Key], *, now: float) -> dict[Key, Resource]:
-        """Find those of the keys that are the owner's and have not expired."""
+        """Return those resources of the keys that belong to the owner and have not expired."""
         if not keys:
             return {}
         wanted = tuple_(ResourceRow.kind, ResourceRow.name).in_([(kind.value, name) for kind, name in keys])
@@ -107,7 +107,7 @@ class ResourceRegistry:
         return {resource.key: resource for resource in found}
 
     async def page(self, owner: str, kind: ResourceKind, *, limit: int, after: str | None, now: float) -> ResourcePage:
-        """List the owner's resources of a kind, newest first, those after the one called `after` (its name)."""
+        """Return the owner's resources of a kind, newest first, after the resource named `after`."""
 
         def work(connection: Connection) -> ResourcePage:
             mine = (ResourceRow.owner == owner, ResourceRow.kind == kind.value)
@@ -125,15 +125,15 @@ class ResourceRegistry:
         return await self._database.run(work)
 
     async def set_expiry(self, key: Key, expires_at: float) -> None:
-        """Note when a resource expires."""
+        """Record the expiry of a resource."""
         change = update(ResourceRow).where(_is(key)).values(expires_at=expires_at)
         await self._database.run(lambda connection: connection.execute(change))
 
     async def take_call(self, key: Key) -> str | None:
-        """Give the reservation that a resource's cost is to be booked on, once: to one caller of all replicas."""
+        """Return the reservation on which a resource's cost is booked, once: to one caller of all replicas."""
 
         def work(connection: Connection) -> str | None:
-            # The update first: of two that come at once, one finds nothing left to change.
+            # The update runs first: of two simultaneous callers, the second finds no row to change.
             taking = update(ResourceRow).where(
                 _is(key), ResourceRow.call.is_not(None), ResourceRow.is_settled.is_(False)
             )
@@ -143,11 +143,11 @@ class ResourceRegistry:
         return await self._database.run(work)
 
     async def remove(self, key: Key) -> None:
-        """Forget a resource."""
+        """Delete a resource."""
         await self._database.run(lambda connection: connection.execute(delete(ResourceRow).where(_is(key))))
 
     async def forget_expired(self, before: float) -> None:
-        """Forget resources that expired before a time."""
+        """Delete resources that expired before a time."""
         gone = delete(ResourceRow).where(ResourceRow.expires_at < before)
         await self._database.run(lambda connection: connection.execute(gone))
 

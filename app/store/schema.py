@@ -1,13 +1,11 @@
-"""The tables. The registry has two, since several ids of one owner may stand for one file upstream.
+"""The tables. The registry has two, since several ids of one owner may refer to one file at Gemini.
 
-    files (what a client holds: id, filename, how it came) ──> uploads (what lies at Gemini: name, bytes, state, expiry)
+    files (a client's id: id, filename, origin) ──> uploads (a file at Gemini: name, bytes, state, expiry)
+    reservations (a running call: its held amounts) ──> budgets (the used amounts of a day or month)
+    ledger (one row per call)
 
-    reservations (a call that runs: how much it holds, of what) ──> budgets (what a party has used of a day or month)
-
-It knows nothing of who asks; times are seconds since the epoch, the registry's by Gemini's clock. Money is whole
-billionths of a US dollar, so that sums are exact.
-Apart from them stands the ledger, one row a call. It knows nothing of who asks; times are seconds of Gemini's clock
-since the epoch.
+Times are seconds since the epoch, in the registry and the ledger by Gemini's clock. Money is whole billionths of a US
+dollar, so that sums are exact.
 """
 
 from datetime import date
@@ -17,11 +15,11 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 
 class Base(DeclarativeBase):
-    """The tables' declarative base."""
+    """The declarative base of the tables."""
 
 
 class UploadRow(Base):
-    """One file upstream, written before its upload starts, so that a crash at any point leaves a trace of it."""
+    """One file at Gemini, recorded before its upload starts, so that a crash at any point leaves a row."""
 
     __tablename__ = "uploads"
     __table_args__ = (
@@ -49,17 +47,18 @@ class UploadRow(Base):
     expires_at: Mapped[float] = mapped_column(Float)
     used_at: Mapped[float] = mapped_column(Float)
     lease_until: Mapped[float | None] = mapped_column(Float)
-    # What only Google's own paths need: a client's own name for it, Gemini's description, what a batch's lines name.
+    # Only Google's own paths need these: a client's own name, Gemini's description, the names in a batch's lines.
     alias: Mapped[str | None] = mapped_column(String(40))
     document: Mapped[str | None] = mapped_column(Text)
     named: Mapped[str | None] = mapped_column(Text)
 
 
 class UploadSessionRow(Base):
-    """The session of a client that speaks Gemini's own upload protocol; it lives and goes with its upload's row.
+    """The session of a client of Gemini's own upload protocol; deleted with its upload's row.
 
-    Of its address only the SHA-256 is kept. `fence` numbers its writers: only the newest may write, until
-    `writing_until`. `received` is what Gemini is known to have; `is_unsure` says that a command may have changed that.
+    Only the SHA-256 of its URL is stored. `fence` numbers its writers: only the newest may write, until
+    `writing_until`. `received` is the number of bytes known to be at Gemini; `is_unsure` says that a command may have
+    changed it.
     """
 
     __tablename__ = "upload_sessions"
@@ -77,7 +76,7 @@ class UploadSessionRow(Base):
 
 
 class FileRow(Base):
-    """One id that a client holds."""
+    """One id of a client."""
 
     __tablename__ = "files"
     __table_args__ = (Index("files_by_owner", "owner", "created_at"), Index("files_by_upload", "upload_name"))
@@ -92,7 +91,7 @@ class FileRow(Base):
 
 
 class ResourceRow(Base):
-    """One resource at Gemini that is no uploaded file; `call` names the reservation its later cost is booked on."""
+    """One object at Gemini that is not an uploaded file; `call` names the reservation for its later cost."""
 
     __tablename__ = "resources"
     __table_args__ = (
@@ -112,7 +111,7 @@ class ResourceRow(Base):
 
 
 class BudgetRow(Base):
-    """One party's day or month. The limits are those of the last call, to be shown; None is without."""
+    """One owner's day or month. The limits are those of the last call, for display; None means no limit."""
 
     __tablename__ = "budgets"
     __table_args__ = (Index("budgets_by_end", "ends_at"),)
@@ -131,10 +130,10 @@ class BudgetRow(Base):
 
 
 class ReservationRow(Base):
-    """What one call holds until it is settled, or until nobody has prolonged its lease.
+    """The amounts that one call holds until it is settled, or until its lease ends.
 
-    `budgets` is JSON: subject and period of each. One that was swept stays for a while, booked at its estimate, so
-    that a call that was only slow can still be settled to what it really used.
+    `budgets` is JSON: subject and period of each. A swept reservation, booked at its estimate, stays for a while, so
+    that a slow call can still be settled to its actual use.
     """
 
     __tablename__ = "reservations"
@@ -151,8 +150,8 @@ class ReservationRow(Base):
 class LedgerRow(Base):
     """One call that has ended.
 
-    `writer` is the process that writes it down and `number` its count in there, so that a batch may be written again
-    when nobody knows whether it arrived.
+    `writer` is the process that writes the row and `number` its count there, so that a batch can be repeated if its
+    success is unknown.
     """
 
     __tablename__ = "ledger"
@@ -183,5 +182,5 @@ class LedgerRow(Base):
     first_byte_ms: Mapped[float | None] = mapped_column(Float)
     total_ms: Mapped[float] = mapped_column(Float)
     cost_usd: Mapped[float | None] = mapped_column(Float)
-    # The attribute's name is taken by SQLAlchemy.
+    # SQLAlchemy reserves the attribute's name.
     given_metadata: Mapped[str | None] = mapped_column("metadata", Text)

@@ -1,4 +1,4 @@
-"""The gateway's own secret: given, or made once and kept beside the SQLite database; what it seals and signs."""
+"""The gateway's own secret: given, or created once beside the SQLite database; it seals and signs."""
 
 import os
 import secrets
@@ -17,8 +17,8 @@ from app.settings import SettingsError
 from app.store.private_files import SECRET_NAME, make_private_folder, sqlite_file
 
 LEAST_SECRET_CHARS = 32
+# Number of unsealed values kept in memory.
 REMEMBERED = 64
-"""How many values stay unsealed in memory."""
 
 
 def _kept_secret(database_url: str) -> str:
@@ -31,12 +31,14 @@ def _kept_secret(database_url: str) -> str:
         _make_secret(path)
     secret = path.read_text(encoding="utf-8", errors="replace").strip()
     if len(secret) < LEAST_SECRET_CHARS:
-        raise SettingsError(f"SECRET_KEY: is not set, and {path} holds no secret; delete that file to have one made")
+        raise SettingsError(
+            f"SECRET_KEY: unset, and {path} contains no secret; delete that file to have a secret created"
+        )
     return secret
 
 
 def _make_secret(path: Path) -> None:
-    # It appears under its name only when it is whole, and the first of several processes wins.
+    # The file gets its name only when it is whole, and the first of several processes wins.
     handle, draft = tempfile.mkstemp(dir=path.parent)
     try:
         with os.fdopen(handle, "w", encoding="ascii") as file:
@@ -56,7 +58,7 @@ class Vault:
 
     def __init__(self, secret: str) -> None:
         self._fernet = Fernet(urlsafe_b64encode(_derived(secret, b"gemini-gateway stored values")))
-        # Each chunk of an upload asks for the same one.
+        # Each chunk of an upload needs the same value.
         self._unsealed = lru_cache(maxsize=REMEMBERED)(self._decrypted)
 
     def seal(self, value: str) -> bytes:
@@ -64,7 +66,7 @@ class Vault:
         return self._fernet.encrypt(value.encode())
 
     def unseal(self, sealed: bytes) -> str:
-        """Give back what was sealed; raises cryptography.fernet.InvalidToken for another secret's work."""
+        """Return the sealed value; raises cryptography.fernet.InvalidToken if another secret sealed it."""
         return self._unsealed(sealed)
 
     def _decrypted(self, sealed: bytes) -> str:
@@ -72,16 +74,16 @@ class Vault:
 
 
 def open_vault(secret: str | None, database_url: str) -> Vault:
-    """Open the vault with SECRET_KEY, or with the secret kept (mode 0600) beside the SQLite database.
+    """Return the vault for SECRET_KEY, or for the secret stored (mode 0600) beside the SQLite database.
 
-    Raises SettingsError when what is kept there is no secret.
+    Raises SettingsError if the stored file contains no secret.
     """
     return Vault(secret or _kept_secret(database_url))
 
 
 def open_signing_key(secret: str | None, database_url: str) -> bytes:
-    """Derive the key (32 bytes) that signs clients' short-lived tokens, from the secret that `open_vault` opens with.
+    """Return the key (32 bytes) that signs clients' short-lived tokens, derived from the same secret as the vault.
 
-    Raises SettingsError when what is kept beside the database is no secret.
+    Raises SettingsError if the stored file contains no secret.
     """
     return _derived(secret or _kept_secret(database_url), b"gemini-gateway client tokens")

@@ -1,8 +1,8 @@
-"""Sessions of Gemini's own upload protocol, as they are remembered between two commands: one writer at a time.
+"""Sessions of Gemini's own upload protocol, stored between two commands: one writer at a time.
 
-    add ──> begin_writing (fence + 1) ──> progress ... ──> end_writing      a writer whose fence is old changes nothing
+    add ──> begin_writing (fence + 1) ──> progress ... ──> end_writing      a writer with an old fence changes nothing
 
-It knows no HTTP and no clock of its own: `now` is given by the caller.
+This module knows no HTTP and no clock: callers pass `now`.
 """
 
 from dataclasses import dataclass
@@ -14,9 +14,9 @@ from app.store.database import Database
 
 @dataclass(frozen=True, slots=True)
 class UploadSession:
-    """One session: its upload, whose it is, what Gemini is known to have of it, and the writer that this was read for.
+    """One session: its upload, its owner, the bytes known to be at Gemini, and its writer.
 
-    `sealed` is the sealed address at Gemini, None when the upload is complete. The fields are in the query's order.
+    `sealed` is the sealed URL at Gemini, None once the upload is complete. The fields are in the query's order.
     """
 
     token_hash: str
@@ -46,15 +46,15 @@ _ADD = text(
     "writing_until, scan) VALUES (:token_hash, :upload_name, :declared_bytes, :granularity, 0, false, 0, 0, :scan)"
 )
 _BEGIN = text(
-    # A writer whose lease ran out may still have bytes under way: what Gemini has is unsure, and the bytes that will be
-    # at Gemini need not be those that are scanned from here on.
+    # A writer whose lease ended may still have bytes under way: the bytes at Gemini are unsure, and may differ from the
+    # bytes that are scanned from here on.
     "UPDATE upload_sessions SET fence = fence + 1, is_unsure = is_unsure OR writing_until > 0, "
     "scan = CASE WHEN writing_until > 0 THEN NULL ELSE scan END, writing_until = :until "
     "WHERE token_hash = :token_hash AND writing_until <= :now RETURNING fence"
 )
 _PROLONG = text("UPDATE uploads SET lease_until = :until WHERE name = :name AND lease_until IS NOT NULL")
 _RENEW = text(
-    # A lease that was given back stays given back.
+    # A returned lease stays returned.
     "UPDATE upload_sessions SET writing_until = :until WHERE token_hash = :token_hash AND fence = :fence "
     "AND writing_until > 0 RETURNING fence"
 )
@@ -64,7 +64,7 @@ _END = text(
 )
 
 
-# An upload's lease is prolonged in steps: a write for every chunk would be for nothing.
+# An upload's lease is prolonged in steps, which saves a write per chunk.
 LEASE_STEP_S = 600.0
 
 

@@ -132,5 +132,5 @@ def test_a_database_that_is_away_is_said_without_its_password(run: Run, monkeypa
     result = run()
 
     assert result.exit_code == 1
-    assert "the database cannot be asked" in result.output
+    assert "the database cannot be read" in result.output
     assert "hidden" not in result.output

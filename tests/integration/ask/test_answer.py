@@ -177,7 +177,7 @@ async def test_a_stream_that_ends_without_done_or_error_is_a_cut(gateway: StandI
 
     ended = await gateway.ask("Hello")
 
-    assert ended == Ended(1, "I see\n", "The answer was cut: its stream ended without saying that it is whole.\n")
+    assert ended == Ended(1, "I see\n", "The answer was cut: its stream ended without the event done.\n")
 
 
 async def test_json_prints_nothing_when_there_is_no_whole_answer(gateway: StandIn) -> None:
@@ -206,4 +206,4 @@ async def test_a_whole_answer_that_is_no_gateways_is_a_failure(gateway: StandIn,
 
     ended = await gateway.ask("Hello", "--no-stream")
 
-    assert ended == Ended(1, "", "What came is no answer of a gateway; is --url right?\n")
+    assert ended == Ended(1, "", "The answer is not a gateway's; is --url right?\n")

@@ -104,7 +104,7 @@ async def test_a_page_is_no_answer(gateway: StandIn) -> None:
 
     ended = await gateway.ask("Hello")
 
-    assert ended == Ended(1, "", f"{gateway.url} does not answer as a gateway does; is --url right?\n")
+    assert ended == Ended(1, "", f"{gateway.url} does not answer like a gateway; is --url right?\n")
 
 
 async def test_a_redirect_is_told_and_not_followed(gateway: StandIn) -> None:
@@ -185,11 +185,11 @@ async def test_an_url_that_is_none_is_wrong_usage(url: str) -> None:
 @pytest.mark.parametrize(
     ("arguments", "stdin", "stderr"),
     [
-        ((), None, "There is nothing to ask: give a prompt, a file (-f), or both."),
-        (("",), None, "There is nothing to ask: give a prompt, a file (-f), or both."),
+        ((), None, "The question is empty: give a prompt, a file (-f), or both."),
+        (("",), None, "The question is empty: give a prompt, a file (-f), or both."),
         (("-f", "missing.jpg"), None, "missing.jpg cannot be read: No such file or directory."),
-        (("-f", "."), None, ". is not a regular file; what has no length cannot be sent."),
-        (("-f", "pipe"), None, "pipe is not a regular file; what has no length cannot be sent."),
+        (("-f", "."), None, ". is not a regular file; its length is unknown, so it cannot be sent."),
+        (("-f", "pipe"), None, "pipe is not a regular file; its length is unknown, so it cannot be sent."),
         (
             ("-f", "photo.jpg", "--schema", "missing.json"),
             None,
@@ -197,9 +197,9 @@ async def test_an_url_that_is_none_is_wrong_usage(url: str) -> None:
         ),
         (("Hi", "--schema", "photo.jpg"), None, "photo.jpg is not JSON: Expecting value: line 1 column 1 (char 0)."),
         (("Hi", "--schema", "deep.json"), None, "deep.json is nested too deeply."),
-        (("-", "-"), b"x", "stdin can be read only once: give - once."),
-        (("-",), b"\xff", "stdin is not UTF-8 text; save it as a file and give it with -f."),
-        (("-",), b"x" * 4_194_305, "stdin is above 4194304 bytes; save it as a file and give it with -f."),
+        (("-", "-"), b"x", "stdin can be read only once: use - once."),
+        (("-",), b"\xff", "stdin is not UTF-8 text; save it as a file and send it with -f."),
+        (("-",), b"x" * 4_194_305, "stdin has more than 4194304 bytes; save it as a file and send it with -f."),
         ((os.fsdecode(b"caf\xe9"),), None, "The prompt is not UTF-8."),
     ],
 )
