@@ -10,16 +10,18 @@ from google import genai
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
+from starlette.routing import Mount, Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from app.access.authentication import Authentication
+from app.access.entrance import Entrance
 from app.accounting.metering import Metering, record
 from app.api import auth, chat, files, generate, operations, usage
 from app.api import models as models_api
+from app.api.access import RestOperations
 from app.api.auth import TokenRequest
-from app.api.authentication import Authentication
-from app.api.direct import DirectRoutes
+from app.api.direct import RestRoutes
 from app.api.docs import add_docs
-from app.api.entrance import RestEntrance
 from app.api.files import UploadForm
 from app.api.openapi import build_document
 from app.api.options import ChatRequest, GenerateForm
@@ -59,6 +61,7 @@ from app.media.file_sweep import FileSweep
 from app.media.workers import Workers
 from app.native.app import NativeRoutes
 from app.native.handlers import HANDLERS
+from app.native.routes import target_of
 from app.native.services import NativeServices
 from app.native.uploads.address import client_by_address
 from app.native.uploads.leases import WriterLeases
@@ -78,6 +81,7 @@ from app.tasks.registry import TASKS
 
 DESCRIPTION = "A prompt and any media in one call, answered by Gemini. Media in, text or JSON out."
 LINGER_S = 10.0
+ROUTERS = tuple(module.router for module in (generate, chat, files, models_api, auth, usage, operations, *TASKS))
 
 
 async def _open(stack: AsyncExitStack, settings: Settings, key: ApiKey, clock: GeminiClock | None) -> Parts:
@@ -212,12 +216,13 @@ def create_api(settings: Settings, key: ApiKey, clock: GeminiClock | None = None
         version="1",
         description=DESCRIPTION,
         lifespan=lifespan,
+        openapi_url=None,
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
     )
-    for module in (generate, chat, files, models_api, auth, usage, operations, *TASKS):
-        api.include_router(module.router)
+    for router in ROUTERS:
+        api.include_router(router)
     add_docs(api)
     task_forms = [form for task in TASKS for form in task.forms]
     bodies: list[type[BaseModel]] = [GenerateForm, ChatRequest, TokenRequest, UploadForm, *task_forms]
@@ -226,6 +231,12 @@ def create_api(settings: Settings, key: ApiKey, clock: GeminiClock | None = None
     api.add_exception_handler(HTTPException, _http_error)
     api.add_exception_handler(RequestValidationError, _invalid)
     return api
+
+
+def rest_operations(api: FastAPI) -> RestOperations:
+    """Return the operations of the REST surface. Raises TypeError for a route that declares no access rule."""
+    own = [route for route in api.routes if isinstance(route, Route | Mount)]
+    return RestOperations([*(route for router in ROUTERS for route in router.routes), *own])
 
 
 def create_app(
@@ -242,12 +253,14 @@ def create_app(
     follows this machine's if None.
     """
     api = create_api(settings, key, clock)
-    direct = DirectRoutes(api, generate.router, chat.router)
-    rest: ASGIApp = RestEntrance(direct, lambda: api.services.metering) if _is_metered(settings) else direct
-    native = NativeRoutes(rest, lambda: api.native, HANDLERS, elsewhere=("openai/audio/",))
-    app: ASGIApp = _Marked(api, native)
+    app: ASGIApp = NativeRoutes(RestRoutes(api, ROUTERS), lambda: api.native, HANDLERS)
+    if _is_metered(settings):
+        app = Entrance(app, lambda: api.services.metering)
+    app = _Marked(api, app)
+    rest = rest_operations(api)
     app = Authentication(
         app,
+        lambda scope: rest.find(scope) or target_of(scope, settings.native_resources),
         lambda: api.services.authenticator,
         lambda scope: client_by_address(scope, api.native.upload_sessions, api.services.authenticator),
     )

@@ -203,15 +203,14 @@ def _ledger_surface(surface: Surface) -> LedgerSurface:
 
 def operation_of(scope: Scope) -> str | None:
     """Name the operation of a request that may cost something; None for any other."""
-    route = scope.get("route")
-    operation: str | None = getattr(route, "operation_id", None)
-    if operation is None and route is not None and "/openai/audio/" in scope["path"]:
-        operation = f"openai.{scope['path'].rpartition('/')[2]}"
+    operation = context_of(scope).target.operation
+    if operation is None:
+        return None
     if scope.get("method", "WEBSOCKET") in {"POST", "PUT", "WEBSOCKET"}:
-        return operation
+        return operation.operation_id
     # What an earlier call has cost may be told by a later one that only looks.
     meter = context_of(scope).usage
-    return None if meter is None or meter.model is None else operation
+    return None if meter is None or meter.model is None else operation.operation_id
 
 
 def record(ledger: Ledger, scope: Scope, exchanged: Exchanged) -> None:

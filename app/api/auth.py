@@ -7,6 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
+from app.api.access import for_any_client
 from app.api.json_body import parse_json_body, read_json_body
 from app.api.openapi import answers, json_body
 from app.api.reports import when
@@ -45,6 +46,7 @@ class TokenRequest(BaseModel):
     responses=answers(ClientToken, status=201),
     openapi_extra=json_body(TokenRequest),
 )
+@for_any_client
 async def create_token(request: Request) -> Response:
     """Create a token that acts as a client of its own: this user of the key's client."""
     services = services_of(request)

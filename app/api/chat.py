@@ -5,6 +5,7 @@ from contextlib import AsyncExitStack
 
 from fastapi import APIRouter, Request, Response
 
+from app.api.access import needs
 from app.api.answering import EventStream, wants_stream, whole
 from app.api.call import Call, CallOptions
 from app.api.conformance import Conformance
@@ -14,6 +15,7 @@ from app.api.options import ChatRequest, options_of
 from app.api.prompt import THREAD_BYTES, read_messages
 from app.api.schemas import Generation
 from app.api.services import Services, services_of
+from app.clients.identity import Scope
 from app.edge.hangup import until_hangup
 from app.gemini.request import GenerateRequest
 
@@ -28,6 +30,7 @@ router = APIRouter(prefix="/api/v1")
     responses=answers(Generation, streamed=STREAMED),
     openapi_extra=json_body(ChatRequest),
 )
+@needs(Scope.GENERATE, asks_model=True)
 async def chat(request: Request) -> Response:
     """Read the conversation, ask the model, and answer as JSON, text or events."""
     services = services_of(request)

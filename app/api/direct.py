@@ -1,10 +1,10 @@
-"""A shorter route to the busiest operations.
+"""The REST surface as one ASGI application, with a shorter way to the operations that carry the load.
 
-FastAPI documents these operations and could route them, but its stack costs as much as reading a small form. Errors of
-the endpoints are rendered outside, as for every other route.
+FastAPI documents those operations and could route them too; its stack costs as much again as reading a small form.
+Errors of their endpoints are rendered outside, as on the long way.
 """
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 
 from fastapi import APIRouter, FastAPI
 from fastapi.routing import APIRoute
@@ -12,28 +12,38 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
+from app.errors import NotFoundError
+from app.request.context import context_of
+
 Endpoint = Callable[[Request], Awaitable[Response]]
-OPERATIONS = frozenset({"generate", "chat"})
+DIRECT = frozenset({"generate", "chat"})
 
 
-class DirectRoutes:
-    """ASGI: calls the endpoints of `OPERATIONS`, and passes every other request on to the application."""
+class RestRoutes:
+    """ASGI: calls the endpoints of `DIRECT` itself, and FastAPI for every other route that the request's target names.
 
-    def __init__(self, app: FastAPI, *routers: APIRouter) -> None:
+    A path without a target is a 404 here, so that no route can be reached whose access rule was not judged.
+    """
+
+    def __init__(self, app: FastAPI, routers: Iterable[APIRouter]) -> None:
         self._app = app
         found = [route for router in routers for route in router.routes if isinstance(route, APIRoute)]
-        self._routes: Mapping[str, APIRoute] = {
-            route.path: route for route in found if route.operation_id in OPERATIONS
+        self._endpoints: Mapping[str, Endpoint] = {
+            route.operation_id: route.endpoint for route in found if route.operation_id in DIRECT
         }
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer, or pass the request on."""
-        route = self._routes.get(scope["path"]) if scope["type"] == "http" and scope["method"] == "POST" else None
-        if route is None:
+        """Answer, or pass on. Raises NotFoundError, and what the endpoint raises."""
+        if scope["type"] == "lifespan":
+            await self._app(scope, receive, send)
+            return
+        target = context_of(scope).target
+        if not target.is_rest:
+            raise NotFoundError("There is nothing at this path; see /docs.")
+        endpoint = None if target.operation is None else self._endpoints.get(target.operation.operation_id)
+        if endpoint is None:
             await self._app(scope, receive, send)
             return
         scope["app"] = self._app
-        scope["route"] = route
-        endpoint: Endpoint = route.endpoint
         response = await endpoint(Request(scope, receive, send))
         await response(scope, receive, send)

@@ -1,9 +1,12 @@
-"""`/docs`: the OpenAPI document as an interactive page, with assets that the gateway itself serves."""
+"""`/openapi.json`, and `/docs`: the document as an interactive page, with assets that the gateway itself serves."""
 
 from fastapi import FastAPI
 from fastapi.openapi.docs import get_swagger_ui_html
-from starlette.responses import HTMLResponse
+from starlette.responses import HTMLResponse, JSONResponse
 from starlette.staticfiles import StaticFiles
+
+from app.api.access import public
+from app.request.operation import PUBLIC
 
 ASSETS = "/docs/assets"
 POLICY = (
@@ -12,11 +15,21 @@ POLICY = (
 )
 
 
+class _Assets(StaticFiles):
+    access = PUBLIC
+
+
 def add_docs(app: FastAPI) -> None:
-    """Serve the page and its assets."""
-    app.mount(ASSETS, StaticFiles(packages=[("fastapi_offline", "static")]), name="docs-assets")
+    """Serve the document, the page and its assets."""
+    app.mount(ASSETS, _Assets(packages=[("fastapi_offline", "static")]), name="docs-assets")
+
+    @app.get("/openapi.json", include_in_schema=False)
+    @public
+    async def openapi_document() -> JSONResponse:
+        return JSONResponse(app.openapi())
 
     @app.get("/docs", include_in_schema=False)
+    @public
     async def docs() -> HTMLResponse:
         page = get_swagger_ui_html(
             openapi_url="/openapi.json",

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Path, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
+from app.api.access import needs
 from app.api.fields import FileSize, OfFile, Sha256
 from app.api.form_reader import FormFile, open_form, read_form
 from app.api.forms import FormSpec, FormValues
@@ -12,6 +13,7 @@ from app.api.openapi import answers, form_body, raw_body
 from app.api.reports import media_file
 from app.api.schemas import MediaFile, MediaFileList
 from app.api.services import Services, services_of
+from app.clients.identity import Scope
 from app.edge.body_timeouts import body_of, content_length
 from app.edge.hangup import until_hangup
 from app.errors import EmptyFileError, FieldError, InvalidFieldError
@@ -56,6 +58,7 @@ SPEC = FormSpec(UploadForm)
     responses=answers(MediaFile, status=201),
     openapi_extra=form_body(UploadForm),
 )
+@needs(Scope.FILES)
 async def upload_file(request: Request) -> Response:
     """Stream one file of a form to Gemini and give it an id."""
     services = services_of(request)
@@ -108,6 +111,7 @@ class SingleFileForm:
     responses=answers(MediaFile, status=201),
     openapi_extra=raw_body(),
 )
+@needs(Scope.FILES)
 async def upload_raw_file(request: Request, filename: Annotated[str, Path(max_length=255)]) -> Response:
     """Stream the raw body to Gemini and give it an id; the length may be unknown (chunked)."""
     services = services_of(request)
@@ -148,6 +152,7 @@ async def _stored(request: Request, services: Services, intake: Intake) -> Respo
     response_model=None,
     responses=answers(MediaFileList),
 )
+@needs(Scope.FILES)
 async def list_files(
     request: Request,
     *,
@@ -180,6 +185,7 @@ async def list_files(
 @router.get(
     "/{file_id}", operation_id="getFile", summary="Get a file", response_model=None, responses=answers(MediaFile)
 )
+@needs(Scope.FILES)
 async def get_file(
     request: Request,
     file_id: FileIdPath,
@@ -200,6 +206,7 @@ async def get_file(
     response_model=None,
     responses=answers(None, status=204),
 )
+@needs(Scope.FILES)
 async def delete_file(request: Request, file_id: FileIdPath) -> Response:
     """Delete a file here and at Gemini; repeating the call is harmless."""
     services = services_of(request)

@@ -2,6 +2,7 @@
 
 from fastapi import APIRouter, Request, Response
 
+from app.api.access import needs
 from app.api.answering import EventStream, wants_stream, whole
 from app.api.call import Call, CallOptions
 from app.api.conformance import Conformance
@@ -12,6 +13,7 @@ from app.api.prompt_form import PromptForm
 from app.api.reports import modalities
 from app.api.schemas import Generation, TokenCount
 from app.api.services import Services, services_of
+from app.clients.identity import Scope
 from app.edge.hangup import until_hangup
 from app.gemini.answer import Usage
 from app.media.intake import Intake, Policy
@@ -28,6 +30,7 @@ router = APIRouter(prefix="/api/v1")
     responses=answers(Generation, streamed=STREAMED),
     openapi_extra=form_body(GenerateForm),
 )
+@needs(Scope.GENERATE, asks_model=True)
 async def generate(request: Request) -> Response:
     """Read the form, deliver its media, ask the model, and answer as JSON, text or events."""
     services = services_of(request)
@@ -74,6 +77,7 @@ def _call(services: Services, prompt: PromptForm, intake: Intake) -> Call:
     responses=answers(TokenCount),
     openapi_extra=form_body(GenerateForm),
 )
+@needs(Scope.GENERATE, asks_model=True)
 async def count_tokens(request: Request) -> Response:
     """Count the tokens of the form of generate, without an upload."""
     services = services_of(request)

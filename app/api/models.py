@@ -4,6 +4,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Path, Query, Request, Response
 
+from app.api.access import for_any_client
 from app.api.openapi import answers
 from app.api.schemas import GeminiModel, GeminiModelList
 from app.api.services import services_of
@@ -27,6 +28,7 @@ def _told(model: ListedModel, models: Models) -> GeminiModel:
 @router.get(
     "", operation_id="listModels", summary="List models", response_model=None, responses=answers(GeminiModelList)
 )
+@for_any_client
 async def list_models(
     request: Request,
     *,
@@ -56,6 +58,7 @@ async def list_models(
     response_model=None,
     responses=answers(GeminiModel),
 )
+@for_any_client
 async def get_model(request: Request, model_id: Annotated[str, Path(max_length=200)]) -> Response:
     """Return a model by its name, with or without `models/`, or by an alias."""
     models = services_of(request).models

@@ -7,6 +7,7 @@ from html import escape
 from fastapi import APIRouter, Request, Response
 from starlette.responses import HTMLResponse, RedirectResponse
 
+from app.api.access import public
 from app.api.openapi import answers
 from app.api.schemas import Health, Readiness
 from app.api.services import parts_of
@@ -21,12 +22,14 @@ PAGE_HEADERS = {
 
 
 @router.get("/", include_in_schema=False)
+@public
 async def root() -> Response:
     """Redirect to the documentation."""
     return RedirectResponse("/docs", status_code=307)
 
 
 @router.get("/healthz", operation_id="getHealth", summary="Check that the process is alive", responses=answers(Health))
+@public
 async def health() -> Health:
     """Return 200 while the process is alive."""
     return Health(status="ok")
@@ -38,6 +41,7 @@ async def health() -> Health:
     summary="Check that the gateway can take calls",
     responses=answers(Readiness),
 )
+@public
 async def readiness(request: Request) -> Response:
     """Return the state of the process; the status stays 200 if only Gemini is unavailable."""
     services = parts_of(request)
@@ -57,6 +61,7 @@ async def readiness(request: Request) -> Response:
 
 
 @router.get("/problems/{code}", include_in_schema=False)
+@public
 async def problem_page(code: str) -> Response:
     """Return a page that explains a problem's code."""
     problem = PROBLEMS.get(code)

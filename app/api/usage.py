@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Query, Request, Response
 
 from app.api.accept import named
+from app.api.access import for_any_client
 from app.api.openapi import answers
 from app.api.schemas import UsageReport, UsageRow
 from app.api.services import services_of
@@ -32,6 +33,7 @@ _UNTIL = "RFC 3339, or a date; calls that came before. Now by default."
     response_model=None,
     responses=answers(UsageReport),
 )
+@for_any_client
 async def get_usage(
     request: Request,
     *,

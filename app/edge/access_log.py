@@ -158,16 +158,17 @@ class _Exchange:
         )
 
     def log(self, ended: "Exchanged") -> None:
-        scope = self.scope
+        scope, context = self.scope, context_of(self.scope)
+        operation = context.target.operation
         _access.info(
             _LINE,
             scope.get("method", "WEBSOCKET"),
-            getattr(scope.get("route"), "path", "-"),
+            "-" if operation is None else operation.path,
             ended.status,
             ended.total_ms,
             ended.bytes_in,
             ended.bytes_out,
-            context_of(scope).request_id,
+            context.request_id,
         )
 
 

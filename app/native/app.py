@@ -11,8 +11,9 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app.edge.hangup import until_hangup
 from app.errors import Surface, surface_of
-from app.native.routes import route_of
+from app.native.routes import method_and_path, route_of
 from app.native.services import Call, NativeServices, call_of
+from app.request.context import context_of
 
 Handler = Callable[[Scope, Receive, Send, Call], Awaitable[None]]
 
@@ -20,8 +21,7 @@ Handler = Callable[[Scope, Receive, Send, Call], Awaitable[None]]
 class NativeRoutes:
     """ASGI: serves Google's own paths, and passes everything else on to the application.
 
-    `services` gives what the lifespan has opened; `handlers` are found by an operation's id. `elsewhere` are paths,
-    by how they go on behind the version, that look like Google's and are the application's own.
+    `services` returns the services that the lifespan has opened; `handlers` are found by an operation's id.
     """
 
     def __init__(
@@ -29,39 +29,23 @@ class NativeRoutes:
         app: ASGIApp,
         services: Callable[[], NativeServices],
         handlers: Mapping[str, Handler],
-        *,
-        elsewhere: tuple[str, ...],
     ) -> None:
         self._app = app
         self._services = services
         self._handlers = handlers
-        self._elsewhere = elsewhere
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve, or pass on."""
-        if scope["type"] not in {"http", "websocket"} or not self._is_native(scope["path"]):
+        """Serve, or pass on. Raises what `route_of` and the operation's handler raise."""
+        if scope["type"] not in {"http", "websocket"} or _is_elsewhere(scope):
             await self._app(scope, receive, send)
             return
         services = self._services()
-        method = "WEBSOCKET" if scope["type"] == "websocket" else scope["method"]
-        path = scope.get("raw_path") or scope["path"].encode()
-        route = route_of(method, path.decode("latin-1"), services.settings.native_resources)
-        scope["route"] = route.operation
+        route = route_of(*method_and_path(scope), services.settings.native_resources)
         handler = self._handlers[route.operation.operation_id]
-        call = call_of(services, route, scope)
         async with until_hangup(scope):
-            if services.metering.is_on and route.operation.may_ask:
-                # Before the body is asked for: who is refused need not send it.
-                ticket = await services.metering.enter(call.usage)
-                try:
-                    await handler(scope, receive, send, call)
-                finally:
-                    ticket.release()
-            else:
-                await handler(scope, receive, send, call)
+            await handler(scope, receive, send, call_of(services, route, scope))
 
-    def _is_native(self, path: str) -> bool:
-        if surface_of(path) is Surface.REST:
-            return False
-        rest = path.lstrip("/").partition("/")[2]
-        return not rest.startswith(self._elsewhere)
+
+def _is_elsewhere(scope: Scope) -> bool:
+    # OpenAI's audio paths are tasks of the REST application.
+    return context_of(scope).target.is_rest or surface_of(scope["path"]) is Surface.REST

@@ -4,7 +4,7 @@
 
 Paths are matched undecoded, and no percent sign, dot segment or empty segment matches: what is asked of Gemini is built
 anew from the matched pieces, so nothing can come to mean another path there. What is not in the table does not exist.
-It reads no body and knows no client.
+It reads no body and no header.
 """
 
 import re
@@ -13,7 +13,11 @@ from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache
 
-from app.errors import ForbiddenError, MethodNotAllowedError, NotFoundError
+from starlette.types import Scope as AsgiScope
+
+from app.clients.identity import Scope
+from app.errors import ForbiddenError, GatewayError, MethodNotAllowedError, NotFoundError
+from app.request.operation import UNKNOWN, Access, Operation, Target
 
 
 class Resource(StrEnum):
@@ -32,11 +36,9 @@ class Resource(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Operation:
-    """One operation; `path` is its template, which the log shows, `operation_id` its name in the ledger."""
+class NativeOperation(Operation):
+    """One operation of a resource, which the operator can close."""
 
-    operation_id: str
-    path: str
     resource: Resource
 
     @property
@@ -44,57 +46,70 @@ class Operation:
         """The operation's name without its surface."""
         return self.operation_id.partition(".")[2]
 
-    @property
-    def may_ask(self) -> bool:
-        """Whether a model may be asked for it."""
-        return self.operation_id in _ASKING
-
 
 @dataclass(frozen=True, slots=True)
 class Route:
     """A matched request: the operation, the API version, and the name that stands in the path ("" for none)."""
 
-    operation: Operation
+    operation: NativeOperation
     version: str
     name: str = ""
 
 
 _VERSION = r"(?P<version>v1|v1beta|v1alpha)"
 _NAME = r"(?P<name>[A-Za-z0-9_-][A-Za-z0-9_.-]{0,254})"
-_Methods = Mapping[str, Operation]
+_Methods = Mapping[str, NativeOperation]
 
 
-def _operation(verb: str, path: str, resource: Resource) -> Operation:
-    return Operation(f"native.{verb}", path, resource)
+_RELAYED = Access(Scope.NATIVE)
+_ASKING = Access(Scope.NATIVE, asks_model=True)
 
 
-def _collection(name: str, resource: Resource, *verbs: tuple[str, str]) -> _Methods:
-    return {method: _operation(f"{name}.{verb}", f"/{{version}}/{name}", resource) for method, verb in verbs}
+def _operation(verb: str, path: str, resource: Resource, access: Access = _RELAYED) -> NativeOperation:
+    return NativeOperation(f"native.{verb}", path, access, resource)
+
+
+def _collection(name: str, resource: Resource, *verbs: tuple[str, str], asking: str = "") -> _Methods:
+    path = f"/{{version}}/{name}"
+    return _methods(name, path, resource, verbs, asking)
 
 
 def _item(name: str, resource: Resource, *verbs: tuple[str, str], suffix: str = "") -> _Methods:
     path = f"/{{version}}/{name}/{{name}}{suffix}"
-    return {method: _operation(f"{name}.{verb}", path, resource) for method, verb in verbs}
+    return _methods(name, path, resource, verbs)
+
+
+def _methods(
+    name: str, path: str, resource: Resource, verbs: tuple[tuple[str, str], ...], asking: str = ""
+) -> _Methods:
+    """Return operations by method, from pairs of a method and a verb; the verb `asking` asks a model."""
+    return {
+        method: _operation(f"{name}.{verb}", path, resource, _ASKING if verb == asking else _RELAYED)
+        for method, verb in verbs
+    }
 
 
 GENERATING = ("generateContent", "streamGenerateContent")
 COUNTING = ("countTokens",)
 EMBEDDING = ("embedContent", "batchEmbedContents")
 BATCHING = ("batchGenerateContent", "asyncBatchEmbedContent")
-_VERBS: Mapping[str, Operation] = {
+_VERBS: Mapping[str, NativeOperation] = {
     verb: _operation(
-        verb, f"/{{version}}/models/{{name}}:{verb}", Resource.BATCHES if verb in BATCHING else Resource.MODELS
+        verb,
+        f"/{{version}}/models/{{name}}:{verb}",
+        Resource.BATCHES if verb in BATCHING else Resource.MODELS,
+        _ASKING,
     )
     for verb in (*GENERATING, *COUNTING, *EMBEDDING, *BATCHING)
 }
 _LIVE = r"/+ws/google\.ai\.generativelanguage\.(?P<version>v1|v1beta|v1alpha)\.GenerativeService\.BidiGenerateContent"
-UPLOAD = _operation("upload", "/upload/{version}/files", Resource.FILES)
-LIVE = _operation("live", "/ws/BidiGenerateContent", Resource.LIVE)
+UPLOAD = _operation("upload", "/upload/{version}/files", Resource.FILES, Access(Scope.NATIVE, has_address=True))
+LIVE = _operation("live", "/ws/BidiGenerateContent", Resource.LIVE, _ASKING)
 _OPENAI = "/{version}/openai"
 
 
-def _openai(path: str, verb: str) -> Operation:
-    return Operation(f"openai.{verb}", f"{_OPENAI}/{path}", Resource.OPENAI)
+def _openai(path: str, verb: str, access: Access = _RELAYED) -> NativeOperation:
+    return NativeOperation(f"openai.{verb}", f"{_OPENAI}/{path}", access, Resource.OPENAI)
 
 
 _TABLE: tuple[tuple[re.Pattern[str], _Methods], ...] = tuple(
@@ -111,7 +126,7 @@ _TABLE: tuple[tuple[re.Pattern[str], _Methods], ...] = tuple(
         ),
         (
             rf"/{_VERSION}/cachedContents",
-            _collection("cachedContents", Resource.CACHES, ("POST", "create"), ("GET", "list")),
+            _collection("cachedContents", Resource.CACHES, ("POST", "create"), ("GET", "list"), asking="create"),
         ),
         (
             rf"/{_VERSION}/cachedContents/{_NAME}",
@@ -123,7 +138,10 @@ _TABLE: tuple[tuple[re.Pattern[str], _Methods], ...] = tuple(
             rf"/{_VERSION}/batches/{_NAME}:cancel",
             _item("batches", Resource.BATCHES, ("POST", "cancel"), suffix=":cancel"),
         ),
-        (rf"/{_VERSION}/interactions", _collection("interactions", Resource.INTERACTIONS, ("POST", "create"))),
+        (
+            rf"/{_VERSION}/interactions",
+            _collection("interactions", Resource.INTERACTIONS, ("POST", "create"), asking="create"),
+        ),
         (
             rf"/{_VERSION}/interactions/{_NAME}",
             _item("interactions", Resource.INTERACTIONS, ("GET", "get"), ("DELETE", "delete")),
@@ -134,28 +152,18 @@ _TABLE: tuple[tuple[re.Pattern[str], _Methods], ...] = tuple(
         ),
         (
             rf"/{_VERSION}/openai/chat/completions",
-            {"POST": _openai("chat/completions", "chat.completions")},
+            {"POST": _openai("chat/completions", "chat.completions", _ASKING)},
         ),
-        (rf"/{_VERSION}/openai/embeddings", {"POST": _openai("embeddings", "embeddings")}),
+        (rf"/{_VERSION}/openai/embeddings", {"POST": _openai("embeddings", "embeddings", _ASKING)}),
         (rf"/{_VERSION}/openai/models", {"GET": _openai("models", "models.list")}),
         (rf"/{_VERSION}/openai/models/(?:models/)?{_NAME}", {"GET": _openai("models/{name}", "models.get")}),
         (_LIVE, {"WEBSOCKET": LIVE}),
     )
 )
-_ASKING = frozenset(
-    {
-        *(operation.operation_id for operation in _VERBS.values()),
-        "native.cachedContents.create",
-        "native.interactions.create",
-        "native.live",
-        "openai.chat.completions",
-        "openai.embeddings",
-    }
-)
 _MODEL_CALL = re.compile(rf"/{_VERSION}/models/{_NAME}:(?P<verb>[A-Za-z]+)", re.ASCII)
 
 
-def operations() -> tuple[Operation, ...]:
+def operations() -> tuple[NativeOperation, ...]:
     """List every operation that there is."""
     found = [operation for _, methods in _TABLE for operation in methods.values()]
     return (*found, *_VERBS.values())
@@ -174,6 +182,23 @@ def route_of(method: str, raw_path: str, open_resources: Collection[str]) -> Rou
 
 
 _LONGEST_REMEMBERED = 200
+
+
+def target_of(scope: AsgiScope, open_resources: Collection[str]) -> Target:
+    """Return the target of a request: an open operation of this table, or UNKNOWN."""
+    method, raw_path = method_and_path(scope)
+    try:
+        operation = route_of(method, raw_path, open_resources).operation
+    except GatewayError:
+        return UNKNOWN
+    return Target(operation, operation.access, is_rest=False)
+
+
+def method_and_path(scope: AsgiScope) -> tuple[str, str]:
+    """Return a request's method, WEBSOCKET for a handshake, and its path as the client sent it, undecoded."""
+    method = "WEBSOCKET" if scope["type"] == "websocket" else scope["method"]
+    path: bytes = scope.get("raw_path") or scope["path"].encode()
+    return method, path.decode("latin-1")
 
 
 def _find(method: str, raw_path: str) -> Route:

@@ -1,6 +1,6 @@
 """The context of a request: every fact that one part of the gateway learns of a request and another part needs.
 
-    connection (hang-up) ──> access log (id) ──> guard (base URL) ──> authentication (client) ──> operation (usage)
+    connection (hang-up) ──> access log (id) ──> guard (base URL) ──> authentication (target, client) ──> usage
 
 The context is the only key that the gateway itself adds to an ASGI scope. It decides nothing.
 """
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from app.clients.identity import Client
 from app.errors import GatewayError
+from app.request.operation import UNKNOWN, Target
 from app.request.query import RequestQuery
 from app.request.usage import RequestUsage
 
@@ -34,9 +35,10 @@ class RequestContext:
     `arrival` grows in the order in which requests arrived in this process. `hangup` is done when the client has left,
     None without a connection behind the request. `is_body_here` tells whether a part of the body waits to be read.
     `refusal` is an error that the connection found in the head. `base_url` is PUBLIC_URL, or scheme and host by which
-    the client came, without a trailing slash. `problem` is the code of the error that the request was answered with.
-    `usage` is None until the client is known. `client_again` judges the credential of a WebSocket once more: it returns
-    the client as its rights stand then, or raises as authentication does.
+    the client came, without a trailing slash. `target` is the operation that the request is for. `usage` is None until
+    the client is known. `client_again` judges the credential of a WebSocket once more: it returns the client as its
+    rights stand then, or raises as authentication does. `problem` is the code of the error that the request was
+    answered with.
     """
 
     hangup: "asyncio.Future[None] | None" = None
@@ -45,6 +47,7 @@ class RequestContext:
     request_id: str = ""
     base_url: str = ""
     query: RequestQuery | None = None
+    target: Target = UNKNOWN
     usage: RequestUsage | None = None
     client_again: "Callable[[], Awaitable[Client]] | None" = None
     problem: str | None = None

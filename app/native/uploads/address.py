@@ -24,7 +24,6 @@ TOKEN_PARAMETER = "upload_id"  # noqa: S105  # the name of a parameter, and no s
 CANCELLED = {"X-Goog-Upload-Status": "cancelled"}
 # Base64url of 32 bytes: the last of the 43 characters holds four bits, so that only 16 characters can stand there.
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]")
-_PATH = re.compile(rb"/upload/(?:v1|v1beta|v1alpha)/files")
 
 
 def new_token() -> str:
@@ -58,12 +57,11 @@ def token_of(query: RequestQuery) -> str | None:
 async def client_by_address(scope: Scope, sessions: UploadSessions, authenticator: Authenticator) -> Client | None:
     """Return the client of a request without a credential, by the token of an upload session.
 
-    None if the request is not for the path of uploads with exactly one token of exact form. Raises
-    ResourceNotFoundError for a token without a session, and for a session whose owner may not come any more.
+    None unless the request names exactly one token of exact form. Raises ResourceNotFoundError for a token without a
+    session, and for a session whose owner may not come any more.
     """
-    raw_path: bytes = scope.get("raw_path") or b""
     tokens = parsed_query(scope).values(TOKEN_PARAMETER)
-    if not _PATH.fullmatch(raw_path) or len(tokens) != 1 or not _TOKEN.fullmatch(tokens[0]):
+    if len(tokens) != 1 or not _TOKEN.fullmatch(tokens[0]):
         return None
     session = await sessions.get(digest(tokens[0]))
     client = None if session is None else await authenticator.uploader(session.owner)

@@ -4,8 +4,10 @@ import asyncio
 
 from fastapi import APIRouter, Request, Response
 
+from app.api.access import needs
 from app.api.forms import FormSpec
 from app.api.openapi import answers, form_body
+from app.clients.identity import Scope
 from app.tasks.captions import question as captioning
 from app.tasks.captions.answer import ImageCaption
 from app.tasks.captions.form import CaptionForm
@@ -32,6 +34,7 @@ CAPTION = TaskSpec(FormSpec(CaptionForm), IMAGES, _question)
     responses=answers(ImageCaption),
     openapi_extra=form_body(CaptionForm),
 )
+@needs(Scope.TASKS, asks_model=True)
 async def caption_image(request: Request) -> Response:
     """Return a caption, an alternative text and tags."""
     async with open_task(request, CAPTION) as task:

@@ -4,8 +4,10 @@ import asyncio
 
 from fastapi import APIRouter, Request, Response
 
+from app.api.access import needs
 from app.api.forms import FormSpec
 from app.api.openapi import answers, form_body
+from app.clients.identity import Scope
 from app.tasks.answers import PixelBox
 from app.tasks.comparisons import question as comparison
 from app.tasks.comparisons.answer import ImageComparison, ImageDifference
@@ -34,6 +36,7 @@ COMPARISON = TaskSpec(FormSpec(ComparisonForm), IMAGES, _question, files=(2, MAX
     responses=answers(ImageComparison),
     openapi_extra=form_body(ComparisonForm),
 )
+@needs(Scope.TASKS, asks_model=True)
 async def compare_images(request: Request) -> Response:
     """Return the differences of two to ten pictures, with their places."""
     async with open_task(request, COMPARISON) as task:

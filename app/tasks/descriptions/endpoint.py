@@ -4,8 +4,10 @@ import asyncio
 
 from fastapi import APIRouter, Request, Response
 
+from app.api.access import needs
 from app.api.forms import FormSpec
 from app.api.openapi import answers, form_body
+from app.clients.identity import Scope
 from app.gemini.request import MediaOptions
 from app.media.types import Kind
 from app.tasks.descriptions import question as scenes
@@ -38,6 +40,7 @@ VIDEO = TaskSpec(FormSpec(VideoForm), frozenset({Kind.VIDEO}), _question, media_
     responses=answers(VideoDescription),
     openapi_extra=form_body(VideoForm),
 )
+@needs(Scope.TASKS, asks_model=True)
 async def describe_video(request: Request) -> Response:
     """Return a video's scenes, each with its start, end and description."""
     async with open_task(request, VIDEO) as task:

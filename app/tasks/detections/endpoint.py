@@ -4,8 +4,10 @@ import asyncio
 
 from fastapi import APIRouter, Request, Response
 
+from app.api.access import needs
 from app.api.forms import FormSpec
 from app.api.openapi import answers, form_body
+from app.clients.identity import Scope
 from app.tasks.detections import question as detection
 from app.tasks.detections.answer import DetectedObject, ImageDetections
 from app.tasks.detections.form import DetectionForm, labels_of
@@ -31,6 +33,7 @@ def _question(form: DetectionForm) -> Question:
     responses=answers(ImageDetections),
     openapi_extra=form_body(DetectionForm),
 )
+@needs(Scope.TASKS, asks_model=True)
 async def detect_objects(request: Request) -> Response:
     """Return each object's label and box, in pixels of the picture as displayed."""
     async with open_search(request, DETECTION, _question) as search:

@@ -4,8 +4,10 @@ import asyncio
 
 from fastapi import APIRouter, Request, Response
 
+from app.api.access import needs
 from app.api.forms import FormSpec
 from app.api.openapi import answers, form_body
+from app.clients.identity import Scope
 from app.errors import FieldError, InvalidFieldError, TooManyPagesError
 from app.media.types import Kind
 from app.tasks.markdown import question as documents
@@ -64,6 +66,7 @@ def _check_count(task: TaskCall[MarkdownForm]) -> int | None:
     responses=answers(MarkdownDocument),
     openapi_extra=form_body(MarkdownForm),
 )
+@needs(Scope.TASKS, asks_model=True)
 async def document_to_markdown(request: Request) -> Response:
     """Return the content of each page as Markdown."""
     async with open_task(request, MARKDOWN) as task:

@@ -2,8 +2,10 @@
 
 from fastapi import APIRouter, Request, Response
 
+from app.api.access import needs
 from app.api.forms import FormSpec
 from app.api.openapi import answers, form_body
+from app.clients.identity import Scope
 from app.media.workers import WorkerDiedError, WorkerTimeoutError
 from app.tasks.detections.form import labels_of
 from app.tasks.lenient_json import UnreadableAnswerError
@@ -33,6 +35,7 @@ def _question(form: SegmentationForm) -> Question:
     responses=answers(ImageSegmentations),
     openapi_extra=form_body(SegmentationForm),
 )
+@needs(Scope.TASKS, asks_model=True)
 async def segment_image(request: Request) -> Response:
     """Return each object's label, box and mask."""
     async with open_search(request, SEGMENTATION, _question) as search:

@@ -7,8 +7,10 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import PlainTextResponse
 from pydantic import BaseModel
 
+from app.api.access import needs
 from app.api.forms import FormSpec
 from app.api.openapi import answers, form_body, text_answer
+from app.clients.identity import Scope
 from app.media.types import Kind
 from app.tasks.forms import PassageForm
 from app.tasks.running import Run
@@ -65,6 +67,7 @@ async def transcribe(task: TaskCall[F], listener: Listener | None = None) -> tup
     responses=answers(Transcription),
     openapi_extra=form_body(TranscriptionForm),
 )
+@needs(Scope.TASKS, asks_model=True)
 async def transcribe_audio(request: Request) -> Response:
     """Return the speech, with speakers and times."""
     async with open_task(request, TRANSCRIPTION) as task:
@@ -93,6 +96,7 @@ async def transcribe_audio(request: Request) -> Response:
     responses=text_answer("The subtitles, in the format that was asked for."),
     openapi_extra=form_body(SubtitlesForm),
 )
+@needs(Scope.TASKS, asks_model=True)
 async def make_subtitles(request: Request) -> Response:
     """Return the speech as SRT, WebVTT or plain text."""
     writers = {"srt": subtitles.srt, "vtt": subtitles.vtt, "text": subtitles.plain_text}

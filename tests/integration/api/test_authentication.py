@@ -9,9 +9,11 @@ from typing import Any
 import pytest
 from starlette.routing import BaseRoute, Mount, Route
 
+from app.api.access import RestOperations
 from app.clients.identity import Limits, Scope
 from app.gemini.credentials import ApiKey
-from app.main import create_api
+from app.main import create_api, rest_operations
+from app.request.operation import Access
 from app.settings import Settings
 from tests.closed_gateway import Closed, closed_gateway
 from tests.emulator_process import Emulator
@@ -59,7 +61,7 @@ async def closed(emulator: Emulator, tmp_path: Path) -> AsyncIterator[Closed]:
 
 
 def routes_of(routes: Iterable[BaseRoute]) -> Iterator[Route | Mount]:
-    """Give all routes, those of included routers too."""
+    """Return all routes of an application as FastAPI itself holds them, those of included routers too."""
     for route in routes:
         included = getattr(route, "original_router", None)
         if included is not None:
@@ -69,19 +71,35 @@ def routes_of(routes: Iterable[BaseRoute]) -> Iterator[Route | Mount]:
             yield route
 
 
-def test_every_route_of_the_application_is_in_the_table() -> None:
+def declared(access: Access) -> Scope | str | None:
+    if access.is_public:
+        return PUBLIC
+    return ANY if access.scope is None else access.scope
+
+
+def access_of(operations: RestOperations, method: str, path: str) -> Access:
+    target = operations.find({"type": "http", "method": method, "path": path})
+    assert target is not None
+    assert target.operation is not None
+    assert target.operation.path == path
+    return target.access
+
+
+def test_every_route_of_the_application_declares_the_access_of_this_table() -> None:
     api = create_api(Settings(_env_file=None), ApiKey("any"))
+    operations = rest_operations(api)
     routes = list(routes_of(api.routes))
 
     found = {
-        (method, route.path)
+        (method, route.path): declared(access_of(operations, method, route.path))
         for route in routes
         if isinstance(route, Route)
         for method in (route.methods or set()) - {"HEAD", "OPTIONS"}
     }
 
-    assert found == ROUTES.keys()
+    assert found == ROUTES
     assert [route.path for route in routes if isinstance(route, Mount)] == ["/docs/assets"]
+    assert len(operations.operations) == len(routes)
 
 
 async def test_pages_and_probes_are_for_anyone(closed: Closed) -> None:

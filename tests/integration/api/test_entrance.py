@@ -28,7 +28,7 @@ def head_of(path: str, content: tuple[str, bytes], *more: str) -> bytes:
     return "\r\n".join([*lines, f"Content-Length: {len(content[1])}", *more, "", ""]).encode()
 
 
-@pytest.mark.parametrize(("path", "content"), [*ASKING, ("/api/v1/images/caption", FORM)])
+@pytest.mark.parametrize(("path", "content"), [*ASKING, ("/api/v1/images/captions", FORM)])
 async def test_who_has_no_request_left_is_refused_before_the_body_is_asked_for(
     emulator: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, path: str, content: tuple[str, bytes]
 ) -> None:
@@ -72,3 +72,30 @@ async def test_a_request_holds_its_slot_while_its_body_comes_and_gives_it_back_w
     assert refused.status == 429
     assert "1 concurrent requests is reached" in refused.json["detail"]
     assert [answered.status, unknown.status, admitted.status] == [200, 404, 200]
+
+
+NOT_THERE = [
+    ("POST", "/api/v1/images/caption"),
+    ("POST", "/api/v1/generate/"),
+    ("POST", "/api/v1/nothing"),
+    ("GET", "/api/v1/generate"),
+    ("PUT", "/api/v1/images/captions"),
+    ("POST", "/v1beta/models/gemini-3.8-flash:predict"),
+    ("POST", "/v1beta/openai/audio/speech"),
+    ("GET", "/v1beta/openai/audio/transcriptions"),
+    ("GET", "/v1beta/models/gemini-3.8-flash:generateContent"),
+]
+
+
+async def test_a_path_or_method_that_does_not_exist_takes_no_rate_and_no_slot(
+    emulator: Emulator, tmp_path: Path
+) -> None:
+    limits = {"requests_per_minute": 1, "concurrent_requests": 1}
+    async with running_gateway(emulator.url, tmp_path, gateway_limits=limits) as gateway:
+        refused = [
+            (await gateway.client.request(method, path, content=b"{}")).status_code for method, path in NOT_THERE
+        ]
+        answered = await gateway.generate(("prompt", "Hello"))
+
+    assert set(refused) <= {404, 405}
+    assert answered.status_code == 200

@@ -1,7 +1,6 @@
 """One id and one line for each request, and no secret in either."""
 
 import logging
-from types import SimpleNamespace
 
 import pytest
 from starlette.types import Receive, Scope, Send
@@ -10,6 +9,8 @@ from websockets.exceptions import InvalidStatus
 
 from app.edge.reply import error_response
 from app.errors import BusyError, UnauthenticatedError
+from app.request.context import context_of
+from app.request.operation import PUBLIC, Operation, Target
 from tests.integration.edge.wire import HOST, answer_ok, echo, guarded, respond, serving
 
 
@@ -26,7 +27,7 @@ async def test_the_line_has_the_routes_template_and_never_path_query_or_headers(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     async def routed(scope: Scope, receive: Receive, send: Send) -> None:
-        scope["route"] = SimpleNamespace(path="/files/{id}")
+        context_of(scope).target = Target(Operation("getFile", "/files/{id}", PUBLIC), PUBLIC, is_rest=True)
         await echo(scope, receive, send)
 
     request = b"POST /files/secret-id?key=secret-key HTTP/1.1\r\n" + HOST

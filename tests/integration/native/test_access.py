@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from app.clients.identity import Scope
-from app.native.routes import LIVE, Operation, operations
+from app.native.routes import LIVE, NativeOperation, operations
 from tests.closed_gateway import Closed, closed_gateway
 from tests.emulator_process import Emulator
 
@@ -54,7 +54,9 @@ def test_every_operation_is_in_the_table() -> None:
     assert [name for name, _ in SERVED] == sorted(METHODS)
 
 
-async def call(closed: Closed, operation: Operation, key: str | None, version: str = "v1beta", **more: Any) -> Any:
+async def call(
+    closed: Closed, operation: NativeOperation, key: str | None, version: str = "v1beta", **more: Any
+) -> Any:
     path = operation.path.replace("{version}", version).replace("{name}", more.pop("name", "nothing"))
     if operation.operation_id == "native.files.download":
         more["params"] = {"alt": "media"}
@@ -64,7 +66,7 @@ async def call(closed: Closed, operation: Operation, key: str | None, version: s
 
 
 @pytest.mark.parametrize("operation", CALLS)
-async def test_every_operation_needs_a_good_credential(closed: Closed, operation: Operation) -> None:
+async def test_every_operation_needs_a_good_credential(closed: Closed, operation: NativeOperation) -> None:
     revoked = await closed.key("revoked")
     await closed.keys.revoke("revoked", now=time.time())
     expired = await closed.key("expired", expires_in_s=-1)
@@ -78,7 +80,7 @@ async def test_every_operation_needs_a_good_credential(closed: Closed, operation
 
 
 @pytest.mark.parametrize("operation", CALLS)
-async def test_every_operation_needs_the_native_scope(closed: Closed, operation: Operation) -> None:
+async def test_every_operation_needs_the_native_scope(closed: Closed, operation: NativeOperation) -> None:
     without = await closed.key("without", scopes=frozenset(Scope) - {Scope.NATIVE})
     only = await closed.key("only", scopes={Scope.NATIVE})
 
@@ -92,7 +94,9 @@ async def test_every_operation_needs_the_native_scope(closed: Closed, operation:
 
 
 @pytest.mark.parametrize("operation", CALLS)
-async def test_what_the_operator_has_closed_is_closed(operation: Operation, emulator: Emulator, tmp_path: Path) -> None:
+async def test_what_the_operator_has_closed_is_closed(
+    operation: NativeOperation, emulator: Emulator, tmp_path: Path
+) -> None:
     others = sorted({each.resource.value for _, each in SERVED} - {operation.resource.value})
     async with closed_gateway(emulator, tmp_path, native_resources=",".join(others)) as closed:
         answer = await call(closed, operation, await closed.key("web"))

@@ -3,11 +3,11 @@
 from starlette.types import Receive, Scope, Send
 
 from app import main
-from app.api.direct import DirectRoutes
+from app.api.direct import RestRoutes
 from app.cli.command import main as run
 
 
-class StumblingRoutes(DirectRoutes):
+class StumblingRoutes(RestRoutes):
     """The routes of the REST surface, with the defect."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -21,5 +21,5 @@ class StumblingRoutes(DirectRoutes):
 
 
 if __name__ == "__main__":
-    setattr(main, "DirectRoutes", StumblingRoutes)  # noqa: B010  # the name is typed as the class that it replaces
+    setattr(main, "RestRoutes", StumblingRoutes)  # noqa: B010  # the name is typed as the class that it replaces
     run()

@@ -1,7 +1,6 @@
 """What is taken down of a call."""
 
 from dataclasses import replace
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -11,16 +10,20 @@ from app.clients.identity import Client
 from app.edge.access_log import Exchanged
 from app.gemini.answer import Usage
 from app.request.context import RequestContext
+from app.request.operation import ANY_CLIENT, UNKNOWN, Operation, Target
 from app.request.usage import RequestUsage
 
 CLIENT = Client("cli_1", "web")
 ENDED = Exchanged(200, 1_500.0, 900.0, 10, 20)
 
 
+def target(operation_id: str = "generate") -> Target:
+    return Target(Operation(operation_id, "/any", ANY_CLIENT), ANY_CLIENT, is_rest=True)
+
+
 def scope(context: RequestContext | None = None, **more: Any) -> dict[str, Any]:
-    route = SimpleNamespace(operation_id="generate")
-    made = {"type": "http", "method": "POST", "path": "/api/v1/generate", "route": route, **more}
-    (context or RequestContext(usage=RequestUsage(CLIENT))).place(made)
+    made = {"type": "http", "method": "POST", "path": "/api/v1/generate", **more}
+    (context or RequestContext(target=target(), usage=RequestUsage(CLIENT))).place(made)
     return made
 
 
@@ -29,7 +32,7 @@ def test_a_calls_answers_are_summed() -> None:
     meter.add("m", "max_tokens", Usage(10, 2, input_by_modality={"text": 10}), 0.5)
     meter.add("m", "stop", Usage(12, 3, input_by_modality={"text": 2, "audio": 10}), 0.25)
 
-    entry = entry_of(scope(RequestContext(usage=meter)), ENDED)
+    entry = entry_of(scope(RequestContext(target=target(), usage=meter)), ENDED)
 
     assert entry is not None
     assert (entry.client_id, entry.operation, entry.outcome) == ("cli_1", "generate", "stop")
@@ -48,16 +51,19 @@ def test_a_price_that_is_not_known_makes_the_sum_unknown() -> None:
 
 def test_what_went_wrong_is_the_outcome() -> None:
     entry = entry_of(
-        scope(RequestContext(usage=RequestUsage(CLIENT), problem="rate-limited")), replace(ENDED, status=429)
+        scope(RequestContext(target=target(), usage=RequestUsage(CLIENT), problem="rate-limited")),
+        replace(ENDED, status=429),
     )
 
     assert entry is not None
     assert (entry.outcome, entry.status) == ("rate-limited", 429)
 
 
-@pytest.mark.parametrize("more", [{"method": "GET"}, {"route": None}])
-def test_what_costs_nothing_is_not_taken_down(more: dict[str, Any]) -> None:
-    assert entry_of(scope(**more), ENDED) is None
+@pytest.mark.parametrize(("method", "aim"), [("GET", target()), ("POST", UNKNOWN)])
+def test_a_request_that_costs_nothing_has_no_ledger_row(method: str, aim: Target) -> None:
+    context = RequestContext(target=aim, usage=RequestUsage(CLIENT))
+
+    assert entry_of(scope(context, method=method), ENDED) is None
 
 
 @pytest.mark.parametrize(
@@ -77,4 +83,4 @@ def test_the_surface_is_that_of_the_path(path: str, surface: str) -> None:
 
 
 def test_a_request_without_a_client_is_no_call() -> None:
-    assert entry_of(scope(RequestContext()), ENDED) is None
+    assert entry_of(scope(RequestContext(target=target())), ENDED) is None

@@ -14,7 +14,9 @@ from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from app.api.reports import summed_usage
+from app.clients.identity import Scope as Permission
 from app.errors import ClientGoneError, GatewayError
+from app.request.operation import Access
 from app.tasks.running import Run
 from app.tasks.task_call import TaskCall, completeness, open_task
 from app.tasks.task_form import TaskSpec
@@ -40,6 +42,8 @@ router = APIRouter()
 
 class Speech(Generic[F]):
     """ASGI: one operation."""
+
+    access = Access(Permission.TASKS, asks_model=True)
 
     def __init__(self, spec: TaskSpec[F], *, is_translation: bool) -> None:
         self._spec: TaskSpec[F] = spec
@@ -102,4 +106,4 @@ for version in VERSIONS:
         ("translations", Speech(TRANSLATION, is_translation=True)),
     ):
         path = f"/{version}/openai/audio/{name}"
-        router.routes.append(Route(path, speech, methods=["POST"], include_in_schema=False))
+        router.routes.append(Route(path, speech, methods=["POST"], name=f"openai.{name}", include_in_schema=False))
