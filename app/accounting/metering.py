@@ -44,6 +44,10 @@ FREE = (
 """Gemini's refusals: no model has worked."""
 
 
+CALLS_A_REQUEST = 10
+"""So many of a listing's calls to Gemini count as one request: Gemini's own lists have ten objects a page."""
+
+
 class Asked:
     """One model call that was admitted, and what came of it; whoever asks the model fills it in.
 
@@ -82,6 +86,14 @@ class Metering:
         ticket = meter.ticket = self.admission.enter_at_once(client) or await self.admission.enter(client)
         meter.quotas = ticket.quotas
         return ticket
+
+    async def enter_listing(self, usage: RequestUsage, calls: int) -> None:
+        """Count a listing that makes calls to Gemini, before it makes them: one request for each `CALLS_A_REQUEST`.
+
+        Raises what `Admission.enter_listing` raises.
+        """
+        if calls:
+            usage.quotas = await self.admission.enter_listing(usage.client, -(-calls // CALLS_A_REQUEST))
 
     def admitted(
         self,

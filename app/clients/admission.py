@@ -176,6 +176,22 @@ class Admission:
             )
         return RateTicket(self, request)
 
+    async def enter_listing(self, client: Client, requests: int) -> Quotas:
+        """Count a listing as so many requests, or as a whole minute's if its limit is lower; return what is left.
+
+        Raises RateLimitedError and StoreUnavailableError as `enter` does.
+        """
+        limits = self._limits_of(client).of_listing
+        if limits is None:
+            return NO_QUOTAS
+        request = self._request(limits, min(requests, *(counter.quota for counter in limits.windows)))
+        used = self._counters.take_at_once(request)
+        if used is None:
+            used = await self._taken(limits, request, NO_QUOTAS)
+        values: list[int] = []
+        limits.append_left(values, used, request.taken_at)
+        return Quotas(limits.told, values)
+
     def _request(self, limits: LimitSet, amount: int) -> CounterRequest:
         return CounterRequest(next(self._numbers), self._clock(), amount, limits.windows, limits.slots)
 

@@ -1,7 +1,7 @@
 """The limits that hold for a client's requests and for its model calls, worked out once for each client.
 
-A request takes of the rate of requests, and a slot; a model call, whose size is known only after its body has been
-read, takes of the rate of tokens and of budgets.
+A request takes of the rate of requests, and a slot; a listing takes of that rate alone; a model call, whose size is
+known only after its body has been read, takes of the rate of tokens and of budgets.
 """
 
 from collections.abc import Sequence
@@ -101,11 +101,11 @@ class BudgetSet:
 class ClientLimits:
     """All limits that hold for a client's requests and model calls.
 
-    `of_request` and `of_call` are None if no counted limit holds. `has_budgets` is whether any limit in tokens or money
-    holds.
+    `of_request`, `of_listing` and `of_call` are None if no counted limit holds. `has_budgets` is whether any limit in
+    tokens or money holds.
     """
 
-    __slots__ = ("_budget_set", "_day", "_owners", "has_budgets", "of_call", "of_request")
+    __slots__ = ("_budget_set", "_day", "_owners", "has_budgets", "of_call", "of_listing", "of_request")
 
     def __init__(self, owners: tuple[LimitOwner, ...]) -> None:
         self._owners = owners
@@ -113,6 +113,7 @@ class ClientLimits:
         slots = _counted(owners, SLOTS, "concurrent_requests")
         tokens = _counted(owners, TOKENS, "tokens_per_minute")
         self.of_request = LimitSet(requests, slots) if requests or slots else None
+        self.of_listing = LimitSet(requests) if requests else None
         self.of_call = LimitSet(tokens) if tokens else None
         self._day = -1.0
         self._budget_set = BudgetSet(())

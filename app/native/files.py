@@ -34,11 +34,12 @@ async def get(scope: Scope, receive: Receive, send: Send, call: Call) -> None:
 
 
 async def list_(scope: Scope, receive: Receive, send: Send, call: Call) -> None:
-    """Serve `GET {version}/files`: the client's own, newest first."""
+    """Serve `GET {version}/files`: the client's own, newest first. Raises RateLimitedError as other listings do."""
     query = query_of(scope, _LIST_TAKES)
     uploads, has_more = await call.services.files.page_of_uploads(
         call.client.id, limit=page_size(query), after=page_token(query)
     )
+    await call.services.metering.enter_listing(call.usage, sum(map(_may_change, uploads)))
     documents = []
     for upload in uploads:
         document = await _described(scope, call, upload)
@@ -94,7 +95,7 @@ async def _ask(scope: Scope, call: Call, method: str, path: str) -> Document:
 
 async def _described(scope: Scope, call: Call, upload: Upload) -> bytes | None:
     """Give a file's description: as it was kept, or as Gemini has it now while it may change."""
-    if upload.document is not None and upload.state is not UploadState.PROCESSING:
+    if upload.document is not None and not _may_change(upload):
         return upload.document.encode()
     document = await _ask(scope, call, "GET", f"files/{upload.name}")
     if document.status != 200:
@@ -106,5 +107,9 @@ async def _described(scope: Scope, call: Call, upload: Upload) -> bytes | None:
 async def _take_note(call: Call, upload: Upload, document: bytes) -> None:
     """Keep what Gemini says of a file whose state has changed since."""
     state = orjson.loads(document).get("state")
-    if upload.document is None or upload.state is UploadState.PROCESSING:
+    if _may_change(upload):
         await call.services.files.take_state(upload, str(state), document.decode())
+
+
+def _may_change(upload: Upload) -> bool:
+    return upload.document is None or upload.state is UploadState.PROCESSING

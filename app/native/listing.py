@@ -42,14 +42,16 @@ def page_token(query: Mapping[str, str]) -> str | None:
 async def list_owned(
     scope: Scope, call: Call, query: Mapping[str, str], *, kind: ResourceKind, collection: str, items: str
 ) -> bytes:
-    """Give one page of the client's resources of a kind, as Gemini would list them.
+    """Return one page of the client's resources of a kind, as Gemini would list them.
 
-    `collection` is theirs in the path, `items` is their name in the answer. Raises what `fetch` raises.
+    `collection` is the kind's name in the path, `items` its name in the answer. The page counts against the client's
+    rate by its number of resources. Raises RateLimitedError, and what `fetch` raises.
     """
     services = call.services
     page: ResourcePage = await services.resources.page(
         call.client.id, kind, limit=page_size(query), after=page_token(query), now=services.upstream.clock.expiry_time()
     )
+    await services.metering.enter_listing(call.usage, len(page.resources))
     headers = {**upstream_headers(scope), "Accept-Encoding": "identity"}
     slots = asyncio.Semaphore(AT_ONCE)
 
