@@ -118,7 +118,7 @@ async def test_broken_bodies_are_refused(gateway: Gateway, body: bytes) -> None:
     assert answer.headers["content-type"] == "application/problem+json"
 
 
-async def test_tokens_are_counted_and_nothing_is_uploaded(gateway: Gateway, emulator: Emulator) -> None:
+async def test_counting_tokens_uploads_no_file(gateway: Gateway, emulator: Emulator) -> None:
     answer = await gateway.post_form("/api/v1/count-tokens", ("prompt", "Hello"), ("file", media("shapes.png")))
 
     counted = answer.json()
@@ -128,7 +128,7 @@ async def test_tokens_are_counted_and_nothing_is_uploaded(gateway: Gateway, emul
     assert emulator.requests("files.start") == []
 
 
-async def test_what_does_not_fit_inline_is_not_counted(emulator: Emulator, tmp_path: Path) -> None:
+async def test_counting_tokens_refuses_media_over_the_inline_limit(emulator: Emulator, tmp_path: Path) -> None:
     async with running_gateway(emulator.url, tmp_path, inline_limit_bytes=1_000) as gateway:
         answer = await gateway.post_form("/api/v1/count-tokens", ("prompt", "x"), ("file", media("shapes.jpg")))
 

@@ -204,7 +204,7 @@ async def test_a_file_without_a_row_is_counted_in_the_log_and_not_deleted(
     assert len(world.emulator.files) == 2
 
 
-async def test_a_row_whose_file_gemini_lost_is_forgotten_after_two_lists(world: World) -> None:
+async def test_the_row_of_a_lost_file_is_forgotten_after_two_lists(world: World) -> None:
     gateway = await world.start()
     ids = await upload(gateway)
     lost = world.emulator.files[0]["name"]

@@ -45,7 +45,7 @@ async def test_a_client_that_leaves_in_mid_upload_cancels_the_session(
     assert emulator.files == []
 
 
-async def test_a_client_that_is_reset_under_back_pressure_is_seen(emulator: Emulator, tmp_path: Path) -> None:
+async def test_a_reset_under_back_pressure_is_noticed(emulator: Emulator, tmp_path: Path) -> None:
     emulator.fault("files.upload", "slow", delay_s=600)
 
     async with (
@@ -61,9 +61,7 @@ async def test_a_client_that_is_reset_under_back_pressure_is_seen(emulator: Emul
     assert emulator.files == []
 
 
-async def test_a_client_that_leaves_while_its_file_is_processed_leaves_nothing(
-    small_gateway: Gateway, emulator: Emulator
-) -> None:
+async def test_a_disconnect_during_processing_leaves_no_file(small_gateway: Gateway, emulator: Emulator) -> None:
     emulator.fault("files.finalize", "processing", delay_s=600, then="ACTIVE")
     body = form(part("file", sound(300_000), "a.wav"))
 
@@ -74,7 +72,7 @@ async def test_a_client_that_leaves_while_its_file_is_processed_leaves_nothing(
     await eventually(lambda: not emulator.files)
 
 
-async def test_what_was_held_is_given_back(emulator: Emulator, tmp_path: Path) -> None:
+async def test_held_bytes_are_released_after_a_disconnect(emulator: Emulator, tmp_path: Path) -> None:
     async with running_gateway(emulator.url, tmp_path, max_buffered_bytes=1_048_576) as gateway:
         for _ in range(3):
             async with connection(gateway.port) as line:

@@ -29,7 +29,7 @@ def head_of(path: str, content: tuple[str, bytes], *more: str) -> bytes:
 
 
 @pytest.mark.parametrize(("path", "content"), [*ASKING, ("/api/v1/images/captions", FORM)])
-async def test_who_has_no_request_left_is_refused_before_the_body_is_asked_for(
+async def test_a_client_without_requests_is_refused_before_its_body(
     emulator: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, path: str, content: tuple[str, bytes]
 ) -> None:
     # A minute that does not end while this runs.
@@ -50,7 +50,7 @@ async def test_who_has_no_request_left_is_refused_before_the_body_is_asked_for(
 
 
 @pytest.mark.parametrize(("path", "content"), ASKING)
-async def test_a_request_holds_its_slot_while_its_body_comes_and_gives_it_back_whatever_becomes_of_it(
+async def test_a_request_holds_its_slot_from_its_headers_to_its_end(
     emulator: Emulator, tmp_path: Path, path: str, content: tuple[str, bytes]
 ) -> None:
     async with (

@@ -131,7 +131,7 @@ async def test_a_wait_that_runs_out_is_no_error(gateway: Gateway, emulator: Emul
     assert (answer.status_code, answer.json()["state"]) == (200, "processing")
 
 
-async def test_a_failed_file_is_told_as_such(gateway: Gateway, emulator: Emulator) -> None:
+async def test_a_failed_file_has_the_state_failed(gateway: Gateway, emulator: Emulator) -> None:
     emulator.fault("files.finalize", "processing", delay_s=0, then="FAILED")
     file = (await gateway.post_form("/api/v1/files", ("file", media("scenes.mp4")))).json()
 
@@ -153,7 +153,7 @@ async def test_a_deleted_file_is_gone_here_and_at_gemini(gateway: Gateway, emula
     assert (await gateway.generate(("file_id", file["id"]))).status_code == 404
 
 
-async def test_deleting_what_never_was_is_404(gateway: Gateway) -> None:
+async def test_deleting_an_unknown_file_is_404(gateway: Gateway) -> None:
     assert (await gateway.client.delete("/api/v1/files/file_unknown")).status_code == 404
 
 
@@ -202,7 +202,7 @@ async def test_a_file_that_gemini_has_lost_is_not_found_and_its_row_closed(
     assert (await gateway.client.get(f"/api/v1/files/{file['id']}")).status_code == 404
 
 
-async def test_exactly_one_file_is_taken(gateway: Gateway, emulator: Emulator) -> None:
+async def test_exactly_one_file_is_accepted(gateway: Gateway, emulator: Emulator) -> None:
     none = await gateway.post_form("/api/v1/files", ("filename", "x"))
     two = await gateway.post_form("/api/v1/files", ("file", ("a.pdf", PDF)), ("file", ("b.pdf", PDF)))
 
@@ -210,7 +210,7 @@ async def test_exactly_one_file_is_taken(gateway: Gateway, emulator: Emulator) -
     assert emulator.files == []
 
 
-async def test_claims_may_come_after_the_one_file(gateway: Gateway, emulator: Emulator) -> None:
+async def test_claims_may_follow_the_file(gateway: Gateway, emulator: Emulator) -> None:
     digest = hashlib.sha256(PDF).hexdigest()
     right = await gateway.post_form(
         "/api/v1/files", ("file", ("a.pdf", PDF)), ("file_size", str(len(PDF))), ("sha256", digest)

@@ -24,7 +24,7 @@ async def test_a_form_may_come_in_chunked_transfer_encoding(gateway: Gateway) ->
     assert answer.json["files"][0]["size_bytes"] == len(PNG)
 
 
-async def test_a_client_that_waits_is_told_to_continue(gateway: Gateway) -> None:
+async def test_a_waiting_client_gets_100_continue(gateway: Gateway) -> None:
     async with connection(gateway.port) as line:
         await line.send(head("/api/v1/generate", "Expect: 100-continue", length=len(BODY)))
         told = await line.reader.readuntil(b"\r\n\r\n")
@@ -56,7 +56,7 @@ async def test_a_client_that_waits_is_refused_without_sending(
     assert is_closed
 
 
-async def test_a_connection_goes_on_after_an_error_whose_body_was_read_whole(gateway: Gateway) -> None:
+async def test_a_connection_stays_open_after_an_error_with_its_body_read(gateway: Gateway) -> None:
     bad = form(part("prompt", b"Hello"), part("temperature", b"hot"))
 
     async with connection(gateway.port) as line:
@@ -143,7 +143,7 @@ async def test_other_boundaries_are_refused(gateway: Gateway, boundary: str) -> 
         form(part("prompt", b"eA==", None, "Content-Transfer-Encoding: base64")),
     ],
 )
-async def test_what_is_no_form_is_400(gateway: Gateway, broken: bytes) -> None:
+async def test_a_malformed_form_is_400(gateway: Gateway, broken: bytes) -> None:
     answer = await post(gateway.port, broken)
 
     assert (answer.status, answer.json["code"]) == (400, "malformed-request")

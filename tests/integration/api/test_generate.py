@@ -111,7 +111,7 @@ async def test_options_reach_gemini_under_its_names(gateway: Gateway, emulator: 
     assert {setting["threshold"] for setting in request["json"]["safetySettings"]} == {"OFF"}
 
 
-async def test_nothing_is_sent_that_the_client_did_not_set(gateway: Gateway, emulator: Emulator) -> None:
+async def test_only_options_set_by_the_client_are_sent(gateway: Gateway, emulator: Emulator) -> None:
     await gateway.generate(("prompt", "Hello"))
 
     assert set(emulator.requests("generateContent")[-1]["json"]) == {"contents"}
@@ -142,7 +142,7 @@ async def test_fields_of_a_file_hold_for_the_file_that_follows(gateway: Gateway,
     assert "videoMetadata" not in image
 
 
-async def test_contents_gives_the_order_where_parts_come_in_none(gateway: Gateway, emulator: Emulator) -> None:
+async def test_contents_gives_the_order_of_unordered_parts(gateway: Gateway, emulator: Emulator) -> None:
     kept = (await gateway.post_form("/api/v1/files", ("file", media("report.pdf")))).json()
     contents = f'[{{"text": "Before:"}}, {{"file": 1}}, {{"file_id": "{kept["id"]}"}}, {{"file": 0, "start": 1}}]'
 
@@ -160,7 +160,7 @@ async def test_contents_gives_the_order_where_parts_come_in_none(gateway: Gatewa
         assert sound["videoMetadata"] == {"startOffset": "1s"}
 
 
-async def test_earlier_turns_stand_before_the_prompt(gateway: Gateway, emulator: Emulator) -> None:
+async def test_earlier_turns_precede_the_prompt(gateway: Gateway, emulator: Emulator) -> None:
     turns = '[{"role": "user", "content": [{"text": "1+1?"}]}, {"role": "assistant", "content": [{"text": "2"}]}]'
 
     await gateway.generate(("messages", turns), ("prompt", "and 2+2?"))
@@ -204,7 +204,7 @@ async def test_a_refused_prompt_is_200_and_blocked(gateway: Gateway, emulator: E
     assert (answer["finish_reason"], answer["block_reason"], answer["text"]) == ("blocked", "prohibited_content", "")
 
 
-async def test_a_model_that_is_shut_down_is_replaced_by_its_alias(gateway: Gateway) -> None:
+async def test_a_shut_down_model_is_replaced_by_its_alias(gateway: Gateway) -> None:
     answer = (await gateway.generate(("model", "models/gemini-2.0-flash"), ("prompt", "Hello"))).json()
 
     assert answer["model"] == "gemini-3.5-flash-lite"
@@ -225,14 +225,14 @@ async def test_bytes_win_over_a_wrong_declaration_of_the_same_kind(gateway: Gate
     assert answer["warnings"][0]["code"] == "mime-type-mismatch"
 
 
-async def test_bare_text_is_given_to_who_asks_for_it(gateway: Gateway) -> None:
+async def test_accept_text_plain_returns_bare_text(gateway: Gateway) -> None:
     answer = await gateway.generate(("prompt", "Hello"), headers={"accept": "text/plain"})
 
     assert answer.headers["content-type"] == "text/plain; charset=utf-8"
     assert "Hello" in answer.text
 
 
-async def test_options_may_stand_in_the_query(gateway: Gateway, emulator: Emulator) -> None:
+async def test_options_may_be_in_the_query(gateway: Gateway, emulator: Emulator) -> None:
     answer = await gateway.post_form(
         "/api/v1/generate?seed=5&model=gemini-3.5-flash&media_resolution=low", ("prompt", "Hello")
     )

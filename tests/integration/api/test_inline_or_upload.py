@@ -94,7 +94,7 @@ def oracle(order: tuple[str, ...], limit: int, fixed: int, overhead: int, refere
 
 @pytest.mark.parametrize("order", list(itertools.permutations(SIZES)))
 @pytest.mark.parametrize("limit", [300_000, 600_000, 900_000, 1_070_000])
-async def test_what_spills_depends_on_the_body_alone(
+async def test_the_spilled_files_depend_on_the_body_alone(
     emulator: Emulator, tmp_path: Path, order: tuple[str, ...], limit: int
 ) -> None:
     fixed = len('{"contents":[{"role":"user","parts":[') + len('{"text":"x"}') + len("]}]}")
@@ -143,9 +143,7 @@ async def test_the_last_granule_waits_until_the_whole_form_is_valid(emulator: Em
     assert emulator.open_sessions() == []
 
 
-async def test_a_whole_file_is_uploaded_with_its_length_even_where_none_was_given(
-    emulator: Emulator, tmp_path: Path
-) -> None:
+async def test_a_whole_file_is_uploaded_with_its_length_without_a_claim(emulator: Emulator, tmp_path: Path) -> None:
     async with running_gateway(emulator.url, tmp_path, upstream_unknown_length="no") as gateway:
         answer = await gateway.post_form("/api/v1/files", ("file", ("a.wav", sound(900_000))))
 

@@ -44,7 +44,7 @@ async def test_a_named_file_of_no_bytes_is_refused(gateway: Gateway) -> None:
 
 @pytest.mark.parametrize("name", ["program.jpg", "not-a-picture.png"])
 @pytest.mark.parametrize("kind", [None, "image/png", "image/jpeg"])
-async def test_what_only_calls_itself_a_picture_is_refused(gateway: Gateway, name: str, kind: str | None) -> None:
+async def test_a_file_falsely_declared_as_a_picture_is_refused(gateway: Gateway, name: str, kind: str | None) -> None:
     if name == "not-a-picture.png" and kind is None:
         kind = "image/png"
 
@@ -107,7 +107,7 @@ async def test_fields_of_a_file_are_not_taken_from_the_query(gateway: Gateway) -
     check(await gateway.post_form("/api/v1/generate?start=1", PNG), 422, "invalid-field")
 
 
-async def test_an_error_shows_nothing_of_a_prompt(gateway: Gateway) -> None:
+async def test_an_error_shows_no_prompt(gateway: Gateway) -> None:
     answers = [
         await gateway.generate(("messages", '{"very": "secret prompt"}')),
         await gateway.generate(("contents", "secret prompt")),
@@ -117,7 +117,7 @@ async def test_an_error_shows_nothing_of_a_prompt(gateway: Gateway) -> None:
     assert all(answer.status_code == 422 and "secret prompt" not in answer.text for answer in answers)
 
 
-async def test_a_file_over_the_limit_is_refused_before_it_is_whole(small_gateway: Gateway, emulator: Emulator) -> None:
+async def test_a_file_over_the_limit_is_refused_before_its_end(small_gateway: Gateway, emulator: Emulator) -> None:
     answer = await small_gateway.generate(("file_size", str(3 << 30)), PNG)
 
     check(answer, 413, "file-too-large")
@@ -145,7 +145,7 @@ FAULTS = [
 
 
 @pytest.mark.parametrize(("fault", "status", "code"), FAULTS)
-async def test_what_gemini_says_is_mapped(
+async def test_geminis_errors_are_mapped(
     gateway: Gateway, emulator: Emulator, fault: dict[str, object], status: int, code: str
 ) -> None:
     emulator.fault("generateContent", "status", **fault)
@@ -174,7 +174,7 @@ async def test_a_key_that_gemini_does_not_know_is_the_operators_matter(emulator:
     assert answer.json()["upstream"]["status"] == 400
 
 
-async def test_an_answer_that_is_no_answer_is_502(gateway: Gateway, emulator: Emulator) -> None:
+async def test_an_invalid_answer_of_gemini_is_502(gateway: Gateway, emulator: Emulator) -> None:
     emulator.fault("generateContent", "cut", after_bytes=0)
 
     check(await gateway.generate(("prompt", "x")), 502, "upstream-failed")
@@ -220,7 +220,7 @@ async def test_a_file_named_by_an_unknown_id_is_not_found(gateway: Gateway) -> N
     check(await gateway.generate(("prompt", "x"), ("file_id", "file_nope")), 404, "file-not-found")
 
 
-async def test_what_is_found_bad_late_leaves_nothing_upstream(small_gateway: Gateway, emulator: Emulator) -> None:
+async def test_a_late_error_leaves_no_file_upstream(small_gateway: Gateway, emulator: Emulator) -> None:
     video = ("file", ("v.mp4", (MEDIA / "scenes.mp4").read_bytes()))
     answers = [
         await small_gateway.generate(video, ("nonsense", "1")),
@@ -235,7 +235,7 @@ async def test_what_is_found_bad_late_leaves_nothing_upstream(small_gateway: Gat
     assert emulator.files == []
 
 
-async def test_the_database_away_is_503_for_what_needs_it(gateway: Gateway, emulator: Emulator, tmp_path: Path) -> None:
+async def test_an_unavailable_database_is_503(gateway: Gateway, emulator: Emulator, tmp_path: Path) -> None:
     async with database_away(tmp_path):
         answer = await gateway.client.get("/api/v1/files")
         ready = await gateway.client.get("/readyz")
@@ -285,7 +285,7 @@ async def test_each_code_has_a_page(gateway: Gateway, code: str) -> None:
     assert "`" not in page.text
 
 
-async def test_quota_of_a_minute_is_told_with_the_wait(tmp_path: Path) -> None:
+async def test_an_upstream_429_has_retry_after(tmp_path: Path) -> None:
     with emulator_process(EMULATOR_REQUESTS_PER_MINUTE="1") as emulator:
         async with running_gateway(emulator.url, tmp_path) as gateway:
             await gateway.generate(("prompt", "x"))

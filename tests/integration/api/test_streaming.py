@@ -34,7 +34,7 @@ async def test_the_deltas_are_the_text(gateway: Gateway) -> None:
     assert "".join(event["text"] for event in deltas if event.get("thought")) == response["thoughts"]
 
 
-async def test_the_streamed_answer_is_the_whole_one(gateway: Gateway) -> None:
+async def test_the_streamed_answer_equals_the_whole_answer(gateway: Gateway) -> None:
     streamed = (await gateway.events(("prompt", "Hello"), ("file", media("report.pdf"))))[-1]["response"]
     whole = (await gateway.generate(("prompt", "Hello"), ("file", media("report.pdf")))).json()
 
@@ -43,7 +43,7 @@ async def test_the_streamed_answer_is_the_whole_one(gateway: Gateway) -> None:
     assert streamed == whole
 
 
-async def test_the_stages_of_a_large_file_are_told(small_gateway: Gateway) -> None:
+async def test_status_events_report_the_stages_of_a_large_file(small_gateway: Gateway) -> None:
     events = await small_gateway.events(("prompt", "x"), ("file", media("scenes.mp4")))
 
     stages = [event["stage"] for event in events if event["type"] == "status"]
@@ -51,7 +51,7 @@ async def test_the_stages_of_a_large_file_are_told(small_gateway: Gateway) -> No
     assert all("bytes" in event for event in events if event.get("stage") == "uploading")
 
 
-async def test_events_leave_out_what_they_lack(gateway: Gateway) -> None:
+async def test_events_leave_out_absent_fields(gateway: Gateway) -> None:
     events = await gateway.events(("prompt", "Hello"))
 
     assert set(next(event for event in events if event["type"] == "delta")) == {"type", "text"}

@@ -44,7 +44,7 @@ async def test_a_chunk_without_a_clear_answer_is_settled_by_query(
     assert len(emulator.requests("files.query")) == 1
 
 
-async def test_a_chunk_whose_acknowledgement_was_lost_is_not_sent_twice(
+async def test_a_chunk_with_a_lost_acknowledgement_is_not_sent_twice(
     small_gateway: Gateway, emulator: Emulator
 ) -> None:
     emulator.fault("files.upload", "lost_ack", skip=1)
@@ -88,7 +88,7 @@ async def test_an_answer_to_finalize_in_pieces_is_read_to_its_end(
 
 
 @pytest.mark.parametrize("kind", ["unavailable_ack", "dead_session"])
-async def test_a_file_whose_finalize_and_query_were_lost_is_found_by_its_name(
+async def test_after_a_lost_finalize_and_query_a_file_is_found_by_name(
     small_gateway: Gateway, emulator: Emulator, kind: str
 ) -> None:
     emulator.fault("files.finalize", "lost_ack")
@@ -149,7 +149,7 @@ async def test_an_upload_by_a_call_is_deleted_after_the_answer(small_gateway: Ga
     assert (await small_gateway.client.get("/api/v1/files")).json()["data"] == []
 
 
-async def test_where_gemini_takes_no_unknown_length_the_client_is_told_to_give_it(tmp_path: Path) -> None:
+async def test_a_refused_unknown_length_is_411_with_advice(tmp_path: Path) -> None:
     with emulator_process(EMULATOR_REFUSE_UNKNOWN_LENGTH="true") as emulator:
         async with running_gateway(emulator.url, tmp_path, inline_limit_bytes=1_000) as gateway:
             refused = [await gateway.generate(("file", ("a.wav", DATA))) for _ in range(2)]
@@ -162,14 +162,14 @@ async def test_where_gemini_takes_no_unknown_length_the_client_is_told_to_give_i
     assert answer.status_code == 200, answer.text
 
 
-async def test_a_length_that_is_not_known_is_not_declared(small_gateway: Gateway, emulator: Emulator) -> None:
+async def test_an_unknown_length_is_not_declared(small_gateway: Gateway, emulator: Emulator) -> None:
     await small_gateway.generate(("file", ("a.wav", DATA)))
 
     assert emulator.sessions[0]["declared"] is None
 
 
 @pytest.mark.parametrize("claimed", [len(DATA) - 1, len(DATA) + 1])
-async def test_a_wrong_file_size_is_refused_and_nothing_is_left(
+async def test_a_wrong_file_size_is_refused_and_leaves_no_file(
     small_gateway: Gateway, emulator: Emulator, claimed: int
 ) -> None:
     answer = await small_gateway.generate(("file_size", str(claimed)), ("file", ("a.wav", DATA)))
@@ -180,7 +180,7 @@ async def test_a_wrong_file_size_is_refused_and_nothing_is_left(
 
 
 @pytest.mark.parametrize("limit", [1_000, 20_000_000])
-async def test_a_wrong_sha256_is_refused_and_nothing_is_left(emulator: Emulator, tmp_path: Path, limit: int) -> None:
+async def test_a_wrong_sha256_is_refused_and_leaves_no_file(emulator: Emulator, tmp_path: Path, limit: int) -> None:
     async with running_gateway(emulator.url, tmp_path, inline_limit_bytes=limit) as gateway:
         answer = await gateway.generate(("sha256", "0" * 64), ("file", ("a.wav", DATA)))
 
@@ -189,7 +189,7 @@ async def test_a_wrong_sha256_is_refused_and_nothing_is_left(emulator: Emulator,
     assert emulator.files == []
 
 
-async def test_a_file_that_is_known_at_its_end_is_reused(small_gateway: Gateway, emulator: Emulator) -> None:
+async def test_a_file_recognised_at_its_end_is_reused(small_gateway: Gateway, emulator: Emulator) -> None:
     kept = (await small_gateway.post_form("/api/v1/files", ("file", ("a.wav", DATA)))).json()
 
     answer = (await small_gateway.generate(("file", ("b.wav", DATA)))).json()
@@ -200,9 +200,7 @@ async def test_a_file_that_is_known_at_its_end_is_reused(small_gateway: Gateway,
     assert len(emulator.files) == 1
 
 
-async def test_a_file_whose_hash_is_given_and_known_is_not_sent_at_all(
-    small_gateway: Gateway, emulator: Emulator
-) -> None:
+async def test_a_file_with_a_known_sha256_is_not_uploaded(small_gateway: Gateway, emulator: Emulator) -> None:
     await small_gateway.post_form("/api/v1/files", ("file", ("a.wav", DATA)))
     sessions = len(emulator.sessions)
 
@@ -224,7 +222,7 @@ async def test_a_known_hash_with_other_bytes_is_refused(small_gateway: Gateway) 
     assert (answer.status_code, answer.json()["code"]) == (400, "wrong-claim")
 
 
-async def test_a_file_that_gemini_cannot_process_is_told(small_gateway: Gateway, emulator: Emulator) -> None:
+async def test_a_file_that_gemini_cannot_process_is_file_failed(small_gateway: Gateway, emulator: Emulator) -> None:
     emulator.fault("files.finalize", "processing", delay_s=0.2, then="FAILED")
 
     answer = await small_gateway.generate(("prompt", "x"), ("file", media("scenes.mp4")))
@@ -233,7 +231,7 @@ async def test_a_file_that_gemini_cannot_process_is_told(small_gateway: Gateway,
     await eventually(lambda: not emulator.files)
 
 
-async def test_a_file_that_is_never_ready_is_given_up(emulator: Emulator, tmp_path: Path) -> None:
+async def test_a_file_that_stays_processing_is_file_not_ready(emulator: Emulator, tmp_path: Path) -> None:
     emulator.fault("files.finalize", "processing", delay_s=1_000, then="ACTIVE")
 
     async with running_gateway(emulator.url, tmp_path, inline_limit_bytes=1_000, file_ready_timeout_s=0.3) as gateway:
@@ -254,7 +252,7 @@ async def test_a_file_that_gemini_says_is_not_active_is_waited_for_and_tried_onc
     assert len(emulator.requests("generateContent")) == 2
 
 
-async def test_the_projects_quota_is_told_as_such(tmp_path: Path) -> None:
+async def test_the_projects_full_storage_is_file_quota(tmp_path: Path) -> None:
     with emulator_process(EMULATOR_PROJECT_QUOTA_BYTES="1000") as emulator:
         async with running_gateway(emulator.url, tmp_path) as gateway:
             answer = await gateway.post_form("/api/v1/files", ("file", ("a.wav", DATA)))
@@ -281,9 +279,7 @@ async def test_kept_files_make_room_least_recently_used_first(emulator: Emulator
     assert kept[1] not in left
 
 
-async def test_where_nothing_may_be_dropped_the_client_is_told_when_to_come_back(
-    emulator: Emulator, tmp_path: Path
-) -> None:
+async def test_a_full_storage_without_deletable_files_has_retry_after(emulator: Emulator, tmp_path: Path) -> None:
     async with running_gateway(emulator.url, tmp_path, files_high_water_bytes=len(DATA)) as gateway:
         await gateway.post_form("/api/v1/files", ("file", ("a.wav", DATA)))
         answer = await gateway.post_form("/api/v1/files", ("file", ("b.wav", sound(len(DATA), seed=4))))
@@ -301,7 +297,7 @@ async def test_one_client_cannot_fill_the_storage_for_all(emulator: Emulator, tm
     assert (second.status_code, second.json()["code"]) == (429, "stored-bytes")
 
 
-async def test_uploads_that_come_at_once_share_what_their_client_may_store(emulator: Emulator, tmp_path: Path) -> None:
+async def test_simultaneous_uploads_share_the_clients_stored_bytes(emulator: Emulator, tmp_path: Path) -> None:
     async with running_gateway(emulator.url, tmp_path, stored_bytes_per_client=2 * len(DATA)) as gateway:
         answers = await asyncio.gather(
             *(
@@ -321,7 +317,7 @@ async def test_uploads_that_come_at_once_share_what_their_client_may_store(emula
         ({"stored_bytes_per_client": 1_000_000}, "stored-bytes"),
     ],
 )
-async def test_a_file_of_unknown_length_is_counted_as_it_comes(
+async def test_a_file_of_unknown_length_is_counted_while_it_arrives(
     emulator: Emulator, tmp_path: Path, limits: dict[str, Any], code: str
 ) -> None:
     beginning = part("file", DATA, "a.wav").removesuffix(b"\r\n")
@@ -337,7 +333,7 @@ async def test_a_file_of_unknown_length_is_counted_as_it_comes(
     assert emulator.files == []
 
 
-async def test_what_a_dead_process_left_behind_is_swept(emulator: Emulator, tmp_path: Path) -> None:
+async def test_the_uploads_of_a_dead_process_are_swept(emulator: Emulator, tmp_path: Path) -> None:
     async with running_gateway(emulator.url, tmp_path) as gateway:
         await gateway.post_form("/api/v1/files", ("file", ("a.wav", DATA)))
     # As if the process had died between the upload and giving it an id.
@@ -369,7 +365,7 @@ async def test_a_file_too_large_by_its_own_claim_is_not_held_first(emulator: Emu
     assert answer.json()["files"][0]["delivery"] == "uploaded"
 
 
-async def test_a_key_that_is_changed_in_its_file_is_used_for_every_call(
+async def test_a_changed_key_file_is_used_for_every_call(
     emulator: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(credentials, "CHECK_INTERVAL_S", 0.0)

@@ -103,7 +103,7 @@ async def test_times_may_have_an_offset_and_until_is_not_in_the_period(used: Gat
     assert [row["day"] for row in answer["data"]] == ["2026-11-20"]
 
 
-async def test_without_a_period_it_is_the_last_thirty_days(gateway: Gateway) -> None:
+async def test_the_default_period_is_the_last_thirty_days(gateway: Gateway) -> None:
     answer = await get(gateway)
 
     since, until = (datetime.fromisoformat(answer[name]) for name in ("since", "until"))
@@ -111,7 +111,7 @@ async def test_without_a_period_it_is_the_last_thirty_days(gateway: Gateway) -> 
     assert answer["data"] == []
 
 
-async def test_csv_is_given_to_who_asks_for_it(used: Gateway) -> None:
+async def test_accept_text_csv_returns_csv(used: Gateway) -> None:
     answer = await used.client.get(USAGE, params={**PERIOD, "by": "model"}, headers={"accept": "text/csv"})
 
     assert answer.headers["content-type"] == "text/csv; charset=utf-8"
@@ -119,7 +119,7 @@ async def test_csv_is_given_to_who_asks_for_it(used: Gateway) -> None:
     assert [line.partition(",")[0] for line in answer.text.splitlines()[1:]] == ["'=1+1", "gemini-3.8-flash", ""]
 
 
-async def test_what_was_taken_down_is_written_when_the_gateway_stops(emulator: Emulator, tmp_path: Path) -> None:
+async def test_waiting_ledger_rows_are_written_at_shutdown(emulator: Emulator, tmp_path: Path) -> None:
     stores: dict[str, Any] = {**store_settings(tmp_path)}
     settings = Settings(_env_file=None, gemini_base_url=emulator.url, ledger_flush_s=60, **stores)
     api = create_api(settings, ApiKey(KEY))
@@ -143,7 +143,7 @@ async def test_what_was_taken_down_is_written_when_the_gateway_stops(emulator: E
         ({"since": "1e400"}, "since"),
     ],
 )
-async def test_a_parameter_that_is_wrong_is_named(gateway: Gateway, query: dict[str, str], field: str) -> None:
+async def test_a_wrong_parameter_is_named(gateway: Gateway, query: dict[str, str], field: str) -> None:
     answer = await gateway.client.get(USAGE, params=query)
 
     assert (answer.status_code, answer.json()["code"]) == (422, "invalid-field")

@@ -13,7 +13,7 @@ def nested(levels: int) -> object:
 
 
 @pytest.mark.parametrize("piece", [b"{},", b"[],", b'"a":1,', b'"a","b",'])
-def test_too_many_values_are_refused_whatever_they_are(piece: bytes) -> None:
+def test_too_many_values_of_any_type_are_refused(piece: bytes) -> None:
     check_values(piece * 100)
 
     with pytest.raises(ValueError, match="more than"):
@@ -24,7 +24,7 @@ def test_long_text_and_base64_are_not_many_values() -> None:
     check_values(b'{"text": "' + b"Some words, and then some more. " * 500_000 + b'"}')
 
 
-def test_what_is_nested_too_deep_is_refused() -> None:
+def test_too_deep_json_is_refused() -> None:
     check_depth(nested(MAX_DEPTH - 2))
 
     with pytest.raises(ValueError, match="nested"):
@@ -74,6 +74,6 @@ def test_a_property_may_be_called_as_a_keyword_is() -> None:
         {"enum": ["a" * 70_000]},
     ],
 )
-def test_a_schema_that_is_costly_to_compile_is_refused(schema: dict[str, object]) -> None:
+def test_a_costly_schema_is_refused(schema: dict[str, object]) -> None:
     with pytest.raises(ValueError, match="at most"):
         check_schema(schema)

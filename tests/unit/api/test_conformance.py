@@ -8,7 +8,7 @@ RECURSIVE = {"type": "array", "items": {"$ref": "#"}}
 
 
 @pytest.mark.parametrize(("text", "parsed"), [("[[], []]", [[], []]), ("[1]", None), ("[[]", None), ("", None)])
-def test_only_what_is_whole_and_conforms_is_parsed(text: str, parsed: object) -> None:
+def test_only_whole_and_conforming_json_is_parsed(text: str, parsed: object) -> None:
     assert Conformance(RECURSIVE).parsed(text) == parsed
 
 

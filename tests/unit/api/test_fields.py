@@ -26,17 +26,17 @@ def read(kind: Any, value: object) -> Any:
 
 
 @pytest.mark.parametrize("value", ["true", "True", "TRUE", "1", "yes", "YES", True])
-def test_a_boolean_that_is_true(value: object) -> None:
+def test_true_booleans(value: object) -> None:
     assert read(Boolean, value) is True
 
 
 @pytest.mark.parametrize("value", ["false", "False", "FALSE", "0", "no", "No", False])
-def test_a_boolean_that_is_false(value: object) -> None:
+def test_false_booleans(value: object) -> None:
     assert read(Boolean, value) is False
 
 
 @pytest.mark.parametrize("value", ["on", "off", "t", "y", "2", " true", "null", "None"])
-def test_what_is_no_boolean(value: str) -> None:
+def test_invalid_booleans(value: str) -> None:
     with pytest.raises(ValidationError, match="true, false, 1, 0, yes or no"):
         read(Boolean, value)
 
@@ -99,7 +99,7 @@ def test_a_clock_counts_hours_minutes_and_seconds(hours: int, minutes: int, mill
         "\u0663:\u0660\u0665",
     ],
 )
-def test_what_is_no_time(written: str) -> None:
+def test_invalid_times(written: str) -> None:
     with pytest.raises(ValidationError):
         read(Time, written)
 
@@ -129,7 +129,7 @@ def test_a_digest_is_64_hex_digits_in_any_case(given: str) -> None:
 
 
 @pytest.mark.parametrize("given", ["", "a" * 63, "a" * 65, "g" * 64, "a" * 64 + "\n", "sha256:" + "a" * 57])
-def test_what_is_no_digest(given: str) -> None:
+def test_invalid_digests(given: str) -> None:
     with pytest.raises(ValidationError):
         read(Sha256, given)
 
@@ -155,6 +155,6 @@ def test_metadata_is_an_object_of_at_most_2000_bytes() -> None:
 @pytest.mark.parametrize(
     "text", ["", "7", "[]", "null", '"x"', "{", "{'a': 1}", f'{{"k":"{"x" * 1_993}"}}', '{"a": NaN}']
 )
-def test_what_is_no_metadata(text: str) -> None:
+def test_invalid_metadata(text: str) -> None:
     with pytest.raises(ValidationError):
         read(MetadataText, text)

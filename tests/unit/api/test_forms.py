@@ -40,7 +40,7 @@ def named(error: GatewayError) -> list[str]:
     return [item.field for item in error.errors]
 
 
-def test_a_field_is_read_as_it_comes() -> None:
+def test_a_field_is_read_on_arrival() -> None:
     form = values()
 
     assert form.take("temperature", "0.5") == 0.5
@@ -48,7 +48,7 @@ def test_a_field_is_read_as_it_comes() -> None:
     assert form.form.top_p is None
 
 
-def test_a_wrong_value_is_refused_as_it_comes() -> None:
+def test_a_wrong_value_is_refused_on_arrival() -> None:
     with pytest.raises(InvalidFieldError) as caught:
         values().take("temperature", "3")
 
@@ -94,7 +94,7 @@ def test_a_single_field_with_two_meanings_is_refused() -> None:
     ("name", "nearest"),
     [("promt", "prompt"), ("files", "file"), ("temprature", "temperature"), ("maxOutputTokens", "max_output_tokens")],
 )
-def test_an_unknown_field_is_refused_with_the_nearest_that_is_known(name: str, nearest: str) -> None:
+def test_an_unknown_field_is_refused_with_the_nearest_known_name(name: str, nearest: str) -> None:
     error = refusal((name, "x"))
 
     assert named(error) == [name]
@@ -126,7 +126,7 @@ def test_fields_of_a_file_hold_for_the_next_file_alone() -> None:
     assert form.form.media_resolution == []
 
 
-def test_a_field_of_a_file_that_comes_twice_before_it_must_say_the_same() -> None:
+def test_a_repeated_field_of_a_file_must_have_the_same_value() -> None:
     assert taken(("start", "90"), ("start", "1:30")).take_of_file() == FieldsOfFile(start=90.0)
     assert named(refusal(("start", "90"), ("start", "91"))) == ["start"]
 
@@ -169,7 +169,7 @@ def test_two_resolutions_for_the_request_are_refused() -> None:
     finished(("media_resolution", "low"), query="media_resolution=low")
 
 
-def test_an_option_may_stand_in_the_query() -> None:
+def test_an_option_may_be_in_the_query() -> None:
     form = finished(query="temperature=0.5&stream=YES&stop=a&stop=b%2Cc&system_instruction=Gr%C3%BC%C3%9Fe+mich&seed=")
 
     assert (form.form.temperature, form.form.stream, form.form.stop) == (0.5, True, ["a", "b,c"])
@@ -198,7 +198,7 @@ def test_a_wrong_query_is_refused_before_the_body_is_asked_for(query: str) -> No
 
 
 @pytest.mark.parametrize("name", ["prompt", "file", "file_id", "contents", "messages"])
-def test_what_makes_up_the_prompt_stands_in_parts_only(name: str) -> None:
+def test_parts_of_the_prompt_are_refused_in_the_query(name: str) -> None:
     error = refusal(query=urlencode({name: "[]"}))
 
     assert named(error) == [name]
@@ -263,7 +263,7 @@ def test_an_error_in_a_structured_field_is_named_by_its_path(name: str, value: s
         ("metadata", f'{{"k": "{SECRET * 60}"}}'),
     ],
 )
-def test_no_error_repeats_what_the_client_wrote(name: str, value: str) -> None:
+def test_no_error_repeats_the_clients_content(name: str, value: str) -> None:
     error = refusal((name, value))
 
     assert "own words" not in f"{error.detail} {error.errors}"
@@ -285,7 +285,7 @@ def test_words_without_end_in_an_option_are_shown_in_short() -> None:
         ("contents", f'[{{"{"k" * 50_000}":1}}]'),
     ],
 )
-def test_ever_so_much_that_is_wrong_makes_a_short_error(name: str, value: str) -> None:
+def test_an_error_of_many_faults_is_short(name: str, value: str) -> None:
     error = refusal((name, value))
 
     assert 1 <= len(error.errors) <= 20

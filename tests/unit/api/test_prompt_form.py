@@ -176,7 +176,7 @@ async def test_the_order_of_the_parts_is_the_order_of_the_prompt(services: Servi
     }
 
 
-async def test_contents_give_the_order_where_parts_come_in_none(services: Services) -> None:
+async def test_contents_give_the_order_of_unordered_parts(services: Services) -> None:
     contents = json.dumps([{"text": "A"}, {"file": 1, "end": 2}, {"text": "B"}, {"file": 0}, {"file_id": FILE_ID}])
 
     before = await read(services, ("contents", contents), ("file", "0"), ("file", "1"))
@@ -237,7 +237,7 @@ async def test_options_in_the_query_are_options_of_the_request(services: Service
         [("seed", "7")],
     ],
 )
-async def test_a_form_that_asks_nothing_is_refused(services: Services, fields: list[tuple[str, str]]) -> None:
+async def test_an_empty_form_is_refused(services: Services, fields: list[tuple[str, str]]) -> None:
     error = await refusal(services, *fields)
 
     assert isinstance(error, InvalidFieldError)
@@ -263,7 +263,7 @@ async def test_a_form_that_asks_nothing_is_refused(services: Services, fields: l
         ([("prompt", "a"), ("promt", SECRET)], "promt"),
     ],
 )
-async def test_what_does_not_go_together_is_refused_and_named(
+async def test_conflicting_fields_are_refused_by_name(
     services: Services, fields: list[tuple[str, str]], field: str
 ) -> None:
     error = await refusal(services, *fields)
@@ -287,14 +287,14 @@ async def test_a_file_without_a_name_and_without_bytes_is_no_file(services: Serv
     assert intake.files == []
 
 
-async def test_nothing_is_held_any_more_when_a_form_has_ended(services: Services) -> None:
+async def test_no_bytes_are_held_after_the_end_of_a_form(services: Services) -> None:
     await read(services, ("file", "words"), ("prompt", "a"))
     await refusal(services, ("file", "words"), ("promt", "a"))
 
     assert services.held_bytes.held_bytes == 0
 
 
-async def test_what_a_form_brought_is_freed_with_the_form_and_waits_for_no_garbage_collector(
+async def test_the_media_of_a_form_are_freed_without_the_garbage_collector(
     services: Services,
 ) -> None:
     gc.disable()

@@ -59,7 +59,7 @@ ANSWERS = st.builds(
 
 
 @given(ANSWERS)
-def test_an_answer_is_written_as_its_model_says_it(answer: Generation) -> None:
+def test_json_bytes_equals_model_dump_json(answer: Generation) -> None:
     written = answer.json_bytes()
 
     assert json.loads(written) == json.loads(answer.model_dump_json())
@@ -68,7 +68,7 @@ def test_an_answer_is_written_as_its_model_says_it(answer: Generation) -> None:
 
 
 @given(ANSWERS, st.lists(TOKENS, max_size=3) | TOKENS | TEXT | st.booleans())
-def test_what_the_model_answered_for_a_schema_is_written_whatever_its_type(answer: Generation, parsed: object) -> None:
+def test_a_parsed_answer_of_any_type_is_written(answer: Generation, parsed: object) -> None:
     told = Generation(**{**vars(answer), "parsed": parsed})
 
     assert json.loads(told.json_bytes())["parsed"] == parsed

@@ -20,7 +20,7 @@ def test_bytes_that_tell_need_neither_type_nor_name() -> None:
     assert decided(PNG) == Decision("image/png", Kind.IMAGE, None, has_mismatch=False)
 
 
-def test_within_a_kind_the_bytes_win_and_the_caller_is_told() -> None:
+def test_within_a_kind_the_bytes_win_with_a_mismatch() -> None:
     assert decided(PNG, "image/jpeg") == Decision("image/png", Kind.IMAGE, "image/jpeg", has_mismatch=True)
     assert decided(media("speech.mp3"), "video/mp4").has_mismatch
     assert decided(media("speech.mp3"), "video/mp4").mime_type == "audio/mpeg"
@@ -70,7 +70,7 @@ def test_another_spelling_of_the_same_type_is_no_mismatch(name: str, declared: s
         ("empty.jpg", "image/jpeg"),
     ],
 )
-def test_a_file_of_another_kind_than_it_calls_itself_is_refused(name: str, declared: str | None) -> None:
+def test_a_file_of_another_kind_than_declared_is_refused(name: str, declared: str | None) -> None:
     with pytest.raises(UnsupportedTypeError) as refusal:
         decided(media(name), declared, name)
 
@@ -84,7 +84,7 @@ def test_bytes_of_no_known_format_are_refused(declared: str | None) -> None:
         decided(bytes(range(256)) * 4, declared)
 
 
-def test_a_refusal_names_what_came() -> None:
+def test_a_refusal_names_the_received_type() -> None:
     with pytest.raises(UnsupportedTypeError, match="Matroska file; remux") as refusal:
         decided(video("matroska", "vp8"), "video/webm")
 
@@ -111,7 +111,7 @@ def test_a_refusal_names_what_came() -> None:
         ("3gp", "aac", "audio/3gpp", None, "video/3gpp", False),
     ],
 )
-def test_a_container_of_sound_and_video_is_what_its_sender_says(
+def test_a_container_is_sound_or_video_as_declared(
     container: str, codec: str, declared: str | None, filename: str | None, mime_type: str, has_mismatch: bool
 ) -> None:
     decision = decided(sound(container, codec), declared, filename)
@@ -153,7 +153,7 @@ def test_raw_samples_without_a_usable_rate_are_refused(parameters: str) -> None:
         decided(bytes(range(256)), f"audio/l16{parameters}")
 
 
-def test_raw_samples_that_have_a_header_after_all_are_what_it_says() -> None:
+def test_declared_raw_samples_with_a_header_have_the_headers_type() -> None:
     decision = decided(media("speech.wav"), "audio/l16;rate=16000")
 
     assert (decision.mime_type, decision.has_mismatch) == ("audio/wav", True)
@@ -185,7 +185,7 @@ def test_text_keeps_a_listed_type_and_is_plain_otherwise(
     assert (decision.kind, decision.charset) == (Kind.TEXT, "utf-8")
 
 
-def test_text_of_a_declared_charset_is_text_in_it() -> None:
+def test_text_is_checked_in_its_declared_charset() -> None:
     latin = "déjà vu".encode("latin-1")
 
     assert decided(latin, "text/plain; charset=iso-8859-1").charset == "iso8859-1"
@@ -193,7 +193,7 @@ def test_text_of_a_declared_charset_is_text_in_it() -> None:
         decided(latin, "text/plain")
 
 
-def test_markup_that_nobody_named_is_known_by_its_bytes() -> None:
+def test_undeclared_markup_is_recognised_by_its_bytes() -> None:
     assert decided(media("not-a-picture.png")).mime_type == "text/html"
     assert decided(b"<?xml version='1.0'?><a/>").mime_type == "text/xml"
     assert decided(b"{\\rtf1 hello}").mime_type == "text/rtf"

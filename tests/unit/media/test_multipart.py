@@ -27,17 +27,17 @@ WHOLE_PARTS = [
 ]
 
 
-async def test_a_form_is_the_same_wherever_the_network_cuts_it_in_two() -> None:
+async def test_a_form_cut_in_two_anywhere_is_read_alike() -> None:
     for place in range(len(WHOLE) + 1):
         assert await read(cut(WHOLE, [place])) == WHOLE_PARTS, place
 
 
-async def test_a_form_is_the_same_when_it_comes_byte_by_byte() -> None:
+async def test_a_form_sent_byte_by_byte_is_read_alike() -> None:
     assert await read([WHOLE[at : at + 1] for at in range(len(WHOLE))]) == WHOLE_PARTS
 
 
 @given(st.lists(st.integers(0, len(WHOLE)), max_size=12))
-async def test_a_form_is_the_same_wherever_the_network_cuts_it(places: list[int]) -> None:
+async def test_a_form_cut_anywhere_is_read_alike(places: list[int]) -> None:
     assert await read(cut(WHOLE, places)) == WHOLE_PARTS
 
 
@@ -50,7 +50,7 @@ DATA = (
 
 
 @given(st.lists(DATA, max_size=4), st.lists(st.integers(0, 400), max_size=8))
-async def test_data_comes_out_byte_for_byte_whatever_it_resembles(datas: list[bytes], places: list[int]) -> None:
+async def test_data_that_resembles_boundaries_is_unchanged(datas: list[bytes], places: list[int]) -> None:
     boundary = b"border"
     body = form(*(named(b"f", data, boundary) for data in datas), boundary=boundary)
 
@@ -95,14 +95,14 @@ async def test_words_before_the_first_boundary_are_refused() -> None:
     assert isinstance(await refusal(b"This is a form.\r\n", form(named(b"a", b"1"))), MalformedRequestError)
 
 
-async def test_what_follows_the_end_is_read_and_dropped() -> None:
+async def test_bytes_after_the_closing_boundary_are_dropped() -> None:
     epilogue = b"\r\n--frontier\r\nContent-Disposition: form-data; name=late\r\n\r\n1\r\n--frontier--"
 
     assert await read([form(named(b"a", b"1")), epilogue, b"x" * 1000]) == [field("a", b"1")]
 
 
 @pytest.mark.parametrize("length", range(len(WHOLE) - 3))
-async def test_a_body_that_is_cut_anywhere_is_no_whole_form(length: int) -> None:
+async def test_a_body_cut_anywhere_is_refused(length: int) -> None:
     assert isinstance(await refusal(WHOLE[:length]), MalformedRequestError)
 
 
@@ -121,7 +121,7 @@ async def test_the_data_of_a_part_is_given_once() -> None:
     assert [piece async for piece in reader.data()] == []
 
 
-async def test_nothing_more_is_asked_of_the_body_than_the_part_at_hand_needs() -> None:
+async def test_the_body_is_read_only_as_far_as_the_current_part() -> None:
     asked = []
 
     async def body() -> AsyncIterator[bytes]:
@@ -149,7 +149,7 @@ async def test_nothing_more_is_asked_of_the_body_than_the_part_at_hand_needs() -
         b"",
     ],
 )
-async def test_a_body_that_is_no_form_is_refused(body: bytes) -> None:
+async def test_a_body_without_a_form_is_refused(body: bytes) -> None:
     error = await refusal(body)
 
     assert isinstance(error, MalformedRequestError)

@@ -42,7 +42,7 @@ async def test_a_filename_is_unescaped(written: bytes, filename: str) -> None:
     assert only.head.filename == filename
 
 
-async def test_a_field_has_no_filename_and_an_unnamed_file_an_empty_one() -> None:
+async def test_a_field_has_no_filename_and_an_unnamed_file_an_empty_filename() -> None:
     parts = await read([form(named(b"a", b""), part(b'Content-Disposition: form-data; name="b"; filename=""'))])
 
     assert [part.head.filename for part in parts] == [None, ""]
@@ -83,7 +83,7 @@ async def test_a_part_in_another_encoding_is_refused(encoding: bytes) -> None:
 
 
 @pytest.mark.parametrize("encoding", [b"binary", b"8bit", b"7BIT"])
-async def test_an_encoding_that_changes_nothing_is_taken(encoding: bytes) -> None:
+async def test_a_transfer_encoding_without_effect_is_accepted(encoding: bytes) -> None:
     body = form(
         part(b"Content-Disposition: form-data; name=a", b"Content-Transfer-Encoding: " + encoding, data=b"\xff")
     )
@@ -92,7 +92,7 @@ async def test_an_encoding_that_changes_nothing_is_taken(encoding: bytes) -> Non
 
 
 @pytest.mark.parametrize("length", [b"-1", b"+1", b"1.5", b"0x10", b"", b"1 2", b"9" * 16, "٣".encode()])
-async def test_a_part_whose_length_is_no_number_is_refused(length: bytes) -> None:
+async def test_a_part_with_an_invalid_content_length_is_refused(length: bytes) -> None:
     error = await refusal(form(part(b"Content-Disposition: form-data; name=a", b"Content-Length: " + length)))
 
     assert isinstance(error, MalformedRequestError)
@@ -100,14 +100,14 @@ async def test_a_part_whose_length_is_no_number_is_refused(length: bytes) -> Non
 
 
 @pytest.mark.parametrize("disposition", [b'name="\xff\xfe"', b'name="a"; filename="\xff.png"'])
-async def test_a_name_that_is_not_utf8_is_refused(disposition: bytes) -> None:
+async def test_a_part_name_in_invalid_utf8_is_refused(disposition: bytes) -> None:
     error = await refusal(form(part(b"Content-Disposition: form-data; " + disposition)))
 
     assert isinstance(error, MalformedRequestError)
     assert "UTF-8" in error.detail
 
 
-async def test_one_part_too_many_is_refused_before_its_data_is_read() -> None:
+async def test_a_surplus_part_is_refused_before_its_data() -> None:
     three = [named(b"a", b"1"), named(b"b", b"2"), named(b"c", b"3")]
 
     assert len(await read([form(*three)], max_parts=3)) == 3
@@ -116,7 +116,7 @@ async def test_one_part_too_many_is_refused_before_its_data_is_read() -> None:
     assert error.errors[0].allowed == "2"
 
 
-async def test_one_header_too_many_is_refused() -> None:
+async def test_a_surplus_part_header_is_refused() -> None:
     more = [b"X-%d: 1" % number for number in range(MAX_HEADERS)]
 
     assert len(await read([form(part(b"Content-Disposition: form-data; name=a", *more[1:]))])) == 1
@@ -126,7 +126,7 @@ async def test_one_header_too_many_is_refused() -> None:
 
 
 @pytest.mark.parametrize("step", [1, 7, 100_000])
-async def test_a_header_without_end_is_refused_as_soon_as_it_is_too_long(step: int) -> None:
+async def test_an_endless_part_header_is_refused_at_its_limit(step: int) -> None:
     head = b"--frontier\r\nX-Long: "
     asked = []
 
@@ -161,7 +161,7 @@ async def test_a_boundary_of_1_to_70_characters_is_taken(boundary: str) -> None:
         'multipart/form-data;boundary="+++"',
     ],
 )
-def test_a_boundary_is_found_however_it_is_written(content_type: str) -> None:
+def test_a_boundary_is_found_in_any_notation(content_type: str) -> None:
     assert boundary_of(content_type) == b"+++"
 
 

@@ -67,9 +67,7 @@ def ours(pieces: Sequence[bytes]) -> list[bytes] | None:
 
 
 @given(BODIES, st.lists(st.integers(0, 400), max_size=6))
-def test_wherever_it_is_cut_a_form_is_refused_or_read_as_the_general_parser_reads_it(
-    body: bytes, places: list[int]
-) -> None:
+def test_a_form_cut_anywhere_is_refused_or_read_like_the_general_parser(body: bytes, places: list[int]) -> None:
     found = ours(cut(body, places))
 
     assert found == ours([body])
@@ -77,7 +75,7 @@ def test_wherever_it_is_cut_a_form_is_refused_or_read_as_the_general_parser_read
 
 
 @given(st.lists(st.sampled_from(WORDS), max_size=8).map(b"".join), st.lists(st.integers(0, 400), max_size=6))
-def test_what_the_general_parser_takes_for_data_is_taken(data: bytes, places: list[int]) -> None:
+def test_data_of_the_general_parser_is_accepted(data: bytes, places: list[int]) -> None:
     body = b"--frontier\r\n" + PLAIN_HEAD + b"\r\n\r\n" + data + b"\r\n--frontier--\r\n"
     expected = theirs(body)
 
@@ -85,7 +83,7 @@ def test_what_the_general_parser_takes_for_data_is_taken(data: bytes, places: li
         assert ours(cut(body, places)) == expected
 
 
-def test_what_is_held_of_a_head_is_bounded_whatever_its_lines_are() -> None:
+def test_the_held_bytes_of_part_headers_are_bounded() -> None:
     parser = PartParser(BOUNDARY, max_parts=9)
     fed = 0
     try:

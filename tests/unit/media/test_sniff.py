@@ -127,7 +127,7 @@ def test_a_video_container_is_known(container: str, codec: str, mime_type: str) 
         ((b"3g2a",), "video/3gpp"),
     ],
 )
-def test_the_major_brand_says_what_an_iso_file_is(brands: tuple[bytes, ...], mime_type: str) -> None:
+def test_the_major_brand_decides_the_type_of_an_iso_file(brands: tuple[bytes, ...], mime_type: str) -> None:
     assert sniff(ftyp(*brands)) == mime_type
 
 
@@ -190,7 +190,7 @@ def test_a_magic_number_is_known(head: bytes, mime_type: str) -> None:
         b"RIFF\0\0\0\0CDXA",
     ],
 )
-def test_what_only_resembles_a_magic_number_is_not_taken_for_one(head: bytes) -> None:
+def test_text_that_resembles_a_magic_number_is_text(head: bytes) -> None:
     assert sniff(head) is None
 
 

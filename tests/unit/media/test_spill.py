@@ -48,14 +48,12 @@ FILES = st.dictionaries(
 
 
 @given(FILES, st.integers(0, 5_000), st.integers(0, 4_000_000), st.none() | st.integers(0, 12))
-def test_what_spills_is_what_the_rule_says(files: dict[int, Held], fixed: int, limit: int, reading: int | None) -> None:
+def test_the_spilled_files_follow_the_rule(files: dict[int, Held], fixed: int, limit: int, reading: int | None) -> None:
     assert spills(files, fixed_bytes=fixed, limit_bytes=limit, reading=reading) == oracle(files, fixed, limit, reading)
 
 
 @given(FILES, st.integers(0, 5_000), st.none() | st.integers(0, 12))
-def test_at_the_exact_limit_nothing_spills_and_a_byte_more_takes_the_largest(
-    files: dict[int, Held], fixed: int, reading: int | None
-) -> None:
+def test_a_byte_over_the_limit_spills_the_largest_file(files: dict[int, Held], fixed: int, reading: int | None) -> None:
     exact = encoded(files, set(), fixed)
 
     assert spills(files, fixed_bytes=fixed, limit_bytes=exact, reading=reading) == []
@@ -80,16 +78,16 @@ def test_the_largest_goes_first_until_the_rest_fits(sizes: tuple[int, ...], limi
 
 
 @pytest.mark.parametrize(("reading", "gone"), [(None, 0), (0, 0), (1, 1), (2, 2), (7, 0)])
-def test_among_equals_the_one_being_read_goes_then_the_earliest(reading: int | None, gone: int) -> None:
+def test_among_equal_files_the_file_being_read_spills_then_the_earliest(reading: int | None, gone: int) -> None:
     assert largest(held(5, 5, 5), reading) == gone
 
 
-def test_the_one_being_read_does_not_go_before_a_larger_one() -> None:
+def test_a_larger_file_spills_before_the_file_being_read() -> None:
     assert largest(held(6, 5), 1) == 0
 
 
 @given(FILES, st.integers(0, 5_000), st.integers(0, 4_000_000), st.none() | st.integers(0, 12))
-def test_the_order_in_which_files_are_told_does_not_matter(
+def test_the_order_of_files_does_not_change_the_spill(
     files: dict[int, Held], fixed: int, limit: int, reading: int | None
 ) -> None:
     turned = dict(reversed(files.items()))

@@ -31,13 +31,13 @@ def test_a_charset_is_known_by_its_usual_names(declared: str | None, charset: st
 @pytest.mark.parametrize(
     "label", ["rot13", "zlib", "base64", "idna", "unicode_escape", "klingon", "utf-8\x00", "\udcff"]
 )
-def test_what_is_no_charset_is_refused(label: str) -> None:
+def test_an_unknown_charset_is_refused(label: str) -> None:
     with pytest.raises(UnsupportedTypeError, match="charset"):
         charset_of(f"text/plain; charset={label}")
 
 
 @given(st.text(st.characters(exclude_characters="\0", codec="utf-8")), st.integers(1, 7))
-def test_text_passes_however_it_is_cut(text: str, size: int) -> None:
+def test_text_cut_anywhere_passes_the_check(text: str, size: int) -> None:
     encoded = text.encode()
 
     pass_through(TextCheck(), [encoded[at : at + size] for at in range(0, len(encoded), size)])
@@ -80,7 +80,7 @@ def test_a_character_cut_by_the_end_of_the_head_is_text_unless_the_file_ends_the
     assert not looks_like_text(head, "utf-8", is_whole=True, allows_controls=False)
 
 
-def test_control_characters_count_against_text_that_nobody_called_text() -> None:
+def test_control_characters_count_against_undeclared_text() -> None:
     assert not looks_like_text(b"\x01\x02\x03", "utf-8", is_whole=True, allows_controls=False)
     assert looks_like_text(b"\x01\x02\x03", "utf-8", is_whole=True, allows_controls=True)
     assert looks_like_text(b"a\tb\r\n\x0c\x1b[0m", "utf-8", is_whole=True, allows_controls=False)

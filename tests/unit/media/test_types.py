@@ -51,7 +51,7 @@ from app.media.types import (
         ("image/svg+xml", "image/svg+xml"),
     ],
 )
-def test_a_spelling_becomes_what_gemini_calls_it(declared: str, canonical: str) -> None:
+def test_another_spelling_becomes_geminis_mime_type(declared: str, canonical: str) -> None:
     assert canonical_mime_type(declared) == canonical
 
 
@@ -74,7 +74,7 @@ def test_a_spelling_becomes_what_gemini_calls_it(declared: str, canonical: str) 
         "image/" + "x" * 200,
     ],
 )
-def test_what_says_nothing_is_no_declaration(declared: str | None) -> None:
+def test_a_meaningless_content_type_is_no_declaration(declared: str | None) -> None:
     assert canonical_mime_type(declared) is None
     assert essence_of(declared) is None
 
@@ -90,7 +90,7 @@ def test_headerless_sound_is_on_the_list() -> None:
     assert {kind_of(mime_type) for mime_type in HEADERLESS} == {Kind.AUDIO}
 
 
-def test_a_type_that_is_not_listed_still_claims_a_kind() -> None:
+def test_an_unlisted_type_still_claims_a_kind() -> None:
     assert kind_of("image/x-icon") is None
     assert claimed_kind("image/x-icon") is Kind.IMAGE
     assert claimed_kind("application/zip") is None
@@ -115,11 +115,11 @@ def test_parameters_are_read_without_their_quotes_and_the_first_of_a_name_counts
         ("C:\\talks\\notes.MD", "md"),
     ],
 )
-def test_an_extension_is_the_last_one_of_the_last_segment(filename: str | None, extension: str) -> None:
+def test_the_extension_is_the_last_of_the_last_path_segment(filename: str | None, extension: str) -> None:
     assert extension_of(filename) == extension
 
 
-def test_a_name_tells_one_text_from_another() -> None:
+def test_the_extension_decides_the_text_type() -> None:
     assert text_type_of_name("notes.md") == "text/markdown"
     assert text_type_of_name("tool.py") == "text/x-python"
     assert text_type_of_name("photo.png") == "text/plain"

@@ -74,7 +74,7 @@ async def test_large_arguments_and_results_pass(workers: Workers) -> None:
     assert await workers.run(bytes.swapcase, data) == data.swapcase()
 
 
-async def test_a_process_is_started_when_it_is_needed_and_kept(workers: Workers) -> None:
+async def test_a_worker_process_is_started_on_first_use_and_kept(workers: Workers) -> None:
     processes = {await workers.run(os.getpid) for _ in range(5)}
 
     assert len(processes) == 1
@@ -89,7 +89,7 @@ async def test_as_many_run_at_once_as_there_are_processes(workers: Workers) -> N
     assert len(set(processes)) <= 2
 
 
-async def test_what_the_function_raises_is_raised_here(workers: Workers) -> None:
+async def test_an_error_of_the_function_reaches_the_caller(workers: Workers) -> None:
     with pytest.raises(ZeroDivisionError) as raised:
         await workers.run(divmod, 1, 0)
 
@@ -104,7 +104,7 @@ async def test_an_error_does_not_cost_the_process(one: Workers) -> None:
     assert await one.run(os.getpid) == before
 
 
-async def test_an_error_that_cannot_be_sent_is_told_of(workers: Workers) -> None:
+async def test_an_unpicklable_error_is_described(workers: Workers) -> None:
     with pytest.raises(RuntimeError, match="OneWayError: 7"):
         await workers.run(raise_what_cannot_be_sent)
 
@@ -114,7 +114,7 @@ async def test_a_result_that_cannot_be_sent_is_an_error(workers: Workers) -> Non
         await workers.run(open, os.devnull)
 
 
-async def test_a_job_that_cannot_be_sent_is_an_error_and_the_next_one_runs(one: Workers) -> None:
+async def test_an_unpicklable_job_is_an_error_and_the_next_job_runs(one: Workers) -> None:
     with pytest.raises((TypeError, AttributeError, pickle.PicklingError)):
         await one.run(len, [b"x" * 100_000, lambda: None])
 
@@ -135,13 +135,13 @@ async def test_a_function_that_the_process_cannot_import_is_an_error(
     assert await one.run(len, b"abc") == 3
 
 
-async def test_what_prints_does_not_disturb_the_answers(workers: Workers) -> None:
+async def test_output_of_a_function_does_not_disturb_its_result(workers: Workers) -> None:
     assert await workers.run(os.write, 1, b"") == 0
     await workers.run(print, "", end="", flush=True)
     assert await workers.run(os.read, 0, 10) == b""
 
 
-async def test_a_function_that_takes_too_long_is_ended_and_the_next_one_runs() -> None:
+async def test_a_slow_function_is_killed_and_the_next_job_runs() -> None:
     async with Workers(1, 0.5, 512 * MIB) as workers:
         process = await workers.run(os.getpid)
         with pytest.raises(WorkerTimeoutError, match=r"0\.5 s"):
@@ -197,7 +197,7 @@ async def test_cancelling_ends_the_function(one: Workers) -> None:
     assert await one.run(len, b"abc") == 3
 
 
-async def test_cancelling_before_the_process_is_there_starts_none(one: Workers) -> None:
+async def test_cancelling_before_the_start_starts_no_process(one: Workers) -> None:
     job = asyncio.create_task(one.run(time.sleep, FOR_EVER))
     await asyncio.sleep(0)
 
@@ -238,7 +238,7 @@ async def test_closing_ends_every_process_also_at_work() -> None:
         await workers.run(len, b"abc")
 
 
-async def test_closing_what_was_never_used_is_quiet() -> None:
+async def test_unused_workers_close_quietly() -> None:
     await Workers(2, 60, 512 * MIB).close()
 
 

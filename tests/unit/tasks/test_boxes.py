@@ -24,7 +24,7 @@ def test_edges_are_rounded_and_a_half_goes_up() -> None:
     assert in_pixels((1, 5, 3, 15), 100, 500) == PixelBox(x_min=1, y_min=1, x_max=2, y_max=2)
 
 
-def test_what_lies_outside_of_the_picture_is_cut_off() -> None:
+def test_a_box_is_clipped_to_the_picture() -> None:
     assert read_box_2d([-50, -1, 1200, 2000]) == (0, 0, 1000, 1000)
 
 
@@ -56,7 +56,7 @@ def test_fractions_and_numbers_as_strings_count() -> None:
         None,
     ],
 )
-def test_what_is_no_box_or_has_no_area_is_none(value: object) -> None:
+def test_an_invalid_box_or_a_box_without_area_is_none(value: object) -> None:
     assert read_box_2d(value) is None
 
 
@@ -70,7 +70,7 @@ def test_only_finite_numbers_are_numbers(value: object) -> None:
 
 
 @given(st.lists(SCALARS, min_size=4, max_size=4) | ANYTHING, st.integers(1, 20_000), st.integers(1, 20_000))
-def test_a_box_lies_in_the_picture_whatever_comes(value: object, width: int, height: int) -> None:
+def test_any_box_lies_within_the_picture(value: object, width: int, height: int) -> None:
     box_2d = read_box_2d(value)
     box = None if box_2d is None else in_pixels(box_2d, width, height)
 

@@ -27,11 +27,11 @@ def test_a_caption_is_read(value: object) -> None:
     )
 
 
-def test_nothing_is_nothing() -> None:
+def test_an_empty_answer_gives_an_empty_result() -> None:
     assert read("{}") == Caption(None, None, (), is_whole=True)
 
 
-def test_of_a_cut_answer_what_is_whole_is_kept() -> None:
+def test_the_whole_items_of_a_cut_answer_are_kept() -> None:
     assert read('{"caption": "A cat.", "alt_te') == Caption("A cat.", None, (), is_whole=False)
     assert read('{"tags": ["cat", "ch') == Caption(None, None, ("cat",), is_whole=False)
 
@@ -44,7 +44,7 @@ def test_an_answer_without_a_caption_cannot_be_understood(text: str) -> None:
         read(text)
 
 
-def test_tags_are_trimmed_and_told_once() -> None:
+def test_tags_are_trimmed_and_unique() -> None:
     tags = [" Cat ", "cat", "", 3, None, "big\nchair", ["x"]]
 
     assert read(json.dumps({**WHOLE, "tags": tags})).tags == ("Cat", "big chair")
@@ -59,7 +59,7 @@ def test_tags_are_bounded() -> None:
 
 
 @given(answers("tags", ["caption", "alt_text"], ["caption", "alt_text"]))
-def test_whatever_a_model_says_becomes_a_caption_or_cannot_be_understood(text: str) -> None:
+def test_any_answer_is_a_caption_or_unreadable(text: str) -> None:
     try:
         answer = read(text)
     except UnreadableAnswerError:

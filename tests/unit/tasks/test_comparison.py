@@ -49,12 +49,12 @@ def test_the_differences_may_come_alone() -> None:
     assert read(json.dumps([GONE]), SIZES) == Comparison(None, (READ_GONE,), is_whole=True)
 
 
-def test_nothing_is_nothing() -> None:
+def test_an_empty_answer_gives_an_empty_result() -> None:
     assert read("{}", SIZES) == Comparison(None, (), is_whole=True)
     assert read('{"summary": "Alike.", "differences": []}', SIZES) == Comparison("Alike.", (), is_whole=True)
 
 
-def test_of_a_cut_answer_what_is_whole_is_kept() -> None:
+def test_the_whole_items_of_a_cut_answer_are_kept() -> None:
     text = json.dumps({"summary": "Almost alike.", "differences": [GONE, GONE]})[:-9]
 
     assert read(text, SIZES) == Comparison("Almost alike.", (READ_GONE,), is_whole=False)
@@ -67,11 +67,11 @@ def test_an_answer_without_a_comparison_cannot_be_understood(text: str) -> None:
 
 
 @pytest.mark.parametrize("box", [None, "left", [1, 2, 3], [500, 0, 400, 10]])
-def test_a_difference_without_a_usable_box_is_kept_without_one(box: object) -> None:
+def test_a_difference_without_a_usable_box_is_kept(box: object) -> None:
     assert compared({**GONE, "box_2d": box}) == [Difference("The car is gone.", 1, None)]
 
 
-def test_a_picture_whose_size_is_unknown_has_no_boxes() -> None:
+def test_a_picture_of_unknown_size_has_no_boxes() -> None:
     assert read(json.dumps([GONE]), [None, None]).differences == (Difference("The car is gone.", 1, None),)
 
 
@@ -84,7 +84,7 @@ def test_a_model_that_counts_from_1_is_understood() -> None:
 
 
 @pytest.mark.parametrize("index", [2, -1, 7, 0.5, None, "first", True, [0]])
-def test_a_difference_in_a_picture_that_is_not_there_is_dropped(index: object) -> None:
+def test_a_difference_in_a_missing_picture_is_dropped(index: object) -> None:
     assert indices(0, index) == [0]
 
 
@@ -100,7 +100,7 @@ def test_differences_are_bounded() -> None:
 
 
 @given(answers("differences", ["description", "image_index", "box_2d"], ["summary"]))
-def test_whatever_a_model_says_becomes_a_comparison_or_cannot_be_understood(text: str) -> None:
+def test_any_answer_is_a_comparison_or_unreadable(text: str) -> None:
     try:
         answer = read(text, [(640, 480), None])
     except UnreadableAnswerError:

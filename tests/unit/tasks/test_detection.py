@@ -22,7 +22,7 @@ def said(label: object, *labels: str) -> list[str]:
     return [one.label for one in found([{**CAR, "label": label}], *labels).objects]
 
 
-def test_all_that_stands_out_is_asked_for_when_there_are_no_labels() -> None:
+def test_without_labels_all_prominent_objects_are_requested() -> None:
     asked = question(labels=(), prompt=None, language=None)
 
     assert "prominent objects" in asked.instruction
@@ -54,7 +54,7 @@ def test_with_labels_only_these_are_asked_for() -> None:
     assert '"enum": ["car", "traffic\\nlight"]' in json.dumps(asked.schema)
 
 
-def test_the_language_and_the_clients_own_wish_are_told() -> None:
+def test_the_instruction_has_the_language_and_the_clients_prompt() -> None:
     asked = question(labels=(), prompt="ignore the shop window", language="Deutsch")
 
     assert "Write the labels in this language: Deutsch." in asked.instruction
@@ -67,7 +67,7 @@ def test_an_object_is_found_in_each_shape_of_an_answer(value: object) -> None:
 
 
 @pytest.mark.parametrize("value", [[], {}, {"objects": []}, {"detections": []}])
-def test_nothing_found_is_an_answer(value: object) -> None:
+def test_an_empty_list_of_objects_is_an_answer(value: object) -> None:
     assert found(value) == Detections((), 0, is_whole=True, warnings=())
 
 
@@ -92,7 +92,7 @@ def test_of_a_cut_answer_the_whole_objects_are_kept() -> None:
 @pytest.mark.parametrize(
     "text", ["[", '[{"box_2d": [1', '[{"box_2d": [1, 2, 3, 4], "lab', '{"objects": [{"box_2d": [1, 2, 3, 4]']
 )
-def test_an_answer_that_is_cut_within_the_first_object_has_none(text: str) -> None:
+def test_an_answer_cut_within_its_first_object_has_no_objects(text: str) -> None:
     assert read(text, width=1000, height=800, labels=()) == Detections((), 0, is_whole=False, warnings=())
 
 
@@ -107,18 +107,18 @@ def test_a_box_may_be_called_box() -> None:
     assert found([{"box": CAR["box_2d"], "label": "car"}]).objects == (FOUND_CAR,)
 
 
-def test_labels_are_told_as_the_client_wrote_them() -> None:
+def test_labels_keep_the_clients_spelling() -> None:
     assert said(" TRAFFIC  light ", "Car", "Traffic Light") == ["Traffic Light"]
 
 
-def test_what_was_not_wanted_is_dropped_and_counted() -> None:
+def test_unwanted_labels_are_dropped_and_counted() -> None:
     answer = found([CAR, {**CAR, "label": "cart"}, {**CAR, "label": 7}], "car", "bus")
 
     assert (answer.objects, answer.dropped_count) == ((FOUND_CAR,), 2)
 
 
 @pytest.mark.parametrize("label", [None, 3, "", "\x00 ", ["car"]])
-def test_an_object_without_a_label_is_the_one_that_was_asked_for_or_just_an_object(label: object) -> None:
+def test_a_missing_label_becomes_the_only_wanted_label_or_object(label: object) -> None:
     assert said(label, "car") == ["car"]
     assert said(label) == ["object"]
     assert said(label, "car", "bus") == []
@@ -134,7 +134,7 @@ def test_a_label_is_one_line_of_bounded_length() -> None:
     assert said("x" * 100_000) == ["x" * MAX_LABEL_CHARS]
 
 
-def test_objects_are_bounded_and_what_is_left_out_is_said() -> None:
+def test_at_most_1000_objects_are_kept_and_a_warning_counts_the_rest() -> None:
     answer = found([CAR] * (MAX_OBJECTS + 3))
 
     assert len(answer.objects) == MAX_OBJECTS
@@ -145,7 +145,7 @@ def test_objects_are_bounded_and_what_is_left_out_is_said() -> None:
 
 
 @given(answers("objects", ["box_2d", "box", "label"]))
-def test_whatever_a_model_says_becomes_objects_or_cannot_be_understood(text: str) -> None:
+def test_any_answer_is_a_list_of_objects_or_unreadable(text: str) -> None:
     try:
         answer = read(text, width=640, height=480, labels=())
     except UnreadableAnswerError:

@@ -99,12 +99,12 @@ def test_the_document_is_translated_only_into_a_language_that_was_given() -> Non
     assert "in this language, and translate text in other languages: Welsh." in asked(language="Welsh").instruction
 
 
-def test_what_the_client_wants_besides_comes_last() -> None:
+def test_the_clients_prompt_is_the_last_line_of_the_instruction() -> None:
     assert asked(prompt="Leave out footnotes.").instruction.endswith("\nAdditional instructions: Leave out footnotes.")
     assert "Additional instructions" not in asked().instruction
 
 
-def test_what_is_known_of_the_file_makes_the_question_hardly_longer() -> None:
+def test_facts_about_the_file_hardly_lengthen_the_question() -> None:
     text = ",".join(str(2 * number) for number in range(1, 400))
 
     before, after = asked(text), asked(text, 1_000)
@@ -136,7 +136,7 @@ def test_page_numbers_may_be_text_or_floats(number: object) -> None:
 
 
 @pytest.mark.parametrize("number", [None, "ii", 1.5, True, [2], "-", ""])
-def test_a_page_without_a_number_is_the_next_wanted_one(number: object) -> None:
+def test_a_page_without_a_number_is_the_next_wanted_page(number: object) -> None:
     pages = accumulator("2,5-6", 9)
 
     pages.take(answer(number, number, 6))
@@ -144,7 +144,7 @@ def test_a_page_without_a_number_is_the_next_wanted_one(number: object) -> None:
     assert numbers(pages.result()) == [2, 5, 6]
 
 
-def test_only_wanted_pages_are_kept_and_one_warning_tells_of_the_others() -> None:
+def test_unwanted_pages_are_dropped_with_one_warning() -> None:
     pages = accumulator("2-3", 9)
 
     taken = pages.take(answer(0, 1, 2, 3, 4, -1, 10**15, 1e300, "999999999"))
@@ -156,7 +156,7 @@ def test_only_wanted_pages_are_kept_and_one_warning_tells_of_the_others() -> Non
     assert document.warnings[0].detail.endswith("do not exist: 7.")
 
 
-def test_a_page_is_kept_once_as_it_came_first() -> None:
+def test_the_first_copy_of_a_page_is_kept() -> None:
     pages = accumulator(page_count=1)
 
     pages.take('[{"page": 1, "markdown": "first"}, {"page": 1, "markdown": "again"}]')
@@ -197,7 +197,7 @@ def test_a_fence_around_the_whole_page_is_taken_off(markdown: str, page: str) ->
         "| a | b |\n|---|---|\n| 1 |  |",
     ],
 )
-def test_the_page_s_own_markdown_stays_as_it_is(markdown: str) -> None:
+def test_the_markdown_of_a_page_is_unchanged(markdown: str) -> None:
     assert markdown_of(markdown) == markdown
 
 
@@ -223,7 +223,7 @@ def test_an_answer_without_pages_cannot_be_read(text: str) -> None:
 
 
 @pytest.mark.parametrize("text", ["{}", "[]", '{"pages": []}', '{"pages": [{"page": 1, "markdo', '{"title": "x", "pa'])
-def test_an_answer_may_hold_nothing(text: str) -> None:
+def test_an_empty_list_is_an_answer(text: str) -> None:
     pages = accumulator(page_count=2)
 
     assert pages.take(text) == Progress(is_whole=False, has_new=False)
@@ -234,7 +234,7 @@ def test_an_answer_may_hold_nothing(text: str) -> None:
 # Pages of several answers
 
 
-def test_a_cut_document_is_gone_on_with_at_the_page_that_was_cut() -> None:
+def test_a_cut_document_continues_at_the_cut_page() -> None:
     pages = accumulator(page_count=5)
 
     taken = pages.take(answer(1, 2, 3)[:-8])
@@ -287,7 +287,7 @@ def test_a_page_that_was_skipped_is_asked_for_and_else_warned_of() -> None:
     )
 
 
-def test_when_the_first_page_was_skipped_nothing_is_shown_before_it() -> None:
+def test_after_a_skipped_first_page_no_page_is_shown() -> None:
     pages = accumulator(page_count=3)
 
     pages.take(answer(2, 3))
@@ -295,7 +295,7 @@ def test_when_the_first_page_was_skipped_nothing_is_shown_before_it() -> None:
     assert json.loads(pages.last_items()) == {"pages": []}
 
 
-def test_when_only_the_json_was_cut_behind_the_last_page_the_document_is_complete() -> None:
+def test_json_cut_after_the_last_page_is_a_complete_document() -> None:
     pages = accumulator(page_count=2)
 
     assert pages.take(answer(1, 2)[:-2]) == Progress(is_whole=True, has_new=True)
@@ -306,7 +306,7 @@ def test_when_only_the_json_was_cut_behind_the_last_page_the_document_is_complet
     assert json.loads(pages.last_items())["pages"][-1]["page"] == 2
 
 
-def test_one_page_that_is_longer_than_an_answer_may_be_ends_the_task_there() -> None:
+def test_a_page_longer_than_an_answer_ends_the_task() -> None:
     pages = accumulator(page_count=3)
     pages.take(answer(1, 2)[:-8])
 
@@ -314,7 +314,7 @@ def test_one_page_that_is_longer_than_an_answer_may_be_ends_the_task_there() -> 
     assert pages.result() == Document((Page(1, "Page 1"),), 2, ())
 
 
-def test_an_unreadable_answer_later_on_leaves_what_is_there() -> None:
+def test_an_unreadable_continuation_keeps_the_pages_so_far() -> None:
     pages = accumulator()
     pages.take(answer(1, 2)[:-8])
 
@@ -331,7 +331,7 @@ def test_of_a_document_of_unknown_length_the_model_knows_the_end() -> None:
     assert pages.result().truncated_at_page is None
 
 
-def test_a_document_of_unknown_length_goes_on_while_its_answer_is_cut() -> None:
+def test_a_document_of_unknown_length_continues_while_its_answer_is_cut() -> None:
     pages = accumulator()
 
     assert pages.take(answer(1, 2, 3)[:-8]) == Progress(is_whole=False, has_new=True)
@@ -372,7 +372,7 @@ def test_at_most_10_000_pages_are_kept() -> None:
 
 
 @pytest.mark.parametrize("text", ["x" * 100_000, '"\\\n' * 50_000, "\N{GRINNING FACE}" * 50_000, "日本" * 50_000])
-def test_what_is_shown_of_long_pages_is_bounded_to_their_ends(text: str) -> None:
+def test_only_the_ends_of_long_pages_are_shown(text: str) -> None:
     pages = accumulator(page_count=9)
     pages.take(json.dumps([{"page": number, "markdown": text + str(number)} for number in (1, 2, 3)]))
 
@@ -384,7 +384,7 @@ def test_what_is_shown_of_long_pages_is_bounded_to_their_ends(text: str) -> None
     assert all(page["markdown"].endswith(str(page["page"])) for page in shown)
 
 
-def test_what_is_asked_for_is_bounded_whatever_is_missing() -> None:
+def test_the_question_for_missing_pages_is_bounded() -> None:
     pages = accumulator("1-100000")
     pages.take(answer(*range(1, 20_000, 2)))
 
@@ -395,7 +395,7 @@ def test_what_is_asked_for_is_bounded_whatever_is_missing() -> None:
 
 
 @given(st.lists(st.tuples(st.lists(st.integers(1, 12)), st.integers(0, 30)), min_size=1, max_size=5), st.booleans())
-def test_pages_are_never_repeated_and_what_is_missing_is_told(
+def test_pages_are_never_repeated_and_missing_pages_are_reported(
     answers: list[tuple[list[int], int]], is_known: bool
 ) -> None:
     pages = accumulator(page_count=9 if is_known else None)
@@ -413,9 +413,7 @@ def test_pages_are_never_repeated_and_what_is_missing_is_told(
 
 
 @given(st.lists(ANSWERS, max_size=4), st.sampled_from(["1,3-7", "2", None]), st.sampled_from([7, None]))
-def test_whatever_json_comes_is_read_or_refused(
-    answers: list[object], text: str | None, page_count: int | None
-) -> None:
+def test_any_json_is_read_or_refused(answers: list[object], text: str | None, page_count: int | None) -> None:
     pages = accumulator(text, page_count)
     for one in answers:
         try:

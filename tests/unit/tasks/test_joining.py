@@ -51,12 +51,12 @@ def test_words_are_letters_and_digits(text: str, words: str) -> None:
         ("你好。很好", 2, "很好"),
     ],
 )
-def test_what_follows_words_begins_with_a_word_or_what_opens_it(text: str, count: int, rest: str) -> None:
+def test_after_words_begins_with_a_word_or_its_opening_mark(text: str, count: int, rest: str) -> None:
     assert after_words(text, count) == rest
 
 
 @given(st.text(min_size=1).filter(str.strip), st.data())
-def test_what_follows_words_has_all_the_others(text: str, data: st.DataObject) -> None:
+def test_after_words_has_all_other_words(text: str, data: st.DataObject) -> None:
     words = plain(text).split(" ")
     if word_count(plain(text)) > 1:
         count = data.draw(st.integers(1, len(words) - 1))
@@ -79,7 +79,7 @@ KEPT = overlap((0, 1, "Hello there."), (1, 2, "How are you?"))
         (Speech(0, 1, "the"), Known(0, 0)),
     ],
 )
-def test_known_is_what_was_said_at_about_the_time(speech: Speech, known: Known) -> None:
+def test_only_words_kept_at_about_the_same_time_are_known(speech: Speech, known: Known) -> None:
     assert KEPT.known(speech) == known
 
 
@@ -91,7 +91,7 @@ def test_a_long_stretch_is_known_though_others_began_later() -> None:
     assert kept.known(Speech(30, 31, "told him all")).words == 3
 
 
-def test_one_word_is_known_again_where_it_was_all_that_was_said() -> None:
+def test_a_single_word_is_known_if_a_kept_stretch_has_only_that_word() -> None:
     assert overlap((0, 1, "Did you say yes"), (1, 2, "Yes.")).known(Speech(1, 4, "Yes, I did.")) == Known(1, 2)
     assert overlap((0, 1, "Did you say yes")).known(Speech(0.7, 4, "Yes, I did.")) == Known(0, 0.7)
 
@@ -106,7 +106,7 @@ def test_words_may_be_known_before_someone_else_cuts_in() -> None:
     st.lists(st.tuples(st.floats(0, 5), st.floats(0, 5), st.lists(st.sampled_from("ab"), min_size=1)), min_size=1),
     st.tuples(st.floats(0, 5), st.floats(0, 5), st.lists(st.sampled_from("ab"), min_size=1)),
 )
-def test_what_is_known_was_kept(
+def test_known_words_were_kept(
     kept: list[tuple[float, float, list[str]]], told: tuple[float, float, list[str]]
 ) -> None:
     stretches = [Speech(start, start + length, " ".join(words)) for start, length, words in kept]
@@ -118,5 +118,5 @@ def test_what_is_known_was_kept(
     assert f" {' '.join(words[: known.words])} " in f" {in_order} " or known.words == 0
 
 
-def test_a_clock_without_any_times_is_none() -> None:
+def test_stretches_without_times_have_no_shift() -> None:
     assert KEPT.shift([], 0.0, 100.0) == 0.0

@@ -74,7 +74,7 @@ def decoded(text: str) -> list[list[int]]:
         ((333, 487), (200, 300, 333, 487)),
     ],
 )
-def test_a_shape_comes_out_as_it_was_drawn(
+def test_a_mask_has_the_shape_that_was_drawn(
     shape: Shape, map_size: tuple[int, int], size: tuple[int, int], edges: tuple[int, int, int, int]
 ) -> None:
     canvas = drawn(shape, *size, edges)
@@ -83,7 +83,7 @@ def test_a_shape_comes_out_as_it_was_drawn(
     assert overlap(placed(probabilities(canvas, box_2d, map_size), box_2d, *size), bits(canvas)) >= 0.98
 
 
-def test_a_map_that_is_all_object_fills_its_box() -> None:
+def test_a_full_map_fills_its_box() -> None:
     full = Image.new("L", (7, 5), 255)
 
     assert placed(full, [41, 21, 979, 995], 500, 300)[12:294, 11:498].all()
@@ -137,12 +137,12 @@ def test_a_mask_of_another_mode_means_the_same(image: Image.Image) -> None:
         data_url(Image.new("1", (4097, 4096))),
     ],
 )
-def test_what_is_no_picture_of_a_bounded_size_is_none(text: str) -> None:
+def test_an_invalid_or_too_large_mask_is_none(text: str) -> None:
     assert decode_probabilities(text) is None
 
 
 @pytest.mark.parametrize("shape", [[(0, 0), (0, 500), (500, 250)], [(100, 100), (900, 150), (800, 900), (50, 700)]])
-def test_an_outline_covers_the_pixels_whose_centres_it_holds(shape: list[tuple[int, int]]) -> None:
+def test_an_outline_covers_pixels_by_their_centres(shape: list[tuple[int, int]]) -> None:
     canvas = drawn(lambda on, _: on.polygon([(x * 3.2, y * 2.4) for y, x in shape], fill=255), 400, 300, (0, 0, 1, 1))
     points = read_outline([list(point) for point in shape])
     assert points is not None
@@ -159,7 +159,7 @@ def test_an_outline_of_exact_pixels_is_exact() -> None:
     assert np.asarray(from_outline(points, box, 10, 8)).tolist() == [[0, 255, 255, 0]] * 4 + [[0, 0, 0, 0]] * 2
 
 
-def test_what_an_outline_has_outside_of_its_box_is_cut_off() -> None:
+def test_an_outline_is_clipped_to_its_box() -> None:
     points = read_outline([[-100, -100], [-100, 1200], [1200, 1200], ["1200", -100]])
     assert points is not None
 
@@ -169,7 +169,7 @@ def test_what_an_outline_has_outside_of_its_box_is_cut_off() -> None:
 @pytest.mark.parametrize(
     "value", [[], [[1, 2]], [[1, 2], [3, 4], [5]], [[1, 2], [3, 4], [5, None]], "1,2", [[0, 0]] * 9999]
 )
-def test_what_is_no_outline_is_none(value: object) -> None:
+def test_an_invalid_outline_is_none(value: object) -> None:
     assert read_outline(value) is None
 
 
@@ -196,14 +196,14 @@ def test_a_mask_of_no_pixels_is_none() -> None:
 
 @settings(max_examples=300)
 @given(st.lists(st.lists(st.floats(-100, 1100), min_size=2, max_size=2), min_size=3, max_size=12) | ANYTHING)
-def test_an_outline_fills_only_its_box_whatever_comes(value: object) -> None:
+def test_any_outline_fills_only_its_box(value: object) -> None:
     points = read_outline(value)
 
     assert points is None or from_outline(points, PixelBox(2, 3, 9, 11), 12, 13).size == (7, 8)
 
 
 @given(st.text() | st.binary().map(lambda data: base64.b64encode(data).decode()))
-def test_whatever_a_mask_says_it_is_a_picture_or_none(text: str) -> None:
+def test_any_mask_is_a_picture_or_none(text: str) -> None:
     image = decode_probabilities(text)
 
     assert image is None or image.mode == "L"

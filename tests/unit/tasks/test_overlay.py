@@ -61,7 +61,7 @@ def test_a_box_is_drawn_on_its_own_outermost_pixels() -> None:
     assert not found[BOX.y_min + 9 : BOX.y_max - 9, BOX.x_min + 9 : BOX.x_max - 9].any()
 
 
-def test_the_label_stands_above_its_box() -> None:
+def test_the_label_is_above_its_box() -> None:
     found = ~is_white(pixels(canvas(), Drawn("car", BOX, None)))
 
     assert found[BOX.y_min - 8, BOX.x_min + 2]
@@ -118,7 +118,7 @@ def test_lines_grow_with_the_picture() -> None:
     assert 5 <= found[1000, 600:700].sum() <= 9
 
 
-def test_a_picture_is_drawn_on_as_it_is_displayed() -> None:
+def test_objects_are_drawn_on_the_upright_picture() -> None:
     data = (MEDIA / "shapes-exif6.jpg").read_bytes()
 
     found = pixels(data, Drawn("red rectangle", PixelBox(50, 60, 210, 180), None))
@@ -127,7 +127,7 @@ def test_a_picture_is_drawn_on_as_it_is_displayed() -> None:
     assert found[120, 130, 0] > 180
 
 
-def test_what_is_transparent_becomes_white() -> None:
+def test_transparent_pixels_become_white() -> None:
     assert is_white(pixels(encoded(Image.new("RGBA", (30, 20), (0, 0, 0, 0))))).all()
 
 
@@ -155,7 +155,7 @@ def test_a_picture_that_cannot_be_drawn_on_is_refused() -> None:
         draw(canvas(), [], max_pixels=1000)
 
 
-def test_what_is_drawn_can_be_sent_from_one_process_to_another() -> None:
+def test_drawn_objects_can_be_pickled() -> None:
     drawn = Drawn("car", BOX, mask(BOX, None))
 
     assert pickle.loads(pickle.dumps(drawn)) == drawn
@@ -177,7 +177,7 @@ def test_anything_within_a_picture_can_be_drawn(
 
 
 @pytest.mark.parametrize("full_size", [None, (2 * MAX_SIDE, 1000)])
-def test_a_large_picture_is_scaled_down_with_all_that_is_drawn_on_it(full_size: tuple[int, int] | None) -> None:
+def test_a_large_picture_is_scaled_down_with_its_objects(full_size: tuple[int, int] | None) -> None:
     box = PixelBox(x_min=2000, y_min=400, x_max=4000, y_max=800)
 
     found = pixels(canvas(2 * MAX_SIDE, 1000), Drawn("car", box, mask(box, full_size)))
@@ -190,7 +190,7 @@ def test_a_large_picture_is_scaled_down_with_all_that_is_drawn_on_it(full_size: 
     assert not shown[405:, :].any()
 
 
-def test_an_object_of_one_pixel_still_shows_in_a_picture_that_is_scaled_down() -> None:
+def test_an_object_of_one_pixel_is_visible_after_scaling_down() -> None:
     box = PixelBox(x_min=5119, y_min=999, x_max=5120, y_max=1000)
 
     found = pixels(canvas(2 * MAX_SIDE, 1000), Drawn("dot", box, None))

@@ -35,7 +35,7 @@ def test_pages_are_sorted_and_merged_however_they_were_written(text: str, canoni
 
 
 @pytest.mark.parametrize("text", ["x", "3-", "-3", "3--7", "1-2-3", "1.5", "-", "1;3", "٣", "²", "1 2"])
-def test_what_is_no_page_is_refused_by_name(text: str) -> None:
+def test_an_invalid_page_is_refused_by_name(text: str) -> None:
     with pytest.raises(PageRangeError, match="is neither a page nor a range") as caught:
         read_pages(f"1,{text}")
 
@@ -55,7 +55,7 @@ def test_pages_count_from_1_and_their_numbers_are_bounded(text: str) -> None:
 
 
 @pytest.mark.parametrize("text", ["9" * 5_000, "1-" + "9" * 5_000, "z" * 5_000])
-def test_of_what_is_too_long_only_the_beginning_is_repeated(text: str) -> None:
+def test_the_error_shows_only_the_beginning_of_a_long_page(text: str) -> None:
     with pytest.raises(PageRangeError) as caught:
         read_pages(text)
 
@@ -108,7 +108,7 @@ def test_pages_know_which_comes_behind_another(page: int, behind: int | None) ->
     assert read_pages("1,3-7").after(page) == behind
 
 
-def test_pages_without_others_may_be_none() -> None:
+def test_removing_all_pages_leaves_no_pages() -> None:
     pages = read_pages("1-9")
 
     assert str(pages.without({2, 3, 9, 40})) == "1,4-8"

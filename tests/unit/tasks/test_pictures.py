@@ -131,14 +131,14 @@ def test_damaged_exif_is_no_reason_to_refuse_a_picture(kind: str, exif: bytes) -
 
 
 @pytest.mark.parametrize("name", ["truncated.png", "not-a-picture.png", "program.jpg", "empty.jpg", "report.pdf"])
-def test_what_is_no_whole_picture_is_unreadable(name: str) -> None:
+def test_a_damaged_picture_is_unreadable(name: str) -> None:
     with pytest.raises(UnreadablePictureError):
         check_picture(media(name), max_pixels=LIMIT)
 
 
 @pytest.mark.parametrize("name", ["shapes.png", "shapes.jpg", "shapes.webp", "shapes.heic"])
 @pytest.mark.parametrize("part", [0.05, 0.3, 0.6, 0.97])
-def test_a_picture_that_is_cut_short_is_unreadable(name: str, part: float) -> None:
+def test_a_truncated_picture_is_unreadable(name: str, part: float) -> None:
     data = media(name)
     cut = data[: int(len(data) * part)]
 
@@ -185,21 +185,21 @@ def test_pillows_own_limit_neither_counts_nor_is_changed(monkeypatch: pytest.Mon
 
 
 @pytest.mark.parametrize("error", [PictureTooLargeError("too large"), UnreadablePictureError("cut short")])
-def test_errors_can_be_sent_from_one_process_to_another(error: Exception) -> None:
+def test_picture_errors_can_be_pickled(error: Exception) -> None:
     sent = pickle.loads(pickle.dumps(error))
 
     assert (type(sent), str(sent)) == (type(error), str(error))
 
 
 @pytest.mark.parametrize("mode", ["1", "L", "P", "CMYK", "YCbCr"])
-def test_whatever_has_no_transparency_becomes_rgb(mode: str) -> None:
+def test_an_opaque_picture_becomes_rgb(mode: str) -> None:
     data = saved(halves().convert(mode), "TIFF" if mode in {"CMYK", "YCbCr"} else "PNG")
 
     assert upright(data).mode == "RGB"
 
 
 @pytest.mark.parametrize("mode", ["LA", "RGBA", "PA"])
-def test_what_is_transparent_stays_so(mode: str) -> None:
+def test_a_transparent_picture_becomes_rgba(mode: str) -> None:
     picture = halves("RGBA")
     picture.putalpha(100)
     data = encoded(picture.convert(mode) if mode != "PA" else picture.quantize())
@@ -236,7 +236,7 @@ def test_of_several_frames_the_first_is_taken(kind: str, options: dict[str, bool
     assert colours_of(upright(data)) == ["red", "red", "blue", "black"]
 
 
-def test_of_a_gif_whose_second_frame_is_cut_off_the_first_is_taken() -> None:
+def test_a_gif_with_a_cut_second_frame_gives_the_first_frame() -> None:
     data = saved(halves(), "GIF", save_all=True, append_images=[Image.effect_noise((48, 32), 90)])
 
     assert colours_of(upright(data[:-500])) == ["red", "red", "blue", "black"]
@@ -298,7 +298,7 @@ def test_the_orientation_is_found_in_the_strangest_exif(kind: str, exif: bytes) 
 
 
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP"])
-def test_exif_whose_tags_share_their_bytes_takes_no_more_memory_than_these(kind: str) -> None:
+def test_exif_tags_that_share_bytes_take_no_extra_memory(kind: str) -> None:
     tags = ((tag, UNDEFINED, 2 * MEGABYTE, 8) for tag in range(1, 6_000))
     data = with_exif(kind, ifd(*tags, rest=bytes(2 * MEGABYTE)))
 
@@ -347,7 +347,7 @@ def test_strange_tags_of_a_tiff_do_not_matter(tag: tuple[int, int, int, int]) ->
         pytest.param((0x0116, LONG, 1, 0), id="strips without rows"),
     ],
 )
-def test_a_tiff_whose_tags_make_no_picture_is_unreadable(
+def test_a_tiff_with_invalid_tags_is_unreadable(
     tag: tuple[int, int, int, int], caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.CRITICAL, "PIL")
@@ -356,7 +356,7 @@ def test_a_tiff_whose_tags_make_no_picture_is_unreadable(
         check_picture(retagged(*tag), max_pixels=LIMIT)
 
 
-def test_a_tiff_that_only_says_that_it_is_wide_is_too_large() -> None:
+def test_a_tiff_that_claims_a_huge_width_is_too_large() -> None:
     with pytest.raises(PictureTooLargeError, match="4294967295 x 32 pixels"):
         check_picture(retagged(0x0100, LONG, 1, 0xFFFFFFFF), max_pixels=LIMIT)
 
@@ -408,7 +408,7 @@ def test_many_texts_are_refused_when_they_are_too_large_together(kind: bytes) ->
 
 @pytest.mark.parametrize(("stored", "orientation"), [((4000, 1000), 1), ((1000, 4000), 6)])
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "TIFF", "WEBP"])
-def test_a_large_picture_is_scaled_down_when_it_is_opened(kind: str, stored: tuple[int, int], orientation: int) -> None:
+def test_a_large_picture_is_scaled_down_on_opening(kind: str, stored: tuple[int, int], orientation: int) -> None:
     exif = Image.Exif()
     exif[0x0112] = orientation
     large = halves().resize((4000, 1000), Image.Resampling.NEAREST)
@@ -423,7 +423,7 @@ def test_a_large_picture_is_scaled_down_when_it_is_opened(kind: str, stored: tup
     assert colours_of(opened.image) == ["red", "red", "blue", "black"]
 
 
-def test_a_thin_picture_keeps_a_pixel_when_it_is_scaled_down() -> None:
+def test_a_thin_picture_keeps_one_pixel_after_scaling_down() -> None:
     opened = open_upright(saved(Image.new("L", (9000, 3)), "PNG"), max_pixels=LIMIT, max_side=100)
 
     assert (opened.image.size, opened.full_size) == ((100, 1), (9000, 3))

@@ -11,7 +11,7 @@ def preview() -> Preview[Transcript]:
     return Preview(lambda: Transcript(duration=10, start=None, end=None))
 
 
-def test_what_is_whole_can_be_seen_at_any_time() -> None:
+def test_a_preview_has_the_whole_items_so_far() -> None:
     shown = preview()
     shown.begin()
     seen = []
@@ -34,7 +34,7 @@ def test_a_later_answer_goes_on() -> None:
     assert shown.look().result().text == "one two"
 
 
-def test_an_answer_that_is_none_adds_nothing() -> None:
+def test_an_unreadable_answer_adds_no_items() -> None:
     shown = preview()
     shown.begin()
     shown.feed("I cannot do that.")

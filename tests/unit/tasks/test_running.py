@@ -101,20 +101,20 @@ async def test_of_a_cut_answer_the_whole_is_kept_and_the_cut_is_said() -> None:
     assert outcome.run.finish_reason == "max_tokens"
 
 
-async def test_an_answer_cut_before_anything_is_an_empty_one() -> None:
+async def test_an_answer_cut_before_its_first_item_is_empty() -> None:
     outcome = await once(answered("", "max_tokens"))
 
     assert outcome.result.value == {}
     assert not outcome.run.is_complete
 
 
-async def test_json_that_ends_early_is_incomplete_whatever_the_finish_reason() -> None:
+async def test_cut_json_is_incomplete_for_every_finish_reason() -> None:
     outcome = await once(answered('{"a": 1, "b": "half'))
 
     assert not outcome.run.is_complete
 
 
-async def test_an_unknown_finish_reason_is_told_and_is_no_completeness() -> None:
+async def test_an_unknown_finish_reason_is_reported_as_incomplete() -> None:
     outcome = await once(answered('{"a": 1}', "too_wise"))
 
     assert outcome.result.value == {"a": 1}
@@ -137,14 +137,14 @@ async def test_a_refused_prompt_is_a_problem_with_its_block_reason() -> None:
 
 
 @pytest.mark.parametrize("reason", ["stop", "other", "malformed_response"])
-async def test_an_answer_that_is_no_json_is_a_problem_with_the_finish_reason(reason: str) -> None:
+async def test_an_answer_without_json_is_a_problem_with_the_finish_reason(reason: str) -> None:
     with pytest.raises(BadModelAnswerError, match=f"finish reason is {reason}") as caught:
         await once(answered("I cannot see anything.", reason))
 
     assert "cannot see" not in caught.value.detail
 
 
-async def test_a_cut_answer_is_gone_on_with_until_it_ends() -> None:
+async def test_a_cut_answer_is_continued_until_its_end() -> None:
     model = Model([answered("[1, 2, ", "max_tokens"), answered("[3, ", "max_tokens"), answered("[4]")])
     numbers = Numbers()
 
@@ -162,7 +162,7 @@ async def test_a_cut_answer_is_gone_on_with_until_it_ends() -> None:
     assert options.response_schema == {"type": "array"}
 
 
-async def test_going_on_ends_when_nothing_new_comes() -> None:
+async def test_continuing_stops_without_new_items() -> None:
     model = Model([answered("[1, ", "max_tokens"), answered("[1, ", "max_tokens")])
     numbers = Numbers()
 
@@ -193,7 +193,7 @@ async def test_an_answer_that_ends_at_the_last_continuation_is_complete() -> Non
     assert run.is_complete
 
 
-async def test_what_was_gathered_survives_a_failure_later_on() -> None:
+async def test_items_survive_a_failed_continuation() -> None:
     model = Model([answered("[1, ", "max_tokens"), UpstreamUnavailableError("Gemini is overloaded.")])
     numbers = Numbers()
 
@@ -209,7 +209,7 @@ async def test_a_failure_of_the_first_call_is_raised() -> None:
         await run_long(Model([UpstreamUnavailableError("away")]), MEDIA, QUESTION, Numbers(), max_continuations=8)
 
 
-async def test_what_was_gathered_survives_a_block_later_on() -> None:
+async def test_items_survive_a_blocked_continuation() -> None:
     model = Model([answered("[1, ", "max_tokens"), answered("", "recitation")])
     numbers = Numbers()
 
@@ -221,12 +221,12 @@ async def test_what_was_gathered_survives_a_block_later_on() -> None:
 
 
 @pytest.mark.parametrize("text", ["", "[]", "no"])
-async def test_a_long_task_that_is_blocked_at_once_is_a_problem(text: str) -> None:
+async def test_a_long_task_blocked_at_once_is_a_problem(text: str) -> None:
     with pytest.raises(BlockedByModelError):
         await run_long(Model([answered(text, "safety")]), MEDIA, QUESTION, Numbers(), max_continuations=8)
 
 
-async def test_a_long_task_whose_first_answer_is_no_json_is_a_problem() -> None:
+async def test_a_long_task_with_a_first_answer_without_json_is_a_problem() -> None:
     with pytest.raises(BadModelAnswerError):
         await run_long(Model([answered("no")]), MEDIA, QUESTION, Numbers(), max_continuations=8)
 

@@ -92,7 +92,7 @@ def test_the_instruction_names_the_passage_on_the_clock_of_the_whole_video(
     assert "only the passage" not in asked().instruction
 
 
-def test_a_language_and_a_wish_are_told() -> None:
+def test_the_instruction_has_the_language_and_the_clients_prompt() -> None:
     instruction = asked(language="Welsh", prompt="Name the birds.").instruction
 
     assert "Write the descriptions in this language: Welsh.\nAdditional instructions: Name the birds." in instruction
@@ -116,20 +116,20 @@ def test_scenes_are_put_in_order_of_time() -> None:
     assert times(told((20, 30, "b"), (0, 20, "a"))) == [(0, 20), (20, 30)]
 
 
-def test_where_scenes_overlap_the_first_one_ends() -> None:
+def test_overlapping_scenes_end_at_the_start_of_the_next_scene() -> None:
     assert times(told((0, 22, "a"), (20, 30, "b"), (29.5, 40, "c"))) == [(0, 20), (20, 29.5), (29.5, 40)]
 
 
-def test_of_scenes_that_start_together_one_follows_the_other() -> None:
+def test_scenes_with_the_same_start_follow_each_other() -> None:
     assert times(told((0, 5, "a"), (0, 8, "b"), (3, 9, "c"))) == [(0, 5), (5, 8), (8, 9)]
 
 
-def test_a_scene_that_is_told_twice_is_there_once() -> None:
+def test_a_repeated_scene_is_kept_once() -> None:
     assert times(told((0, 5, "a"), (0, 5, "a"), (5, 8, "a"))) == [(0, 5), (5, 8)]
 
 
 @pytest.mark.parametrize("end", [None, "", "soon", -1, True, [3], "00:05.0"])
-def test_a_scene_without_an_end_ends_where_the_next_begins_or_the_video_ends(end: object) -> None:
+def test_a_scene_without_an_end_ends_at_the_next_scene_or_the_end_of_the_video(end: object) -> None:
     description = told((10, end, "a"), (20, 25, "b"), (30, end, "c"), duration=40.0)
 
     assert times(description) == [(10, 20), (20, 25), (30, 40)]
@@ -141,14 +141,14 @@ def test_without_any_limit_the_last_scene_without_an_end_has_no_length() -> None
     assert times(told((10, None, "a"), (20, None, "b"), duration=None)) == [(10, 20), (20, 20)]
 
 
-def test_a_scene_without_a_start_begins_where_the_one_before_it_ends() -> None:
+def test_a_scene_without_a_start_begins_at_the_end_of_the_scene_before() -> None:
     description = told((None, 5, "a"), (None, 9, "b"), (None, None, "c"), (30, 40, "d"))
 
     assert times(description) == [(0, 5), (5, 9), (9, 30), (30, 40)]
     assert codes(description) == ["times-estimated"]
 
 
-def test_a_scene_without_any_time_is_kept_behind_the_last_one() -> None:
+def test_a_scene_without_times_is_kept_after_the_last_scene() -> None:
     assert told((0, 60, "a"), ("x", "y", "b")).scenes[-1] == Scene(60, 60, "b")
 
 
@@ -163,7 +163,7 @@ def test_times_are_kept_within_the_passage() -> None:
     assert times(told((25, 35, "a"), (35, 55, "b"), start=30, end=50)) == [(30, 35), (35, 50)]
 
 
-def test_scenes_outside_of_the_passage_are_left_out_with_one_warning() -> None:
+def test_scenes_outside_the_passage_are_left_out_with_a_warning() -> None:
     description = told((21, 30, "a"), (30, 50, "b"), (50, 55, "c"), (70, 75, "d"), start=30, end=50)
 
     assert times(description) == [(30, 50)]
@@ -176,7 +176,7 @@ def test_a_passage_without_an_end_goes_to_the_end_of_the_video() -> None:
 
 
 @pytest.mark.parametrize("text", ["", " \n ", "\u0000", None, 3, ["a"], {"a": 1}])
-def test_a_scene_without_words_is_none(text: Any) -> None:
+def test_a_scene_without_a_description_is_dropped(text: Any) -> None:
     assert told((0, 5, text), (5, 9, "b")).scenes == (Scene(5, 9, "b"),)
 
 
@@ -193,7 +193,7 @@ def test_an_answer_without_scenes_cannot_be_read(text: str) -> None:
 
 
 @pytest.mark.parametrize("text", ["{}", "[]", '{"scenes": []}', '{"scenes": [{"start": "00', '{"title": "x", "sce'])
-def test_an_answer_may_hold_nothing(text: str) -> None:
+def test_an_empty_list_is_an_answer(text: str) -> None:
     gathered = accumulator()
 
     assert gathered.take(text).has_new is False
@@ -229,7 +229,7 @@ def test_times_that_do_not_fit_into_the_passage_are_on_the_clock_of_the_video() 
     assert times(told((0, 10, "a"), (40, 45, "b"), start=30, end=50)) == [(40, 45)]
 
 
-def test_the_clock_is_told_by_all_answers_together() -> None:
+def test_the_clock_is_decided_by_all_answers_together() -> None:
     gathered = accumulator(start=30, end=50)
     gathered.take(answer((0, 5, "a"), (5, 10, "b")))
     assert json.loads(gathered.last_items())["scenes"][-1]["end"] == "00:10.0"
@@ -243,7 +243,7 @@ def test_the_clock_is_told_by_all_answers_together() -> None:
 # Scenes of several answers
 
 
-def test_a_cut_answer_is_gone_on_with_behind_its_last_whole_scene() -> None:
+def test_a_cut_answer_continues_after_its_last_whole_scene() -> None:
     gathered = accumulator()
     text = answer((0, 10, "a"), (10, 20.04, "b"), (20.04, 60, "c"))
 
@@ -270,7 +270,7 @@ def test_scenes_that_come_again_are_left_out_even_in_other_words() -> None:
     assert times(gathered.result()) == [(0, 10), (10, 20), (20, 30)]
 
 
-def test_a_scene_that_reaches_beyond_what_was_told_is_kept_from_there_on() -> None:
+def test_a_repeated_scene_that_continues_is_kept_from_the_known_end() -> None:
     gathered = accumulator()
     gathered.take(answer((0, 10, "a"), (10, 20, "b")))
 
@@ -279,7 +279,7 @@ def test_a_scene_that_reaches_beyond_what_was_told_is_kept_from_there_on() -> No
     assert times(gathered.result()) == [(0, 10), (10, 20), (20, 40)]
 
 
-def test_a_wrong_end_does_not_hide_what_follows() -> None:
+def test_a_wrong_end_does_not_hide_later_scenes() -> None:
     gathered = accumulator()
     gathered.take(answer((0, 59, "a"), (10, 20, "b")))
 
@@ -289,7 +289,7 @@ def test_a_wrong_end_does_not_hide_what_follows() -> None:
 
 
 @pytest.mark.parametrize("text", ["x" * 100_000, '"\\' * 50_000, "\N{GRINNING FACE}" * 50_000])
-def test_what_is_shown_of_long_scenes_is_bounded(text: str) -> None:
+def test_the_shown_part_of_long_scenes_is_bounded(text: str) -> None:
     gathered = accumulator()
     gathered.take(answer(*((number, number + 1, f"{number} {text}") for number in range(30))))
 
@@ -307,7 +307,7 @@ def test_at_most_10_000_scenes_are_kept() -> None:
 
 
 @given(st.lists(ANSWERS, max_size=4), LIMITS, LIMITS, LIMITS)
-def test_whatever_json_comes_becomes_scenes_in_order_within_the_limits_or_is_refused(
+def test_any_json_becomes_ordered_scenes_within_limits_or_is_refused(
     answers: list[object], duration: float | None, start: float | None, length: float | None
 ) -> None:
     end = None if length is None else (start or 0) + length + 0.1
@@ -332,7 +332,7 @@ def test_whatever_json_comes_becomes_scenes_in_order_within_the_limits_or_is_ref
 
 
 @given(st.lists(st.integers(1, 200), min_size=2, max_size=20), st.data())
-def test_a_description_in_pieces_is_the_one_in_one_piece(lengths: list[int], data: st.DataObject) -> None:
+def test_a_description_in_several_answers_equals_a_single_answer(lengths: list[int], data: st.DataObject) -> None:
     bounds = [0.0]
     for length in lengths:
         bounds.append(round(bounds[-1] + length / 10, 1))

@@ -24,7 +24,7 @@ def segmented(*items: object, mask: segmentation.Placement = "cropped") -> Segme
     return read(answer(*items), width=WIDTH, height=HEIGHT, labels=(), mask=mask)
 
 
-def test_masks_are_asked_for_without_much_thinking() -> None:
+def test_the_question_for_masks_has_minimal_thinking() -> None:
     asked = question(labels=("ball",), prompt="mind the shadows", language=None)
     schema = json.loads(json.dumps(asked.schema))
 
@@ -44,7 +44,7 @@ def test_a_cropped_mask_has_the_size_of_its_box() -> None:
     assert (one.mask.width, one.mask.height) == (one.found.box.width, one.found.box.height)
 
 
-def test_a_full_mask_shows_what_was_drawn_where_it_was_drawn() -> None:
+def test_a_full_mask_has_the_drawn_shape_at_its_place() -> None:
     (one,) = segmented(BALL, mask="full").objects
 
     assert one.mask is not None
@@ -62,7 +62,7 @@ def test_masks_that_are_not_wanted_are_not_looked_at() -> None:
 
 
 @pytest.mark.parametrize("mask", ["", "broken", None, 3, [], [[1, 2]], data_url(Image.new("L", (8, 8)))])
-def test_an_object_whose_mask_cannot_be_read_keeps_its_box_and_one_warning_says_so(mask: object) -> None:
+def test_an_object_with_an_unreadable_mask_keeps_its_box_with_a_warning(mask: object) -> None:
     found = segmented(BALL, {**BALL, "mask": mask}, {"box_2d": BOX_2D, "label": "ball"})
 
     assert [one.mask is None for one in found.objects] == [False, True, True]
@@ -81,7 +81,7 @@ def test_a_mask_may_be_an_outline(name: str) -> None:
     assert one.mask.area == 160 * 120
 
 
-def test_work_is_bounded_and_what_is_left_out_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_mask_pixels_are_bounded_and_a_warning_counts_the_rest(monkeypatch: pytest.MonkeyPatch) -> None:
     box_pixels, map_pixels = 160 * 120, 256 * 256
     monkeypatch.setattr(segmentation, "MAX_WORK", 2 * box_pixels + map_pixels)
 
@@ -103,13 +103,13 @@ def test_an_answer_without_objects_cannot_be_understood() -> None:
         read('{"answer": 3}', width=9, height=9, labels=(), mask="cropped")
 
 
-def test_nothing_found_is_an_answer() -> None:
+def test_an_empty_list_of_objects_is_an_answer() -> None:
     assert segmented() == Segmentations((), 0, is_whole=True, warnings=())
 
 
 @settings(max_examples=200)
 @given(answers("objects", ["box_2d", "mask", "polygon", "label"]))
-def test_whatever_a_model_says_becomes_segments_or_cannot_be_understood(text: str) -> None:
+def test_any_answer_is_a_list_of_segments_or_unreadable(text: str) -> None:
     try:
         found = read(text, width=64, height=48, labels=(), mask="full")
     except UnreadableAnswerError:

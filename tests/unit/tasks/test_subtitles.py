@@ -87,7 +87,7 @@ def test_plain_text_is_a_line_a_segment() -> None:
     assert plain_text([said("Good morning."), said("Good night.")]) == "Good morning.\nGood night.\n"
 
 
-def test_of_silence_there_is_nothing_but_the_header() -> None:
+def test_silence_gives_only_the_header() -> None:
     assert (srt([]), vtt([]), plain_text([])) == ("", "WEBVTT\n\n", "")
     assert (srt([said("\n")]), vtt([said("\n")]), plain_text([said("\n")])) == ("", "WEBVTT\n\n", "")
 
@@ -98,13 +98,13 @@ def test_of_several_speakers_each_is_named() -> None:
     assert plain_text([ANNA, BOB]) == "Anna: Good morning.\nBob: Morning!\n"
 
 
-def test_one_speaker_alone_is_named_only_in_webvtt_where_nobody_sees_it() -> None:
+def test_a_single_speaker_is_named_only_as_a_webvtt_voice() -> None:
     assert "Anna" not in srt([ANNA])
     assert "Anna" not in plain_text([ANNA, said("Yes.")])
     assert "\n<v Anna>Good morning.\n" in vtt([ANNA])
 
 
-def test_a_speakers_name_is_text_in_one_line() -> None:
+def test_a_speakers_name_is_text_on_one_line() -> None:
     assert "\n<v A&gt;B &amp; C>Hi.\n" in vtt([said("Hi.", speaker="A>B\n&\x00C")])
 
 
@@ -184,7 +184,7 @@ def test_a_mark_stays_on_its_letter() -> None:
         "&amp;",
     ],
 )
-def test_markup_that_is_spoken_is_text(text: str) -> None:
+def test_spoken_markup_is_text(text: str) -> None:
     line = text.replace("\n", " ")
 
     shown = [" ".join(one.split()) for _, _, one in by_ffmpeg(srt([said(text)]), "srt")]
@@ -199,7 +199,7 @@ def test_a_blank_line_does_not_end_a_cue() -> None:
 
 
 @given(plain_speeches)
-def test_the_parser_reads_all_that_is_said(segments: list[Segment]) -> None:
+def test_a_parser_reads_all_of_the_text(segments: list[Segment]) -> None:
     expected = letters("".join(one.text for one in segments))
 
     assert letters(html.unescape("".join(text for _, _, text in by_parser(vtt(segments), "vtt")))) == expected

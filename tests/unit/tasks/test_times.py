@@ -76,7 +76,7 @@ def test_a_time_is_read_in_every_form_that_models_use(told: object, seconds: flo
         {"seconds": 75},
     ],
 )
-def test_what_is_no_time_is_none(told: object) -> None:
+def test_an_invalid_time_is_none(told: object) -> None:
     assert read_time(told) is None
 
 
@@ -94,12 +94,12 @@ def test_what_is_no_time_is_none(told: object) -> None:
         (360_000, "100:00:00.0"),
     ],
 )
-def test_a_time_is_told_as_a_clock_with_tenths(seconds: float, told: str) -> None:
+def test_a_time_is_written_as_a_clock_with_tenths(seconds: float, told: str) -> None:
     assert clock(seconds) == told
 
 
 @given(st.floats(0, MAX_TIME_S))
-def test_what_is_told_is_read_again_to_a_tenth(seconds: float) -> None:
+def test_a_written_time_is_read_again_to_a_tenth(seconds: float) -> None:
     again = read_time(clock(seconds))
 
     assert again is not None

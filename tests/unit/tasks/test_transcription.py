@@ -110,7 +110,7 @@ def test_words_are_in_the_schema_only_when_they_are_wanted() -> None:
     assert '"word"' not in json.dumps(question().schema)
 
 
-def test_the_plain_instruction_limits_and_translates_nothing() -> None:
+def test_the_plain_instruction_has_no_passage_and_no_translation() -> None:
     instruction = question().instruction
 
     assert "MM:SS.s" in instruction
@@ -127,11 +127,11 @@ def test_the_plain_instruction_limits_and_translates_nothing() -> None:
         (65.0, None, "only the passage from 01:05.0 to the end,"),
     ],
 )
-def test_a_passage_is_told_in_times_of_the_whole_file(start: float | None, end: float | None, said: str) -> None:
+def test_the_instruction_has_the_passage_in_file_times(start: float | None, end: float | None, said: str) -> None:
     assert said in question(start=start, end=end).instruction
 
 
-def test_what_the_caller_knows_is_told() -> None:
+def test_the_instruction_has_language_translation_and_prompt() -> None:
     instruction = question(language="de", translate_to="French", prompt="Names: Zoë.").instruction
 
     assert "The spoken language is: de." in instruction
@@ -175,12 +175,12 @@ def test_silence_is_an_empty_transcription(text: str) -> None:
         '[{"box_2d": [1, 2, 3, 4]}]',
     ],
 )
-def test_what_holds_no_segments_is_unreadable(text: str) -> None:
+def test_an_answer_without_segments_is_unreadable(text: str) -> None:
     with pytest.raises(UnreadableAnswerError):
         Transcript().take(text)
 
 
-def test_an_answer_that_is_cut_before_its_first_segment_is_nothing_yet() -> None:
+def test_an_answer_cut_before_its_first_segment_has_no_segments() -> None:
     taken = Transcript().take('{"language": "en", "seg')
 
     assert (taken.is_whole, taken.has_new) == (False, False)
@@ -202,7 +202,7 @@ def test_control_characters_are_no_speech() -> None:
     assert texts(heard(answer(item(1, 2, "a\x00b\u2028c\x1b")))) == ["a b c"]
 
 
-def test_a_segment_without_a_start_begins_where_the_one_before_ended() -> None:
+def test_a_segment_without_a_start_begins_at_the_end_of_the_segment_before() -> None:
     found = heard(answer(item(1, 2, "one"), item("soon", 4, "two"), item(5, 6, "three")))
 
     assert times(found) == [(1, 2), (2, 4), (5, 6)]
@@ -214,7 +214,7 @@ def test_a_segment_without_an_end_behind_its_start_ends_where_the_next_begins(en
     assert times(heard(answer(item(1, end, "One and a half. " * 9), item(3, 4, "two")))) == [(1, 3), (3, 4)]
 
 
-def test_an_end_is_estimated_from_the_text_when_the_next_is_far() -> None:
+def test_a_missing_end_is_estimated_from_the_text_if_the_next_start_is_far() -> None:
     assert times(heard(answer(item(1, None, "x" * 45), item(90, 91, "two")))) == [(1, 4), (90, 91)]
 
 
@@ -241,7 +241,7 @@ def test_a_small_overshoot_is_cut() -> None:
     assert times(found) == [(8, 10.5), (10.5, 10.5)]
 
 
-def test_what_lies_behind_the_end_of_the_file_is_left_out_and_said() -> None:
+def test_segments_after_the_end_of_the_file_are_left_out_with_a_warning() -> None:
     found = heard(answer(item(1, 2, "one"), item(60, 61, "two"), item(70, 71, "three")), duration=10.5)
 
     assert texts(found) == ["one"]
@@ -250,7 +250,7 @@ def test_what_lies_behind_the_end_of_the_file_is_left_out_and_said() -> None:
     ]
 
 
-def test_of_a_passage_only_what_lies_in_it_is_kept() -> None:
+def test_only_segments_of_the_passage_are_kept() -> None:
     told = [item(start, start + 10, str(start)) for start in (0, 50, 60, 70, 80)]
 
     found = heard(answer(*told), start=65.0, end=80.0, duration=300.0)
@@ -290,7 +290,7 @@ def test_words_without_times_share_their_segment_by_length() -> None:
 
 
 @pytest.mark.parametrize("words", [None, "Good", 7, {}, [1, None, "x"]])
-def test_what_is_no_list_of_words_is_none(words: object) -> None:
+def test_an_invalid_list_of_words_is_empty(words: object) -> None:
     assert heard(answer(item(1, 3, "Good morning.", words=words))).segments[0].words == ()
 
 
@@ -305,7 +305,7 @@ def test_a_segment_that_was_cut_comes_again_whole() -> None:
     assert texts(transcript.result()) == ["one", "two", "three"]
 
 
-def test_what_was_said_is_told_in_the_form_that_is_asked_for() -> None:
+def test_the_shown_segments_have_the_schema_of_the_question() -> None:
     transcript = Transcript()
     transcript.take(cut_answer(item(61.25, 62.5, "one", speaker="Anna")))
 
@@ -317,7 +317,7 @@ def test_what_was_said_is_told_in_the_form_that_is_asked_for() -> None:
     assert transcript.continuation().schema == question().schema
 
 
-def test_words_are_gone_on_with_when_they_were_given() -> None:
+def test_a_continuation_asks_for_words_if_the_answer_had_words() -> None:
     transcript = Transcript()
     transcript.take(answer(item(1, 2, "one", words=[{"start": 1, "end": 2, "word": "one"}])))
 
@@ -327,7 +327,7 @@ def test_words_are_gone_on_with_when_they_were_given() -> None:
     assert transcript.continuation().schema == question(with_words=True).schema
 
 
-def test_before_anything_was_kept_nothing_was_said() -> None:
+def test_before_the_first_segment_no_segments_are_shown() -> None:
     transcript = Transcript(start=65.0)
     transcript.take("{}")
 
@@ -335,7 +335,7 @@ def test_before_anything_was_kept_nothing_was_said() -> None:
     assert "from 01:05.0" in transcript.continuation().instruction
 
 
-def test_only_the_last_segments_are_told() -> None:
+def test_only_the_last_segments_are_shown() -> None:
     transcript = Transcript()
     transcript.take(answer(*(item(number, number + 1, f"number {number}") for number in range(100))))
 
@@ -345,7 +345,7 @@ def test_only_the_last_segments_are_told() -> None:
 
 
 @pytest.mark.parametrize("text", ["x" * 1_000_000, "\N{GRINNING FACE}" * 100_000, '"\\' * 100_000, "word " * 1_000])
-def test_what_is_told_is_bounded_however_long_a_segment_is(text: str) -> None:
+def test_the_shown_part_of_long_segments_is_bounded(text: str) -> None:
     transcript = Transcript()
     transcript.take(
         answer(*(item(number, number + 1, text, speaker=text, words=[{"word": text}]) for number in (1, 2, 3)))
@@ -355,7 +355,7 @@ def test_what_is_told_is_bounded_however_long_a_segment_is(text: str) -> None:
     assert json.loads(transcript.last_items())["segments"][-1]["end"] == "00:04.0"
 
 
-def test_what_is_repeated_is_left_out() -> None:
+def test_repeated_segments_are_left_out() -> None:
     found = heard(
         cut_answer(item(1, 2, "one"), item(2, 3, "Two, or so."), item(3, 4, "three")),
         answer(item("00:02", "00:03", "Two or so"), item(3, 4, "three"), item(4, 5, "four")),
@@ -364,13 +364,13 @@ def test_what_is_repeated_is_left_out() -> None:
     assert texts(found) == ["one", "Two, or so.", "three", "four"]
 
 
-def test_what_is_said_again_later_is_no_repetition() -> None:
+def test_the_same_words_at_a_later_time_are_new() -> None:
     found = heard(cut_answer(item(1, 2, "Yes."), item(2, 3, "Yes.")), answer(item(3, 4, "Yes."), item(9, 10, "Yes.")))
 
     assert texts(found) == ["Yes."] * 4
 
 
-def test_an_answer_that_only_repeats_brings_nothing_new() -> None:
+def test_an_answer_of_repeated_segments_has_no_new_items() -> None:
     transcript = Transcript()
     piece = cut_answer(item(1, 2, "one"), item(None, None, "two"), item(2.95, 3, "three"))
 
@@ -392,14 +392,14 @@ GREETING = cut_answer(item(0, 1, "Hello there."), item(1, 2, "How are you?"))
         [item(0.1, 1, "Hello"), item(1, 2, "there. How are you?")],
     ],
 )
-def test_what_is_repeated_in_other_segments_is_left_out(repeated: list[Item]) -> None:
+def test_speech_repeated_in_other_segments_is_left_out(repeated: list[Item]) -> None:
     found = heard(GREETING, answer(*repeated, item(2, 3, "Fine.")))
 
     assert texts(found) == ["Hello there.", "How are you?", "Fine."]
     assert found.warnings == ()
 
 
-def test_what_begins_with_a_repetition_is_kept_from_where_it_goes_on() -> None:
+def test_a_segment_that_begins_with_a_repetition_keeps_its_new_words() -> None:
     words = [{"start": number / 2, "end": (number + 1) / 2, "word": word} for number, word in enumerate("abcdef", 2)]
 
     found = heard(
@@ -434,7 +434,7 @@ def test_without_blanks_between_words_a_repetition_is_found_as_well() -> None:
         item(2.5, 3, "Hello there. How are you?"),
     ],
 )
-def test_speech_that_is_not_clearly_a_repetition_stays(new: Item) -> None:
+def test_not_clearly_repeated_speech_is_kept(new: Item) -> None:
     assert new["text"] in texts(heard(GREETING, answer(new)))
 
 
@@ -447,7 +447,7 @@ def test_words_that_were_said_at_quite_another_time_are_no_repetition() -> None:
     assert "This is number 15. This is number 3. This is number 16." in found.text
 
 
-def test_without_a_time_only_what_comes_before_anything_new_is_a_repetition() -> None:
+def test_a_segment_without_a_time_is_a_repetition_only_before_new_segments() -> None:
     again = [{"text": "Yes."}, item(2, 3, "New."), {"text": "Yes."}]
 
     assert texts(heard(cut_answer(item(0, 1, "Yes."), item(1, 2, "No.")), answer(*again))) == [
@@ -458,7 +458,7 @@ def test_without_a_time_only_what_comes_before_anything_new_is_a_repetition() ->
     ]
 
 
-def test_a_clock_that_begins_anew_goes_on_behind_what_was_kept() -> None:
+def test_times_that_begin_again_are_moved_after_the_kept_segments() -> None:
     found = heard(
         cut_answer(item(0, 1, "One."), item(1, 2, "Two.")),
         cut_answer(item(0, 1, "Three.", words=[{"start": 0, "end": 0.5, "word": "Three."}]), item(1, 2, "Four.")),
@@ -474,7 +474,7 @@ def test_a_clock_that_begins_anew_goes_on_behind_what_was_kept() -> None:
 
 
 @pytest.mark.parametrize("origin", [0, 60])
-def test_in_a_passage_a_clock_may_begin_anew_at_its_start_or_at_0(origin: float) -> None:
+def test_in_a_passage_times_may_begin_again_at_its_start_or_at_0(origin: float) -> None:
     found = heard(
         cut_answer(item(60, 70, "One."), item(70, 80, "Two.")),
         answer(item(origin, origin + 1, "Three."), item(origin + 1, origin + 2, "Four.")),
@@ -520,18 +520,18 @@ def test_segments_know_in_which_order_they_came() -> None:
     assert [(one.text, one.arrival) for one in found.segments] == [("two", 1), ("one", 0), ("three", 2)]
 
 
-def test_what_is_invented_behind_the_end_brings_nothing_new() -> None:
+def test_segments_invented_after_the_end_are_no_new_items() -> None:
     transcript = Transcript(duration=10.0)
     transcript.take(cut_answer(item(1, 2, "one")))
 
     assert not transcript.take(cut_answer(item(100, 101, "la la la"))).has_new
 
 
-def test_the_first_language_that_is_told_stays() -> None:
+def test_the_first_language_is_kept() -> None:
     assert heard(answer(language=""), answer(language="de"), answer(language="fr")).language == "de"
 
 
-def test_no_more_than_ten_thousand_segments_are_kept_and_that_is_said() -> None:
+def test_at_most_10000_segments_are_kept_and_a_warning_counts_the_rest() -> None:
     transcript = Transcript()
     transcript.take(answer(*(item(number, number + 1, f"{number}") for number in range(MAX_SEGMENTS + 5))))
 
@@ -592,9 +592,7 @@ def test_an_answer_that_comes_twice_is_kept_once(told: list[Item], duration: flo
 
 
 @given(st.lists(st.text("abc", min_size=1, max_size=3), min_size=1, max_size=30), st.data())
-def test_wherever_an_answer_is_cut_nothing_is_lost_and_nothing_comes_twice(
-    spoken: list[str], data: st.DataObject
-) -> None:
+def test_an_answer_cut_anywhere_loses_and_repeats_no_segment(spoken: list[str], data: st.DataObject) -> None:
     told = [item(f"00:{number:02}", f"00:{number + 1:02}", text) for number, text in enumerate(spoken)]
     whole = answer(*told)
     transcript = Transcript()
@@ -609,9 +607,7 @@ def test_wherever_an_answer_is_cut_nothing_is_lost_and_nothing_comes_twice(
 
 
 @given(st.lists(st.sampled_from(["Yes.", "No.", "Oh yes, no.", "Well"]), min_size=2, max_size=12), st.data())
-def test_however_a_repetition_is_cut_into_segments_nothing_is_lost_and_nothing_comes_twice(
-    spoken: list[str], data: st.DataObject
-) -> None:
+def test_a_repetition_in_any_segments_loses_and_repeats_no_speech(spoken: list[str], data: st.DataObject) -> None:
     told = [item(number, number + 1, text) for number, text in enumerate(spoken)]
     kept = data.draw(st.integers(1, len(told)))
     again = data.draw(st.integers(0, kept - 1))

@@ -21,7 +21,7 @@ from app.tasks.wording import one_line, paragraphs, wish
         (["car"], None),
     ],
 )
-def test_a_string_becomes_one_line_and_all_else_nothing(value: object, line: str | None) -> None:
+def test_a_string_becomes_one_line_and_other_types_none(value: object, line: str | None) -> None:
     assert one_line(value, 9) == line
 
 
@@ -32,5 +32,5 @@ def test_a_line_is_never_too_long_nor_empty(text: str, max_chars: int) -> None:
     assert line is None or 0 < len(line) <= max_chars
 
 
-def test_an_instruction_leaves_out_what_was_not_asked_for() -> None:
+def test_an_instruction_leaves_out_missing_lines() -> None:
     assert paragraphs(["Look.", None, wish(None), wish("dogs only")]) == "Look.\nAdditional instructions: dogs only"

@@ -88,7 +88,7 @@ async def test_a_document_of_too_many_pages_is_refused_before_the_model_is_asked
 
 
 @pytest.mark.parametrize("chars", [125, 170, 210])
-async def test_a_long_document_is_gone_on_with_and_joined_without_repeats_or_gaps(
+async def test_a_long_document_is_continued_without_repeats_or_gaps(
     gateway: Gateway, emulator: Emulator, chars: int
 ) -> None:
     whole = await ask(gateway, "documents/markdown", REPORT)
@@ -101,7 +101,7 @@ async def test_a_long_document_is_gone_on_with_and_joined_without_repeats_or_gap
     assert answer["truncated_at_page"] is None
 
 
-async def test_a_document_that_is_cut_for_good_says_at_which_page(gateway: Gateway, emulator: Emulator) -> None:
+async def test_a_document_cut_for_good_names_its_first_missing_page(gateway: Gateway, emulator: Emulator) -> None:
     emulator.fault("generateContent", "finish", reason="MAX_TOKENS", chars=120)
     emulator.fault("generateContent", "status", code=400, skip=1)
 

@@ -49,7 +49,7 @@ async def test_an_answer_withheld_for_safety_is_a_problem_with_the_reason(
 
 @EVERY
 @pytest.mark.parametrize("text", ["I cannot do that.", '{"surprise": 3}', ""])
-async def test_an_answer_that_is_no_answer_is_a_problem_with_the_finish_reason(
+async def test_an_unreadable_answer_is_a_problem_with_the_finish_reason(
     gateway: Gateway, emulator: Emulator, task: str, text: str
 ) -> None:
     emulator.fault("generateContent", "answer", text=text)
@@ -86,7 +86,7 @@ async def test_a_file_by_its_id_does_as_well(gateway: Gateway, task: str) -> Non
 
 
 @EVERY
-async def test_a_file_that_is_streamed_through_does_as_well_and_is_deleted(
+async def test_a_streamed_file_serves_the_task_and_is_deleted(
     small_gateway: Gateway, emulator: Emulator, task: str
 ) -> None:
     answer = await small_gateway.post_form(f"/api/v1/{task}", *TASKS[task])
@@ -110,21 +110,21 @@ async def test_an_unknown_field_is_refused_with_the_nearest_name(gateway: Gatewa
 
 
 @EVERY
-async def test_the_model_that_is_named_is_asked(gateway: Gateway, emulator: Emulator, task: str) -> None:
+async def test_the_named_model_is_asked(gateway: Gateway, emulator: Emulator, task: str) -> None:
     answer = await gateway.post_form(f"/api/v1/{task}", ("model", "gemini-2.0-flash"), *TASKS[task])
 
     assert answer.status_code == 200
     assert "gemini-3.5-flash-lite" in emulator.requests("generateContent")[-1]["path"]
 
 
-async def test_two_files_are_one_too_many(gateway: Gateway) -> None:
+async def test_two_files_are_refused(gateway: Gateway) -> None:
     answer = await gateway.post_form("/api/v1/images/captions", PICTURE, PICTURE)
 
     assert "2" in problem(answer, 422, "invalid-field")["detail"]
 
 
 @pytest.mark.parametrize("first", ["file", "file_id"])
-async def test_one_file_too_many_is_refused_before_it_is_read(emulator: Emulator, tmp_path: Path, first: str) -> None:
+async def test_a_surplus_file_is_refused_before_it_is_read(emulator: Emulator, tmp_path: Path, first: str) -> None:
     async with running_gateway(emulator.url, tmp_path, inline_limit_bytes=200_000) as gateway:
         kept = (await gateway.post_form("/api/v1/files", PICTURE)).json()["id"]
         one = ("file_id", kept) if first == "file_id" else PICTURE
@@ -190,7 +190,7 @@ JSON = st.recursive(SCALARS, lambda inner: st.lists(inner, max_size=5) | st.dict
 @EVERY
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(value=JSON)
-async def test_whatever_a_model_says_is_an_answer_or_a_clear_problem(
+async def test_any_model_answer_is_a_result_or_a_clear_problem(
     gateway: Gateway, emulator: Emulator, task: str, value: object
 ) -> None:
     emulator.reset()

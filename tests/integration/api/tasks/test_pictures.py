@@ -52,7 +52,7 @@ def noise(image_format: str, *, orientation: int) -> bytes:
     return out.getvalue()
 
 
-async def test_a_caption_tells_what_the_picture_shows(gateway: Gateway) -> None:
+async def test_a_caption_describes_the_picture(gateway: Gateway) -> None:
     answer = await ask(gateway, "images/captions", SHAPES)
 
     assert set(answer) == COMMON | {"caption", "alt_text", "tags"}
@@ -148,21 +148,19 @@ async def test_masks_may_be_left_out(gateway: Gateway) -> None:
     assert [item["mask"] for item in answer["objects"]] == [None, None, None]
 
 
-async def test_only_what_was_asked_for_is_found_and_called_as_asked(gateway: Gateway) -> None:
+async def test_only_wanted_labels_are_found_in_the_clients_spelling(gateway: Gateway) -> None:
     answer = await ask(gateway, "images/detections", ("labels", "Red, hippopotamus"), SHAPES, ("labels", "triangle"))
 
     assert sorted(item["label"] for item in answer["objects"]) == ["Red", "triangle"]
 
 
-async def test_labels_may_stand_in_the_query(gateway: Gateway) -> None:
+async def test_labels_may_be_in_the_query(gateway: Gateway) -> None:
     answer = await ask(gateway, "images/detections?labels=Red", SHAPES)
 
     assert [item["label"] for item in answer["objects"]] == ["Red"]
 
 
-async def test_what_the_model_says_beside_the_labels_is_dropped_and_counted(
-    gateway: Gateway, emulator: Emulator
-) -> None:
+async def test_objects_with_other_labels_are_dropped_and_counted(gateway: Gateway, emulator: Emulator) -> None:
     said = [{"box_2d": [0, 0, 500, 500], "label": "car"}, {"box_2d": [0, 0, 500, 500], "label": "boat"}]
     emulator.fault("generateContent", "answer", text=json.dumps(said))
 
@@ -187,7 +185,7 @@ async def test_boxes_are_clipped_and_empty_ones_dropped_and_counted(gateway: Gat
     assert answer["dropped_count"] == 3
 
 
-async def test_an_answer_that_was_cut_keeps_what_is_whole_and_says_so(gateway: Gateway, emulator: Emulator) -> None:
+async def test_a_cut_answer_keeps_its_whole_objects_and_is_incomplete(gateway: Gateway, emulator: Emulator) -> None:
     whole = await ask(gateway, "images/detections", SHAPES)
     emulator.fault("generateContent", "finish", reason="MAX_TOKENS", chars=120)
 
@@ -199,7 +197,7 @@ async def test_an_answer_that_was_cut_keeps_what_is_whole_and_says_so(gateway: G
     assert all(item in whole["objects"] for item in answer["objects"])
 
 
-async def test_a_mask_that_is_no_png_is_said_and_the_box_kept(gateway: Gateway, emulator: Emulator) -> None:
+async def test_an_unreadable_mask_is_a_warning_and_the_box_is_kept(gateway: Gateway, emulator: Emulator) -> None:
     said = [{"box_2d": [100, 100, 500, 500], "mask": "data:image/png;base64,bm8=", "label": "car"}]
     emulator.fault("generateContent", "answer", text=json.dumps(said))
 
@@ -210,7 +208,7 @@ async def test_a_mask_that_is_no_png_is_said_and_the_box_kept(gateway: Gateway, 
 
 
 @pytest.mark.parametrize("task", ["images/detections", "images/segmentations"])
-async def test_accept_png_gives_the_picture_with_the_objects_drawn_on_it(gateway: Gateway, task: str) -> None:
+async def test_accept_png_returns_the_picture_with_the_objects_drawn(gateway: Gateway, task: str) -> None:
     answer = await gateway.post_form(
         f"/api/v1/{task}", ("file", media("shapes-exif6.jpg")), headers={"accept": "image/png"}
     )
@@ -239,7 +237,7 @@ async def test_a_file_that_was_uploaded_before_is_found_in_as_well(gateway: Gate
     assert_boxes_agree(labels_and_boxes(answer), TRUE, SIZE)
 
 
-async def test_a_file_that_is_streamed_through_is_found_in_as_well(small_gateway: Gateway) -> None:
+async def test_objects_are_found_in_a_streamed_file(small_gateway: Gateway) -> None:
     answer = await ask(small_gateway, "images/detections", ("file", media("shapes-exif6.jpg")))
 
     assert answer["file"]["delivery"] == "uploaded"
@@ -247,7 +245,7 @@ async def test_a_file_that_is_streamed_through_is_found_in_as_well(small_gateway
 
 
 @pytest.mark.parametrize("image_format", ["PNG", "WEBP", "TIFF", "JPEG"])
-async def test_a_streamed_picture_whose_orientation_stands_behind_its_pixels_is_turned(
+async def test_a_streamed_picture_with_an_orientation_after_its_pixels_is_turned(
     small_gateway: Gateway, image_format: str
 ) -> None:
     data = noise(image_format, orientation=6)
@@ -269,7 +267,7 @@ async def test_drawing_needs_the_file_itself(gateway: Gateway, fields: list[tupl
     problem(answer, 409, "bytes-needed")
 
 
-async def test_a_picture_that_is_drawn_on_may_also_be_kept(gateway: Gateway) -> None:
+async def test_a_picture_may_be_drawn_on_and_kept(gateway: Gateway) -> None:
     answer = await ask(gateway, "images/detections", SHAPES, ("overlay", "true"), ("keep_file", "true"))
 
     assert answer["overlay"] is not None
@@ -286,7 +284,7 @@ async def test_a_truncated_picture_is_refused_before_the_model_is_asked(
     assert emulator.requests("generateContent") == []
 
 
-async def test_a_decompression_bomb_is_refused_before_it_is_decoded(emulator: Emulator, tmp_path: Path) -> None:
+async def test_a_decompression_bomb_is_refused_before_decoding(emulator: Emulator, tmp_path: Path) -> None:
     async with running_gateway(emulator.url, tmp_path, max_pixels=300_000) as gateway:
         answer = await gateway.post_form("/api/v1/images/captions", SHAPES)
 

@@ -52,7 +52,7 @@ async def test_a_passage_limits_the_work(gateway: Gateway, emulator: Emulator) -
 
 
 @pytest.mark.parametrize(("start", "end"), [("5", "5"), ("5", "4"), ("8", "9"), ("8", "")])
-async def test_a_passage_must_be_one(gateway: Gateway, emulator: Emulator, start: str, end: str) -> None:
+async def test_a_passage_must_end_after_its_start(gateway: Gateway, emulator: Emulator, start: str, end: str) -> None:
     answer = await gateway.post_form("/api/v1/audio/transcriptions", SPEECH, ("start", start), ("end", end))
 
     told = problem(answer, 422, "invalid-field")
@@ -86,9 +86,7 @@ async def test_the_sound_of_a_video_is_heard_too(gateway: Gateway) -> None:
     assert len(answer["segments"]) == 1
 
 
-async def test_a_long_answer_is_gone_on_with_and_joined_without_repeats_or_gaps(
-    gateway: Gateway, emulator: Emulator
-) -> None:
+async def test_a_long_answer_is_continued_without_repeats_or_gaps(gateway: Gateway, emulator: Emulator) -> None:
     whole = await ask(gateway, "audio/transcriptions", SPEECH)
     emulator.fault("generateContent", "finish", reason="MAX_TOKENS", chars=180)
 
@@ -103,7 +101,7 @@ async def test_a_long_answer_is_gone_on_with_and_joined_without_repeats_or_gaps(
     assert second["json"]["contents"][0] == first["json"]["contents"][0]
 
 
-async def test_an_answer_that_is_always_cut_ends_incomplete_after_eight_continuations(
+async def test_an_always_cut_answer_is_incomplete_after_eight_continuations(
     gateway: Gateway, emulator: Emulator
 ) -> None:
     for number in range(20):
@@ -119,7 +117,7 @@ async def test_an_answer_that_is_always_cut_ends_incomplete_after_eight_continua
     assert len(emulator.requests("generateContent")) == 9
 
 
-async def test_a_continuation_that_fails_keeps_what_is_there(gateway: Gateway, emulator: Emulator) -> None:
+async def test_a_failed_continuation_keeps_the_segments_so_far(gateway: Gateway, emulator: Emulator) -> None:
     emulator.fault("generateContent", "finish", reason="MAX_TOKENS", chars=180)
     emulator.fault("generateContent", "status", code=400, skip=1)
 

@@ -15,7 +15,7 @@ def scenes(answer: Any) -> list[tuple[float, float]]:
     return [(scene["start"], scene["end"]) for scene in answer["scenes"]]
 
 
-async def test_every_scene_has_its_start_its_end_and_what_it_shows(gateway: Gateway) -> None:
+async def test_every_scene_has_start_end_and_description(gateway: Gateway) -> None:
     answer = await ask(gateway, "videos/descriptions", FILM)
 
     assert set(answer) == COMMON | {"duration", "scenes"}
@@ -40,7 +40,7 @@ async def test_a_passage_behind_the_end_is_refused(gateway: Gateway) -> None:
     assert problem(answer, 422, "invalid-field")["errors"][0]["field"] == "start"
 
 
-async def test_a_long_answer_is_gone_on_with_and_joined(gateway: Gateway, emulator: Emulator) -> None:
+async def test_a_long_answer_is_continued_and_joined(gateway: Gateway, emulator: Emulator) -> None:
     whole = await ask(gateway, "videos/descriptions", FILM)
     emulator.fault("generateContent", "finish", reason="MAX_TOKENS", chars=110)
 

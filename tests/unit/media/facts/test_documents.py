@@ -31,7 +31,7 @@ def test_a_linearized_document_states_its_pages_in_its_head() -> None:
         b"%PDF-1.6" + bytes(1020) + LINEARIZED % 12,
     ],
 )
-def test_a_head_without_such_a_statement_tells_nothing(head: bytes) -> None:
+def test_a_head_without_a_page_count_gives_none(head: bytes) -> None:
     assert read_facts(head, "application/pdf", is_whole=False) == Facts()
 
 

@@ -22,7 +22,7 @@ def duration_of(data: bytes, mime_type: str, *, is_whole: bool) -> float | None:
         ("speech.flac", "audio/flac"),
     ],
 )
-def test_the_known_speech_is_as_long_as_it_is(name: str, mime_type: str) -> None:
+def test_the_known_speech_has_its_true_duration(name: str, mime_type: str) -> None:
     assert duration_of(media(name), mime_type, is_whole=True) == pytest.approx(SPEECH_S, abs=0.01)
 
 
@@ -51,7 +51,7 @@ def test_a_head_that_states_its_length_is_believed(name: str, mime_type: str) ->
     ("name", "mime_type"),
     [("speech.aac", "audio/aac"), ("speech.ogg", "audio/ogg"), ("scenes.mp4", "video/mp4")],
 )
-def test_nothing_is_guessed_from_a_head_that_does_not_state_its_length(name: str, mime_type: str) -> None:
+def test_a_head_without_a_stated_length_has_no_duration(name: str, mime_type: str) -> None:
     assert duration_of(media(name)[:16_384], mime_type, is_whole=False) is None
 
 
@@ -68,7 +68,7 @@ def test_nothing_is_guessed_from_a_head_that_does_not_state_its_length(name: str
         ("webm", "libopus", "audio/webm"),
     ],
 )
-def test_a_made_sound_is_as_long_as_it_was_made(container: str, codec: str, mime_type: str) -> None:
+def test_a_generated_sound_has_its_true_duration(container: str, codec: str, mime_type: str) -> None:
     data = sound(container, codec, seconds=3.0)
 
     assert duration_of(data, mime_type, is_whole=True) == pytest.approx(3.0, abs=0.05)
@@ -83,11 +83,11 @@ def test_a_made_sound_is_as_long_as_it_was_made(container: str, codec: str, mime
         ("webm", "vp8", "video/webm"),
     ],
 )
-def test_a_made_video_is_as_long_as_it_was_made(container: str, codec: str, mime_type: str) -> None:
+def test_a_generated_video_has_its_true_duration(container: str, codec: str, mime_type: str) -> None:
     assert duration_of(video(container, codec), mime_type, is_whole=True) == pytest.approx(2.0, abs=0.05)
 
 
-def test_a_video_in_fragments_that_states_no_length_has_none() -> None:
+def test_a_fragmented_video_without_a_stated_length_has_no_duration() -> None:
     data = video("mp4", "h264", movflags="frag_keyframe+empty_moov")
 
     assert duration_of(data, "video/mp4", is_whole=True) is None
@@ -111,7 +111,7 @@ def test_a_movie_header_of_64_bits_is_read_from_a_box_of_64_bits() -> None:
     assert duration_of(data, "video/mp4", is_whole=False) == 10_000.0
 
 
-def test_a_webm_of_unknown_size_without_a_length_has_none() -> None:
+def test_a_webm_of_unknown_size_without_a_length_has_no_duration() -> None:
     data = b"\x1a\x45\xdf\xa3\x80\x18\x53\x80\x67\x01\xff\xff\xff\xff\xff\xff\xff\x1f\x43\xb6\x75\x80"
 
     assert read_facts(data, "video/webm", is_whole=True) == Facts()
@@ -132,7 +132,7 @@ def test_an_mp3_goes_on_behind_damage() -> None:
     assert duration_of(data, "audio/mpeg", is_whole=True) == pytest.approx(100 * 1152 / 44_100)
 
 
-def test_an_mp3_whose_first_frame_counts_the_others_is_believed_when_cut() -> None:
+def test_a_cut_mp3_has_the_frame_count_of_its_first_frame() -> None:
     empty = b"\xff\xfb\x90\x64"
     counted = empty + bytes(32) + b"VBRI" + bytes(10) + struct.pack(">I", 1000)
     data = counted.ljust(417, b"\0") + (empty + bytes(413)) * 5
@@ -141,7 +141,7 @@ def test_an_mp3_whose_first_frame_counts_the_others_is_believed_when_cut() -> No
     assert duration_of(data, "audio/mpeg", is_whole=True) == pytest.approx(5 * 1152 / 44_100)
 
 
-def test_a_wav_that_was_streamed_is_as_long_as_the_bytes_it_has() -> None:
+def test_a_streamed_wav_has_the_duration_of_its_bytes() -> None:
     form = struct.pack("<HHIIHH", 1, 1, 16_000, 32_000, 2, 16)
     data = bytearray(riff(b"WAVE", (b"fmt ", form), (b"data", bytes(64_000))))
     struct.pack_into("<I", data, 40, 0xFFFFFFFF)
@@ -159,7 +159,7 @@ def test_a_long_wav_states_its_length_in_64_bits() -> None:
     assert duration_of(bytes(data), "audio/wav", is_whole=False) == 200_000.0
 
 
-def test_a_cut_wav_that_is_the_whole_file_is_as_long_as_what_is_left() -> None:
+def test_a_truncated_wav_has_the_duration_of_its_remaining_bytes() -> None:
     data = media("speech.wav")[: 44 + 32_000]
 
     assert duration_of(data, "audio/wav", is_whole=True) == 1.0
@@ -210,7 +210,7 @@ def test_raw_samples_are_as_long_as_their_rate_says(mime_type: str, duration: fl
 
 
 @pytest.mark.parametrize("duration", [0.0, -1.0, float("nan"), float("inf"), 1e300])
-def test_a_length_that_no_recording_has_is_none(duration: float) -> None:
+def test_an_impossible_length_is_none(duration: float) -> None:
     info = b"\x44\x89\x88" + struct.pack(">d", duration)
     data = b"\x1a\x45\xdf\xa3\x80\x18\x53\x80\x67\xff\x15\x49\xa9\x66\x8b" + info
 

@@ -66,7 +66,7 @@ def test_each_orientation_turns_the_size(form: str, orientation: int) -> None:
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
-def test_a_heic_is_as_large_as_its_boxes_turn_it(orientation: int) -> None:
+def test_a_heic_has_the_size_after_its_boxes_rotation(orientation: int) -> None:
     data = heic((60, 40), orientation)
 
     facts = read_facts(data, "image/heic", is_whole=True)
@@ -75,7 +75,7 @@ def test_a_heic_is_as_large_as_its_boxes_turn_it(orientation: int) -> None:
     assert facts.orientation is None
 
 
-def test_a_clipped_and_turned_heif_is_as_large_as_what_is_left() -> None:
+def test_a_clipped_and_turned_heif_has_the_remaining_size() -> None:
     def box(kind: bytes, content: bytes) -> bytes:
         return struct.pack(">I4s", 8 + len(content), kind) + content
 
@@ -99,7 +99,7 @@ def test_every_sort_of_webp_is_read(mode: str) -> None:
     assert read_facts(file.getvalue(), "image/webp", is_whole=True) == Facts(width=301, height=17)
 
 
-def test_a_png_whose_orientation_stands_behind_its_pixels_is_turned() -> None:
+def test_a_png_with_an_orientation_after_its_pixels_is_turned() -> None:
     turned = picture("PNG", orientation=6)
     at = turned.index(b"eXIf") - 4
     end = at + 12 + int.from_bytes(turned[at : at + 4], "big")
@@ -125,12 +125,12 @@ def test_a_bmp_from_top_to_bottom_has_a_positive_height() -> None:
     assert read_facts(bytes(data), "image/bmp", is_whole=True) == Facts(width=60, height=40)
 
 
-def test_an_orientation_that_does_not_exist_is_none() -> None:
+def test_an_invalid_orientation_is_none() -> None:
     assert read_facts(picture("JPEG", orientation=9), "image/jpeg", is_whole=True) == Facts(width=60, height=40)
 
 
 @pytest.mark.parametrize("form", list(TYPES))
-def test_a_header_that_is_cut_tells_nothing(form: str) -> None:
+def test_a_cut_header_gives_no_facts(form: str) -> None:
     assert read_facts(picture(form)[:8], TYPES[form], is_whole=False) == Facts()
 
 
@@ -155,7 +155,7 @@ def test_a_name_among_the_pixels_is_no_orientation() -> None:
     assert turned_by_tail(facts, b"\x89PNG", b"\x00\x00\x00\x10" + tail, "image/png") == facts
 
 
-def test_a_webp_that_says_it_is_turned_but_not_how_has_no_size() -> None:
+def test_a_webp_with_a_missing_orientation_has_no_size() -> None:
     head = b"RIFF\x00\x00\x00\x00WEBPVP8X\x0a\x00\x00\x00\x08" + bytes(20)
 
     assert turned_by_tail(Facts(width=9, height=6), head, bytes(500), "image/webp") == Facts()

@@ -19,7 +19,7 @@ def test_speakers_are_lettered_in_the_order_in_which_they_begin() -> None:
     assert letters("Speaker 2", "Speaker 1", "Speaker 2", None) == ["A", "B", "A", "C"]
 
 
-def test_speakers_whom_the_client_named_keep_their_names() -> None:
+def test_known_speakers_keep_their_names() -> None:
     assert letters("Nia", "Speaker 1", "Nia", known=frozenset({"Nia"})) == ["Nia", "A", "Nia"]
 
 
@@ -27,7 +27,7 @@ def test_letters_do_not_end_at_z() -> None:
     assert letters(*map(str, range(28)))[25:] == ["Z", "AA", "AB"]
 
 
-def test_speakers_whom_the_client_named_use_up_no_letters() -> None:
+def test_known_speakers_use_up_no_letters() -> None:
     assert letters("Nia", "X", "Tom", "Y", known=frozenset({"Nia", "Tom"})) == ["Nia", "A", "Tom", "B"]
 
 
@@ -43,5 +43,5 @@ def test_ten_thousand_speakers_are_as_quickly_named_as_any() -> None:
     ("language", "name"),
     [("en", "english"), ("pt-BR", "portuguese"), ("zh_Hant", "chinese"), ("EN", "english"), ("und", "und"), (None, "")],
 )
-def test_languages_are_told_by_whispers_names(language: str | None, name: str) -> None:
+def test_languages_have_whispers_names(language: str | None, name: str) -> None:
     assert name_of(language) == name

@@ -41,7 +41,7 @@ def listener(wire: Wire, known_speakers: frozenset[str] | None = None) -> Listen
     return Listener(Events(SCOPE, wire.send), make, known_speakers=known_speakers, clock=lambda: wire.time)
 
 
-async def test_text_is_told_while_it_arrives() -> None:
+async def test_text_deltas_are_sent_while_text_arrives() -> None:
     wire = Wire()
     hearing = listener(wire)
     await hearing.begin()
@@ -71,7 +71,7 @@ async def test_the_pieces_together_are_the_text() -> None:
     assert "".join(event["delta"] for event in wire.events) == "one two"
 
 
-async def test_segments_are_told_once_each_when_no_more_can_change_them() -> None:
+async def test_segments_are_sent_once_after_their_last_change() -> None:
     wire = Wire()
     hearing = listener(wire, frozenset({"Y"}))
     whole = make()
@@ -107,7 +107,7 @@ async def hear_out_of_order(wire: Wire, known_speakers: frozenset[str] | None = 
     await hearing.finish(whole.result())
 
 
-async def test_what_comes_late_is_told_when_it_comes() -> None:
+async def test_late_segments_are_sent_on_arrival() -> None:
     wire = Wire()
 
     await hear_out_of_order(wire)
@@ -115,7 +115,7 @@ async def test_what_comes_late_is_told_when_it_comes() -> None:
     assert [event["delta"] for event in wire.events] == ["three", " one", " one", " four"]
 
 
-async def test_each_segment_is_told_once_by_the_same_speakers_name_however_late_it_comes() -> None:
+async def test_each_segment_is_sent_once_with_the_same_speaker_name() -> None:
     wire = Wire()
 
     await hear_out_of_order(wire, frozenset())
@@ -130,9 +130,7 @@ async def test_each_segment_is_told_once_by_the_same_speakers_name_however_late_
 
 
 @given(st.lists(st.tuples(st.integers(0, 8), st.sampled_from(["yes", "no", "well then"])), max_size=8), st.booleans())
-async def test_in_whatever_order_segments_come_the_pieces_hold_each_of_them_once(
-    told: list[tuple[int, str]], is_in_order: bool
-) -> None:
+async def test_segments_in_any_order_are_each_sent_once(told: list[tuple[int, str]], is_in_order: bool) -> None:
     told = sorted(told, key=itemgetter(0)) if is_in_order else told
     items = [{"start": start, "end": start + 1, "text": text} for start, text in told]
     answer = orjson.dumps({"segments": items}).decode()
