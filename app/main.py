@@ -15,6 +15,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.access.authentication import Authentication
 from app.access.entrance import Entrance
+from app.accounting.fair_shares import FairShares
 from app.accounting.metering import Metering, record
 from app.api import auth, chat, files, generate, operations, usage
 from app.api import models as models_api
@@ -256,7 +257,7 @@ def create_app(
     app: ASGIApp = NativeRoutes(RestRoutes(api, ROUTERS), lambda: api.native, HANDLERS)
     if _is_metered(settings):
         app = Entrance(app, lambda: api.services.metering)
-    app = _Marked(api, app)
+    app = FairShares(_Marked(api, app))
     rest = rest_operations(api)
     app = Authentication(
         app,

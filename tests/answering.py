@@ -29,7 +29,7 @@ async def answering(answer: Answers) -> AsyncIterator[Answering]:
     upstream = Answering(answer)
     app = web.Application(client_max_size=1 << 30)
     app.router.add_route("*", "/{path:.*}", upstream.serve)
-    runner = web.AppRunner(app, shutdown_timeout=0)
+    runner = web.AppRunner(app, handler_cancellation=True, shutdown_timeout=0.01)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
     upstream.url = f"http://127.0.0.1:{runner.addresses[0][1]}"

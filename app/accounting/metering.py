@@ -16,6 +16,7 @@ from app.clients.estimate import NOTHING, Estimate, Used
 from app.clients.ledger import Entry, Ledger
 from app.edge.access_log import Exchanged
 from app.errors import (
+    BusyError,
     FileNotReadyError,
     RateLimitedError,
     RejectedByModelError,
@@ -33,6 +34,7 @@ from app.request.usage import RequestUsage
 from app.store.ledger import Surface as LedgerSurface
 
 FREE = (
+    BusyError,
     FileNotReadyError,
     RateLimitedError,
     RejectedByModelError,

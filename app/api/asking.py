@@ -3,6 +3,7 @@
 Generate, chat and the tasks share this module. It knows neither the question nor the form of the answer.
 """
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, nullcontext
 
@@ -23,7 +24,7 @@ MakeRequest = Callable[[], GenerateRequest]
 
 
 class Asking:
-    """The model calls of one request, and their files."""
+    """The model calls of one request, and their files; they end at `ends_at` on the loop's clock."""
 
     def __init__(
         self,
@@ -33,6 +34,7 @@ class Asking:
         *,
         model: str,
         keep_file: bool,
+        ends_at: float,
         max_output_tokens: int | None = None,
     ) -> None:
         self._services = services
@@ -40,6 +42,7 @@ class Asking:
         self._intake = intake
         self._model = model
         self._keep_file = keep_file
+        self._ends_at = ends_at
         self._max_output_tokens = max_output_tokens
 
     @property
@@ -69,13 +72,13 @@ class Asking:
         """Return the whole answer. Raises the error for Gemini's refusal."""
         async with self._admitted() as asked:
             try:
-                reader = await self._services.generation.generate(self._model, request())
+                reader = await self._generate(request)
             except NamedFileError as error:
                 await self._close_if_ours(error)
                 raise
             except FileNotReadyError:
                 await self._recover()
-                reader = await self._services.generation.generate(self._model, request())
+                reader = await self._generate(request)
             _tell(asked, reader)
         return reader
 
@@ -103,6 +106,10 @@ class Asking:
         return services.metering.admitted(
             services.usage, self._model, input_tokens(self._items), self._max_output_tokens
         )
+
+    async def _generate(self, request: MakeRequest) -> AnswerReader:
+        left_s = self._ends_at - asyncio.get_running_loop().time()
+        return await self._services.generation.generate(self._model, request(), timeout_s=left_s)
 
     async def _stream(self, request: MakeRequest, reader: AnswerReader) -> AsyncIterator[Delta]:
         async with self._services.generation.stream(self._model, request()) as responses:

@@ -18,8 +18,9 @@ from app.api.prompt import Item, reports, warnings
 from app.api.reports import token_usage, when
 from app.api.schemas import CallWarning, FileReport, Generation, StreamEvent
 from app.api.services import Services
-from app.errors import UpstreamTimeoutError
+from app.errors import GatewayError, UpstreamTimeoutError
 from app.gemini.answer import AnswerReader
+from app.gemini.caller import blame
 from app.gemini.request import GenerateRequest, Options
 from app.media.intake import Intake
 
@@ -61,9 +62,10 @@ class Call:
         """Return the model that Gemini is asked for, after aliases."""
         return self.services.model(self.call_options.requested_model)
 
-    def _late(self) -> UpstreamTimeoutError:
+    def _late(self) -> GatewayError:
         limit = self.call_options.timeout_s or self.services.settings.request_timeout_s
-        return UpstreamTimeoutError(f"No answer within {limit:g} s; raise timeout_s or shorten the request.")
+        late = UpstreamTimeoutError(f"No answer within {limit:g} s; raise timeout_s or shorten the request.")
+        return blame(late)
 
     async def answer(self) -> Generation:
         """Make the call and return the whole answer. Raises the errors of uploads, of waiting and of Gemini."""
@@ -83,21 +85,25 @@ class Call:
             self.intake,
             model=self.model,
             keep_file=self.call_options.keep_file,
+            ends_at=self._deadline,
             max_output_tokens=self.options.max_output_tokens,
         )
 
     async def events(self) -> AsyncIterator[StreamEvent]:
         """Make the call and yield its events up to done. Raises as `answer`, before or after the first delta."""
+        has_begun = False
         async with aclosing(self._events()) as events:
             while True:
-                # The deadline covers the gateway's own work; sending an event to the client is not cancelled.
+                # The deadline holds up to the first text; a begun stream has limits of its own. Sending an event to
+                # the client is not cancelled.
                 try:
-                    async with asyncio.timeout_at(self._deadline):
+                    async with asyncio.timeout_at(None if has_begun else self._deadline):
                         event = await anext(events, None)
                 except TimeoutError:
                     raise self._late() from None
                 if event is None:
                     return
+                has_begun = has_begun or event.type == "delta"
                 yield event
 
     async def _events(self) -> AsyncGenerator[StreamEvent, None]:

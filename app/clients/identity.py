@@ -62,3 +62,8 @@ class Client:
 
 LOCAL = Client(id="local", name="local")
 """Everyone, while CLIENT_AUTH is none. Only the authenticator of an open gateway decides on this client."""
+
+
+def unit_of(client: Client) -> tuple[str, str]:
+    """Return whose share a client uses: the key or issuer that it comes from, and within that the client itself."""
+    return client.issuer or client.id, client.id

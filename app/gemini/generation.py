@@ -1,8 +1,8 @@
-"""The model calls: generateContent, streamGenerateContent, countTokens, on the relay session."""
+"""The gateway's own model calls: generateContent, streamGenerateContent, countTokens."""
 
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from urllib.parse import quote
 
@@ -12,6 +12,7 @@ from yarl import URL
 
 from app.errors import UpstreamFailedError
 from app.gemini.answer import AnswerReader, by_modality
+from app.gemini.deadline import Deadline
 from app.gemini.masking import is_error_event
 from app.gemini.refusals import error_of, read_refusal
 from app.gemini.request import GenerateRequest
@@ -41,40 +42,47 @@ class Generation:
     def __init__(self, upstream: Upstream) -> None:
         self._upstream = upstream
 
-    def _call(self, model: str, action: str, request: GenerateRequest) -> AbstractAsyncContextManager[ClientResponse]:
+    def _call(
+        self, model: str, action: str, request: GenerateRequest, deadline: Deadline
+    ) -> AbstractAsyncContextManager[ClientResponse]:
         url = _url(self._upstream.base, model, action)
         headers = {"Content-Type": "application/json", "Content-Length": str(request.size_bytes)}
         whole = request.whole()
         body: Body = request.pieces() if whole is None else whole
-        return self._upstream.request("POST", url, headers=headers, body=body)
+        return self._upstream.request("POST", url, headers=headers, body=body, deadline=deadline)
+
+    def _deadline(self, told_s: float | None = None, *, is_stream: bool = False) -> Deadline:
+        # The caller's own deadline, if shorter, ends the call; Gemini is told of it.
+        return Deadline(replace(self._upstream.patience(is_stream=is_stream), told_s=told_s, is_total=True))
 
     async def _check(self, answer: ClientResponse, model: str) -> None:
         if answer.status != 200:
             body = await self._upstream.masking.error(await read_whole(answer, MAX_ERROR_BYTES))
             raise error_of(read_refusal(answer.status, body), model=model)
 
-    async def _events(self, answer: ClientResponse) -> AsyncIterator[bytes]:
-        async for data in _events(answer):
+    async def _events(self, answer: ClientResponse, deadline: Deadline) -> AsyncIterator[bytes]:
+        async for data in _events(deadline.pieces(answer, is_stream=True)):
             yield await self._upstream.masking.error(data) if is_error_event(data) else data
 
-    async def generate(self, model: str, request: GenerateRequest) -> AnswerReader:
-        """Ask the model and give its whole answer."""
+    async def generate(self, model: str, request: GenerateRequest, *, timeout_s: float | None = None) -> AnswerReader:
+        """Ask the model and return its whole answer. Gemini is told that the client waits `timeout_s` seconds."""
         reader = AnswerReader()
-        async with self._call(model, "generateContent", request) as answer:
+        async with self._call(model, "generateContent", request, self._deadline(timeout_s)) as answer:
             await self._check(answer, model)
             reader.feed(await read_whole(answer, MAX_ANSWER_BYTES))
         return reader
 
     @asynccontextmanager
     async def stream(self, model: str, request: GenerateRequest) -> AsyncIterator[AsyncIterator[bytes]]:
-        """Ask the model and give its answer's responses one by one, as JSON bytes, when they come."""
-        async with self._call(model, "streamGenerateContent?alt=sse", request) as answer:
+        """Ask the model and yield its answer's responses one by one, as JSON bytes, when they arrive."""
+        deadline = self._deadline(is_stream=True)
+        async with self._call(model, "streamGenerateContent?alt=sse", request, deadline) as answer:
             await self._check(answer, model)
-            yield self._events(answer)
+            yield self._events(answer, deadline)
 
     async def count_tokens(self, model: str, request: GenerateRequest) -> TokenCount:
         """Count a request's tokens; the request is wrapped by `count_request`."""
-        async with self._call(model, "countTokens", request) as answer:
+        async with self._call(model, "countTokens", request, self._deadline()) as answer:
             await self._check(answer, model)
             body = await read_whole(answer, MAX_ERROR_BYTES)
         try:
@@ -84,10 +92,10 @@ class Generation:
             raise UpstreamFailedError("Gemini's token count cannot be read.") from error
 
 
-async def _events(answer: ClientResponse) -> AsyncIterator[bytes]:
+async def _events(pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
     # Frames end with a blank line; a frame is one line of data, as Gemini sends it.
     pending = bytearray()
-    async for piece in answer.content.iter_any():
+    async for piece in pieces:
         searched = len(pending)
         pending += piece
         if len(pending) > MAX_ANSWER_BYTES:

@@ -34,16 +34,14 @@ async def open_session(settings: Settings, key: ApiKey) -> AsyncIterator[aiohttp
 
     The session decompresses nothing, keeps no cookies, uses no proxy and bounds only the time to connect.
     """
+    # The connections are counted and shared where calls wait for them: no second queue stands behind the first.
     connector = aiohttp.TCPConnector(
-        limit=settings.upstream_connections,
-        limit_per_host=0,
-        keepalive_timeout=KEEP_ALIVE_S,
-        ttl_dns_cache=DNS_CACHE_S,
+        limit=0, limit_per_host=0, keepalive_timeout=KEEP_ALIVE_S, ttl_dns_cache=DNS_CACHE_S
     )
     session = aiohttp.ClientSession(
         connector=connector,
         cookie_jar=aiohttp.DummyCookieJar(),
-        timeout=aiohttp.ClientTimeout(total=None, sock_connect=settings.connect_timeout_s),
+        timeout=aiohttp.ClientTimeout(total=None, connect=settings.connect_timeout_s),
         auto_decompress=False,
         trust_env=False,
         read_bufsize=READ_BUFFER_BYTES,

@@ -6,18 +6,21 @@ envelope.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager
-from functools import lru_cache, partial
-from types import TracebackType
+import math
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
+from functools import lru_cache
 
 import aiohttp
 from multidict import CIMultiDict
 from yarl import URL
 
-from app.errors import UpstreamCredentialsError, UpstreamFailedError, UpstreamTimeoutError, UpstreamUnavailableError
+from app.errors import UpstreamCredentialsError, UpstreamFailedError, UpstreamUnavailableError
+from app.gemini.caller import current_caller
 from app.gemini.clock import GeminiClock
+from app.gemini.connections import ConnectionSlots
 from app.gemini.credentials import ApiKey
+from app.gemini.deadline import Deadline, Patience
 from app.gemini.masking import Masking
 from app.gemini.refusals import KEY_REFUSED
 from app.gemini.session import open_session
@@ -25,8 +28,14 @@ from app.settings import Settings
 
 API_VERSION = "v1beta"
 HEARTBEAT_S = 30.0
-# Connections of the pool that large transfers leave to the control calls.
-CONTROL_SHARE = 4
+HANDSHAKE_S = 30.0
+REQUEST_LIMIT = "REQUEST_TIMEOUT_S"
+CLIENT_LIMIT = "X-Server-Timeout"
+# The largest number of connections that are kept for control calls, and the part of all that they may be.
+MOST_FOR_CONTROL = 16
+CONTROL_SHARE = 1 / 8
+# A queue of one call per connection makes a call wait about as long as a call takes; few connections have a longer one.
+SHORTEST_QUEUE = 64
 # URLs of paths up to this length are cached: most calls name the same few.
 LONGEST_CACHED = 200
 # aiohttp copies a body of bytes into the transport's buffer whole, so a longer one is sent slice by slice.
@@ -41,8 +50,10 @@ class Upstream:
     def __init__(self, session: aiohttp.ClientSession, key: ApiKey, settings: Settings, clock: GeminiClock) -> None:
         self._session = session
         self.masking = Masking(key.secrets)
-        self._slots = asyncio.Semaphore(max(1, settings.upstream_connections - CONTROL_SHARE))
-        self._control_slots = asyncio.Semaphore(CONTROL_SHARE)
+        self._control_slots = _slots(settings, _for_control(settings))
+        self._slots = _slots(settings, settings.upstream_connections - _for_control(settings))
+        self._request_timeout_s = settings.request_timeout_s
+        self._stream_timeout_s = settings.stream_timeout_s
         self.clock = clock
         self.base = URL(settings.gemini_base_url, encoded=True)
         self._base = str(self.base)
@@ -59,7 +70,22 @@ class Upstream:
         self.is_reached = True
         self.clock.observe(headers.get("Date"))
 
-    def request(
+    def patience(self, client_s: float | None = None, *, is_stream: bool = False) -> Patience:
+        """Return how long Gemini may take for a call whose client gives it `client_s` seconds (X-Server-Timeout)."""
+        most_s = self._request_timeout_s
+        is_clients = client_s is not None and client_s < most_s
+        answer_s = client_s if client_s is not None and is_clients else most_s
+        return Patience(
+            answer_s=answer_s,
+            limit=CLIENT_LIMIT if is_clients else REQUEST_LIMIT,
+            pause_s=most_s,
+            stream_s=self._stream_timeout_s,
+            # A stream may last longer than its first bytes may take, so Gemini is told the client's own limit alone.
+            told_s=client_s if is_stream else answer_s,
+        )
+
+    @asynccontextmanager
+    async def request(
         self,
         method: str,
         url: URL,
@@ -67,115 +93,103 @@ class Upstream:
         headers: Mapping[str, str],
         body: Body = None,
         timeout_s: float | None = None,
+        deadline: Deadline | None = None,
         is_control: bool = False,
-    ) -> "Exchange":
+    ) -> AsyncIterator[aiohttp.ClientResponse]:
         """Run an `async with` block with the answer to one request, whatever its status but a redirect.
 
-        `headers` say the length of a body that comes in pieces. `timeout_s` bounds the whole exchange; without it the
-        caller's own deadline holds. Control calls have connections of their own. Raises UpstreamUnavailableError if
-        Gemini cannot be reached, UpstreamTimeoutError, and UpstreamFailedError for a broken connection, a redirect and
-        a foreign origin, also in the block.
+        `headers` say the length of a body that comes in pieces. `deadline` bounds the exchange, `timeout_s` the whole
+        of it; without either the gateway's own limit holds. Control calls have connections of their own. Raises
+        BusyError if no connection gets free, UpstreamUnavailableError if Gemini cannot be reached,
+        UpstreamTimeoutError, and UpstreamFailedError for a broken connection, a redirect and a foreign origin, also in
+        the block.
         """
-        sent = CIMultiDict(headers)
-        sent.setdefault("Accept-Encoding", "identity")
-        if isinstance(body, bytes) and len(body) > SLICE_BYTES:
-            sent.setdefault("Content-Length", str(len(body)))
-            body = slices(memoryview(body))
-        ask = partial(self._session.request, method, url, headers=sent, data=body, allow_redirects=False)
-        return Exchange(self, self._control_slots if is_control else self._slots, ask, timeout_s)
+        if deadline is None:
+            deadline = Deadline(self.patience() if timeout_s is None else Patience.total(timeout_s))
+        slots = self._control_slots if is_control else self._slots
+        async with self._connection(slots, deadline):
+            with self._mapped_errors():
+                async with deadline, self._asked(method, url, CIMultiDict(headers), body, deadline) as answer:
+                    deadline.begin_answer()
+                    self.observe(answer.headers)
+                    yield answer
+
+    def _asked(
+        self, method: str, url: URL, headers: CIMultiDict[str], body: Body, deadline: Deadline
+    ) -> AbstractAsyncContextManager[aiohttp.ClientResponse]:
+        headers.setdefault("Accept-Encoding", "identity")
+        told_s = deadline.patience.told_s
+        if told_s is not None:
+            headers["X-Server-Timeout"] = str(max(1, math.ceil(told_s - deadline.spent_s)))
+        if isinstance(body, bytes):
+            if len(body) > SLICE_BYTES:
+                headers.setdefault("Content-Length", str(len(body)))
+                body = slices(memoryview(body))
+        elif body is not None and not deadline.patience.is_total:
+            body = deadline.sending(body)
+        return self._session.request(method, url, headers=headers, data=body, allow_redirects=False)
 
     @asynccontextmanager
     async def websocket(self, path: str, *, max_message_bytes: int) -> AsyncIterator[aiohttp.ClientWebSocketResponse]:
-        """Open a WebSocket at an API path.
+        """Open a WebSocket at an API path; it holds a connection until the block ends.
 
-        Raises UpstreamUnavailableError if Gemini cannot be reached, UpstreamCredentialsError if it refuses the key,
+        Raises BusyError if no connection gets free, UpstreamUnavailableError if Gemini cannot be reached,
+        UpstreamTimeoutError if it does not answer the handshake, UpstreamCredentialsError if it refuses the key, and
         UpstreamFailedError for any other refusal and a broken connection.
         """
-        opening = self._session.ws_connect(
-            self.url(path), max_msg_size=max_message_bytes, autoping=True, compress=0, heartbeat=HEARTBEAT_S
-        )
+        deadline = Deadline(Patience.total(HANDSHAKE_S))
+        async with self._connection(self._slots, deadline):
+            with self._mapped_errors():
+                async with deadline:
+                    socket = await self._session.ws_connect(
+                        self.url(path), max_msg_size=max_message_bytes, autoping=True, compress=0, heartbeat=HEARTBEAT_S
+                    )
+                async with socket:
+                    self.is_reached = True
+                    yield socket
+
+    @asynccontextmanager
+    async def _connection(self, slots: ConnectionSlots, deadline: Deadline) -> AsyncIterator[None]:
+        """Run a block that uses one connection; the wait for it is part of the call's time."""
+        caller = current_caller()
+        loop = asyncio.get_running_loop()
+        began_at = loop.time()
+        await slots.take(caller, within_s=deadline.patience.answer_s)
         try:
-            async with self._slots, opening as socket:
-                self.is_reached = True
-                yield socket
+            deadline.spend(loop.time() - began_at)
+            yield
+        finally:
+            slots.give_back(caller)
+
+    @contextmanager
+    def _mapped_errors(self) -> Iterator[None]:
+        """Run a block that speaks to Gemini, and raise aiohttp's errors as the gateway's own."""
+        try:
+            yield
         except aiohttp.WSServerHandshakeError as error:
             if error.status in {401, 403}:
                 raise UpstreamCredentialsError(KEY_REFUSED) from error
             raise UpstreamFailedError(f"Gemini refused the connection with status {error.status}.") from error
-        except aiohttp.ClientConnectorError as error:
+        except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
             self.is_reached = False
             raise UpstreamUnavailableError("Gemini could not be reached.", retry_after_s=2) from error
         except (aiohttp.ClientError, ConnectionError) as error:
-            raise UpstreamFailedError("The connection to Gemini broke.") from error
-
-
-class Exchange:
-    """The block that `Upstream.request` runs."""
-
-    __slots__ = ("_answer", "_ask", "_deadline", "_slots", "_upstream")
-
-    def __init__(
-        self,
-        upstream: Upstream,
-        slots: asyncio.Semaphore,
-        ask: Callable[[], Awaitable[aiohttp.ClientResponse]],
-        timeout_s: float | None,
-    ) -> None:
-        self._upstream = upstream
-        self._slots = slots
-        self._ask = ask
-        self._deadline = None if timeout_s is None else asyncio.timeout(timeout_s)
-
-    async def __aenter__(self) -> aiohttp.ClientResponse:
-        if self._deadline is not None:
-            await self._deadline.__aenter__()
-        try:
-            await self._slots.acquire()
-            try:
-                answer = self._answer = await self._ask()
-            except BaseException:
-                self._slots.release()
-                raise
-        except BaseException as error:
-            await self._leave(error)
-            raise
-        self._upstream.observe(answer.headers)
-        return answer
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        try:
-            try:
-                self._answer.release()
-                await self._answer.wait_for_close()
-            finally:
-                self._slots.release()
-        except BaseException as broken:
-            # The deadline holds for the end as well, and must not strike what follows it.
-            await self._leave(broken)
-            raise
-        await self._leave(error)
-
-    async def _leave(self, error: BaseException | None) -> None:
-        """End the deadline, and raise the gateway's error for one of aiohttp's; the caller raises any other."""
-        if self._deadline is not None:
-            try:
-                await self._deadline.__aexit__(None if error is None else type(error), error, None)
-            except TimeoutError:
-                raise UpstreamTimeoutError("Gemini did not answer in time.") from error
-        if isinstance(error, TimeoutError):
-            raise UpstreamTimeoutError("Gemini did not answer in time.") from error
-        if isinstance(error, aiohttp.ClientConnectorError):
-            self._upstream.is_reached = False
-            raise UpstreamUnavailableError("Gemini could not be reached.", retry_after_s=2) from error
-        if isinstance(error, (aiohttp.ClientError, ConnectionError)):
             raise UpstreamFailedError("The connection to Gemini broke before its answer was whole.") from error
 
 
 @lru_cache(maxsize=1_024)
 def _url(base: str, path: str) -> URL:
     return URL(base + path, encoded=True)
+
+
+def _for_control(settings: Settings) -> int:
+    return max(1, min(MOST_FOR_CONTROL, int(settings.upstream_connections * CONTROL_SHARE)))
+
+
+def _slots(settings: Settings, total: int) -> ConnectionSlots:
+    # An open gateway cannot tell its callers apart, so nobody is left to keep a reserve for.
+    share = 1.0 if settings.is_open else settings.client_share
+    return ConnectionSlots(total, share, max(SHORTEST_QUEUE, total), settings.connection_wait_s)
 
 
 async def slices(view: memoryview) -> AsyncIterator[memoryview]:

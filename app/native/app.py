@@ -10,9 +10,10 @@ from collections.abc import Awaitable, Callable, Mapping
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app.edge.hangup import until_hangup
-from app.errors import Surface, surface_of
+from app.errors import Surface, UpstreamTimeoutError, surface_of
 from app.native.routes import method_and_path, route_of
 from app.native.services import Call, NativeServices, call_of
+from app.native.stream_end import RelayedStream
 from app.request.context import context_of
 
 Handler = Callable[[Scope, Receive, Send, Call], Awaitable[None]]
@@ -42,8 +43,13 @@ class NativeRoutes:
         services = self._services()
         route = route_of(*method_and_path(scope), services.settings.native_resources)
         handler = self._handlers[route.operation.operation_id]
-        async with until_hangup(scope):
-            await handler(scope, receive, send, call_of(services, route, scope))
+        stream = RelayedStream(scope, send)
+        try:
+            async with until_hangup(scope):
+                await handler(scope, receive, stream.send, call_of(services, route, scope))
+        except UpstreamTimeoutError as error:
+            if not await stream.end_with(error):
+                raise
 
 
 def _is_elsewhere(scope: Scope) -> bool:

@@ -7,7 +7,7 @@ from app.errors import MalformedRequestError
 from app.native.heads import PAGING, encoded, query_of, upstream_headers
 from app.native.listing import page_of, page_size, page_token
 from app.native.owning import missing_file
-from app.native.relay import Document, Outgoing, fetch, relay, send_document
+from app.native.relay import Document, Outgoing, Streaming, fetch, relay, send_document
 from app.native.services import Call
 from app.native.uploads.document import shown
 from app.store.records import StoredFile, Upload, UploadState
@@ -73,7 +73,7 @@ async def download(scope: Scope, receive: Receive, send: Send, call: Call) -> No
     name = call.route.name if stored is None else stored.upload.name
     upstream = call.services.upstream
     url = upstream.url(f"/{call.route.version}/files/{name}:download?alt=media")
-    await relay(upstream, send, Outgoing("GET", url, upstream_headers(scope)))
+    await relay(upstream, send, Outgoing("GET", url, upstream_headers(scope), streaming=Streaming.BYTES))
 
 
 async def _stored(call: Call) -> StoredFile | None:

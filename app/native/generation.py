@@ -10,7 +10,7 @@ from app.native.bodies import Body, Policies, take
 from app.native.heads import alt_of, check_content, encoded, query_of, upstream_headers
 from app.native.metered import Metered
 from app.native.reading import read_generation
-from app.native.relay import Outgoing, Reading, relay
+from app.native.relay import Outgoing, Reading, Streaming, relay
 from app.native.services import Call
 
 READING = Reading(read_generation, b"usageMetadata")
@@ -57,4 +57,7 @@ def _outgoing(scope: Scope, call: Call, model: str, query: dict[str, str], body:
     is_stream = verb == "streamGenerateContent"
     url = upstream.url(f"/{call.route.version}/models/{model}:{verb}{encoded(query)}")
     headers = {**upstream_headers(scope, is_stream=is_stream), "Content-Length": str(body.length)}
-    return Outgoing("POST", url, headers, body.content, is_stream=is_stream)
+    streaming = Streaming.NO
+    if is_stream:
+        streaming = Streaming.EVENTS if alt_of(query, is_stream=True) == "sse" else Streaming.ARRAY
+    return Outgoing("POST", url, headers, body.content, streaming)

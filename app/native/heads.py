@@ -5,6 +5,7 @@
 It knows no path and no body.
 """
 
+import re
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from urllib.parse import urlencode
@@ -21,6 +22,8 @@ _PASSED_ON = {
     name.encode(): name
     for name in ("content-type", "accept", "user-agent", "x-goog-api-client", "x-server-timeout", "api-revision")
 }
+SERVER_TIMEOUT = "x-server-timeout"
+_SECONDS = re.compile(r"[0-9]{1,9}(?:\.[0-9]{1,9})?", re.ASCII)
 _CREDENTIALS = frozenset({"key", "access_token", "token"})
 _MODEL_CALL_TAKES = frozenset({"alt", "$alt", "prettyPrint", "$prettyPrint"})
 _SHOWN = frozenset(
@@ -98,6 +101,19 @@ def upstream_headers(scope: Scope, *, is_stream: bool = False) -> dict[str, str]
         elif name == b"accept-encoding" and accepts_gzip(value) and not is_stream:
             headers["Accept-Encoding"] = "gzip"
     return headers
+
+
+def client_time(headers: Mapping[str, str]) -> float | None:
+    """Return the seconds that a client gives its call, as the SDKs say them; None if it says none.
+
+    Raises MalformedRequestError for anything but a positive decimal number.
+    """
+    written = headers.get(SERVER_TIMEOUT)
+    if written is None:
+        return None
+    if _SECONDS.fullmatch(written) is None or (seconds := float(written)) <= 0:
+        raise MalformedRequestError(f"X-Server-Timeout is {written[:20]!r}; allowed is a number of seconds above 0.")
+    return seconds
 
 
 @lru_cache(maxsize=64)

@@ -15,7 +15,7 @@ from app.native.heads import check_content, encoded, query_of, upstream_headers
 from app.native.metered import Metered, settle
 from app.native.owning import owned
 from app.native.reading import read_interaction
-from app.native.relay import Outgoing, Reading, RelayResult, fetch, relay, send_document
+from app.native.relay import Outgoing, Reading, RelayResult, Streaming, fetch, relay, send_document
 from app.native.services import Call
 from app.native.used import mapping, text
 from app.store.resources import Resource, ResourceKind
@@ -54,11 +54,14 @@ async def create(scope: Scope, receive: Receive, send: Send, call: Call) -> None
 async def get(scope: Scope, receive: Receive, send: Send, call: Call) -> None:
     """Serve `GET {version}/interactions/ID`, whole or as a stream that goes on after an event."""
     interaction = await owned(call, ResourceKind.INTERACTION)
-    path = f"interactions/{interaction.name}{encoded(query_of(scope, _GET_TAKES))}"
+    query = query_of(scope, _GET_TAKES)
+    path = f"interactions/{interaction.name}{encoded(query)}"
     result = RelayResult()
     upstream = call.services.upstream
     url = upstream.url(f"/{call.route.version}/{path}")
-    outgoing = Outgoing("GET", url, upstream_headers(scope, is_stream=True))
+    # Only a client that says so gets events: the SDKs always write `stream`.
+    streaming = Streaming.EVENTS if query.get("stream", "").lower() == "true" else Streaming.NO
+    outgoing = Outgoing("GET", url, upstream_headers(scope, is_stream=True), streaming=streaming)
     await relay(upstream, send, outgoing, reading=READING, result=result)
     said = result.said
     if interaction.call is not None and said.usage is not None and said.finish_reason not in _RUNNING:
@@ -92,7 +95,8 @@ def _outgoing(scope: Scope, call: Call, path: str, body: Body) -> Outgoing:
     upstream = call.services.upstream
     # The id is read before the answer goes on, so no whole answer may be compressed either.
     headers = {**upstream_headers(scope, is_stream=True), "Content-Length": str(body.length)}
-    return Outgoing("POST", upstream.url(f"/{call.route.version}/{path}"), headers, body.content)
+    streaming = Streaming.EVENTS if body.facts.stream is True else Streaming.NO
+    return Outgoing("POST", upstream.url(f"/{call.route.version}/{path}"), headers, body.content, streaming)
 
 
 class _Creating:

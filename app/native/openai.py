@@ -6,7 +6,7 @@ from app.native.bodies import Policies, take
 from app.native.heads import check_content, query_of, upstream_headers
 from app.native.metered import Metered
 from app.native.reading import read_openai
-from app.native.relay import Outgoing, Reading, relay
+from app.native.relay import Outgoing, Reading, Streaming, relay
 from app.native.services import Call
 
 READING = Reading(read_openai, b"usage")
@@ -22,7 +22,8 @@ async def ask(scope: Scope, receive: Receive, send: Send, call: Call) -> None:
         is_stream = body.facts.stream is True
         headers = {**upstream_headers(scope, is_stream=is_stream), "Content-Length": str(body.length)}
         upstream = call.services.upstream
-        outgoing = Outgoing("POST", upstream.url(path), headers, body.content)
+        streaming = Streaming.EVENTS if is_stream else Streaming.NO
+        outgoing = Outgoing("POST", upstream.url(path), headers, body.content, streaming)
         model = body.model or call.services.models.default
         async with Metered(call, model, body.estimate).watched() as result:
             await relay(upstream, send, outgoing, reading=READING, result=result)

@@ -11,6 +11,7 @@ gateway's own key is an error of the gateway's, which names nothing.
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
+from enum import Enum, auto
 from typing import NamedTuple
 
 from aiohttp import ClientResponse
@@ -18,12 +19,13 @@ from starlette.types import Send
 from yarl import URL
 
 from app.errors import UpstreamCredentialsError, UpstreamFailedError
+from app.gemini.deadline import Deadline
 from app.gemini.encoding import decoded
 from app.gemini.refusals import error_of, read_refusal
 from app.gemini.stream_masking import Elements, Events, StreamMask
 from app.gemini.upstream import Upstream
 from app.gemini.whole_answer import read_whole
-from app.native.heads import Headers, client_headers
+from app.native.heads import SERVER_TIMEOUT, Headers, client_headers, client_time
 from app.native.used import Read, RelayedUsage, UsageReader
 
 MAX_ERROR_BYTES = 1 << 19
@@ -34,17 +36,31 @@ MAX_TEXT_BYTES = 4 * MAX_DOCUMENT_BYTES
 Body = bytes | AsyncIterator[bytes | memoryview] | None
 
 
+class Streaming(Enum):
+    """The shape of an answer that comes piece by piece over a longer time."""
+
+    NO = auto()
+    EVENTS = auto()
+    ARRAY = auto()
+    BYTES = auto()
+
+
 class Outgoing(NamedTuple):
     """A request to Gemini: method, URL (already encoded), headers, which say the body's length, and body.
 
-    `is_stream` says that the answer may come piece by piece, each piece a whole answer of its own.
+    `streaming` is the shape in which the answer may stream; an answer of server-sent events always does.
     """
 
     method: str
     url: URL
     headers: Mapping[str, str]
     body: Body = None
-    is_stream: bool = False
+    streaming: Streaming = Streaming.NO
+
+    @property
+    def is_control(self) -> bool:
+        """Whether it is a small question about a model or a stored object, and no work of a model's."""
+        return self.body is None and self.streaming is Streaming.NO
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +109,11 @@ class RelayResult:
         """Read the usage with `reader`."""
         self._reader = reader
 
+    def feed(self, piece: bytes) -> None:
+        """Take in a piece of the answer that has been passed on."""
+        if self._reader is not None:
+            self._reader.feed(piece)
+
     @property
     def said(self) -> RelayedUsage:
         """Return the usage that the answer has told so far."""
@@ -118,40 +139,45 @@ async def relay(
     UpstreamFailedError for an error too large to be read and a stream with an encoding.
     """
     result = RelayResult() if result is None else result
-    async with _asked(upstream, outgoing) as answer:
+    deadline = _deadline(upstream, outgoing)
+    async with _asked(upstream, outgoing, deadline) as answer:
         result.status = answer.status
         if answer.status >= 400:
             await send_document(send, await _refusal(upstream, answer))
         else:
-            await _pass(send, answer, _mask(upstream, outgoing, answer), reading, result)
+            result.read_by(None if reading is None else _reader(reading, answer))
+            is_stream = _is_events(answer) or outgoing.streaming is not Streaming.NO
+            pieces = deadline.pieces(answer, is_stream=is_stream)
+            mask = _mask(upstream, outgoing, answer)
+            await _pass(send, answer, pieces if mask is None else _masked(pieces, mask), result)
         result.is_whole = True
 
 
-async def _pass(
-    send: Send, answer: ClientResponse, mask: StreamMask | None, reading: Reading | None, result: RelayResult
-) -> None:
-    reader = None if reading is None else _reader(reading, answer)
-    result.read_by(reader)
-    content = answer.content
-    piece = await content.readany()
-    headers = client_headers(answer.headers.items())
-    await send({"type": "http.response.start", "status": answer.status, "headers": headers})
-    while True:
-        is_last = content.at_eof()
-        if mask is not None:
-            piece = mask.feed(piece) + (mask.end() if is_last else b"")
-        if piece or is_last:
-            await send({"type": "http.response.body", "body": piece, "more_body": not is_last})
-        if reader is not None:
-            reader.feed(piece)
-        if is_last:
-            return
-        piece = await content.readany()
+async def _pass(send: Send, answer: ClientResponse, pieces: AsyncIterator[bytes], result: RelayResult) -> None:
+    head = {"type": "http.response.start", "status": answer.status, "headers": client_headers(answer.headers.items())}
+    async for piece in pieces:
+        # With the first piece, so that an answer that breaks before it can still be an error.
+        if head:
+            await send(head)
+            head = {}
+        await send({"type": "http.response.body", "body": piece, "more_body": True})
+        result.feed(piece)
+    if head:
+        await send(head)
+    await send({"type": "http.response.body", "body": b""})
+
+
+async def _masked(pieces: AsyncIterator[bytes], mask: StreamMask) -> AsyncIterator[bytes]:
+    async for piece in pieces:
+        if passed := mask.feed(piece):
+            yield passed
+    if rest := mask.end():
+        yield rest
 
 
 async def fetch(upstream: Upstream, outgoing: Outgoing, *, max_bytes: int = MAX_DOCUMENT_BYTES) -> Document:
     """Ask Gemini for a whole answer. Raises as `relay` does, and UpstreamFailedError for an answer too large."""
-    async with _asked(upstream, outgoing) as answer:
+    async with _asked(upstream, outgoing, _deadline(upstream, outgoing)) as answer:
         return await (_refusal(upstream, answer) if answer.status >= 400 else _document(answer, max_bytes))
 
 
@@ -161,8 +187,21 @@ async def send_document(send: Send, document: Document) -> None:
     await send({"type": "http.response.body", "body": document.body})
 
 
-def _asked(upstream: Upstream, outgoing: Outgoing) -> AbstractAsyncContextManager[ClientResponse]:
-    return upstream.request(outgoing.method, outgoing.url, headers=outgoing.headers, body=outgoing.body)
+def _deadline(upstream: Upstream, outgoing: Outgoing) -> Deadline:
+    is_stream = outgoing.streaming is not Streaming.NO
+    return Deadline(upstream.patience(client_time(outgoing.headers), is_stream=is_stream))
+
+
+def _asked(upstream: Upstream, outgoing: Outgoing, deadline: Deadline) -> AbstractAsyncContextManager[ClientResponse]:
+    headers = {name: value for name, value in outgoing.headers.items() if name != SERVER_TIMEOUT}
+    return upstream.request(
+        outgoing.method,
+        outgoing.url,
+        headers=headers,
+        body=outgoing.body,
+        deadline=deadline,
+        is_control=outgoing.is_control,
+    )
 
 
 def _encoding(answer: ClientResponse) -> str:
@@ -179,7 +218,7 @@ def _reader(reading: Reading, answer: ClientResponse) -> UsageReader:
 
 
 def _mask(upstream: Upstream, outgoing: Outgoing, answer: ClientResponse) -> StreamMask | None:
-    if not (_is_events(answer) or outgoing.is_stream):
+    if not (_is_events(answer) or outgoing.streaming is Streaming.ARRAY):
         return None
     if _encoding(answer) not in {"", "identity"}:
         # Streams are asked for without an encoding, since an error in a compressed one could not be masked.

@@ -32,6 +32,13 @@ class LimitValues(BaseModel):
 class LimitSettings(Environment):
     """Limits: how much clients may use, and how large a request may be."""
 
+    client_share: float = Field(
+        0.75,
+        gt=0,
+        le=1,
+        description="Part of the connections to Gemini that one key or issuer may use, if no other waits for them. An "
+        "open gateway cannot tell its clients apart and uses all.",
+    )
     gateway_limits: Annotated[LimitValues | None, NoDecode] = Field(
         None, description="JSON object of limits for all clients together, by the limits' names."
     )

@@ -8,7 +8,16 @@ from app.settings.environment import Environment
 class TimeoutSettings(Environment):
     """Timeouts: how long each step may take, in seconds."""
 
-    request_timeout_s: float = Field(600, gt=0, description="Seconds from the end of a request's body to its answer.")
+    request_timeout_s: float = Field(
+        600,
+        gt=0,
+        description="Seconds from the end of a request's body to its whole answer or to a stream's first byte, and "
+        "between the bytes of a stream. A client may set less (`timeout_s`, `X-Server-Timeout`).",
+    )
+    stream_timeout_s: float = Field(3_600, gt=0, description="Seconds that a stream may last.")
+    connection_wait_s: float = Field(
+        10, gt=0, description="Seconds for which a call waits for a free connection to Gemini, then 503 `busy`."
+    )
     connect_timeout_s: float = Field(10, gt=0, description="Seconds to connect to Gemini.")
     chunk_timeout_s: float = Field(120, gt=0, description="Seconds until Gemini must acknowledge an upload chunk.")
     file_ready_timeout_s: float = Field(

@@ -24,6 +24,7 @@ from app.api.services import Services, services_of
 from app.edge.hangup import until_hangup
 from app.errors import FieldError, InvalidFieldError, UpstreamTimeoutError
 from app.gemini.answer import Answer, AnswerReader
+from app.gemini.caller import blame
 from app.gemini.request import GenerateRequest, Options, Part, TextPart, Turn
 from app.media.intake import Intake, Policy
 from app.request.context import parsed_query
@@ -173,12 +174,13 @@ async def open_task(request: Request, spec: TaskSpec[F]) -> AsyncIterator[TaskCa
         limit = services.settings.request_timeout_s
         timeout_s = min(limit, reader.common.timeout_s or limit)
         try:
-            async with asyncio.timeout(timeout_s):
+            ends_at = asyncio.get_running_loop().time() + timeout_s
+            async with asyncio.timeout_at(ends_at):
                 model = services.model(reader.model)
                 keep_file = bool(reader.common.keep_file)
-                asking = Asking(services, reader.media, intake, model=model, keep_file=keep_file)
+                asking = Asking(services, reader.media, intake, model=model, keep_file=keep_file, ends_at=ends_at)
                 media = TaskMedia(services, reader.media)
                 yield TaskCall(services, reader, intake, media, asking, f"task_{secrets.token_hex(12)}")
         except TimeoutError:
             advice = "raise timeout_s or ask for less" if "timeout_s" in spec.form.fields else "shorten the request"
-            raise UpstreamTimeoutError(f"No answer within {timeout_s:g} s; {advice}.") from None
+            raise blame(UpstreamTimeoutError(f"No answer within {timeout_s:g} s; {advice}.")) from None

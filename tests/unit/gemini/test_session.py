@@ -41,7 +41,7 @@ async def test_the_given_headers_the_key_and_the_body_are_all_that_is_sent() -> 
     async with upstream(received, [ANSWER, ANSWER]) as opened:
         for _ in range(2):
             url = opened.url("/v1beta/x?alt=sse")
-            async with opened.request("POST", url, headers=HEADERS, body=b"{\r\n}") as answer:
+            async with opened.request("POST", url, headers=HEADERS, body=b"{\r\n}", timeout_s=30) as answer:
                 assert await answer.read() == b"ok"
 
     host = f"{opened.base.host}:{opened.base.port}".encode()
