@@ -15,13 +15,15 @@ from dataclasses import dataclass
 from aiohttp import ClientResponse
 from yarl import URL
 
-from app.errors import UploadFailedError, UpstreamFailedError, UpstreamTimeoutError, UpstreamUnavailableError
+from app.errors import BusyError, UploadFailedError, UpstreamFailedError, UpstreamTimeoutError, UpstreamUnavailableError
+from app.gemini.deadline import Deadline, Patience
 from app.gemini.refusals import error_of, read_refusal
 from app.gemini.remote_files import RemoteFile, describe_file, read_file
 from app.gemini.upstream import API_VERSION, Upstream, slices
 from app.gemini.whole_answer import read_whole
 
 GRANULARITY = 262_144
+CHUNK_LIMIT = "CHUNK_TIMEOUT_S"
 MAX_FAILURES = 3
 PAUSE_S = 0.2
 MAX_ANSWER_BYTES = 1 << 20
@@ -198,10 +200,18 @@ class ResumableSession:
         return None if answer is None else answer.received
 
     async def _command(
-        self, command: str, *, offset: int | None = None, data: memoryview | None = None
+        self, command: str, *, offset: int | None = None, data: memoryview | None = None, tries: int = MAX_FAILURES
     ) -> UploadReply | None:
-        body = slices(data) if data else None
-        return await self.command(command, offset=offset, body=body, length=0 if data is None else len(data))
+        """Send one command with bytes that are held here. Raises BusyError if no connection got free in any try."""
+        body, length = (slices(data), len(data)) if data else (None, 0)
+        patience = Patience.total(self._timeout_s, CHUNK_LIMIT)
+        try:
+            return await self._send(command, offset, body, length, patience)
+        except BusyError:
+            # An upload that ended here would send again all the bytes that Gemini has already.
+            if tries == 1:
+                raise
+        return await self._command(command, offset=offset, data=data, tries=tries - 1)
 
     async def command(
         self,
@@ -211,16 +221,35 @@ class ResumableSession:
         body: AsyncIterator[memoryview] | None = None,
         length: int | None = 0,
     ) -> UploadReply | None:
-        """Send one command with `length` bytes (None: unknown); return None if no whole answer came."""
+        """Send one command with `length` bytes (None: unknown) that arrive from a client.
+
+        Returns None if no whole answer came. Raises BusyError if no connection got free.
+        """
+        timeout_s = self._timeout_s
+        patience = Patience(timeout_s, CHUNK_LIMIT, pause_s=timeout_s, stream_s=timeout_s)
+        return await self._send(command, offset, body, length, patience)
+
+    async def _send(
+        self,
+        command: str,
+        offset: int | None,
+        body: AsyncIterator[memoryview] | None,
+        length: int | None,
+        patience: Patience,
+    ) -> UploadReply | None:
         headers = {"X-Goog-Upload-Command": command}
         if length is not None:
             headers["Content-Length"] = str(length)
         if offset is not None:
             headers["X-Goog-Upload-Offset"] = str(offset)
-        url = URL(self.url, encoded=True)
         try:
             async with self._upstream.request(
-                "POST", url, headers=headers, body=body, timeout_s=self._timeout_s
+                "POST",
+                URL(self.url, encoded=True),
+                headers=headers,
+                body=body,
+                deadline=Deadline(patience),
+                is_control=body is None,
             ) as answer:
                 return UploadReply(
                     answer.status,

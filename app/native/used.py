@@ -14,9 +14,11 @@ import orjson
 
 from app.gemini.answer import Usage
 
+# The end of an answer is kept for its last byte: usage stands behind the generated text.
 MAX_TAIL_BYTES = 1 << 18
-"""How much of an answer is kept to be read at its end: usage stands behind what was generated."""
 GUNZIP_BYTES = 1 << 18
+# One piece of a bomb would become hundreds of megabytes, while no other call goes on.
+MAX_GUNZIPPED_BYTES = 1 << 22
 Json = dict[str, object]
 
 
@@ -46,23 +48,29 @@ class UsageReader:
     _held: bytearray = field(default_factory=bytearray)
     _is_cut: bool = False
     _frame: bytes = b""
-    _errors: bool = False
+    _is_unreadable: bool = False
 
     def __post_init__(self) -> None:
         if self.is_gzip:
             self._inflate = zlib.decompressobj(31)
 
     def feed(self, piece: bytes) -> None:
-        """Take a piece of the answer, as it passed."""
+        """Take in a piece of the answer that has been passed on; an answer that is not gzip as it says has no usage."""
+        if self._is_unreadable:
+            return
         if self._inflate is None:
             self._take(piece)
             return
+        most = self.text_bytes + MAX_GUNZIPPED_BYTES
         try:
-            while piece:
+            while piece and self.text_bytes < most:
                 self._take(self._inflate.decompress(piece, GUNZIP_BYTES))
                 piece = self._inflate.unconsumed_tail
         except zlib.error:
-            self._inflate = zlib.decompressobj(31)
+            self._is_unreadable = True
+        self._is_unreadable = self._is_unreadable or bool(piece)
+        if self._is_unreadable:
+            self._held.clear()
 
     def _take(self, data: bytes) -> None:
         self.text_bytes += len(data)

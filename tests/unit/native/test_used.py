@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from app.gemini.answer import Usage
 from app.native.reading import read_generation, read_interaction, read_live, read_openai
-from app.native.used import MAX_TAIL_BYTES, Json, RelayedUsage, UsageReader
+from app.native.used import GUNZIP_BYTES, MAX_GUNZIPPED_BYTES, MAX_TAIL_BYTES, Json, RelayedUsage, UsageReader
 from tests.native_bodies import pieces
 
 METADATA = {
@@ -157,3 +157,19 @@ def test_a_turn_of_a_live_session_has_responses() -> None:
 
     assert said.usage is not None
     assert (said.usage.input_tokens, said.usage.output_tokens) == (4, 3)
+
+
+def test_a_compressed_bomb_costs_little_and_tells_no_usage() -> None:
+    reader = UsageReader(read_generation, b"usageMetadata", is_stream=False, is_gzip=True)
+
+    reader.feed(gzip.compress(bytes(100_000_000)))
+    reader.feed(gzip.compress(orjson.dumps(response("Hello"))))
+
+    assert reader.text_bytes <= MAX_GUNZIPPED_BYTES + GUNZIP_BYTES
+    assert reader.said() == RelayedUsage()
+
+
+def test_an_answer_that_is_not_gzip_as_it_says_tells_no_usage() -> None:
+    whole = orjson.dumps(response("Hello"))
+
+    assert read(b"no gzip", gzip.compress(whole), is_gzip=True) == RelayedUsage()
