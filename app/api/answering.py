@@ -15,7 +15,9 @@ from app.edge.hangup import until_hangup
 from app.errors import ClientGoneError, GatewayError, problem_of
 from app.request.context import context_of
 
+# Common proxies close connections that are silent for 30 to 60 s.
 KEEP_ALIVE_S = 15.0
+# `x-accel-buffering` stops nginx from collecting the stream.
 STREAM_HEADERS = {"cache-control": "no-store", "x-accel-buffering": "no"}
 
 
@@ -46,9 +48,11 @@ class EventStream(Response):
 
     def __init__(self, call: Call, held: AbstractAsyncContextManager[object]) -> None:
         super().__init__(media_type="text/event-stream", headers=STREAM_HEADERS)
+        # Starlette sets the length of an empty body.
         del self.headers["content-length"]
         self._call = call
         self._held = held
+        # Two tasks write frames: the events and the keep-alive. A frame must not be split.
         self._lock = asyncio.Lock()
         self._sent_at = 0.0
         self._text_chars = 0
@@ -72,6 +76,7 @@ class EventStream(Response):
                 if event.type == "delta" and not event.thought:
                     self._text_chars += len(event.text or "")
                 yield event
+        # Nobody is left to read an error event.
         except ClientGoneError:
             raise
         except GatewayError as error:
@@ -87,6 +92,7 @@ class EventStream(Response):
         self._sent_at = loop.time()
         while True:
             await asyncio.sleep(max(0.0, self._sent_at + KEEP_ALIVE_S - loop.time()))
+            # An event may have been sent during the sleep.
             if loop.time() - self._sent_at >= KEEP_ALIVE_S:
                 await self._send(send, b": keep-alive\n\n")
 
@@ -106,6 +112,7 @@ def problem(scope: Scope, error: GatewayError) -> Problem:
 
 
 def _frame(event: StreamEvent) -> bytes:
+    # A whole answer keeps its null fields, as outside a stream; the other events leave null fields out.
     exclude_none = event.response is None and event.problem is None and event.files is None
     text = event.model_dump_json(exclude_none=exclude_none, exclude_unset=True, warnings=False)
     return f"event: {event.type}\ndata: {text}\n\n".encode()

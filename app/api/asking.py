@@ -128,6 +128,7 @@ class Asking:
             await self._services.files.processing_again(name)
         await self.wait_until_ready()
 
+    # Gemini no longer has the file, so its row must not be offered again. Files of other clients are left alone.
     async def _close_if_ours(self, error: NamedFileError) -> None:
         if error.name in self._upload_names():
             await self._services.files.close(error.name)

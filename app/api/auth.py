@@ -68,4 +68,5 @@ async def create_token(request: Request) -> Response:
         scopes=sorted(claims.scopes),
         max_requests=claims.max_requests,
     )
+    # A token is a credential, so no cache may keep it.
     return Response(answer.json_bytes(), 201, {"cache-control": "no-store"}, media_type="application/json")

@@ -19,6 +19,7 @@ _FOREIGN = frozenset({"$id", "id", "$anchor", "$dynamicAnchor", "$dynamicRef", "
 
 def check_values(text: bytes | bytearray) -> None:
     """Refuse JSON text with too many values, counted by the characters that begin them; raises ValueError."""
+    # Counting characters also counts those inside strings, which errs on the safe side.
     found = text.count(b"{") + text.count(b"[") + text.count(b'":') + text.count(b'","')
     if found > MAX_VALUES:
         raise ValueError(f"has more than {MAX_VALUES} values; send long text as a text file")
@@ -26,6 +27,7 @@ def check_values(text: bytes | bytearray) -> None:
 
 def check_depth(value: object) -> None:
     """Refuse JSON that is nested too deeply; raises ValueError."""
+    # Level by level instead of recursively, so that deep input cannot exhaust the stack.
     level: list[object] = [value]
     for _ in range(MAX_DEPTH):
         level = [child for item in level for child in _children(item)]
@@ -46,6 +48,7 @@ def check_schema(schema: Mapping[str, object]) -> None:
     check_depth(schema)
     if len(orjson.dumps(schema)) > MAX_SCHEMA_BYTES:
         raise ValueError(f"must be at most {MAX_SCHEMA_BYTES} bytes of JSON")
+    # References to other documents would be fetched or resolved by name; only local pointers stay.
     nodes = list(_walk(schema))
     for node in nodes:
         if any(isinstance(node.get(name), str) for name in _FOREIGN):

@@ -55,6 +55,7 @@ class Call:
     def __post_init__(self) -> None:
         limit = self.services.settings.request_timeout_s
         asked = self.call_options.timeout_s
+        # The deadline counts from the end of the body; a slow client has limits of its own.
         self._deadline = asyncio.get_running_loop().time() + (limit if asked is None else min(limit, asked))
 
     @property
@@ -119,6 +120,7 @@ class Call:
 
     async def _prepare(self, asking: Asking) -> AsyncIterator[StreamEvent]:
         if asking.pending_bytes or (self.intake is not None and self.call_options.keep_file):
+            # The uploads run in a task, so that the client sees their progress meanwhile.
             settling = asyncio.create_task(asking.settle())
             try:
                 while not settling.done():
@@ -139,6 +141,7 @@ class Call:
         model = self.model
         parsed: Any = None
         if self.call_options.conformance is not None and answer.finish_reason == "stop":
+            # In a thread: validating a long answer takes longer than the event loop may be blocked.
             parsed = await asyncio.to_thread(self.call_options.conformance.parsed, answer.text)
         return Generation(
             id=self.id,

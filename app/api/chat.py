@@ -40,6 +40,7 @@ async def chat(request: Request) -> Response:
             call = await _call(services, chat_request)
             if not wants_stream(request, chat_request.stream):
                 return await whole(request, call)
+        # The stream now owns the reserved memory and releases it at its end.
         return EventStream(call, stack.pop_all())
 
 
@@ -47,6 +48,7 @@ async def _read(request: Request, services: Services, stack: AsyncExitStack) -> 
     body = await read_json_body(request, services, stack, limit=services.settings.inline_limit_bytes)
     if len(body) < THREAD_BYTES:
         return _parse(body)
+    # Parsing a body with inline media takes longer than the event loop may be blocked.
     return await asyncio.to_thread(_parse, body)
 
 

@@ -34,6 +34,7 @@ class Conformance:
         """Return the text as JSON if it is whole, conforms, and can be written again; else None."""
         try:
             value: object = orjson.loads(text)
+            # A deeply nested answer could not be written again.
             check_depth(value)
         except ValueError:
             return None

@@ -44,6 +44,7 @@ class RestRoutes:
         if endpoint is None:
             await self._app(scope, receive, send)
             return
+        # FastAPI sets this entry on its own routes; the endpoints find their services through it.
         scope["app"] = self._app
         response = await endpoint(Request(scope, receive, send))
         await response(scope, receive, send)

@@ -9,6 +9,7 @@ from app.api.access import public
 from app.request.operation import PUBLIC
 
 ASSETS = "/docs/assets"
+# The page of Swagger UI needs inline scripts and styles; everything else must come from this server.
 POLICY = (
     "default-src 'none'; connect-src 'self'; img-src 'self' data:; style-src 'self' 'unsafe-inline'; "
     "script-src 'self' 'unsafe-inline'; frame-ancestors 'none'"

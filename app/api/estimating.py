@@ -32,5 +32,6 @@ def _item_tokens(item: Item) -> int:
         upload = item.file.upload
         return media_tokens(kind_of(upload.mime_type), upload.size_bytes, upload.facts)
     if item.report.size_bytes is None:
+        # The length of the video is unknown until Gemini has fetched it.
         return ADDRESS_TOKENS
     return media_tokens(kind_of(item.report.mime_type), item.report.size_bytes, NO_FACTS)

@@ -86,7 +86,7 @@ class SingleFileForm:
     async def take_file(self, file: FormFile) -> None:
         """Stream the file to Gemini; raises InvalidFieldError for a second file."""
         if self._intake.files:
-            raise _one_file("came twice; send one file a call")
+            raise _one_file("is given twice; send one file per call")
         await self._intake.take(
             file.data,
             filename=file.filename,
@@ -97,6 +97,7 @@ class SingleFileForm:
 
     async def take_field(self, name: str, text: str) -> None:
         """Apply a claim that came after the file; raises WrongClaimError."""
+        # Only claims matter after the file; the filename is read at the form's end.
         del name, text
         if self._intake.files:
             self._intake.files[0].claim_late(self._values.take_of_file().claim)
@@ -139,7 +140,9 @@ async def _stored(request: Request, services: Services, intake: Intake) -> Respo
     await intake.settle(keep=True, origin=Origin.SENT)
     stored = intake.files[0].stored
     if stored is None:
+        # Settling with keep=True gives every file an id, or raises.
         raise AssertionError("a settled upload has an id")
+    # Behind a proxy, the gateway may be mounted below a prefix.
     base = f"{request.scope.get('root_path', '')}/api/v1/files"
     answer = media_file(stored)
     return Response(answer.json_bytes(), 201, {"location": f"{base}/{answer.id}"}, media_type="application/json")

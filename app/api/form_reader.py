@@ -77,6 +77,7 @@ async def read_form(reader: FormReader, values: FormValues[F], handler: FormHand
 async def _text(head: PartHead, data: AsyncIterator[memoryview], values: FormValues[F]) -> str:
     raw = bytearray()
     async for piece in data:
+        # Counted before the bytes are kept, so that a long field is refused early.
         values.count(len(piece))
         raw += piece
     try:

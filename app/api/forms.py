@@ -45,6 +45,7 @@ class FormField:
 
 def invalid(error: ValidationError, field: str, value: str | None) -> InvalidFieldError:
     """Return the problem for pydantic's errors; it names each field by its path."""
+    # Listing thousands of errors would cost more than reading the request.
     if error.error_count() > MAX_FINDINGS:
         message = f"has {error.error_count()} errors"
         return _refused(field or "body", message)
@@ -150,12 +151,13 @@ class FormValues(Generic[F]):
 
     def _take_query(self, query: RequestQuery) -> None:
         for raw_name, value in query.pairs:
+            # Some clients write repeated parameters as `stop[]`.
             name = raw_name.removesuffix("[]")
             if name in PARTS_ONLY and value:
                 raise _refused(name, "must be a part of the form, not in the query")
             field = self._spec.find(name)
             if field.of_file is not None and not field.of_file.is_option_too:
-                raise _refused(name, "belongs to a file: send it as a part before that file")
+                raise _refused(name, "belongs to a file: send it as a part before its file")
             if value:
                 read = field.read(value)
                 _check_option(field, read)
@@ -194,6 +196,7 @@ class FormValues(Generic[F]):
     def form(self) -> F:
         """Return the form as read so far, with defaults for missing fields. Each value is valid."""
         if self._form is None:
+            # Every value was validated on arrival; validating the model again would cost time for nothing.
             self._form = self._spec.model.model_construct(**{**self._query, **self._parts})
         return self._form
 
@@ -202,7 +205,7 @@ class FormValues(Generic[F]):
         for name, value in self._of_file.items():
             field = self._spec.fields[name]
             if field.of_file is None or not field.of_file.is_option_too:
-                raise _refused(name, "stands before no file; send it before the file that it belongs to")
+                raise _refused(name, "has no file after it; send the field before its file")
             _check_option(field, value)
             # The model declares a field of a file as a list, because each file may have its own value.
             if self._query.get(name, [value]) != [value]:
@@ -221,6 +224,7 @@ def _set(values: dict[str, Any], field: FormField, value: object) -> None:
     elif field.of_file is None:
         values.setdefault(field.name, []).append(value)
     else:
+        # The model declares a field of a file as a list, but in the query it is one option of the whole request.
         _once(values, field.name, [value])
 
 
@@ -231,11 +235,11 @@ def _once(values: dict[str, Any], name: str, value: object) -> None:
 
 def _check_option(field: FormField, value: object) -> None:
     if field.of_file is not None and value == field.of_file.not_as_option:
-        raise _refused(field.name, f"{value} is for single files: send it before the file that it belongs to")
+        raise _refused(field.name, f"{value} is for single files: send it before its file")
 
 
 def _twice(name: str) -> InvalidFieldError:
-    return _refused(name, "came twice with different values; send it once")
+    return _refused(name, "is given twice with different values; send it once")
 
 
 def _refused(name: str, message: str) -> InvalidFieldError:

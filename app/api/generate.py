@@ -85,6 +85,7 @@ async def count_tokens(request: Request) -> Response:
         prompt = PromptForm(services, intake, parsed_query(request.scope))
         await prompt.read(open_form(request, services))
         model = services.model(prompt.form.model)
+        # countTokens counts system instruction and schema only inside a generateContentRequest.
         wrapper = (b'{"generateContentRequest":{"model":"models/%s",' % model.encode(), b"}")
         counted = await services.generation.count_tokens(model, prompt.request(wrapper))
     usage = Usage(input_tokens=counted.total_tokens, input_by_modality=counted.by_modality)

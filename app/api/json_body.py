@@ -26,6 +26,7 @@ async def read_json_body(request: Request, services: Services, stack: AsyncExitS
         raise UnsupportedMediaTypeError(
             f"This operation accepts application/json, not {kind[:80] or 'a body without Content-Type'}."
         )
+    # Refused before the body is read, so that a waiting client need not send it.
     if (content_length(request.scope) or 0) > limit:
         raise body_too_large(limit)
     body = bytearray()
@@ -41,6 +42,7 @@ async def read_json_body(request: Request, services: Services, stack: AsyncExitS
 def parse_json_body(body: bytearray, model: type[M]) -> M:
     """Return the parsed and validated body; raises MalformedRequestError and InvalidFieldError."""
     try:
+        # Before parsing, because small values take many times their bytes as Python objects.
         check_values(body)
     except ValueError as error:
         raise InvalidFieldError(f"The body {error}.") from None

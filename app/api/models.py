@@ -13,7 +13,7 @@ from app.gemini.models import ListedModel, Models
 router = APIRouter(prefix="/api/v1/models")
 
 
-def _told(model: ListedModel, models: Models) -> GeminiModel:
+def _shown(model: ListedModel, models: Models) -> GeminiModel:
     return GeminiModel(
         id=model.id,
         display_name=model.display_name,
@@ -41,12 +41,13 @@ async def list_models(
     models = services_of(request).models
     listed = list(await models.listed())
     if after:
+        # The list has no order by name, so the position of the last model is searched.
         names = [model.id for model in listed]
         listed = listed[names.index(after) + 1 :] if after in names else []
     page = listed[:limit]
     has_more = len(listed) > limit
     answer = GeminiModelList(
-        data=[_told(model, models) for model in page], has_more=has_more, next=page[-1].id if has_more else None
+        data=[_shown(model, models) for model in page], has_more=has_more, next=page[-1].id if has_more else None
     )
     return Response(answer.json_bytes(), media_type="application/json")
 
@@ -62,4 +63,4 @@ async def list_models(
 async def get_model(request: Request, model_id: Annotated[str, Path(max_length=200)]) -> Response:
     """Return a model by its name, with or without `models/`, or by an alias."""
     models = services_of(request).models
-    return Response(_told(await models.get(model_id), models).json_bytes(), media_type="application/json")
+    return Response(_shown(await models.get(model_id), models).json_bytes(), media_type="application/json")

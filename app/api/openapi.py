@@ -65,6 +65,7 @@ def _tidy(node: object) -> None:
         for item in node:
             _tidy(item)
     elif isinstance(node, dict):
+        # Generators choose the width of numbers by their format.
         kind = node.get("type")
         if kind == "integer":
             node.setdefault("format", "int64")
@@ -96,6 +97,7 @@ def build_document(app: FastAPI, bodies: Iterable[type[BaseModel]]) -> Schema:
         components = built.setdefault("components", {})
         forms = {model.__name__: model for model in bodies}
         components["schemas"] = dict(sorted(_schemas(forms, components.get("schemas", {})).items()))
+        # FastAPI documents its own validation errors, but the gateway answers with problems.
         for unused in ("HTTPValidationError", "ValidationError"):
             components["schemas"].pop(unused, None)
         for path in built["paths"].values():

@@ -46,7 +46,9 @@ async def readiness(request: Request) -> Response:
     """Return the state of the process; the status stays 200 if only Gemini is unavailable."""
     services = parts_of(request)
     try:
+        # A probe must answer soon, even if the database hangs.
         async with asyncio.timeout(2):
+            # Any short query shows whether the database answers; nobody owns this file.
             await services.files.known("", "")
         database = "ok"
     except (StoreUnavailableError, TimeoutError):

@@ -21,11 +21,13 @@ from app.media.sniff import HEAD_BYTES, decide
 from app.media.types import UnsupportedTypeError
 from app.store.records import StoredFile
 
+# From this size on, base64 is decoded in a thread.
 THREAD_BYTES = 1 << 17
 MAX_FILE_IDS = 1_000
 _PLAIN_URL = re.compile(
     r"https://((?:[a-z0-9](?:[a-z0-9-]*[a-z0-9])?\.)+[a-z]{2,63})(?:[/?][!#-\[\]_a-z~]*)?", re.ASCII
 )
+# Gemini itself fetches these; other hosts need ALLOW_HTTPS_URLS.
 YOUTUBE_HOSTS = frozenset({"youtube.com", "www.youtube.com", "m.youtube.com", "youtu.be"})
 
 
@@ -153,6 +155,7 @@ def _inline(data: str, declared: str | None, options: MediaOptions, where: str) 
     if not raw:
         raise _bad(f"{where}.inline_data", "is empty")
     try:
+        # The bytes decide here too, so that a wrong mime_type is corrected or refused as in a form.
         found = decide(raw[:HEAD_BYTES], declared=declared, filename=None, is_whole=len(raw) <= HEAD_BYTES)
     except UnsupportedTypeError as error:
         raise unsupported(error, f"{where}.inline_data") from None
@@ -181,6 +184,7 @@ def _url(services: Services, part: MessagePart, options: MediaOptions, where: st
     if not is_youtube and not (services.settings.allow_https_urls and host):
         allowed = "https and YouTube" if services.settings.allow_https_urls else "YouTube"
         raise _bad(f"{where}.url", f"may only be {allowed}; upload other media to /api/v1/files")
+    # Google's file URLs would name files past the check of their owner.
     if host == "googleapis.com" or host.endswith(".googleapis.com"):
         raise _bad(f"{where}.url", "may not name a file of Gemini's; use file_id")
     mime_type = part.mime_type

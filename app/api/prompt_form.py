@@ -128,7 +128,7 @@ class PromptForm:
 
     async def _take_item(self, name: str, text: str) -> None:
         if self._contents is not None:
-            raise _refused(name, "is not taken beside contents, which gives the whole order")
+            raise _refused(name, "cannot be used with contents, which gives the whole order")
         item: Item = text
         if name == "file_id":
             item = await stored(self._services, text, self._values.take_of_file().media_options())
@@ -137,7 +137,7 @@ class PromptForm:
 
     async def _take_contents(self) -> None:
         if any(not isinstance(item, Incoming) for item in self._items):
-            raise _refused("contents", "gives the whole order: send no prompt or file_id beside it")
+            raise _refused("contents", "gives the whole order: send no prompt or file_id with it")
         self._contents = self.form.contents or ()
         for at, item in enumerate(self._contents):
             kind = one_of({"text": item.text, "file": item.file, "file_id": item.file_id}, f"contents[{at}]")
@@ -169,7 +169,7 @@ class PromptForm:
                 self._items.append(self._contents_stored.get(at) or item.text or "")
         left = [file.where for file in files if file.index not in self._contents_of_files]
         if left:
-            raise _refused("contents", f"leaves out {left[0]}: every file of the form must have an item")
+            raise _refused("contents", f"has no item for {left[0]}: every file of the form needs an item")
 
     def _fixed_bytes(self) -> int:
         parts = self._parts_length + len(self._intake.files)

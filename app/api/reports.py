@@ -47,6 +47,7 @@ def summed_usage(usages: Sequence[Usage], models: Models, model: str) -> TokenUs
         total_tokens=sum(one.total_tokens for one in usages),
         input_by_modality=dict(sum((Counter(one.input_by_modality) for one in usages), Counter())),
     )
+    # A sum with an unknown price would look like a total, so there is no cost at all.
     return token_usage(total, None if None in costs else sum(cost or 0.0 for cost in costs))
 
 
@@ -82,7 +83,7 @@ def stored_report(index: int, file: StoredFile) -> FileReport:
 
 def mismatch_warning(where: str, declared: str | None, found: str) -> CallWarning:
     """Return the warning that a file's bytes overruled its declared type."""
-    detail = f"The file was declared {declared}, but its bytes are {found}; the bytes were believed."
+    detail = f"The file was declared as {declared}, but its bytes are {found}; the bytes decide."
     return CallWarning(code="mime-type-mismatch", field=where, detail=detail)
 
 
@@ -96,6 +97,7 @@ def media_file(file: StoredFile) -> MediaFile:
         mime_type=upload.mime_type,
         size_bytes=upload.size_bytes,
         sha256=upload.sha256,
+        # Clients need not know that an upload has a state before Gemini's own states.
         state=upload.state.value if upload.state.value != "uploading" else "processing",
         error=upload.error,
         media=FileFacts(width=facts.width, height=facts.height, duration=facts.duration, pages=facts.pages),

@@ -21,9 +21,9 @@ router = APIRouter(prefix="/api/v1/usage")
 DEFAULT_PERIOD_S = 30 * 86_400.0
 _LATEST = datetime(9999, 12, 31, tzinfo=UTC).timestamp()
 _NO_KEYS = {"day": None, "model": None, "operation": None, "user": None}
-_SINCE = "RFC 3339, or a date; calls that came then or later. 30 days before until by default."
-_BY = "What calls are summed by; `user` is whose short-lived tokens they came with, null for the key itself."
-_UNTIL = "RFC 3339, or a date; calls that came before. Now by default."
+_SINCE = "RFC 3339, or a date: the first moment of the period. By default 30 days before until."
+_BY = "The grouping of the sums; `user` is the user of a short-lived token, null for the key itself."
+_UNTIL = "RFC 3339, or a date: the moment after the period. By default now."
 
 
 @router.get(
@@ -70,6 +70,7 @@ async def get_usage(
 
 def _seconds(moment: datetime) -> float:
     aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    # Dates outside this range overflow in the database.
     return min(max(aware.timestamp(), 0.0), _LATEST)
 
 

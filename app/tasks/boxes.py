@@ -36,8 +36,10 @@ class PixelBox:
 
 def read_number(value: object) -> float | None:
     """Return a finite number, also from a text that contains only a number; None for anything else."""
+    # bool is a subclass of int, but true is not a number.
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         return None
+    # float() is slow on long texts.
     if isinstance(value, str) and len(value) > _MAX_DIGITS:
         return None
     try:

@@ -27,6 +27,7 @@ ENVELOPE_BYTES = 4_096
 def wants_png(request: Request) -> bool:
     """Whether the client asks for the drawing itself, as curl users do."""
     ranges = named(request)
+    # A browser that accepts anything gets JSON.
     return PNG in ranges and "application/json" not in ranges
 
 
@@ -60,6 +61,7 @@ class Canvas(Generic[F]):
             return
         width, height = size_of(self._task)
         shrunk = min(1.0, MAX_SIDE / max(width, height))
+        # Reserved before the model is asked, so that a paid answer is not lost for lack of memory.
         self._reserved = ENVELOPE_BYTES + math.ceil(width * shrunk) * math.ceil(height * shrunk) * BYTES_A_PIXEL
         self._task.services.held_bytes.reserve(self._reserved)
         self._stack.callback(self._release)

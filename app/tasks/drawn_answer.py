@@ -70,4 +70,5 @@ def as_json(text: bytes, standing_in: str, drawing: bytes) -> tuple[Iterator[byt
 def _slices(drawing: bytes) -> Iterator[bytes]:
     view = memoryview(drawing)
     for at in range(0, len(drawing), SLICE_BYTES):
+        # A slice is copied only when it is sent.
         yield bytes(view[at : at + SLICE_BYTES])

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from json import JSONDecodeError, JSONDecoder
 from typing import cast
 
+# Words before the answer may contain brackets; more starts than this are not tried, which bounds the work.
 _MAX_STARTS = 16
 _MAX_DEPTH = 64
 _MAX_INT_DIGITS = 18
@@ -57,6 +58,7 @@ def _no_constant(_: str) -> None:
     return None
 
 
+# `strict=False` accepts line breaks inside strings, which models write.
 _DECODER = JSONDecoder(strict=False, parse_int=_integer, parse_float=_number, parse_constant=_no_constant)
 
 
@@ -71,7 +73,7 @@ def read_json(text: str) -> Lenient:
         text = text[fence.end() :]
     starts = [match.start() for match, _ in zip(_START.finditer(text), range(_MAX_STARTS), strict=False)]
     if not starts:
-        raise UnreadableAnswerError("the answer holds no JSON object or array")
+        raise UnreadableAnswerError("the answer contains no JSON object or array")
     return _strict(text, starts) or _up_to_the_cut(text, starts)
 
 
@@ -200,6 +202,7 @@ class _Reader:
 
 def _speakable(value: object, depth: int = 0) -> object:
     """Return a value that can be written as UTF-8: half a surrogate pair is replaced."""
+    # Deeper values could exhaust the stack.
     if depth > _MAX_DEPTH:
         raise UnreadableAnswerError(f"the answer is nested more than {_MAX_DEPTH} levels deep")
     if isinstance(value, str):
@@ -240,7 +243,7 @@ def listed(read: Lenient, key: str, is_item: Callable[[dict[str, object]], bool]
     is_empty = not read.value or (isinstance(read.value, dict) and key in read.value and not read.value[key])
     if items or is_empty or not read.is_whole:
         return items
-    raise UnreadableAnswerError(f"the answer holds no list of {key}")
+    raise UnreadableAnswerError(f"the answer contains no list of {key}")
 
 
 def as_json(value: object) -> str:

@@ -19,6 +19,7 @@ from PIL import Image, ImageChops
 from app.tasks.boxes import SCALE, Box2d, PixelBox, read_number
 from app.tasks.pictures import PictureTooLargeError, UnreadablePictureError, decode_upright, in_eight_bits
 
+# Larger maps are refused before their pixels are decoded.
 MAX_MASK_PIXELS = 4096 * 4096
 MAX_MASK_CHARS = 16_777_216
 MAX_POINTS = 2_000
@@ -49,6 +50,7 @@ def decode_probabilities(text: str) -> Image.Image | None:
     if len(encoded) > MAX_MASK_CHARS:
         return None
     try:
+        # Models write line breaks, URL-safe letters, or no padding.
         letters = "".join(encoded.split()).rstrip("=").translate(str.maketrans("-_", "+/"))
         data = binascii.a2b_base64(letters + "=" * (-len(letters) % 4))
         return _grey(decode_upright(data, max_pixels=MAX_MASK_PIXELS))

@@ -42,6 +42,7 @@ class TaskMedia:
         """Yield a held file's bytes in one piece; the copy counts against the held bytes. Raises BusyError."""
         file = self._media[index]
         if not isinstance(file, Incoming) or not file.is_held:
+            # Callers check `is_held` first.
             raise AssertionError("only what is held can be copied")
         self._services.held_bytes.reserve(file.size_bytes)
         try:

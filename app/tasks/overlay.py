@@ -91,6 +91,7 @@ def draw(data: bytes, drawn: Sequence[Drawn], *, max_pixels: int) -> bytes:
         if one.mask is not None:
             _tint(picture, place, _pixels(one.box, one.mask, place), colours[_letters(one.label)], stroke)
     canvas = ImageDraw.Draw(picture)
+    # Large boxes first, so that small boxes stay visible on top.
     for one, place in sorted(zip(drawn, places, strict=True), key=lambda pair: -pair[1].width * pair[1].height):
         _outline(canvas, place, colours[_letters(one.label)], stroke)
     font_size = _font_size(picture, len(drawn))
@@ -117,6 +118,7 @@ def _colours(labels: Iterable[str]) -> dict[str, Colour]:
     taken: dict[int, str] = {}
     colours = {}
     for label in sorted({_letters(label) for label in labels}):
+        # CRC-32 and not hash(): the colour must be the same in every process.
         first = zlib.crc32(label.encode()) % len(_COLOURS)
         slots = [(first + step) % len(_COLOURS) for step in range(len(_COLOURS))]
         slot = next((slot for slot in slots if slot not in taken), first)

@@ -114,6 +114,7 @@ async def run_long(
         is_cut, has_new = await _take(accumulator, answer)
         if not is_cut or not has_new:
             break
+        # The same temperature as in the first question, so that the style does not change.
         following = replace(accumulator.continuation(), temperature=question.temperature)
         turns = [
             first,
@@ -140,8 +141,10 @@ async def _take(accumulator: Accumulator, answer: Answer) -> tuple[bool, bool]:
     if answer.finish_reason in BLOCKED and not is_continuation and not answer.text:
         _refuse_blocked(answer)
     try:
+        # In a thread: reading a long answer takes longer than the event loop may be blocked.
         taken = await asyncio.to_thread(accumulator.take, answer.text)
     except UnreadableAnswerError as error:
+        # A cut answer may end before its first item, and a bad continuation must not spoil the items so far.
         if is_cut or is_continuation:
             return True, False
         if answer.finish_reason in BLOCKED:

@@ -131,6 +131,7 @@ class TaskFormReader(Generic[F]):
 
     async def _refuse_any(self, file: FormFile) -> None:
         """Refuse a surplus file before it is read; a part without a name and bytes does not count."""
+        # A form may contain an empty file field that the user left blank.
         async for piece in file.data:
             if piece:
                 raise self._wrong_count(len(self.media) + 1)
@@ -205,5 +206,6 @@ class TaskFormReader(Generic[F]):
             for medium in self.media
             if isinstance(medium, Stored)
         )
+        # The request must fit with its later continuations, since files cannot spill after the first question.
         own = len(options_of(question).json()) + instruction + referenced + len(self._intake.files)
         return ENVELOPE_BYTES + own + FACTS_BYTES + CONTINUATION_BYTES

@@ -2,6 +2,7 @@
 
 import json
 import re
+import tomllib
 from typing import get_args
 
 import pytest
@@ -168,6 +169,16 @@ def test_every_documented_command_line_has_a_command_and_options_that_exist() ->
 @pytest.mark.parametrize("name", ["serve", "emulator", "ask"])
 def test_a_command_for_users_is_documented(name: str) -> None:
     assert name in {shown for shown, _ in invocations()}
+
+
+def test_the_documented_floors_are_those_of_the_import_contract() -> None:
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
+    [layers] = [contract["layers"] for contract in contracts if contract["type"] == "layers"]
+    enforced = [module.strip().replace(".", "/") for layer in layers for module in layer.split("|")]
+
+    documented = [word for cell, _ in table("docs/architecture.md", "Floor", "Purpose") for word in code_words(cell)]
+
+    assert [re.sub(r"/$|\.py$", "", path) for path in documented] == enforced
 
 
 @pytest.mark.parametrize("page", PAGES)

@@ -54,6 +54,7 @@ def read(text: str) -> Caption:
     """
     answer = read_json(text)
     value = answer.value
+    # Some models wrap a single answer in a list.
     if isinstance(value, list) and len(value) == 1:
         value = value[0]
     if not value and not isinstance(value, list):
@@ -69,10 +70,12 @@ def read(text: str) -> Caption:
 
 def _tags(value: object) -> tuple[str, ...]:
     if isinstance(value, str):
+        # Some models send the tags as one string.
         value = value.split(",", MAX_TAGS * 2)
     tags: dict[str, str] = {}
     for item in value if isinstance(value, list) else ():
         tag = one_line(item, MAX_TAG_CHARS)
         if tag is not None and len(tags) < MAX_TAGS:
+            # Tags that differ only by case are one tag.
             tags.setdefault(tag.casefold(), tag)
     return tuple(tags.values())

@@ -90,6 +90,7 @@ def read(text: str, sizes: Sequence[tuple[int, int] | None]) -> Comparison:
     summary = one_line(value.get("summary"), MAX_TEXT_CHARS) if isinstance(value, dict) else None
     items = [item for item in items_of(value, "differences") if "description" in item]
     is_empty = not value or (isinstance(value, dict) and value.get("differences") == [])
+    # A cut answer may end before the summary, and is then empty instead of unreadable.
     if summary is None and not items and not is_empty and answer.is_whole:
         raise UnreadableAnswerError("it contains neither a summary nor differences")
     first = _first_index(items, len(sizes))

@@ -171,6 +171,7 @@ class Scenes:
         return _RawScene(start, end if end is not None and end >= start else None, description, has_start)
 
     def _keep(self, raw: _RawScene) -> None:
+        # A looping model could otherwise fill the memory.
         if len(self._scenes) == MAX_SCENES:
             self._too_many += 1
             return

@@ -104,6 +104,7 @@ def objects_schema(labels: Sequence[str], more: Mapping[str, object]) -> dict[st
     """Return the JSON Schema of a list of objects, with `more` properties between the box and the label."""
     label: dict[str, object] = {"type": "string"}
     if labels:
+        # An enum makes the model use the client's spelling.
         label["enum"] = list(labels)
     coordinate = {"type": "integer", "minimum": 0, "maximum": 1000}
     box_2d = {
@@ -136,6 +137,7 @@ def read(text: str, *, width: int, height: int, labels: Sequence[str]) -> Detect
 def read_findings(text: str, *, width: int, height: int, labels: Sequence[str]) -> Findings:
     """Return the usable objects in an answer, at most 1000. Raises UnreadableAnswerError."""
     answer = read_json(text)
+    # Reversed, so that of two labels with the same letters the first one wins.
     wanted = {_letters(label): label for label in reversed(labels)}
     kept: list[Finding] = []
     dropped = too_many = 0

@@ -115,6 +115,7 @@ class Pages:
 
     def continuation(self) -> Question:
         """Return the question for the pages that are still missing."""
+        # A bounded question, however many pages are missing.
         missing = PageRanges(self._missing().ranges[:_MAX_ASKED_RANGES])
         if not missing:
             return Question("All pages are complete. Return an empty list.", _schema(self._wanted, is_open=False))
@@ -141,6 +142,7 @@ class Pages:
     def _keep(self, number: int | None, markdown: object) -> None:
         if number is None or number not in self._wanted:
             self._unwanted_count += 1
+        # The first copy of a page is kept: a continuation repeats pages from memory.
         elif number not in self._found and len(self._found) < MAX_PAGES:
             self._found[number] = _clean(markdown) if isinstance(markdown, str) else ""
 

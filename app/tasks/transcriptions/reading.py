@@ -133,6 +133,7 @@ class Transcript:
         overlap = Overlap(self._drafts) if self._drafts else None
         if overlap is not None:
             items = self._on_the_files_clock(items, overlap)
+        # The end of the segment before is the start of a segment without a start.
         at = self._drafts[-1].end if self._drafts else self._first
         for item, next_start in zip(items, _next_starts(items), strict=True):
             draft = self._place(item, min(at, self._last if next_start is None else next_start))
@@ -169,6 +170,7 @@ class Transcript:
         return max(self._first, min(seconds, self._last))
 
     def _keep(self, draft: _Draft, item: _Item) -> None:
+        # A looping model could otherwise fill the memory.
         if len(self._drafts) == MAX_SEGMENTS:
             self._too_many += 1
             return
@@ -304,6 +306,7 @@ def _as_json(draft: _Draft) -> dict[str, object]:
 
 def _finished(index: int, draft: _Draft, next_start: float) -> Segment:
     end = draft.end
+    # A guessed end must not cover the next segment.
     if not draft.has_end and next_start > draft.start:
         end = min(end, next_start)
     return Segment(index, draft.start, end, draft.speaker, draft.text, tuple(_words(draft, end)), draft.arrival)

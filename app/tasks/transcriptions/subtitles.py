@@ -15,6 +15,7 @@ from itertools import accumulate
 from app.tasks.transcriptions.reading import MAX_TEXT_CHARS, Segment
 from app.tasks.wording import one_line
 
+# The usual limits of subtitles: two lines of 42 columns, and long enough to be seen.
 MAX_COLUMNS = 42
 MAX_LINES = 2
 SHORTEST_CUE_MS = 200
@@ -90,6 +91,7 @@ def _cues(segments: Sequence[Segment]) -> list[_Cue]:
         start = round(segment.start * 1000)
         lines = _balanced_lines(segment.text)
         screens = [tuple(lines[first : first + MAX_LINES]) for first in range(0, len(lines), MAX_LINES)]
+        # A short segment is shown long enough for each of its screens.
         length = max(round(segment.end * 1000) - start, len(screens) * SHORTEST_CUE_MS)
         room = following.get(segment.speaker, 0) - start
         shown.append(list(_share(start, min(length, room) if room > 0 else length, segment.speaker, screens)))

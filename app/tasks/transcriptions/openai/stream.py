@@ -86,6 +86,7 @@ class Listener:
         if began < self._look_at:
             return
         news = await asyncio.to_thread(lambda: self._news.of(self._preview.look().result(), is_whole=False))
+        # Reading costs more as the transcript grows, so the pauses grow with it.
         self._look_at = self._clock() + max(LOOK_EVERY_S, _LOOK_SHARE * (self._clock() - began))
         await self._tell(news)
 
