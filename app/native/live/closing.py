@@ -6,11 +6,11 @@ module knows no socket.
 
 from dataclasses import dataclass
 
-from app.errors import GatewayError
+from app.errors import BodyTooLargeError, GatewayError
 from app.gemini.masking import Masking
 from app.gemini.refusals import KEY_REFUSED, speaks_of_the_key
 
-NORMAL, POLICY_VIOLATION, INTERNAL_ERROR = 1000, 1008, 1011
+NORMAL, POLICY_VIOLATION, TOO_LARGE, INTERNAL_ERROR = 1000, 1008, 1009, 1011
 MAX_REASON_BYTES = 123
 """A close frame has 125 bytes, two of them its code (RFC 6455, 5.5)."""
 # The codes that a frame may carry (RFC 6455, 7.4); 1005 stands for a close without a code.
@@ -34,8 +34,10 @@ class Closing:
 
     @classmethod
     def of_error(cls, error: GatewayError) -> "Closing":
-        """Return the close for an error: 1008 if the client can mend it, else 1011."""
-        return cls(INTERNAL_ERROR if error.status >= 500 else POLICY_VIOLATION, cut(error.detail))
+        """Return the close for an error: 1011 for those of the gateway and of Gemini, else 1009 or 1008."""
+        if error.status >= 500:
+            return cls(INTERNAL_ERROR, cut(error.detail))
+        return cls(TOO_LARGE if isinstance(error, BodyTooLargeError) else POLICY_VIOLATION, cut(error.detail))
 
     @classmethod
     def of_gemini(cls, code: int | None, reason: str | None, masking: Masking) -> "Closing":

@@ -5,16 +5,22 @@
 Realtime input, which a microphone sends many times a second, is judged every 10 s by the session instead.
 """
 
+import asyncio
 import re
+from time import perf_counter
 
 from app.clients.authenticator import require_model
-from app.errors import IssuerUnavailableError, MalformedRequestError, StoreUnavailableError
+from app.errors import BodyTooLargeError, IssuerUnavailableError, MalformedRequestError, StoreUnavailableError
 from app.native.live.client import LiveMessage
 from app.native.resolving import Resolver
-from app.native.scanning import LIVE, Found
+from app.native.scanning import LIVE, Found, JsonScanner, Segment
 from app.native.services import Call
 from app.request.context import RequestContext
 
+MAX_WORDS_BYTES = 1 << 20
+"""The largest message without its media: many times the text that a Live model reads at once."""
+PIECE_BYTES = 4 << 10
+SLICE_S = 0.005
 _FIRST_NAME = re.compile(rb'[ \t\n\r]*\{[ \t\n\r]*"([A-Za-z_]{1,40})"')
 _REALTIME = b"realtimeinput"
 _SETUP = b"setup"
@@ -38,7 +44,7 @@ class LiveRequests:
 
     async def setup(self, message: LiveMessage) -> LiveMessage:
         """Return the setup message as Gemini is to read it. Raises as `read`, and for any other message."""
-        if _kind(message.data) != _SETUP:
+        if kind_of(message.data) != _SETUP:
             raise MalformedRequestError("The first message of a Live session is its setup.")
         return await self._scanned(message)
 
@@ -47,7 +53,7 @@ class LiveRequests:
 
         Raises what judging the credential, scanning and resolving raise.
         """
-        kind = _kind(message.data)
+        kind = kind_of(message.data)
         if kind == _SETUP:
             raise MalformedRequestError("A Live session has one setup, which is its first message.")
         if kind != _REALTIME:
@@ -70,7 +76,9 @@ class LiveRequests:
 
     async def _scanned(self, message: LiveMessage) -> LiveMessage:
         resolver = Resolver(self._call, LIVE, self._base_url)
-        segments = [*resolver.scanner.feed(message.data), *resolver.scanner.end()]
+        segments = await scanned(resolver.scanner, message.data)
+        if len(message.data) - sum(resolver.facts.media_bytes.values()) > MAX_WORDS_BYTES:
+            raise BodyTooLargeError(f"A Live message has at most {MAX_WORDS_BYTES} bytes besides its media.")
         found = [segment for segment in segments if isinstance(segment, Found)]
         if not found:
             return message
@@ -80,7 +88,19 @@ class LiveRequests:
         return LiveMessage(data, message.is_text)
 
 
-def _kind(data: bytes) -> bytes:
+async def scanned(scanner: JsonScanner, data: bytes) -> list[Segment]:
+    """Scan a message in slices, so that other work runs between them."""
+    segments: list[Segment] = []
+    until = perf_counter() + SLICE_S
+    for start in range(0, len(data), PIECE_BYTES):
+        segments += scanner.feed(data[start : start + PIECE_BYTES])
+        if perf_counter() > until:
+            await asyncio.sleep(0)
+            until = perf_counter() + SLICE_S
+    return segments + scanner.end()
+
+
+def kind_of(data: bytes) -> bytes:
     """Return the folded name of a message's first member, or no name if it is written in an unusual way."""
     match = _FIRST_NAME.match(data)
     return match[1].replace(b"_", b"").lower() if match is not None else b""

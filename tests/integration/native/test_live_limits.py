@@ -93,6 +93,20 @@ async def test_a_client_has_a_number_of_sessions_and_no_more(closed: Closed) -> 
     assert b"20 Live sessions" in (refused.value.response.body or b"")
 
 
+async def test_a_message_may_be_large_by_its_media_alone(closed: Closed) -> None:
+    key, word = await closed.key("web"), "x" * (1 << 20)
+    async with session(closed, key) as socket:
+        await begun(socket)
+        await say(socket, {"realtimeInput": {"audio": {"data": word * 4, "mimeType": "audio/pcm;rate=16000"}}})
+        await say(socket, content({"text": "Hello"}))
+        text = await turn(socket)
+        await say(socket, content({"text": word}))
+        code, reason = await closing(socket)
+
+    assert "prompt: Hello" in text
+    assert (code, reason) == (1009, "A Live message has at most 1048576 bytes besides its media.")
+
+
 async def _revoke(closed: Closed) -> None:
     await closed.keys.revoke("web", now=time.time())
 
