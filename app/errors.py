@@ -445,7 +445,7 @@ class UploadFailedError(GatewayError):
 
 
 class BusyError(GatewayError):
-    """The gateway's memory for inline media or its upload slots are all in use."""
+    """The gateway's connections to Gemini, its memory for inline media or its upload slots are all in use."""
 
     status = 503
     code = "busy"
