@@ -158,7 +158,7 @@ async def test_the_filename_field_part_names_raw_names_and_display_names_are_cle
     assert {file["filename"] for file in listed} == set(names)
 
 
-async def test_a_reader_that_stalls_beyond_the_deadline_still_gets_its_end(
+async def test_a_reader_that_stalls_beyond_timeout_s_still_gets_the_end_of_a_begun_stream(
     gateway: Gateway, emulator: Emulator
 ) -> None:
     emulator.fault("streamGenerateContent", "answer", text="x" * (6 << 20))
@@ -170,7 +170,7 @@ async def test_a_reader_that_stalls_beyond_the_deadline_still_gets_its_end(
         await asyncio.sleep(3)
         rest = await asyncio.wait_for(_to_end(line.reader), 30)
 
-    assert b"event: error" in rest or b"event: done" in rest
+    assert rest.endswith(b'"files":[],"metadata":null}}\n\n\r\n0\r\n\r\n')
 
 
 async def _to_end(reader: asyncio.StreamReader) -> bytes:
