@@ -157,7 +157,7 @@ class FormValues(Generic[F]):
                 raise _refused(name, "must be a part of the form, not in the query")
             field = self._spec.find(name)
             if field.of_file is not None and not field.of_file.is_option_too:
-                raise _refused(name, "belongs to a file: send it as a part before its file")
+                raise _refused(name, "belongs to a file: send it as a part before that file")
             if value:
                 read = field.read(value)
                 _check_option(field, read)
@@ -205,7 +205,7 @@ class FormValues(Generic[F]):
         for name, value in self._of_file.items():
             field = self._spec.fields[name]
             if field.of_file is None or not field.of_file.is_option_too:
-                raise _refused(name, "has no file after it; send the field before its file")
+                raise _refused(name, "has no file after it; send the field before the file that it belongs to")
             _check_option(field, value)
             # The model declares a field of a file as a list, because each file may have its own value.
             if self._query.get(name, [value]) != [value]:
@@ -235,7 +235,7 @@ def _once(values: dict[str, Any], name: str, value: object) -> None:
 
 def _check_option(field: FormField, value: object) -> None:
     if field.of_file is not None and value == field.of_file.not_as_option:
-        raise _refused(field.name, f"{value} is for single files: send it before its file")
+        raise _refused(field.name, f"{value} is for single files: send it before the file that it belongs to")
 
 
 def _twice(name: str) -> InvalidFieldError:
