@@ -188,7 +188,6 @@ def _uploads(upstream: Upstream, settings: Settings) -> ResumableUploads:
     return ResumableUploads(
         upstream,
         unknown_lengths=UnknownLengths(settings.upstream_unknown_length),
-        origins=frozenset(settings.upstream_upload_origins),
         chunk_timeout_s=settings.chunk_timeout_s,
         max_granularity=settings.chunk_bytes,
     )

@@ -35,12 +35,10 @@ class ResumableUploads:
         upstream: Upstream,
         *,
         unknown_lengths: UnknownLengths,
-        origins: frozenset[str],
         chunk_timeout_s: float,
         max_granularity: int,
     ) -> None:
         self._upstream = upstream
-        self._origins = origins | {str(upstream.base.origin())}
         self._timeout_s = chunk_timeout_s
         self._max_granularity = max_granularity
         self.unknown_lengths = unknown_lengths
@@ -88,7 +86,7 @@ class ResumableUploads:
     def _checked(self, url: str) -> str:
         try:
             parsed = URL(url if len(url) <= MAX_URL_CHARS else "", encoded=True)
-            is_own = str(parsed.origin()) in self._origins
+            is_own = parsed.origin() in self._upstream.origins
         except ValueError:
             # No host, a port that is no number, or not absolute.
             is_own = False

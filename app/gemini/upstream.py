@@ -23,7 +23,7 @@ from app.gemini.credentials import ApiKey
 from app.gemini.deadline import Deadline, Patience
 from app.gemini.masking import Masking
 from app.gemini.refusals import KEY_REFUSED
-from app.gemini.session import open_session
+from app.gemini.session import open_session, origins_of
 from app.settings import Settings
 
 API_VERSION = "v1beta"
@@ -55,6 +55,7 @@ class Upstream:
         self._request_timeout_s = settings.request_timeout_s
         self._stream_timeout_s = settings.stream_timeout_s
         self.clock = clock
+        self.origins = origins_of(settings)
         self.base = URL(settings.gemini_base_url, encoded=True)
         self._base = str(self.base)
         self.is_emulated = False

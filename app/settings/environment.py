@@ -82,4 +82,15 @@ def check_http_url(value: str | None) -> str | None:
     parts = urlsplit(value)
     if parts.scheme not in {"http", "https"} or not parts.hostname:
         raise ValueError("must begin with http:// or https:// and a host")
+    if parts.port == 0:
+        raise ValueError("must have a port from 1 to 65535, or none")
     return value.rstrip("/")
+
+
+def check_origins(values: tuple[str, ...]) -> tuple[str, ...]:
+    """Return origins: scheme, host and port. Raises ValueError for any other text."""
+    for value in values:
+        parts = urlsplit(check_http_url(value) or "")
+        if parts.path or parts.query or parts.fragment or parts.username is not None:
+            raise ValueError("must be origins such as https://uploads.example, without a path")
+    return values

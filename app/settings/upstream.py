@@ -6,7 +6,7 @@ from typing import Annotated, Literal, get_args
 from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import NoDecode
 
-from app.settings.environment import Environment, check_http_url, parse_object, split_list, split_set
+from app.settings.environment import Environment, check_http_url, check_origins, parse_object, split_list, split_set
 
 NativeResource = Literal["models", "files", "cachedContents", "batches", "interactions", "live", "openai"]
 
@@ -68,6 +68,7 @@ class UpstreamSettings(Environment):
     )
 
     _split_origins = field_validator("upstream_upload_origins", mode="before")(split_list)
+    _check_origins = field_validator("upstream_upload_origins")(check_origins)
     _parse_aliases = field_validator("model_aliases", mode="before")(parse_object)
     _check_base_url = field_validator("gemini_base_url")(check_http_url)
 

@@ -36,7 +36,6 @@ async def uploads(answer: Answer) -> AsyncIterator[tuple[ResumableUploads, str]]
                 ResumableUploads(
                     upstream,
                     unknown_lengths=UnknownLengths("yes"),
-                    origins=frozenset(),
                     chunk_timeout_s=5,
                     max_granularity=MOST,
                 ),
