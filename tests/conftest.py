@@ -1,5 +1,7 @@
 """Settings of all tests: the stores that they run on, and no deadline for property tests."""
 
+import os
+
 import hypothesis
 import pytest
 
@@ -12,7 +14,7 @@ hypothesis.settings.load_profile("no-deadline")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add the options `--stores` and `--nightly`."""
+    """Add the options `--stores`, `--nightly` and `--split-answers`."""
     parser.addoption(
         "--stores",
         choices=("files", "servers"),
@@ -20,10 +22,18 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="stores of the gateways: SQLite and memory, or PostgreSQL and Valkey",
     )
     parser.addoption("--nightly", action="store_true", help="try every case of the hostile tests, which takes long")
+    parser.addoption(
+        "--split-answers",
+        choices=("none", "two", "bytes"),
+        default="none",
+        help="cut every answer of the emulators into TCP segments: two, cut anywhere, or one for every byte",
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:
     """Apply the options."""
+    # Emulators are processes: they read the setting from their environment.
+    os.environ["EMULATOR_SPLIT_ANSWERS"] = config.getoption("--split-answers")
     sizes.chosen.is_nightly = config.getoption("--nightly")
     chosen.is_servers = config.getoption("--stores") == "servers"
 

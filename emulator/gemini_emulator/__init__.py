@@ -8,4 +8,5 @@ from gemini_emulator.app import create_emulator as create_emulator
 from gemini_emulator.config import EmulatorConfig as EmulatorConfig
 from gemini_emulator.faults import FaultKind as FaultKind
 from gemini_emulator.settings import EmulatorSettings as EmulatorSettings
+from gemini_emulator.splitting import SplitMode as SplitMode
 from gemini_emulator.testing import run_emulator as run_emulator

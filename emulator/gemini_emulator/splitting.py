@@ -9,10 +9,10 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from itertools import count
 
+# Long enough, mostly, for the client to read a piece before the next one comes.
 PAUSE_S = 0.003
-"""Long enough, mostly, for the client to read a piece before the next one comes."""
+# How many bytes of an answer come one by one; the rest comes in one piece.
 MOST_SINGLE_BYTES = 1_024
-"""How many bytes of an answer come one by one; the rest comes in one piece."""
 _STRIDE = 7_919
 
 
@@ -65,7 +65,8 @@ class Splitting:
             return Splitter(asked)
         match self._mode:
             case SplitMode.BYTES:
-                return Splitter(Cut())
+                # Of all answers, a pause after each byte would take seconds for each.
+                return Splitter(Cut(pause_s=0.0))
             case SplitMode.TWO if first_bytes > 1:
                 # A stride that is prime visits every place of answers of one length.
                 return Splitter(replace(Cut(), at=1 + next(self._places) * _STRIDE % (first_bytes - 1)))

@@ -1,14 +1,15 @@
 """The official SDKs, unchanged but for their base URL: straight to the emulator, or through the gateway."""
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from google import genai
 from google.genai import types
 
-from gemini_emulator import EmulatorConfig, run_emulator
+from gemini_emulator import EmulatorConfig, SplitMode, run_emulator
 from tests.emulator_process import Emulator
 from tests.gateway_process import gateway_process
 
@@ -36,7 +37,8 @@ WAYS = ("straight", "through")
 @contextmanager
 def way_to(name: str, config: EmulatorConfig | None = None) -> Iterator[Way]:
     """Open a way to an emulator of its own: `straight`, or `through` a gateway with a client's key."""
-    with run_emulator(config) as url:
+    split = SplitMode(os.environ["EMULATOR_SPLIT_ANSWERS"])
+    with run_emulator(replace(config or EmulatorConfig(), split_answers=split)) as url:
         if name == "straight":
             yield Way(url, "a-key", Emulator(url))
             return
