@@ -36,7 +36,7 @@ test-servers: setup node_modules/.ready ## Run what meets a running gateway on P
 	@$(PYTEST) --stores servers tests/integration tests/contract
 
 # The calls whose answers the gateway reads in most ways; `make nightly` runs all.
-SPLIT_TESTS = tests/integration/native/uploads tests/integration/native/test_relay.py tests/integration/upstream \
+SPLIT_TESTS = tests/integration/native/uploads tests/integration/native/test_relay.py \
 	tests/integration/api/test_uploads.py tests/integration/api/test_files.py tests/integration/api/test_generate.py \
 	tests/integration/api/test_streaming.py tests/contract/test_python_sdk.py
 SPLIT = two
