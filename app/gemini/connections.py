@@ -1,7 +1,7 @@
 """Shares the connections to Gemini between callers (rules of fair shares).
 
-    take ──one is free, the group below its share──> taken ──give back──┐
-      └──> queue, bounded ──round robin over groups, then users─────────┴──> taken
+    take ──one is free, the group below its share──> taken ──release──┐
+      └──> queue, bounded ──round robin over groups, then users───────┴──> taken
                 └──longer than wait_s, or the queue is full──> BusyError
 
 A group may use every connection that nobody else waits for, up to its share; the rest is a reserve for others. This
@@ -39,7 +39,7 @@ class FairQueue:
         return self._sizes.total()
 
     def add(self, waiter: _Waiter) -> None:
-        """Add a call behind those of its user."""
+        """Add a call at the end of its user's line."""
         caller = waiter.caller
         self._groups.setdefault(caller.group, OrderedDict()).setdefault(caller.user, deque()).append(waiter)
         self._sizes[caller.group] += 1
@@ -122,14 +122,14 @@ class ConnectionSlots:
                 raise self._busy(caller, f"none got free within {wait_s:g} s") from None
         except asyncio.CancelledError:
             if _has_got(waiter):
-                self.give_back(caller)
+                self.release(caller)
             caller.gave_up_waiting = True
             raise
         finally:
             self._queue.discard(waiter)
 
-    def give_back(self, caller: Caller) -> None:
-        """Give a connection back; the call whose turn it is gets it."""
+    def release(self, caller: Caller) -> None:
+        """Release a connection; the call whose turn it is gets it."""
         self._used[caller.group] -= 1
         if not self._used[caller.group]:
             del self._used[caller.group]

@@ -35,8 +35,8 @@ class UpstreamTransport(httpx.AsyncBaseTransport):
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Send a request and return its whole answer.
 
-        Raises httpx.ConnectError, which the SDK repeats, if Gemini cannot be reached; otherwise what
-        `Upstream.request` raises.
+        Raises httpx.ConnectError, which the SDK repeats, if Gemini cannot be reached; otherwise the
+        errors of `Upstream.request`.
         """
         body = await request.aread()
         headers = {name: value for name, value in request.headers.items() if name in _PASSED_ON}

@@ -31,7 +31,7 @@ class ApiKey:
         return self._value.get_secret_value()
 
     def secrets(self) -> tuple[str, ...]:
-        """Return the key in use and the former one: what no client may be shown."""
+        """Return the key in use and the former one, which no client may see."""
         kept = (self._value,) if self._former is None else (self._value, self._former)
         return tuple(value.get_secret_value() for value in kept)
 

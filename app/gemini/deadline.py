@@ -98,7 +98,7 @@ class Deadline:
     async def pieces(self, answer: ClientResponse, *, is_stream: bool) -> AsyncIterator[bytes]:
         """Yield the answer's bytes as they arrive. Of a stream only the first of them are bound by `answer_s`.
 
-        The time of a stream rests while a piece is passed on; `stream_s` is looked at again behind each.
+        The time of a stream rests while a piece is passed on; `stream_s` is checked after each.
         """
         content, loop = answer.content, asyncio.get_running_loop()
         ends_at = 0.0

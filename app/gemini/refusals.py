@@ -172,7 +172,7 @@ def _other(refusal: Refusal, model: str | None) -> GatewayError:
     said = refusal.said
     if refusal.status == 404 and model is not None:
         return UnknownModelError(
-            f"Gemini has no model {model!r} that does this; GET /api/v1/models lists those it has.", upstream=said
+            f"Gemini has no model {model!r} that does this; GET /api/v1/models lists its models.", upstream=said
         )
     if refusal.status == 413:
         return BodyTooLargeError("Gemini refuses a request of this size; upload the media first.", upstream=said)

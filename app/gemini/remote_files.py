@@ -16,7 +16,7 @@ LIST_PAGE = 100
 MAX_PAGES = 1_000
 """100,000 files: a project of 20 GB has more only if they are smaller than 200 kB."""
 URI_PREFIX = "https://generativelanguage.googleapis.com/v1beta/files/"
-"""Every file's `uri` begins with this, whoever stands in between (Files API reference, section 2)."""
+"""Every file's `uri` begins so, also behind a proxy (Files API reference, section 2)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +110,7 @@ def _as_it_stands(body: bytes, file: dict[str, object]) -> str:
             return inner.decode()
     except orjson.JSONDecodeError:
         pass
-    # Something else stands beside the file.
+    # The answer has further members beside the file.
     return orjson.dumps(file).decode()
 
 

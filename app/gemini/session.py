@@ -34,7 +34,7 @@ async def open_session(settings: Settings, key: ApiKey) -> AsyncIterator[aiohttp
 
     The session decompresses nothing, keeps no cookies, uses no proxy and bounds only the time to connect.
     """
-    # The connections are counted and shared where calls wait for them: no second queue stands behind the first.
+    # `ConnectionSlots` bounds the connections; a limit here would be a second queue, without a bound.
     connector = aiohttp.TCPConnector(
         limit=0, limit_per_host=0, keepalive_timeout=KEEP_ALIVE_S, ttl_dns_cache=DNS_CACHE_S
     )

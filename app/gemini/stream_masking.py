@@ -30,7 +30,7 @@ class UnitFinder(Protocol):
     shape: re.Pattern[bytes]
 
     def ends(self, piece: bytes) -> Iterator[int]:
-        """Yield the offset behind each unit that ends in the piece."""
+        """Yield the offset after each unit that ends in the piece."""
 
 
 class Events:
@@ -39,7 +39,7 @@ class Events:
     shape = _EVENT
 
     def ends(self, piece: bytes) -> Iterator[int]:
-        """Yield the offset behind each line's end."""
+        """Yield the offset after each line's end."""
         end = piece.find(b"\n") + 1
         while end:
             yield end
@@ -57,7 +57,7 @@ class Elements:
         self._is_escaped = False
 
     def ends(self, piece: bytes) -> Iterator[int]:
-        """Yield the offset behind each element's closing brace."""
+        """Yield the offset after each element's closing brace."""
         at = 0
         if self._is_escaped and piece:
             at, self._is_escaped = 1, False
@@ -111,8 +111,8 @@ class StreamMask:
         self._held.clear()
         if _ERROR_WORD not in unit or (shaped := self._finder.shape.fullmatch(unit)) is None:
             return unit
-        before, data, behind = shaped.groups()
-        return before + self._masking.body(data) + behind if is_error_event(data) else unit
+        before, data, after = shaped.groups()
+        return before + self._masking.body(data) + after if is_error_event(data) else unit
 
     def _begun(self, rest: bytes) -> bytes:
         if self._is_passing:

@@ -45,7 +45,7 @@ Body = bytes | AsyncIterator[bytes | memoryview] | None
 
 
 class Upstream:
-    """Requests to Gemini within the pool's limit, and what its answers show of Gemini's state."""
+    """Requests to Gemini within the pool's limit, and Gemini's state as its answers show it."""
 
     def __init__(self, session: aiohttp.ClientSession, key: ApiKey, settings: Settings, clock: GeminiClock) -> None:
         self._session = session
@@ -160,7 +160,7 @@ class Upstream:
             deadline.spend(loop.time() - began_at)
             yield
         finally:
-            slots.give_back(caller)
+            slots.release(caller)
 
     @contextmanager
     def _mapped_errors(self) -> Iterator[None]:

@@ -47,7 +47,7 @@ PAGING = frozenset({"pageSize", "page_size", "pageToken", "page_token"})
 
 
 def check_content(scope: Scope) -> None:
-    """Refuse a body that is not plain JSON: what could not be scanned. Raises UnsupportedMediaTypeError."""
+    """Refuse a body that is not plain JSON and so cannot be scanned. Raises UnsupportedMediaTypeError."""
     for name, value in scope["headers"]:
         if name == b"content-encoding" and value.strip().lower() not in {b"", b"identity"}:
             raise UnsupportedMediaTypeError("Content-Encoding is not taken on requests; send the JSON as it is.")
@@ -76,7 +76,7 @@ def query_of(scope: Scope, allowed: frozenset[str] = _MODEL_CALL_TAKES) -> dict[
 
 
 def alt_of(query: Mapping[str, str], *, is_stream: bool) -> str:
-    """Check `alt` and give it: how the answer is framed. Raises MalformedRequestError for what does not belong here."""
+    """Return `alt`, the framing of the answer. Raises MalformedRequestError for a value that the call does not take."""
     alt = query.get("alt", query.get("$alt", "json"))
     if alt != "json" and not (is_stream and alt == "sse"):
         raise MalformedRequestError(f"The query parameter alt={alt[:20]!r} is not taken here.")

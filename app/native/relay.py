@@ -65,7 +65,7 @@ class Outgoing(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """How the usage of an answer is read: the surface's reader, and the name that stands before the usage."""
+    """How to read the usage of an answer: the surface's reader, and the name of the usage in the JSON."""
 
     read: Read
     keyword: bytes
@@ -135,8 +135,8 @@ async def relay(
 ) -> None:
     """Ask Gemini and pass its answer on as it comes; `result` is kept up to date, so that it holds on every ending.
 
-    Raises what `Upstream.request` raises, UpstreamCredentialsError in place of a refusal of the gateway's own key, and
-    UpstreamFailedError for an error too large to be read and a stream with an encoding.
+    Raises the errors of `Upstream.request`, UpstreamCredentialsError in place of a refusal of the gateway's own key,
+    and UpstreamFailedError for an error too large to be read and a stream with an encoding.
     """
     result = RelayResult() if result is None else result
     deadline = _deadline(upstream, outgoing)

@@ -14,10 +14,10 @@ import orjson
 
 from app.gemini.answer import Usage
 
-# The end of an answer is kept for its last byte: usage stands behind the generated text.
+# The end of an answer is kept for its last byte: the usage follows the generated text.
 MAX_TAIL_BYTES = 1 << 18
 GUNZIP_BYTES = 1 << 18
-# One piece of a bomb would become hundreds of megabytes, while no other call goes on.
+# One piece of a bomb would become hundreds of megabytes, while every other call waits.
 MAX_GUNZIPPED_BYTES = 1 << 22
 Json = dict[str, object]
 

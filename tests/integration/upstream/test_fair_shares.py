@@ -1,4 +1,4 @@
-"""No client takes every connection to Gemini, and nobody waits for one without an end."""
+"""No client takes every connection to Gemini, and no call waits for a connection without an end."""
 
 import asyncio
 import json
@@ -40,7 +40,7 @@ class Held:
     running: int = 0
     most: int = 0
     order: list[str] = field(default_factory=list)
-    goes_on: asyncio.Event = field(default_factory=asyncio.Event)
+    may_end: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def answer(self, request: web.Request) -> web.StreamResponse:
         if request.method == "GET" and "websocket" not in request.headers.get("Upgrade", ""):
@@ -53,11 +53,11 @@ class Held:
                 await socket.prepare(request)
                 await socket.receive()
                 await socket.send_str('{"setupComplete": {}}')
-                await self.goes_on.wait()
+                await self.may_end.wait()
                 return socket
             body = await request.read()
             self.order.append(json.loads(body)["contents"][0]["parts"][0]["text"] if body else "")
-            await self.goes_on.wait()
+            await self.may_end.wait()
             return web.json_response({"candidates": [{"finishReason": "STOP"}], "usageMetadata": {}})
         finally:
             self.running -= 1
@@ -103,23 +103,23 @@ async def shared(folder: Path, **settings: Any) -> AsyncIterator[Shared]:
     ):
         limits = httpx.Limits(max_connections=None)
         async with httpx.AsyncClient(base_url=gateway.url, trust_env=False, limits=limits) as client:
-            those = Shared(Gateway(gateway.port, client), held, Keys(ClientStore(database)))
+            service = Shared(Gateway(gateway.port, client), held, Keys(ClientStore(database)))
             try:
-                yield those
+                yield service
             finally:
-                held.goes_on.set()
-                await asyncio.gather(*those.calls, return_exceptions=True)
+                held.may_end.set()
+                await asyncio.gather(*service.calls, return_exceptions=True)
 
 
 async def test_one_client_cannot_take_every_connection(tmp_path: Path) -> None:
-    async with shared(tmp_path) as those:
-        alice, bob = await those.key("alice"), await those.key("bob")
-        await those.fill(alice, SHARE)
+    async with shared(tmp_path) as service:
+        alice, bob = await service.key("alice"), await service.key("bob")
+        await service.fill(alice, SHARE)
 
-        refused = await those.call(alice)
-        bobs = those.call(bob)
-        await those.holds(SHARE + 1)
-        those.held.goes_on.set()
+        refused = await service.call(alice)
+        bobs = service.call(bob)
+        await service.holds(SHARE + 1)
+        service.held.may_end.set()
         answered = await bobs
 
     assert (refused.status_code, refused.json()["error"]["status"]) == (503, "UNAVAILABLE")
@@ -129,43 +129,43 @@ async def test_one_client_cannot_take_every_connection(tmp_path: Path) -> None:
 
 
 async def test_users_of_one_key_share_its_connections(tmp_path: Path) -> None:
-    async with shared(tmp_path) as those:
-        key = await those.key("app")
+    async with shared(tmp_path) as service:
+        key = await service.key("app")
         headers = {"authorization": f"Bearer {key}"}
         tokens = [
-            (await those.gateway.client.post("/api/v1/auth/tokens", json={"user": user}, headers=headers)).json()[
+            (await service.gateway.client.post("/api/v1/auth/tokens", json={"user": user}, headers=headers)).json()[
                 "token"
             ]
             for user in ("u1", "u2")
         ]
-        await those.fill(tokens[0], SHARE)
+        await service.fill(tokens[0], SHARE)
 
-        refused = await those.call(tokens[1])
-        other = those.call(await those.key("other"))
-        await those.holds(SHARE + 1)
-        those.held.goes_on.set()
+        refused = await service.call(tokens[1])
+        other = service.call(await service.key("other"))
+        await service.holds(SHARE + 1)
+        service.held.may_end.set()
         answered = await other
 
     assert (refused.status_code, answered.status_code) == (503, 200)
 
 
 async def test_free_connections_go_in_turn_to_the_clients_that_wait(tmp_path: Path) -> None:
-    async with shared(tmp_path, connection_wait_s=FAR_BEYOND_S) as those:
-        alice, bob, carol = [await those.key(name) for name in ("alice", "bob", "carol")]
-        await those.fill(alice, SHARE)
-        await those.fill(bob, CALLS - SHARE)
-        those.held.order.clear()
+    async with shared(tmp_path, connection_wait_s=FAR_BEYOND_S) as service:
+        alice, bob, carol = [await service.key(name) for name in ("alice", "bob", "carol")]
+        await service.fill(alice, SHARE)
+        await service.fill(bob, CALLS - SHARE)
+        service.held.order.clear()
         waiting = []
         for name, key in [("bob", bob)] * 3 + [("carol", carol)] * 3:
-            waiting.append(those.call(key, name))
+            waiting.append(service.call(key, name))
             await asyncio.sleep(0.1)
 
-        assert those.held.running == CALLS
-        those.held.goes_on.set()
+        assert service.held.running == CALLS
+        service.held.may_end.set()
         await asyncio.gather(*waiting)
 
-    assert those.held.most == CALLS
-    assert sorted(those.held.order[:2]) == ["bob", "carol"]
+    assert service.held.most == CALLS
+    assert sorted(service.held.order[:2]) == ["bob", "carol"]
 
 
 @pytest.mark.parametrize(
@@ -180,12 +180,12 @@ async def test_free_connections_go_in_turn_to_the_clients_that_wait(tmp_path: Pa
     ],
 )
 async def test_no_free_connection_is_a_503_on_every_surface(tmp_path: Path, path: str, body: Any) -> None:
-    async with shared(tmp_path) as those:
-        alice, bob, carol = [await those.key(name) for name in ("alice", "bob", "carol")]
-        await those.fill(alice, SHARE)
-        await those.fill(bob, CALLS - SHARE)
+    async with shared(tmp_path) as service:
+        alice, bob, carol = [await service.key(name) for name in ("alice", "bob", "carol")]
+        await service.fill(alice, SHARE)
+        await service.fill(bob, CALLS - SHARE)
 
-        refused = await those.gateway.client.post(path, json=body, headers={"authorization": f"Bearer {carol}"})
+        refused = await service.gateway.client.post(path, json=body, headers={"authorization": f"Bearer {carol}"})
 
     assert refused.status_code == 503
     assert "connections to Gemini are in use" in refused.text
@@ -199,44 +199,46 @@ async def test_no_free_connection_is_a_503_on_every_surface(tmp_path: Path, path
 async def test_a_deadline_that_strikes_while_no_connection_is_free_is_busy_and_not_late(
     tmp_path: Path, path: str, wait_s: float
 ) -> None:
-    async with shared(tmp_path, connection_wait_s=wait_s) as those:
-        alice, bob, carol = [await those.key(name) for name in ("alice", "bob", "carol")]
-        await those.fill(alice, SHARE)
-        await those.fill(bob, CALLS - SHARE)
+    async with shared(tmp_path, connection_wait_s=wait_s) as service:
+        alice, bob, carol = [await service.key(name) for name in ("alice", "bob", "carol")]
+        await service.fill(alice, SHARE)
+        await service.fill(bob, CALLS - SHARE)
 
         parts: list[Any] = [("file", media("shapes.png"))]
         parts += [] if path.endswith("files") else [("timeout_s", (None, "3"))]
         parts += [("prompt", (None, "Hello"))] if path.endswith("generate") else []
-        refused = await those.gateway.client.post(path, files=parts[::-1], headers={"authorization": f"Bearer {carol}"})
+        refused = await service.gateway.client.post(
+            path, files=parts[::-1], headers={"authorization": f"Bearer {carol}"}
+        )
 
     assert (refused.status_code, refused.json()["code"]) == (503, "busy")
     assert refused.json()["retry_after_s"] == 2
 
 
 async def test_control_calls_have_connections_of_their_own(tmp_path: Path) -> None:
-    async with shared(tmp_path, models_cache_s=0) as those:
-        alice, bob = await those.key("alice"), await those.key("bob")
-        await those.fill(alice, SHARE)
-        await those.fill(bob, CALLS - SHARE)
+    async with shared(tmp_path, models_cache_s=0) as service:
+        alice, bob = await service.key("alice"), await service.key("bob")
+        await service.fill(alice, SHARE)
+        await service.fill(bob, CALLS - SHARE)
 
-        native = await those.gateway.client.get("/v1beta/models", headers={"x-goog-api-key": alice})
-        rest = await those.gateway.client.get("/api/v1/models", headers={"authorization": f"Bearer {alice}"})
-        health = await those.gateway.client.get("/healthz")
+        native = await service.gateway.client.get("/v1beta/models", headers={"x-goog-api-key": alice})
+        rest = await service.gateway.client.get("/api/v1/models", headers={"authorization": f"Bearer {alice}"})
+        health = await service.gateway.client.get("/healthz")
 
     assert [answer.status_code for answer in (native, rest, health)] == [200, 200, 200]
 
 
 async def test_a_refused_call_costs_nothing(tmp_path: Path) -> None:
-    async with shared(tmp_path) as those:
-        alice = await those.key("alice")
-        await those.fill(alice, SHARE)
-        bob = await those.key("bob", limits=Limits(tokens_per_day=20_000))
-        await those.fill(await those.key("carol"), CALLS - SHARE)
+    async with shared(tmp_path) as service:
+        alice = await service.key("alice")
+        await service.fill(alice, SHARE)
+        bob = await service.key("bob", limits=Limits(tokens_per_day=20_000))
+        await service.fill(await service.key("carol"), CALLS - SHARE)
 
-        refused = [await those.call(bob) for _ in range(3)]
-        those.held.goes_on.set()
-        await asyncio.gather(*those.calls)
-        answered = await those.call(bob)
+        refused = [await service.call(bob) for _ in range(3)]
+        service.held.may_end.set()
+        await asyncio.gather(*service.calls)
+        answered = await service.call(bob)
 
     assert [answer.status_code for answer in refused] == [503] * 3
     # Three reservations of 8,192 tokens would have used the day up.
@@ -244,53 +246,53 @@ async def test_a_refused_call_costs_nothing(tmp_path: Path) -> None:
 
 
 async def test_a_call_whose_client_leaves_while_it_waits_keeps_no_connection(tmp_path: Path) -> None:
-    async with shared(tmp_path, connection_wait_s=FAR_BEYOND_S) as those:
-        alice, bob = await those.key("alice"), await those.key("bob")
-        await those.fill(alice, SHARE)
-        await those.fill(bob, CALLS - SHARE)
-        waiting = [those.call(bob, "gone") for _ in range(3)]
+    async with shared(tmp_path, connection_wait_s=FAR_BEYOND_S) as service:
+        alice, bob = await service.key("alice"), await service.key("bob")
+        await service.fill(alice, SHARE)
+        await service.fill(bob, CALLS - SHARE)
+        waiting = [service.call(bob, "gone") for _ in range(3)]
         await asyncio.sleep(0.3)
         for call in waiting:
             call.cancel()
         await asyncio.gather(*waiting, return_exceptions=True)
 
-        those.held.goes_on.set()
-        await asyncio.gather(*those.calls, return_exceptions=True)
-        answered = await asyncio.gather(*(those.call(bob) for _ in range(SHARE)))
+        service.held.may_end.set()
+        await asyncio.gather(*service.calls, return_exceptions=True)
+        answered = await asyncio.gather(*(service.call(bob) for _ in range(SHARE)))
 
     assert [answer.status_code for answer in answered] == [200] * SHARE
-    assert "gone" not in those.held.order
+    assert "gone" not in service.held.order
 
 
 async def test_live_sessions_count_against_their_clients_share(tmp_path: Path) -> None:
-    async with shared(tmp_path) as those:
-        alice, bob = await those.key("alice"), await those.key("bob")
+    async with shared(tmp_path) as service:
+        alice, bob = await service.key("alice"), await service.key("bob")
         sockets = []
         for _ in range(SHARE):
             socket = await connect(
-                f"ws://127.0.0.1:{those.gateway.port}{LIVE}", additional_headers={"x-goog-api-key": alice}, proxy=None
+                f"ws://127.0.0.1:{service.gateway.port}{LIVE}", additional_headers={"x-goog-api-key": alice}, proxy=None
             )
             await socket.send(json.dumps({"setup": {"model": f"models/{MODEL}"}}))
             assert json.loads(await socket.recv()) == {"setupComplete": {}}
             sockets.append(socket)
 
-        refused = await those.call(alice)
-        bobs = those.call(bob)
-        await those.holds(SHARE + 1)
+        refused = await service.call(alice)
+        bobs = service.call(bob)
+        await service.holds(SHARE + 1)
         for socket in sockets:
             await socket.close()
-        those.held.goes_on.set()
-        await eventually(lambda: those.held.running == 0)
-        again = await those.call(alice)
+        service.held.may_end.set()
+        await eventually(lambda: service.held.running == 0)
+        again = await service.call(alice)
 
     assert (refused.status_code, (await bobs).status_code, again.status_code) == (503, 200, 200)
 
 
 async def test_an_open_gateway_uses_every_connection(tmp_path: Path) -> None:
-    async with shared(tmp_path, client_auth="none") as those:
-        await those.fill("anybody", CALLS)
+    async with shared(tmp_path, client_auth="none") as service:
+        await service.fill("anybody", CALLS)
 
-        refused = await those.call("anybody")
+        refused = await service.call("anybody")
 
     assert refused.status_code == 503
     assert "All 7 connections" in refused.json()["error"]["message"]

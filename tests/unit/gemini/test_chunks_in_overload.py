@@ -18,10 +18,10 @@ WAIT_S = 1.0
 
 
 class Occupied:
-    """An upstream that holds all other calls, so that no connection is free for a chunk until `goes_on` is set."""
+    """An upstream that holds all other calls, so that no connection is free for a chunk until `may_end` is set."""
 
     def __init__(self) -> None:
-        self.goes_on = asyncio.Event()
+        self.may_end = asyncio.Event()
         self.is_full = asyncio.Event()
         self.held = 0
         self.chunks = 0
@@ -31,7 +31,7 @@ class Occupied:
             self.held += 1
             if self.held == 3:
                 self.is_full.set()
-            await self.goes_on.wait()
+            await self.may_end.wait()
             return web.json_response({})
         self.chunks += 1
         size = len(await request.read())
@@ -54,7 +54,7 @@ async def occupied() -> AsyncIterator[tuple[Occupied, Upstream, ResumableSession
             await state.is_full.wait()
             url = str(upstream.url("/upload/session"))
             yield state, upstream, ResumableSession(upstream, url, name="a", chunk_timeout_s=30)
-            state.goes_on.set()
+            state.may_end.set()
             await asyncio.gather(*calls)
 
 
@@ -68,7 +68,7 @@ async def test_a_held_chunk_waits_for_a_connection_longer_than_a_call() -> None:
         sending = asyncio.create_task(session.send_chunk(memoryview(bytes(100)), 0))
         await asyncio.sleep(1.5 * WAIT_S)
         assert not sending.done()
-        state.goes_on.set()
+        state.may_end.set()
         await sending
 
     assert state.chunks == 1

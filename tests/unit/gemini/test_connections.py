@@ -51,9 +51,9 @@ class Line:
             self.served.append(name)
 
     async def serve(self, holder: Caller, count: int) -> list[str]:
-        """Give `count` connections back, each as soon as the one before it is used."""
+        """Release `count` connections, each as soon as the last one is used."""
         for _ in range(count):
-            self._shared.give_back(holder)
+            self._shared.release(holder)
             await turns()
             holder = caller(*self.served[-1].partition("/")[::2])
         return self.served
@@ -74,7 +74,7 @@ async def test_a_free_connection_is_taken_at_once() -> None:
         await shared.take(caller("c"), within_s=0)
 
 
-async def test_a_group_uses_every_connection_that_nobody_waits_for_up_to_its_share() -> None:
+async def test_a_group_uses_every_connection_that_no_other_waits_for_up_to_its_share() -> None:
     shared = slots(8, share=0.75)
 
     for _ in range(6):
@@ -116,15 +116,15 @@ async def test_a_group_at_its_share_waits_while_others_go_first() -> None:
     line = Line(shared)
     await line.join("a", "c")
 
-    shared.give_back(caller("b"))
+    shared.release(caller("b"))
     await turns()
     assert line.served == ["c"]
-    shared.give_back(caller("a"))
+    shared.release(caller("a"))
     await turns()
     assert line.served == ["c", "a"]
 
 
-async def test_nobody_waits_longer_than_the_limit() -> None:
+async def test_a_call_waits_no_longer_than_the_limit() -> None:
     shared = slots(1, wait_s=0.01)
     await shared.take(caller("a"))
 
@@ -132,7 +132,7 @@ async def test_nobody_waits_longer_than_the_limit() -> None:
         await shared.take(caller("b"))
 
     assert (busy.value.status, busy.value.retry_after_s) == (503, 2)
-    shared.give_back(caller("a"))
+    shared.release(caller("a"))
     await shared.take(caller("c"), within_s=0)
 
 
@@ -179,7 +179,7 @@ async def test_a_connection_that_comes_together_with_a_cancellation_goes_to_the_
     line = Line(shared)
     await line.join("b", "c")
 
-    shared.give_back(caller("a"))
+    shared.release(caller("a"))
     line.tasks[0].cancel()
     await turns()
 
@@ -209,7 +209,7 @@ async def test_a_deadline_that_strikes_during_the_wait_is_blamed_on_the_connecti
     total=st.integers(1, 4),
     share=st.sampled_from([0.3, 0.75, 1.0]),
 )
-async def test_no_connection_is_lost_and_none_is_given_twice(
+async def test_no_connection_is_lost_and_no_connection_is_used_twice(
     steps: list[tuple[str, str, str]], total: int, share: float
 ) -> None:
     shared = slots(total, share=share, max_waiting=5)
@@ -224,7 +224,7 @@ async def test_no_connection_is_lost_and_none_is_given_twice(
         if step == "join":
             waiting.append(asyncio.create_task(call(Caller(group, user))))
         elif step == "leave" and held:
-            shared.give_back(held.pop(0))
+            shared.release(held.pop(0))
         elif step == "cancel" and waiting:
             waiting.pop(0).cancel()
         await turns(3)
@@ -236,6 +236,6 @@ async def test_no_connection_is_lost_and_none_is_given_twice(
         task.cancel()
     await asyncio.gather(*waiting, return_exceptions=True)
     for one in held:
-        shared.give_back(one)
+        shared.release(one)
     for number in range(total):
         await shared.take(caller(str(number)), within_s=0)
