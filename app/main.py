@@ -26,7 +26,6 @@ from app.api.docs import add_docs
 from app.api.files import UploadForm
 from app.api.openapi import build_document
 from app.api.options import ChatRequest, GenerateForm
-from app.api.services import Parts
 from app.clients.admission import open_admission
 from app.clients.authenticator import Authenticator, open_authenticator
 from app.clients.fetching import fetcher
@@ -85,7 +84,7 @@ LINGER_S = 10.0
 ROUTERS = tuple(module.router for module in (generate, chat, files, models_api, auth, usage, operations, *TASKS))
 
 
-async def _open(stack: AsyncExitStack, settings: Settings, key: ApiKey, clock: GeminiClock | None) -> Parts:
+async def _open(stack: AsyncExitStack, settings: Settings, key: ApiKey, clock: GeminiClock | None) -> NativeServices:
     database = await stack.enter_async_context(open_database(settings.database_url))
     ledger = Ledger(LedgerTable(database), flush_s=settings.ledger_flush_s, keep_days=settings.ledger_days)
     await stack.enter_async_context(ledger)
@@ -99,16 +98,9 @@ async def _open(stack: AsyncExitStack, settings: Settings, key: ApiKey, clock: G
     admission = await stack.enter_async_context(open_admission(settings, database))
     workers = Workers(settings.decoders, settings.decode_timeout_s, settings.decode_memory_bytes)
     await stack.enter_async_context(workers)
-    await stack.enter_async_context(sweeping(models.probe))
-    await stack.enter_async_context(sweeping(admission.sweep))
-    await stack.enter_async_context(sweeping(when_agreed(upstream.clock.agreed, ledger.forget_old)))
-    await stack.enter_async_context(
-        sweeping(when_agreed(upstream.clock.forgettable, BudgetBook(database).forget_ended))
-    )
-    await stack.enter_async_context(
-        sweeping(when_agreed(upstream.clock.forgettable, authenticator.forget_expired_tokens))
-    )
-    return Parts(
+    leases = WriterLeases(UploadSessions(database))
+    stack.push_async_callback(leases.aclose)
+    services = NativeServices(
         settings=settings,
         upstream=upstream,
         generation=Generation(upstream),
@@ -122,7 +114,26 @@ async def _open(stack: AsyncExitStack, settings: Settings, key: ApiKey, clock: G
         metering=Metering(
             admission, models, reserved_output_tokens=settings.reserved_output_tokens, is_on=_is_metered(settings)
         ),
+        resources=ResourceRegistry(database),
+        upload_sessions=UploadSessions(database),
+        leases=leases,
+        writers=Writers(),
     )
+    await _start_sweeps(stack, services)
+    return services
+
+
+async def _start_sweeps(stack: AsyncExitStack, services: NativeServices) -> None:
+    agreed, forgettable = services.upstream.clock.agreed, services.upstream.clock.forgettable
+    for sweep in (
+        services.models.probe,
+        services.metering.admission.sweep,
+        when_agreed(agreed, services.ledger.forget_old),
+        when_agreed(forgettable, BudgetBook(services.database).forget_ended),
+        when_agreed(forgettable, services.authenticator.forget_expired_tokens),
+        when_agreed(forgettable, services.resources.forget_expired),
+    ):
+        await stack.enter_async_context(sweeping(sweep))
 
 
 async def _open_files(
@@ -150,29 +161,6 @@ async def _open_files(
     return files
 
 
-async def _open_native(stack: AsyncExitStack, services: Parts) -> NativeServices:
-    """Return the services of the relayed surfaces."""
-    resources = ResourceRegistry(services.database)
-    forgettable = services.upstream.clock.forgettable
-    await stack.enter_async_context(sweeping(when_agreed(forgettable, resources.forget_expired)))
-    upload_sessions = UploadSessions(services.database)
-    leases = WriterLeases(upload_sessions)
-    stack.push_async_callback(leases.aclose)
-    return NativeServices(
-        settings=services.settings,
-        upstream=services.upstream,
-        models=services.models,
-        files=services.files,
-        resources=resources,
-        upload_sessions=upload_sessions,
-        leases=leases,
-        writers=Writers(),
-        held_bytes=services.held_bytes,
-        authenticator=services.authenticator,
-        metering=services.metering,
-    )
-
-
 def _is_metered(settings: Settings) -> bool:
     limits = settings.gateway_limits
     return not settings.is_open or (limits is not None and limits.model_dump(exclude_none=True) != {})
@@ -196,8 +184,7 @@ def _uploads(upstream: Upstream, settings: Settings) -> ResumableUploads:
 class Api(FastAPI):
     """The REST surface, and the services opened by its lifespan."""
 
-    services: Parts
-    native: NativeServices
+    services: NativeServices
 
 
 def create_api(settings: Settings, key: ApiKey, clock: GeminiClock | None = None) -> Api:
@@ -206,9 +193,7 @@ def create_api(settings: Settings, key: ApiKey, clock: GeminiClock | None = None
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
-            services = await _open(stack, settings, key, clock)
-            api.services = services
-            api.native = await _open_native(stack, services)
+            api.services = await _open(stack, settings, key, clock)
             yield
 
     api = Api(
@@ -253,7 +238,7 @@ def create_app(
     follows this machine's if None.
     """
     api = create_api(settings, key, clock)
-    app: ASGIApp = NativeRoutes(RestRoutes(api, ROUTERS), lambda: api.native, HANDLERS)
+    app: ASGIApp = NativeRoutes(RestRoutes(api, ROUTERS), lambda: api.services, HANDLERS)
     if _is_metered(settings):
         app = Entrance(app, lambda: api.services.metering)
     app = FairShares(_Marked(api, app))
@@ -262,7 +247,7 @@ def create_app(
         app,
         lambda scope: rest.find(scope) or target_of(scope, settings.native_resources),
         lambda: api.services.authenticator,
-        lambda scope: client_by_address(scope, api.native.upload_sessions, api.services.authenticator),
+        lambda scope: client_by_address(scope, api.services.upload_sessions, api.services.authenticator),
     )
     guard = Guard(
         app,

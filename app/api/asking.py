@@ -8,9 +8,9 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, nullcontext
 
 from app.accounting.metering import Asked
+from app.api.caller import RestCaller
 from app.api.estimating import input_tokens
 from app.api.prompt import Item, Stored
-from app.api.services import Services
 from app.errors import FileNotReadyError
 from app.gemini.answer import AnswerReader, Delta
 from app.gemini.refusals import NamedFileError
@@ -28,7 +28,7 @@ class Asking:
 
     def __init__(
         self,
-        services: Services,
+        caller: RestCaller,
         items: Sequence[Item],
         intake: Intake | None,
         *,
@@ -37,7 +37,8 @@ class Asking:
         ends_at: float,
         max_output_tokens: int | None = None,
     ) -> None:
-        self._services = services
+        self._services = caller.services
+        self._usage = caller.usage
         self._items = items
         self._intake = intake
         self._model = model
@@ -100,12 +101,10 @@ class Asking:
             _tell(asked, reader)
 
     def _admitted(self) -> AbstractAsyncContextManager[Asked]:
-        services = self._services
-        if not services.metering.is_on:
+        metering = self._services.metering
+        if not metering.is_on:
             return nullcontext(Asked())
-        return services.metering.admitted(
-            services.usage, self._model, input_tokens(self._items), self._max_output_tokens
-        )
+        return metering.admitted(self._usage, self._model, input_tokens(self._items), self._max_output_tokens)
 
     async def _generate(self, request: MakeRequest) -> AnswerReader:
         left_s = self._ends_at - asyncio.get_running_loop().time()

@@ -8,11 +8,11 @@ from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from app.api.access import for_any_client
+from app.api.caller import caller_of
 from app.api.json_body import parse_json_body, read_json_body
 from app.api.openapi import answers, json_body
 from app.api.reports import when
 from app.api.schemas import ClientToken
-from app.api.services import services_of
 from app.clients.identity import Scope
 from app.clients.tokens import MAX_REQUESTS, MAX_TTL_S, MAX_USER_CHARS, MIN_TTL_S
 from app.edge.hangup import until_hangup
@@ -49,12 +49,12 @@ class TokenRequest(BaseModel):
 @for_any_client
 async def create_token(request: Request) -> Response:
     """Create a token that acts as a client of its own: this user of the key's client."""
-    services = services_of(request)
+    caller = caller_of(request)
     async with until_hangup(request.scope), AsyncExitStack() as stack:
-        body = await read_json_body(request, services, stack, limit=MAX_BODY_BYTES)
+        body = await read_json_body(request, caller.services, stack, limit=MAX_BODY_BYTES)
         asked = parse_json_body(body, TokenRequest)
-    token, claims = services.authenticator.tokens.mint(
-        services.client,
+    token, claims = caller.services.authenticator.tokens.mint(
+        caller.client,
         now=time.time(),
         ttl_s=asked.ttl_s,
         user=asked.user,

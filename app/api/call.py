@@ -13,11 +13,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from app.api.asking import Asking
+from app.api.caller import RestCaller
 from app.api.conformance import Conformance
 from app.api.prompt import Item, reports, warnings
 from app.api.reports import token_usage, when
 from app.api.schemas import CallWarning, FileReport, Generation, StreamEvent
-from app.api.services import Services
 from app.errors import GatewayError, UpstreamTimeoutError
 from app.gemini.answer import AnswerReader
 from app.gemini.caller import blame
@@ -43,7 +43,7 @@ class CallOptions:
 class Call:
     """A call that is ready to be made. `items` are all media and text of the prompt, including earlier turns."""
 
-    services: Services
+    caller: RestCaller
     items: Sequence[Item]
     request: Callable[[], GenerateRequest]
     options: Options
@@ -53,7 +53,7 @@ class Call:
     _deadline: float = 0.0
 
     def __post_init__(self) -> None:
-        limit = self.services.settings.request_timeout_s
+        limit = self.caller.services.settings.request_timeout_s
         asked = self.call_options.timeout_s
         # The deadline counts from the end of the body; a slow client has limits of its own.
         self._deadline = asyncio.get_running_loop().time() + (limit if asked is None else min(limit, asked))
@@ -61,10 +61,10 @@ class Call:
     @property
     def model(self) -> str:
         """Return the model that Gemini is asked for, after aliases."""
-        return self.services.model(self.call_options.requested_model)
+        return self.caller.model(self.call_options.requested_model)
 
     def _late(self) -> GatewayError:
-        limit = self.call_options.timeout_s or self.services.settings.request_timeout_s
+        limit = self.call_options.timeout_s or self.caller.services.settings.request_timeout_s
         late = UpstreamTimeoutError(f"No answer within {limit:g} s; raise timeout_s or shorten the request.")
         return blame(late)
 
@@ -81,7 +81,7 @@ class Call:
 
     def _asking(self) -> Asking:
         return Asking(
-            self.services,
+            self.caller,
             self.items,
             self.intake,
             model=self.model,
@@ -145,9 +145,9 @@ class Call:
             parsed = await asyncio.to_thread(self.call_options.conformance.parsed, answer.text)
         return Generation(
             id=self.id,
-            created_at=when(self.services.files.now()),
+            created_at=when(self.caller.services.files.now()),
             model=answer.model or model,
-            requested_model=self.call_options.requested_model or self.services.models.default,
+            requested_model=self.call_options.requested_model or self.caller.services.models.default,
             text=answer.text,
             parsed=parsed,
             finish_reason=answer.finish_reason,
@@ -155,7 +155,7 @@ class Call:
             finish_message=answer.finish_message,
             thoughts=answer.thoughts,
             warnings=[*warnings(self.items), *self._ignored(model)],
-            usage=token_usage(answer.usage, self.services.models.cost(model, answer.usage)),
+            usage=token_usage(answer.usage, self.caller.services.models.cost(model, answer.usage)),
             files=self.reports(),
             metadata=self.call_options.metadata,
         )
@@ -165,7 +165,7 @@ class Call:
         return reports(self.items)
 
     def _ignored(self, model: str) -> list[CallWarning]:
-        ignored = self.services.models.table.of(model).ignores
+        ignored = self.caller.services.models.table.of(model).ignores
         return [
             CallWarning(code="ignored-parameter", field=name, detail=f"{model} ignores {name}.")
             for name in SAMPLING

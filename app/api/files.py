@@ -6,13 +6,13 @@ from fastapi import APIRouter, Path, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from app.api.access import needs
+from app.api.caller import RestCaller, caller_of
 from app.api.fields import FileSize, OfFile, Sha256
 from app.api.form_reader import FormFile, open_form, read_form
 from app.api.forms import FormSpec, FormValues
 from app.api.openapi import answers, form_body, raw_body
 from app.api.reports import media_file
 from app.api.schemas import MediaFile, MediaFileList
-from app.api.services import Services, services_of
 from app.clients.identity import Scope
 from app.edge.body_timeouts import body_of, content_length
 from app.edge.hangup import until_hangup
@@ -61,19 +61,19 @@ SPEC = FormSpec(UploadForm)
 @needs(Scope.FILES)
 async def upload_file(request: Request) -> Response:
     """Stream one file of a form to Gemini and give it an id."""
-    services = services_of(request)
-    async with until_hangup(request.scope), services.intake(Policy.UPLOAD) as intake:
-        upload = SingleFileForm(services, intake, parsed_query(request.scope))
-        await upload.read(open_form(request, services))
-        return await _stored(request, services, intake)
+    caller = caller_of(request)
+    async with until_hangup(request.scope), caller.intake(Policy.UPLOAD) as intake:
+        upload = SingleFileForm(caller, intake, parsed_query(request.scope))
+        await upload.read(open_form(request, caller.services))
+        return await _stored(request, intake)
 
 
 class SingleFileForm:
     """Reads a form with one file. Fields may also follow the file, because generated clients send any order."""
 
-    def __init__(self, services: Services, intake: Intake, query: RequestQuery) -> None:
+    def __init__(self, caller: RestCaller, intake: Intake, query: RequestQuery) -> None:
         self._intake = intake
-        self._values = FormValues(SPEC, query, max_bytes=services.settings.max_fields_bytes)
+        self._values = FormValues(SPEC, query, max_bytes=caller.services.settings.max_fields_bytes)
 
     async def read(self, reader: FormReader) -> None:
         """Read the whole form. Raises the error of a field or of the file as soon as it is seen."""
@@ -115,10 +115,10 @@ class SingleFileForm:
 @needs(Scope.FILES)
 async def upload_raw_file(request: Request, filename: Annotated[str, Path(max_length=255)]) -> Response:
     """Stream the raw body to Gemini and give it an id; the length may be unknown (chunked)."""
-    services = services_of(request)
+    caller = caller_of(request)
 
-    async with until_hangup(request.scope), services.intake(Policy.UPLOAD) as intake:
-        settings = services.settings
+    async with until_hangup(request.scope), caller.intake(Policy.UPLOAD) as intake:
+        settings = caller.services.settings
         body = body_of(request.scope, request.receive, settings)
         taken = await intake.take(
             (memoryview(piece) async for piece in body),
@@ -129,14 +129,14 @@ async def upload_raw_file(request: Request, filename: Annotated[str, Path(max_le
         )
         if taken is None:
             raise EmptyFileError("The body has no bytes; send the file as the body.")
-        return await _stored(request, services, intake)
+        return await _stored(request, intake)
 
 
 def _one_file(message: str) -> InvalidFieldError:
     return InvalidFieldError(f"file: {message}.", errors=(FieldError("file", message),))
 
 
-async def _stored(request: Request, services: Services, intake: Intake) -> Response:
+async def _stored(request: Request, intake: Intake) -> Response:
     await intake.settle(keep=True, origin=Origin.SENT)
     stored = intake.files[0].stored
     if stored is None:
@@ -168,9 +168,9 @@ async def list_files(
     filename: Annotated[str | None, Query(max_length=255)] = None,
 ) -> Response:
     """List the existing files of this client."""
-    services = services_of(request)
-    page = await services.files.page(
-        services.client.id,
+    caller = caller_of(request)
+    page = await caller.services.files.page(
+        caller.client.id,
         limit=limit,
         after=after or None,
         state=UploadState(state) if state else None,
@@ -195,9 +195,10 @@ async def get_file(
     wait: Annotated[float, Query(ge=0, le=60, description="Seconds to wait until the file is processed.")] = 0,
 ) -> Response:
     """Return a file; with `wait`, after at most that many seconds, once the file is no longer processing."""
-    services = services_of(request)
+    caller = caller_of(request)
+    files = caller.services.files
     async with until_hangup(request.scope):
-        file = await services.files.settled(await services.files.resolve(services.client.id, file_id), timeout_s=wait)
+        file = await files.settled(await files.resolve(caller.client.id, file_id), timeout_s=wait)
     return Response(media_file(file).json_bytes(), media_type="application/json")
 
 
@@ -212,6 +213,6 @@ async def get_file(
 @needs(Scope.FILES)
 async def delete_file(request: Request, file_id: FileIdPath) -> Response:
     """Delete a file here and at Gemini; repeating the call is harmless."""
-    services = services_of(request)
-    await services.files.delete(services.client.id, file_id)
+    caller = caller_of(request)
+    await caller.services.files.delete(caller.client.id, file_id)
     return Response(status_code=204)

@@ -13,12 +13,12 @@ from pydantic import BaseModel
 from starlette.requests import Request
 
 from app.api.forms import FieldsOfFile, FormValues
-from app.api.services import Services
 from app.edge.body_timeouts import body_of
 from app.edge.headers import header
 from app.errors import MalformedRequestError
 from app.media.incoming import Claim
 from app.media.multipart import FormReader, PartHead, boundary_of
+from app.services import Services
 
 F = TypeVar("F", bound=BaseModel)
 

@@ -5,6 +5,7 @@ from fastapi import APIRouter, Request, Response
 from app.api.access import needs
 from app.api.answering import EventStream, wants_stream, whole
 from app.api.call import Call, CallOptions
+from app.api.caller import RestCaller, caller_of
 from app.api.conformance import Conformance
 from app.api.form_reader import open_form
 from app.api.openapi import STREAMED, answers, form_body
@@ -12,7 +13,6 @@ from app.api.options import GenerateForm
 from app.api.prompt_form import PromptForm
 from app.api.reports import modalities
 from app.api.schemas import Generation, TokenCount
-from app.api.services import Services, services_of
 from app.clients.identity import Scope
 from app.edge.hangup import until_hangup
 from app.gemini.answer import Usage
@@ -33,14 +33,14 @@ router = APIRouter(prefix="/api/v1")
 @needs(Scope.GENERATE, asks_model=True)
 async def generate(request: Request) -> Response:
     """Read the form, deliver its media, ask the model, and answer as JSON, text or events."""
-    services = services_of(request)
-    intake = services.intake(Policy.FIT)
+    caller = caller_of(request)
+    intake = caller.intake(Policy.FIT)
     is_streamed = False
     try:
         async with until_hangup(request.scope):
-            prompt = PromptForm(services, intake, parsed_query(request.scope))
-            await prompt.read(open_form(request, services))
-            call = _call(services, prompt, intake)
+            prompt = PromptForm(caller, intake, parsed_query(request.scope))
+            await prompt.read(open_form(request, caller.services))
+            call = _call(caller, prompt, intake)
             if not wants_stream(request, prompt.form.stream):
                 return await whole(request, call)
         is_streamed = True
@@ -51,10 +51,10 @@ async def generate(request: Request) -> Response:
             await intake.close()
 
 
-def _call(services: Services, prompt: PromptForm, intake: Intake) -> Call:
+def _call(caller: RestCaller, prompt: PromptForm, intake: Intake) -> Call:
     form, schema = prompt.form, prompt.form.response_schema
     return Call(
-        services,
+        caller,
         prompt.all_items,
         prompt.request,
         prompt.options,
@@ -80,19 +80,19 @@ def _call(services: Services, prompt: PromptForm, intake: Intake) -> Call:
 @needs(Scope.GENERATE, asks_model=True)
 async def count_tokens(request: Request) -> Response:
     """Count the tokens of the form of generate, without an upload."""
-    services = services_of(request)
-    async with until_hangup(request.scope), services.intake(Policy.INLINE_ONLY) as intake:
-        prompt = PromptForm(services, intake, parsed_query(request.scope))
-        await prompt.read(open_form(request, services))
-        model = services.model(prompt.form.model)
+    caller = caller_of(request)
+    async with until_hangup(request.scope), caller.intake(Policy.INLINE_ONLY) as intake:
+        prompt = PromptForm(caller, intake, parsed_query(request.scope))
+        await prompt.read(open_form(request, caller.services))
+        model = caller.model(prompt.form.model)
         # countTokens counts system instruction and schema only inside a generateContentRequest.
         wrapper = (b'{"generateContentRequest":{"model":"models/%s",' % model.encode(), b"}")
-        counted = await services.generation.count_tokens(model, prompt.request(wrapper))
+        counted = await caller.services.generation.count_tokens(model, prompt.request(wrapper))
     usage = Usage(input_tokens=counted.total_tokens, input_by_modality=counted.by_modality)
     answer = TokenCount(
         model=model,
         total_tokens=counted.total_tokens,
         by_modality=modalities(counted.by_modality),
-        estimated_cost_usd=services.models.cost(model, usage),
+        estimated_cost_usd=caller.services.models.cost(model, usage),
     )
     return Response(answer.json_bytes(), media_type="application/json")

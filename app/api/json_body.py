@@ -9,9 +9,9 @@ from starlette.requests import Request
 
 from app.api.bounds import check_values
 from app.api.forms import invalid
-from app.api.services import Services
 from app.edge.body_timeouts import body_of, content_length
 from app.errors import BodyTooLargeError, InvalidFieldError, MalformedRequestError, UnsupportedMediaTypeError
+from app.services import Services
 
 M = TypeVar("M", bound=BaseModel)
 

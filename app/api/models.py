@@ -5,9 +5,9 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Query, Request, Response
 
 from app.api.access import for_any_client
+from app.api.caller import services_of
 from app.api.openapi import answers
 from app.api.schemas import GeminiModel, GeminiModelList
-from app.api.services import services_of
 from app.gemini.models import ListedModel, Models
 
 router = APIRouter(prefix="/api/v1/models")

@@ -8,9 +8,9 @@ from fastapi import APIRouter, Request, Response
 from starlette.responses import HTMLResponse, RedirectResponse
 
 from app.api.access import public
+from app.api.caller import services_of
 from app.api.openapi import answers
 from app.api.schemas import Health, Readiness
-from app.api.services import parts_of
 from app.errors import PROBLEMS, NotFoundError, StoreUnavailableError
 
 router = APIRouter()
@@ -44,7 +44,7 @@ async def health() -> Health:
 @public
 async def readiness(request: Request) -> Response:
     """Return the state of the process; the status stays 200 if only Gemini is unavailable."""
-    services = parts_of(request)
+    services = services_of(request)
     try:
         # A probe must answer soon, even if the database hangs.
         async with asyncio.timeout(2):

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 
 import pybase64
 
+from app.api.caller import RestCaller
 from app.api.options import Message, MessagePart
 from app.api.reports import incoming_report, mismatch_warning, stored_report
 from app.api.schemas import CallWarning, FileReport
-from app.api.services import Services
 from app.errors import FieldError, InvalidFieldError, UnsupportedFileTypeError
 from app.gemini.request import FilePart, InlinePart, MediaOptions, Part, TextPart, Turn
 from app.media.file_service import LEAST_LIFE_S
@@ -93,12 +93,12 @@ def warnings(items: Sequence[Item]) -> list[CallWarning]:
     return out
 
 
-async def stored(services: Services, file_id: str, options: MediaOptions) -> Stored:
+async def stored(caller: RestCaller, file_id: str, options: MediaOptions) -> Stored:
     """Return a file by its id; raises FileNotFoundProblemError, also for a file that is about to expire."""
-    return Stored(await services.files.resolve(services.client.id, file_id, least_life_s=LEAST_LIFE_S), options)
+    return Stored(await caller.services.files.resolve(caller.client.id, file_id, least_life_s=LEAST_LIFE_S), options)
 
 
-async def read_messages(services: Services, messages: Sequence[Message]) -> tuple[list[Turn], list[Item]]:
+async def read_messages(caller: RestCaller, messages: Sequence[Message]) -> tuple[list[Turn], list[Item]]:
     """Return the turns of messages, and all their media items in order.
 
     Raises InvalidFieldError for a part that is not exactly one of its kinds, and the errors of its media.
@@ -110,7 +110,7 @@ async def read_messages(services: Services, messages: Sequence[Message]) -> tupl
     for number, message in enumerate(messages):
         parts: list[Part] = []
         for at, part in enumerate(message.content):
-            item = await _read_part(services, part, f"messages[{number}].content[{at}]")
+            item = await _read_part(caller, part, f"messages[{number}].content[{at}]")
             items.append(item)
             parts.append(part_of(item, None))
         if not parts:
@@ -131,16 +131,16 @@ def _bad(where: str, message: str, received: str | None = None) -> InvalidFieldE
     return InvalidFieldError(f"{where}: {message}.", errors=(FieldError(where, message, received=received),))
 
 
-async def _read_part(services: Services, part: MessagePart, where: str) -> Item:
+async def _read_part(caller: RestCaller, part: MessagePart, where: str) -> Item:
     given = {"text": part.text, "file_id": part.file_id, "inline_data": part.inline_data, "url": part.url}
     kind = one_of(given, where)
     options = part.media_options()
     if kind == "text":
         return part.text or ""
     if kind == "file_id":
-        return await stored(services, part.file_id or "", options)
+        return await stored(caller, part.file_id or "", options)
     if kind == "url":
-        return _url(services, part, options, where)
+        return _url(caller, part, options, where)
     data = part.inline_data or ""
     if len(data) < THREAD_BYTES:
         return _inline(data, part.mime_type, options, where)
@@ -174,15 +174,15 @@ def _inline(data: str, declared: str | None, options: MediaOptions, where: str) 
     return Given(InlinePart(found.mime_type, (raw,), options), report, warning)
 
 
-def _url(services: Services, part: MessagePart, options: MediaOptions, where: str) -> Given:
+def _url(caller: RestCaller, part: MessagePart, options: MediaOptions, where: str) -> Given:
     url = part.url or ""
     # Accept only URLs that every parser reads alike: no user, no port, no escape or final dot in the host, no IP
     # address.
     match = _PLAIN_URL.fullmatch(url)
     host = match[1] if match else ""
     is_youtube = host in YOUTUBE_HOSTS
-    if not is_youtube and not (services.settings.allow_https_urls and host):
-        allowed = "https and YouTube" if services.settings.allow_https_urls else "YouTube"
+    if not is_youtube and not (caller.services.settings.allow_https_urls and host):
+        allowed = "https and YouTube" if caller.services.settings.allow_https_urls else "YouTube"
         raise _bad(f"{where}.url", f"may only be {allowed}; upload other media to /api/v1/files")
     # Google's file URLs would name files past the check of their owner.
     if host == "googleapis.com" or host.endswith(".googleapis.com"):

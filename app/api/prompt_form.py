@@ -7,11 +7,11 @@ parts ──> fields ──> options, `contents`, earlier turns ──┐
 from collections.abc import Sequence
 from dataclasses import replace
 
+from app.api.caller import RestCaller
 from app.api.form_reader import FormFile, read_form
 from app.api.forms import FieldsOfFile, FormSpec, FormValues
 from app.api.options import MAX_STOPS, OPTION_NAMES, ContentItem, GenerateForm, options_of
 from app.api.prompt import Item, Stored, one_of, part_of, read_messages, stored
-from app.api.services import Services
 from app.errors import FieldError, InvalidFieldError
 from app.gemini.request import (
     ENVELOPE_BYTES,
@@ -35,8 +35,8 @@ NO_REQUEST_OPTIONS = Options()
 class PromptForm:
     """Reads the form of generate into the items of the prompt, and into the request once the files are settled."""
 
-    def __init__(self, services: Services, intake: Intake, query: RequestQuery) -> None:
-        self._services = services
+    def __init__(self, caller: RestCaller, intake: Intake, query: RequestQuery) -> None:
+        self._caller = caller
         self._intake = intake
         self._items: list[Item] = []
         self._turns: Sequence[Turn] = ()
@@ -46,7 +46,7 @@ class PromptForm:
         self._contents_stored: dict[int, Stored] = {}
         self._contents_of_files: dict[int, ContentItem] = {}
         self._parts_length = 0
-        self._values = FormValues(SPEC, query, max_bytes=services.settings.max_fields_bytes)
+        self._values = FormValues(SPEC, query, max_bytes=caller.services.settings.max_fields_bytes)
         self.options, self._options_json = NO_REQUEST_OPTIONS, b""
         if query.pairs:
             self._read_options()
@@ -118,7 +118,7 @@ class PromptForm:
         elif name == "keep_file" and self.form.keep_file:
             self._intake.keep_all()
         elif name == "messages":
-            self._turns, self._earlier = await read_messages(self._services, self.form.messages or ())
+            self._turns, self._earlier = await read_messages(self._caller, self.form.messages or ())
             self._turns_length = turns_length(self._turns)
         elif name == "contents" and self._contents is None:
             await self._take_contents()
@@ -131,7 +131,7 @@ class PromptForm:
             raise _refused(name, "cannot be used with contents, which gives the whole order")
         item: Item = text
         if name == "file_id":
-            item = await stored(self._services, text, self._values.take_of_file().media_options())
+            item = await stored(self._caller, text, self._values.take_of_file().media_options())
         self._items.append(item)
         self._parts_length += part_length(part_of(item, None)) + 1
 
@@ -144,7 +144,7 @@ class PromptForm:
             if kind == "text":
                 self._parts_length += part_length(TextPart(item.text or "")) + 1
             elif kind == "file_id":
-                self._contents_stored[at] = await stored(self._services, item.file_id or "", item.media_options())
+                self._contents_stored[at] = await stored(self._caller, item.file_id or "", item.media_options())
                 self._parts_length += part_length(self._contents_stored[at].part()) + 1
             elif self._contents_of_files.setdefault(item.file or 0, item) is not item:
                 raise _refused(f"contents[{at}].file", f"names file {item.file} a second time")

@@ -8,9 +8,9 @@ from fastapi import APIRouter, Query, Request, Response
 
 from app.api.accept import named
 from app.api.access import for_any_client
+from app.api.caller import caller_of
 from app.api.openapi import answers
 from app.api.schemas import UsageReport, UsageRow
-from app.api.services import services_of
 from app.clients.keys import KeyedClient
 from app.clients.usage_report import as_csv, record_of
 from app.errors import FieldError, InvalidFieldError
@@ -45,7 +45,7 @@ async def get_usage(
 
     Times and days without an offset are in UTC. `Accept: text/csv` returns CSV.
     """
-    services = services_of(request)
+    caller = caller_of(request)
     end = time.time() if until is None else _seconds(until)
     start = end - DEFAULT_PERIOD_S if since is None else _seconds(since)
     if start >= end:
@@ -53,10 +53,12 @@ async def get_usage(
         error = FieldError("since", message, received=_told(start).isoformat(), allowed=f"before {_told(end)}")
         raise InvalidFieldError(f"since: {message}.", errors=(error,))
     key = UsageBy(by)
-    client = services.client
+    client = caller.client
     # Only key clients have users. The id of an identity provider's client may contain a slash too.
     has_users = isinstance(client, KeyedClient)
-    report = await services.ledger.usage(client_id=client.id, since=start, until=end, by=key, has_users=has_users)
+    report = await caller.services.ledger.usage(
+        client_id=client.id, since=start, until=end, by=key, has_users=has_users
+    )
     if "text/csv" in named(request) and "application/json" not in named(request):
         return Response(as_csv(report, key), media_type="text/csv; charset=utf-8")
     answer = UsageReport(

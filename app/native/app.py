@@ -12,11 +12,11 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from app.edge.hangup import until_hangup
 from app.errors import Surface, UpstreamTimeoutError, surface_of
 from app.native.routes import method_and_path, route_of
-from app.native.services import Call, NativeServices, call_of
+from app.native.services import NativeCall, NativeServices, call_of
 from app.native.stream_end import RelayedStream
 from app.request.context import context_of
 
-Handler = Callable[[Scope, Receive, Send, Call], Awaitable[None]]
+Handler = Callable[[Scope, Receive, Send, NativeCall], Awaitable[None]]
 
 
 class NativeRoutes:

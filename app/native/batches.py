@@ -18,7 +18,7 @@ from app.native.metered import Metered, merged
 from app.native.owning import owned
 from app.native.reading import read_generation
 from app.native.relay import Document, Outgoing, fetch, send_document
-from app.native.services import Call
+from app.native.services import NativeCall
 from app.native.used import Json, mapping, text
 from app.store.resources import Resource, ResourceKind
 
@@ -29,7 +29,7 @@ _LIST_TAKES = PAGING | {"alt", "$alt", "prettyPrint", "$prettyPrint"}
 _ENDED = frozenset({"BATCH_STATE_SUCCEEDED", "BATCH_STATE_FAILED", "BATCH_STATE_CANCELLED", "BATCH_STATE_EXPIRED"})
 
 
-async def create(scope: Scope, receive: Receive, send: Send, call: Call) -> None:
+async def create(scope: Scope, receive: Receive, send: Send, call: NativeCall) -> None:
     """Serve `POST {version}/models/M:batchGenerateContent` and `:asyncBatchEmbedContent`."""
     check_deferred(call, "Batches")
     check_content(scope)
@@ -49,14 +49,14 @@ async def create(scope: Scope, receive: Receive, send: Send, call: Call) -> None
     await send_document(send, document)
 
 
-async def list_(scope: Scope, receive: Receive, send: Send, call: Call) -> None:
+async def list_(scope: Scope, receive: Receive, send: Send, call: NativeCall) -> None:
     """Serve `GET {version}/batches`: the client's own."""
     query = query_of(scope, _LIST_TAKES)
     page = await list_owned(scope, call, query, kind=ResourceKind.BATCH, collection="batches", items="operations")
     await send_document(send, Document.of_json(page))
 
 
-async def get(scope: Scope, receive: Receive, send: Send, call: Call) -> None:
+async def get(scope: Scope, receive: Receive, send: Send, call: NativeCall) -> None:
     """Serve `GET {version}/batches/ID`."""
     batch = await owned(call, ResourceKind.BATCH)
     document = await _ask(scope, call, "GET", f"batches/{batch.name}")
@@ -65,13 +65,13 @@ async def get(scope: Scope, receive: Receive, send: Send, call: Call) -> None:
     await send_document(send, document)
 
 
-async def cancel(scope: Scope, receive: Receive, send: Send, call: Call) -> None:
+async def cancel(scope: Scope, receive: Receive, send: Send, call: NativeCall) -> None:
     """Serve `POST {version}/batches/ID:cancel`."""
     batch = await owned(call, ResourceKind.BATCH)
     await send_document(send, await _ask(scope, call, "POST", f"batches/{batch.name}:cancel"))
 
 
-async def delete(scope: Scope, receive: Receive, send: Send, call: Call) -> None:
+async def delete(scope: Scope, receive: Receive, send: Send, call: NativeCall) -> None:
     """Serve `DELETE {version}/batches/ID`. What it has cost is booked as far as it was seen."""
     batch = await owned(call, ResourceKind.BATCH)
     document = await _ask(scope, call, "DELETE", f"batches/{batch.name}")
@@ -80,7 +80,7 @@ async def delete(scope: Scope, receive: Receive, send: Send, call: Call) -> None
     await send_document(send, document)
 
 
-async def _ask(scope: Scope, call: Call, method: str, path: str) -> Document:
+async def _ask(scope: Scope, call: NativeCall, method: str, path: str) -> Document:
     upstream = call.services.upstream
     url = upstream.url(f"/{call.route.version}/{path}{encoded(query_of(scope))}")
     headers = upstream_headers(scope)
@@ -89,7 +89,7 @@ async def _ask(scope: Scope, call: Call, method: str, path: str) -> Document:
     return await fetch(upstream, Outgoing(method, url, headers))
 
 
-async def _record(call: Call, document: Document, model: str, reservation: str) -> None:
+async def _record(call: NativeCall, document: Document, model: str, reservation: str) -> None:
     name = text(mapping(orjson.loads(document.text)).get("name"))
     if name is not None:
         now = call.services.upstream.clock.now()
@@ -105,7 +105,7 @@ async def _record(call: Call, document: Document, model: str, reservation: str) 
         await call.services.resources.add(resource)
 
 
-async def _look(call: Call, batch: Resource, document: Document) -> None:
+async def _look(call: NativeCall, batch: Resource, document: Document) -> None:
     """Take note of a batch's results: whose its file is, and what all its answers used."""
     found = mapping(orjson.loads(document.text))
     metadata = mapping(found.get("metadata"))

@@ -19,7 +19,7 @@ from app.native.estimating import estimate_of, estimate_of_length
 from app.native.metered import Estimated
 from app.native.resolving import Resolver
 from app.native.scanning import GENERATE, INTERACTIONS, OPENAI, Facts, Found, Policy, Segment
-from app.native.services import Call
+from app.native.services import NativeCall
 from app.request.context import context_of
 
 HELD_BYTES = 256 << 10
@@ -62,7 +62,7 @@ class Body:
 _WAS_CHECKED = nullcontext()
 
 
-def take(scope: Scope, receive: Receive, call: Call, policy: Policy, *, may_stream: bool = False) -> "Taking":
+def take(scope: Scope, receive: Receive, call: NativeCall, policy: Policy, *, may_stream: bool = False) -> "Taking":
     """Run an `async with` block with a request's body; what is held of it is given back at the end.
 
     Raises BodyTooLargeError, MalformedRequestError, BusyError, what `body_of` raises, and what Gemini says of
@@ -76,7 +76,7 @@ class Taking:
 
     __slots__ = ("_call", "_holding", "_may_stream", "_policy", "_receive", "_scope")
 
-    def __init__(self, scope: Scope, receive: Receive, call: Call, policy: Policy, *, may_stream: bool) -> None:
+    def __init__(self, scope: Scope, receive: Receive, call: NativeCall, policy: Policy, *, may_stream: bool) -> None:
         self._scope = scope
         self._receive = receive
         self._call = call
@@ -113,7 +113,7 @@ class Taking:
             self._holding.release()
 
 
-def _is_budgeted(call: Call) -> bool:
+def _is_budgeted(call: NativeCall) -> bool:
     return call.services.metering.admission.has_budgets(call.client)
 
 
@@ -124,7 +124,7 @@ def _too_large(most: int) -> BodyTooLargeError:
 class _Holding:
     """Gathers a body, and counts what is held."""
 
-    def __init__(self, call: Call, most: int) -> None:
+    def __init__(self, call: NativeCall, most: int) -> None:
         self._held_bytes = call.services.held_bytes
         self._most = most
         self._counted = 0

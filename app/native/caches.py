@@ -11,7 +11,7 @@ from app.native.heads import PAGING, encoded, query_of, upstream_headers
 from app.native.listing import list_owned
 from app.native.owning import owned
 from app.native.relay import Document, Outgoing, fetch, send_document
-from app.native.services import Call
+from app.native.services import NativeCall
 from app.native.used import count, mapping, text
 from app.store.resources import Resource, ResourceKind
 
@@ -20,7 +20,7 @@ _LIST_TAKES = PAGING | _JSON
 _PATCH_TAKES = frozenset(_JSON | {"updateMask", "update_mask"})
 
 
-async def create(scope: Scope, receive: Receive, send: Send, call: Call) -> None:
+async def create(scope: Scope, receive: Receive, send: Send, call: NativeCall) -> None:
     """Serve `POST {version}/cachedContents`. Keeping a cache costs by the hour, so it is closed to budgeted clients."""
     check_deferred(call, "Caches")
     query = query_of(scope)
@@ -31,7 +31,7 @@ async def create(scope: Scope, receive: Receive, send: Send, call: Call) -> None
     await send_document(send, document)
 
 
-async def list_(scope: Scope, receive: Receive, send: Send, call: Call) -> None:
+async def list_(scope: Scope, receive: Receive, send: Send, call: NativeCall) -> None:
     """Serve `GET {version}/cachedContents`: the client's own."""
     query = query_of(scope, _LIST_TAKES)
     page = await list_owned(
@@ -40,14 +40,14 @@ async def list_(scope: Scope, receive: Receive, send: Send, call: Call) -> None:
     await send_document(send, Document.of_json(page))
 
 
-async def get(scope: Scope, receive: Receive, send: Send, call: Call) -> None:
+async def get(scope: Scope, receive: Receive, send: Send, call: NativeCall) -> None:
     """Serve `GET {version}/cachedContents/ID`."""
     await owned(call, ResourceKind.CACHE)
     query = query_of(scope)
     await send_document(send, await _ask(scope, call, "GET", f"cachedContents/{call.route.name}{encoded(query)}"))
 
 
-async def patch(scope: Scope, receive: Receive, send: Send, call: Call) -> None:
+async def patch(scope: Scope, receive: Receive, send: Send, call: NativeCall) -> None:
     """Serve `PATCH {version}/cachedContents/ID`: a cache lives longer, or shorter."""
     cache = await owned(call, ResourceKind.CACHE)
     query = query_of(scope, _PATCH_TAKES)
@@ -58,7 +58,7 @@ async def patch(scope: Scope, receive: Receive, send: Send, call: Call) -> None:
     await send_document(send, document)
 
 
-async def delete(scope: Scope, receive: Receive, send: Send, call: Call) -> None:
+async def delete(scope: Scope, receive: Receive, send: Send, call: NativeCall) -> None:
     """Serve `DELETE {version}/cachedContents/ID`."""
     cache = await owned(call, ResourceKind.CACHE)
     document = await _ask(scope, call, "DELETE", f"cachedContents/{cache.name}{encoded(query_of(scope))}")
@@ -67,7 +67,7 @@ async def delete(scope: Scope, receive: Receive, send: Send, call: Call) -> None
     await send_document(send, document)
 
 
-async def _ask(scope: Scope, call: Call, method: str, path: str, body: Body | None = None) -> Document:
+async def _ask(scope: Scope, call: NativeCall, method: str, path: str, body: Body | None = None) -> Document:
     upstream = call.services.upstream
     headers = upstream_headers(scope)
     if body is not None:
@@ -76,7 +76,7 @@ async def _ask(scope: Scope, call: Call, method: str, path: str, body: Body | No
     return await fetch(upstream, Outgoing(method, url, headers, None if body is None else body.content))
 
 
-async def _record(call: Call, document: Document) -> None:
+async def _record(call: NativeCall, document: Document) -> None:
     cache = mapping(orjson.loads(document.text))
     name = text(cache.get("name"))
     if name is None:

@@ -1,10 +1,10 @@
 """Calls whose costs arise later: batches, caches and background interactions. It knows no path and no body."""
 
 from app.errors import ForbiddenError
-from app.native.services import Call
+from app.native.services import NativeCall
 
 
-def check_deferred(call: Call, what: str) -> None:
+def check_deferred(call: NativeCall, what: str) -> None:
     """Raise ForbiddenError if a client with limits in tokens or money may not make a call of this kind.
 
     Such a call can pass a limit after its admission, so only the operator opens these calls.

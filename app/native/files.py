@@ -8,7 +8,7 @@ from app.native.heads import PAGING, encoded, query_of, upstream_headers
 from app.native.listing import page_of, page_size, page_token
 from app.native.owning import missing_file
 from app.native.relay import Document, Outgoing, Streaming, fetch, relay, send_document
-from app.native.services import Call
+from app.native.services import NativeCall
 from app.native.uploads.document import shown
 from app.store.records import StoredFile, Upload, UploadState
 from app.store.resources import ResourceKind
@@ -16,7 +16,7 @@ from app.store.resources import ResourceKind
 _LIST_TAKES = PAGING | {"alt", "$alt", "prettyPrint", "$prettyPrint"}
 
 
-async def get(scope: Scope, receive: Receive, send: Send, call: Call) -> None:
+async def get(scope: Scope, receive: Receive, send: Send, call: NativeCall) -> None:
     """Serve `GET {version}/files/ID`."""
     query = query_of(scope)
     stored = await _stored(call)
@@ -33,7 +33,7 @@ async def get(scope: Scope, receive: Receive, send: Send, call: Call) -> None:
     await send_document(send, document)
 
 
-async def list_(scope: Scope, receive: Receive, send: Send, call: Call) -> None:
+async def list_(scope: Scope, receive: Receive, send: Send, call: NativeCall) -> None:
     """Serve `GET {version}/files`: the client's own, newest first. Raises RateLimitedError as other listings do."""
     query = query_of(scope, _LIST_TAKES)
     uploads, has_more = await call.services.files.page_of_uploads(
@@ -49,7 +49,7 @@ async def list_(scope: Scope, receive: Receive, send: Send, call: Call) -> None:
     await send_document(send, Document.of_json(page))
 
 
-async def delete(scope: Scope, receive: Receive, send: Send, call: Call) -> None:
+async def delete(scope: Scope, receive: Receive, send: Send, call: NativeCall) -> None:
     """Serve `DELETE {version}/files/ID`: for all of the owner's ids of it."""
     query = query_of(scope)
     stored = await _stored(call)
@@ -64,7 +64,7 @@ async def delete(scope: Scope, receive: Receive, send: Send, call: Call) -> None
     await send_document(send, document)
 
 
-async def download(scope: Scope, receive: Receive, send: Send, call: Call) -> None:
+async def download(scope: Scope, receive: Receive, send: Send, call: NativeCall) -> None:
     """Serve `GET {version}/files/ID:download?alt=media`, of what Gemini made for the client."""
     query = query_of(scope, frozenset({"alt", "$alt"}))
     if query.get("alt", query.get("$alt")) != "media":
@@ -76,7 +76,7 @@ async def download(scope: Scope, receive: Receive, send: Send, call: Call) -> No
     await relay(upstream, send, Outgoing("GET", url, upstream_headers(scope), streaming=Streaming.BYTES))
 
 
-async def _stored(call: Call) -> StoredFile | None:
+async def _stored(call: NativeCall) -> StoredFile | None:
     """Find the uploaded file that the path names; None for one that Gemini made. Raises FileNotFoundProblemError."""
     name, services = call.route.name, call.services
     found = (await services.files.named(call.client.id, [name])).get(name)
@@ -87,13 +87,13 @@ async def _stored(call: Call) -> StoredFile | None:
     return found
 
 
-async def _ask(scope: Scope, call: Call, method: str, path: str) -> Document:
+async def _ask(scope: Scope, call: NativeCall, method: str, path: str) -> Document:
     upstream = call.services.upstream
     url = upstream.url(f"/{call.route.version}/{path}")
     return await fetch(upstream, Outgoing(method, url, upstream_headers(scope)))
 
 
-async def _described(scope: Scope, call: Call, upload: Upload) -> bytes | None:
+async def _described(scope: Scope, call: NativeCall, upload: Upload) -> bytes | None:
     """Give a file's description: as it was kept, or as Gemini has it now while it may change."""
     if upload.document is not None and not _may_change(upload):
         return upload.document.encode()
@@ -104,7 +104,7 @@ async def _described(scope: Scope, call: Call, upload: Upload) -> bytes | None:
     return document.text.strip()
 
 
-async def _take_note(call: Call, upload: Upload, document: bytes) -> None:
+async def _take_note(call: NativeCall, upload: Upload, document: bytes) -> None:
     """Keep what Gemini says of a file whose state has changed since."""
     state = orjson.loads(document).get("state")
     if _may_change(upload):

@@ -11,12 +11,12 @@ from app.native.heads import alt_of, check_content, encoded, query_of, upstream_
 from app.native.metered import Metered
 from app.native.reading import read_generation
 from app.native.relay import Outgoing, Reading, Streaming, relay
-from app.native.services import Call
+from app.native.services import NativeCall
 
 READING = Reading(read_generation, b"usageMetadata")
 
 
-async def generate(scope: Scope, receive: Receive, send: Send, call: Call) -> None:
+async def generate(scope: Scope, receive: Receive, send: Send, call: NativeCall) -> None:
     """Serve `POST {version}/models/M:generateContent` and `:streamGenerateContent`."""
     check_content(scope)
     query = query_of(scope)
@@ -28,7 +28,7 @@ async def generate(scope: Scope, receive: Receive, send: Send, call: Call) -> No
             await relay(call.services.upstream, send, outgoing, reading=READING, result=result)
 
 
-async def embed(scope: Scope, receive: Receive, send: Send, call: Call) -> None:
+async def embed(scope: Scope, receive: Receive, send: Send, call: NativeCall) -> None:
     """Serve `POST {version}/models/M:batchEmbedContents` and `:embedContent`, whose answers tell no usage."""
     check_content(scope)
     query = query_of(scope)
@@ -40,7 +40,7 @@ async def embed(scope: Scope, receive: Receive, send: Send, call: Call) -> None:
             await relay(call.services.upstream, send, outgoing, reading=READING, result=result)
 
 
-async def count_tokens(scope: Scope, receive: Receive, send: Send, call: Call) -> None:
+async def count_tokens(scope: Scope, receive: Receive, send: Send, call: NativeCall) -> None:
     """Serve `POST {version}/models/M:countTokens`, which costs nothing."""
     check_content(scope)
     query = query_of(scope)
@@ -51,7 +51,7 @@ async def count_tokens(scope: Scope, receive: Receive, send: Send, call: Call) -
         await relay(call.services.upstream, send, outgoing)
 
 
-def _outgoing(scope: Scope, call: Call, model: str, query: dict[str, str], body: Body) -> Outgoing:
+def _outgoing(scope: Scope, call: NativeCall, model: str, query: dict[str, str], body: Body) -> Outgoing:
     upstream = call.services.upstream
     verb = call.route.operation.verb
     is_stream = verb == "streamGenerateContent"

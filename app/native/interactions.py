@@ -16,7 +16,7 @@ from app.native.metered import Metered, settle
 from app.native.owning import owned
 from app.native.reading import read_interaction
 from app.native.relay import Outgoing, Reading, RelayResult, Streaming, fetch, relay, send_document
-from app.native.services import Call
+from app.native.services import NativeCall
 from app.native.used import mapping, text
 from app.store.resources import Resource, ResourceKind
 
@@ -28,7 +28,7 @@ _GET_TAKES = frozenset({"stream", "include_input", "last_event_id", "alt", "$alt
 _RUNNING = frozenset({"in_progress", "queued"})
 
 
-async def create(scope: Scope, receive: Receive, send: Send, call: Call) -> None:
+async def create(scope: Scope, receive: Receive, send: Send, call: NativeCall) -> None:
     """Serve `POST {version}/interactions`."""
     check_content(scope)
     query = query_of(scope)
@@ -51,7 +51,7 @@ async def create(scope: Scope, receive: Receive, send: Send, call: Call) -> None
                 settle(asked, result)
 
 
-async def get(scope: Scope, receive: Receive, send: Send, call: Call) -> None:
+async def get(scope: Scope, receive: Receive, send: Send, call: NativeCall) -> None:
     """Serve `GET {version}/interactions/ID`, whole or as a stream that goes on after an event."""
     interaction = await owned(call, ResourceKind.INTERACTION)
     query = query_of(scope, _GET_TAKES)
@@ -71,7 +71,7 @@ async def get(scope: Scope, receive: Receive, send: Send, call: Call) -> None:
             call.services.metering.settle_later(call.usage, reservation, interaction.model or "", said.usage, outcome)
 
 
-async def cancel(scope: Scope, receive: Receive, send: Send, call: Call) -> None:
+async def cancel(scope: Scope, receive: Receive, send: Send, call: NativeCall) -> None:
     """Serve `POST {version}/interactions/ID/cancel`."""
     interaction = await owned(call, ResourceKind.INTERACTION)
     upstream = call.services.upstream
@@ -80,7 +80,7 @@ async def cancel(scope: Scope, receive: Receive, send: Send, call: Call) -> None
     await relay(upstream, send, Outgoing("POST", url, headers))
 
 
-async def delete(scope: Scope, receive: Receive, send: Send, call: Call) -> None:
+async def delete(scope: Scope, receive: Receive, send: Send, call: NativeCall) -> None:
     """Serve `DELETE {version}/interactions/ID`."""
     interaction = await owned(call, ResourceKind.INTERACTION)
     upstream = call.services.upstream
@@ -91,7 +91,7 @@ async def delete(scope: Scope, receive: Receive, send: Send, call: Call) -> None
     await send_document(send, document)
 
 
-def _outgoing(scope: Scope, call: Call, path: str, body: Body) -> Outgoing:
+def _outgoing(scope: Scope, call: NativeCall, path: str, body: Body) -> Outgoing:
     upstream = call.services.upstream
     # The id is read before the answer goes on, so no whole answer may be compressed either.
     headers = {**upstream_headers(scope, is_stream=True), "Content-Length": str(body.length)}
@@ -102,7 +102,7 @@ def _outgoing(scope: Scope, call: Call, path: str, body: Body) -> Outgoing:
 class _Creating:
     """Holds an answer back until the interaction that it tells of has been written down."""
 
-    def __init__(self, call: Call, model: str, send: Send) -> None:
+    def __init__(self, call: NativeCall, model: str, send: Send) -> None:
         self._call = call
         self._model = model
         self._send = send

@@ -15,7 +15,7 @@ from starlette.types import Scope
 from app.errors import GatewayError, MalformedRequestError
 from app.native.heads import upstream_headers
 from app.native.relay import Document, Outgoing, fetch
-from app.native.services import Call
+from app.native.services import NativeCall
 from app.store.resources import Resource, ResourceKind, ResourcePage
 
 DEFAULT_PAGE = 10
@@ -40,7 +40,7 @@ def page_token(query: Mapping[str, str]) -> str | None:
 
 
 async def list_owned(
-    scope: Scope, call: Call, query: Mapping[str, str], *, kind: ResourceKind, collection: str, items: str
+    scope: Scope, call: NativeCall, query: Mapping[str, str], *, kind: ResourceKind, collection: str, items: str
 ) -> bytes:
     """Return one page of the client's resources of a kind, as Gemini would list them.
 

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from app.accounting.metering import Asked
 from app.gemini.answer import Usage
 from app.native.relay import RelayResult
-from app.native.services import Call
+from app.native.services import NativeCall
 
 
 class Estimated(NamedTuple):
@@ -39,7 +39,7 @@ def merged(usages: Iterable[Usage]) -> Usage:
 class Metered(NamedTuple):
     """One model call of a client's, asked of a model by the name that Gemini has for it."""
 
-    call: Call
+    call: NativeCall
     model: str
     estimate: Estimated
 

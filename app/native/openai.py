@@ -7,13 +7,13 @@ from app.native.heads import check_content, query_of, upstream_headers
 from app.native.metered import Metered
 from app.native.reading import read_openai
 from app.native.relay import Outgoing, Reading, Streaming, relay
-from app.native.services import Call
+from app.native.services import NativeCall
 
 READING = Reading(read_openai, b"usage")
 _NOTHING: frozenset[str] = frozenset()
 
 
-async def ask(scope: Scope, receive: Receive, send: Send, call: Call) -> None:
+async def ask(scope: Scope, receive: Receive, send: Send, call: NativeCall) -> None:
     """Serve `POST {version}/openai/chat/completions` and `/embeddings`."""
     check_content(scope)
     query_of(scope, _NOTHING)
@@ -29,17 +29,17 @@ async def ask(scope: Scope, receive: Receive, send: Send, call: Call) -> None:
             await relay(upstream, send, outgoing, reading=READING, result=result)
 
 
-async def list_models(scope: Scope, receive: Receive, send: Send, call: Call) -> None:
+async def list_models(scope: Scope, receive: Receive, send: Send, call: NativeCall) -> None:
     """Serve `GET {version}/openai/models`."""
     await _relay(scope, send, call, "models")
 
 
-async def get_model(scope: Scope, receive: Receive, send: Send, call: Call) -> None:
+async def get_model(scope: Scope, receive: Receive, send: Send, call: NativeCall) -> None:
     """Serve `GET {version}/openai/models/M`; an alias gives the model that it stands for."""
     await _relay(scope, send, call, f"models/{call.services.models.resolve(call.route.name)}")
 
 
-async def _relay(scope: Scope, send: Send, call: Call, path: str) -> None:
+async def _relay(scope: Scope, send: Send, call: NativeCall, path: str) -> None:
     query_of(scope, _NOTHING)
     upstream = call.services.upstream
     url = upstream.url(f"/{call.route.version}/openai/{path}")

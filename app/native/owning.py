@@ -5,7 +5,7 @@ answered in the words that Gemini has for what does not exist. It knows no HTTP.
 """
 
 from app.errors import CacheNotFoundError, FileNotFoundProblemError, GatewayError, ResourceNotFoundError
-from app.native.services import Call
+from app.native.services import NativeCall
 from app.store.resources import Resource, ResourceKind
 
 
@@ -32,7 +32,7 @@ def missing(kind: ResourceKind, name: str) -> GatewayError:
     return ResourceNotFoundError("Requested entity was not found.")
 
 
-async def owned(call: Call, kind: ResourceKind) -> Resource:
+async def owned(call: NativeCall, kind: ResourceKind) -> Resource:
     """Give the client's resource that the path names. Raises what `missing` gives."""
     key = (kind, call.route.name)
     services = call.services

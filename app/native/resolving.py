@@ -26,7 +26,7 @@ from app.native.scanning import (
     UrlKind,
     classify,
 )
-from app.native.services import Call
+from app.native.services import NativeCall
 from app.store.records import StoredFile
 from app.store.resources import Key, Resource, ResourceKind
 
@@ -41,7 +41,7 @@ LINES_KEY = "filename"
 class Resolver:
     """Resolves what one body names; it keeps what an estimate needs. Its scanner is the body's."""
 
-    def __init__(self, call: Call, policy: Policy, base_url: str) -> None:
+    def __init__(self, call: NativeCall, policy: Policy, base_url: str) -> None:
         self._call = call
         self.scanner = JsonScanner(policy, (base_url,) if base_url else ())
         self.model: str | None = None

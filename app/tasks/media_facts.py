@@ -11,13 +11,13 @@ from contextlib import asynccontextmanager
 from typing import Concatenate, ParamSpec, TypeVar
 
 from app.api.prompt import Stored
-from app.api.services import Services
 from app.errors import TooManyPixelsError, UnreadableFileError
 from app.media.facts import Facts, read_facts
 from app.media.facts.documents import count_pages
 from app.media.incoming import Incoming
 from app.media.types import Kind, kind_of
 from app.media.workers import WorkerDiedError, WorkerTimeoutError
+from app.services import Services
 from app.store.records import NO_FACTS
 from app.tasks.pictures import PictureTooLargeError, UnreadablePictureError, check_picture
 

@@ -16,11 +16,11 @@ from fastapi import Request, Response
 from pydantic import BaseModel
 
 from app.api.asking import Asking
+from app.api.caller import RestCaller, caller_of
 from app.api.form_reader import open_form
 from app.api.prompt import part_of, reports, warnings
 from app.api.reports import summed_usage
 from app.api.schemas import CallWarning, FileReport
-from app.api.services import Services, services_of
 from app.edge.hangup import until_hangup
 from app.errors import FieldError, InvalidFieldError, UpstreamTimeoutError
 from app.gemini.answer import Answer, AnswerReader
@@ -28,6 +28,7 @@ from app.gemini.caller import blame
 from app.gemini.request import GenerateRequest, Options, Part, TextPart, Turn
 from app.media.intake import Intake, Policy
 from app.request.context import parsed_query
+from app.services import Services
 from app.tasks.answers import TaskAnswer
 from app.tasks.forms import PassageForm
 from app.tasks.media_facts import TaskMedia
@@ -53,7 +54,7 @@ class Listener(Protocol):
 class TaskCall(Generic[F]):
     """A task whose form has been read."""
 
-    services: Services
+    caller: RestCaller
     reader: TaskFormReader[F]
     intake: Intake
     media: TaskMedia
@@ -61,9 +62,14 @@ class TaskCall(Generic[F]):
     id: str
 
     @property
+    def services(self) -> Services:
+        """Return the services of the gateway."""
+        return self.caller.services
+
+    @property
     def model(self) -> str:
         """Return the model that Gemini is asked for, after aliases."""
-        return self.services.model(self.reader.model)
+        return self.caller.model(self.reader.model)
 
     @property
     def question(self) -> Question:
@@ -166,21 +172,21 @@ async def open_task(request: Request, spec: TaskSpec[F]) -> AsyncIterator[TaskCa
 
     However the task ends, only files to be kept remain upstream.
     """
-    services = services_of(request)
-    intake = services.intake(Policy.FIT)
+    caller = caller_of(request)
+    intake = caller.intake(Policy.FIT)
     async with until_hangup(request.scope), intake:
-        reader = TaskFormReader(services, intake, spec, parsed_query(request.scope))
-        await reader.read(open_form(request, services))
-        limit = services.settings.request_timeout_s
+        reader = TaskFormReader(caller, intake, spec, parsed_query(request.scope))
+        await reader.read(open_form(request, caller.services))
+        limit = caller.services.settings.request_timeout_s
         timeout_s = min(limit, reader.common.timeout_s or limit)
         try:
             ends_at = asyncio.get_running_loop().time() + timeout_s
             async with asyncio.timeout_at(ends_at):
-                model = services.model(reader.model)
+                model = caller.model(reader.model)
                 keep_file = bool(reader.common.keep_file)
-                asking = Asking(services, reader.media, intake, model=model, keep_file=keep_file, ends_at=ends_at)
-                media = TaskMedia(services, reader.media)
-                yield TaskCall(services, reader, intake, media, asking, f"task_{secrets.token_hex(12)}")
+                asking = Asking(caller, reader.media, intake, model=model, keep_file=keep_file, ends_at=ends_at)
+                media = TaskMedia(caller.services, reader.media)
+                yield TaskCall(caller, reader, intake, media, asking, f"task_{secrets.token_hex(12)}")
         except TimeoutError:
             advice = "raise timeout_s or ask for less" if "timeout_s" in spec.form.fields else "shorten the request"
             raise blame(UpstreamTimeoutError(f"No answer within {timeout_s:g} s; {advice}.")) from None

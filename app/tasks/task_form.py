@@ -9,10 +9,10 @@ from typing import Generic, TypeVar
 
 from pydantic import BaseModel
 
+from app.api.caller import RestCaller
 from app.api.form_reader import FormFile, read_form
 from app.api.forms import FormSpec, FormValues
 from app.api.prompt import Stored, stored
-from app.api.services import Services
 from app.errors import FieldError, InvalidFieldError
 from app.gemini.request import (
     ENVELOPE_BYTES,
@@ -61,11 +61,11 @@ class TaskSpec(Generic[F]):
 class TaskFormReader(Generic[F]):
     """Reads one task's form, and its media in the order of the parts."""
 
-    def __init__(self, services: Services, intake: Intake, spec: TaskSpec[F], query: RequestQuery) -> None:
-        self._services = services
+    def __init__(self, caller: RestCaller, intake: Intake, spec: TaskSpec[F], query: RequestQuery) -> None:
+        self._caller = caller
         self._intake = intake
         self._spec = spec
-        self._values = FormValues(spec.form, query, max_bytes=services.settings.max_fields_bytes)
+        self._values = FormValues(spec.form, query, max_bytes=caller.services.settings.max_fields_bytes)
         self.media: list[Medium] = []
         intake.accepts = spec.accepts
         intake.fixed_bytes = self._fixed_bytes
@@ -151,7 +151,7 @@ class TaskFormReader(Generic[F]):
     async def _take_stored(self, file_id: str) -> None:
         if any(isinstance(medium, Stored) and medium.file.id == file_id for medium in self.media) and self._is_one:
             return
-        found = await stored(self._services, file_id, self.media_options)
+        found = await stored(self._caller, file_id, self.media_options)
         mime_type = found.file.upload.mime_type
         check_kind(kind_of(mime_type), mime_type, self._spec.accepts, "file_id")
         self.media.append(found)

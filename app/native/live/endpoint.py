@@ -10,7 +10,7 @@ from app.native.live.closing import Closing
 from app.native.live.requests import LiveRequests
 from app.native.live.session import LiveSession, SessionEnd
 from app.native.live.turns import LiveTurns
-from app.native.services import Call
+from app.native.services import NativeCall
 from app.request.context import context_of
 
 SETUP_S = 10.0
@@ -18,7 +18,7 @@ MAX_MESSAGE_BYTES = 16 << 20
 _PATH = "/ws/google.ai.generativelanguage.{version}.GenerativeService.BidiGenerateContent"
 
 
-async def live(scope: Scope, receive: Receive, send: Send, call: Call) -> None:
+async def live(scope: Scope, receive: Receive, send: Send, call: NativeCall) -> None:
     """Serve a Live session until it ends. Raises RateLimitedError before the handshake for a session too many."""
     place = await call.services.metering.admission.enter_live(call.client)
     try:
@@ -35,7 +35,7 @@ async def live(scope: Scope, receive: Receive, send: Send, call: Call) -> None:
         place.release()
 
 
-async def _serve(scope: Scope, call: Call, client: LiveClient) -> None:
+async def _serve(scope: Scope, call: NativeCall, client: LiveClient) -> None:
     requests = LiveRequests(call, context_of(scope))
     setup = await requests.setup(await _first_message(client))
     turns = LiveTurns(call, requests.model)
@@ -57,7 +57,7 @@ async def _first_message(client: LiveClient) -> LiveMessage:
 
 
 async def _relay(
-    call: Call, client: LiveClient, requests: LiveRequests, turns: LiveTurns, setup: LiveMessage
+    call: NativeCall, client: LiveClient, requests: LiveRequests, turns: LiveTurns, setup: LiveMessage
 ) -> SessionEnd:
     path = _PATH.format(version=call.route.version)
     async with call.services.upstream.websocket(path, max_message_bytes=MAX_MESSAGE_BYTES) as gemini:

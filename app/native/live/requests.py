@@ -14,7 +14,7 @@ from app.errors import BodyTooLargeError, IssuerUnavailableError, MalformedReque
 from app.native.live.client import LiveMessage
 from app.native.resolving import Resolver
 from app.native.scanning import LIVE, Found, JsonScanner, Segment
-from app.native.services import Call
+from app.native.services import NativeCall
 from app.request.context import RequestContext
 
 MAX_WORDS_BYTES = 1 << 20
@@ -29,7 +29,7 @@ _SETUP = b"setup"
 class LiveRequests:
     """Reads the messages of one session. `context` is that of its handshake."""
 
-    def __init__(self, call: Call, context: RequestContext) -> None:
+    def __init__(self, call: NativeCall, context: RequestContext) -> None:
         if context.client_again is None:
             raise LookupError("nothing judges the credential of this session again")
         self._call = call
@@ -65,7 +65,7 @@ class LiveRequests:
         client = await self._client_again()
         require_model(client, self.model)
         # The client's limits may have changed too.
-        self._call.client = self._call.usage.client = client
+        self._call.usage.client = client
 
     async def judge_quietly(self) -> None:
         """Judge the credential as `judge`; a store or provider that is away for a moment ends no session."""

@@ -20,7 +20,7 @@ from app.native.live.messages import read_server_message
 from app.native.live.requests import LiveRequests
 from app.native.live.turns import LiveTurns
 from app.native.resolving import handle_key
-from app.native.services import Call
+from app.native.services import NativeCall
 from app.store.resources import Resource
 
 JUDGED_S = 10.0
@@ -42,7 +42,7 @@ class LiveSession:
 
     def __init__(
         self,
-        call: Call,
+        call: NativeCall,
         client: LiveClient,
         gemini: aiohttp.ClientWebSocketResponse,
         requests: LiveRequests,

@@ -11,7 +11,7 @@ from app.accounting.metering import Asked
 from app.errors import RateLimitedError
 from app.gemini.answer import Usage
 from app.native.metered import Estimated, Metered
-from app.native.services import Call
+from app.native.services import NativeCall
 
 BUDGET = "budget"
 """The reason of the close if a limit has no room for the next turn."""
@@ -20,7 +20,7 @@ BUDGET = "budget"
 class LiveTurns:
     """The reservations of one session of a model."""
 
-    def __init__(self, call: Call, model: str) -> None:
+    def __init__(self, call: NativeCall, model: str) -> None:
         self._call = call
         self._model = model
         self._usage: Usage | None = None

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from app.errors import GatewayError, MalformedRequestError, OffsetConflictError, UploadFailedError
 from app.gemini.remote_files import RemoteFile
 from app.gemini.resumable import ActiveUpload, FinishedUpload, ResumableSession
-from app.native.services import Call
+from app.native.services import NativeCall
 from app.native.uploads.address import CANCELLED, digest, gone
 from app.native.uploads.finishing import record
 from app.native.uploads.lines import UploadedLines
@@ -31,7 +31,7 @@ class SessionState:
     body: bytes | None = None
 
 
-async def query(call: Call, token: str) -> SessionState:
+async def query(call: NativeCall, token: str) -> SessionState:
     """Ask Gemini how a session stands. Raises ResourceNotFoundError."""
     session = await _find(call, token)
     if session.document is not None:
@@ -46,14 +46,14 @@ async def query(call: Call, token: str) -> SessionState:
     return SessionState(session, "cancelled", None)
 
 
-async def cancel(call: Call, token: str) -> None:
+async def cancel(call: NativeCall, token: str) -> None:
     """Cancel a session. Raises ResourceNotFoundError."""
     session = await _find(call, token)
     if session.document is None:
         await call.services.files.cancel(_upstream(call, session), may_be_final=session.is_unsure)
 
 
-async def carry(call: Call, token: str, writer: Writer, chunk: Chunk) -> SessionState:
+async def carry(call: NativeCall, token: str, writer: Writer, chunk: Chunk) -> SessionState:
     """Carry a chunk to Gemini. When this returns, the next chunk may come at once, to any replica.
 
     Raises ResourceNotFoundError, UploadConflictError, OffsetConflictError and MalformedRequestError for a chunk that
@@ -69,14 +69,14 @@ async def carry(call: Call, token: str, writer: Writer, chunk: Chunk) -> Session
             raise
 
 
-async def _find(call: Call, token: str) -> UploadSession:
+async def _find(call: NativeCall, token: str) -> UploadSession:
     session = await call.services.upload_sessions.get(digest(token))
     if session is None or session.owner != call.client.id:
         raise gone()
     return session
 
 
-def _upstream(call: Call, session: UploadSession) -> ResumableSession:
+def _upstream(call: NativeCall, session: UploadSession) -> ResumableSession:
     try:
         return call.services.files.pick_up_sealed(session.upload_name, session.sealed)
     except UploadFailedError as error:
@@ -92,7 +92,7 @@ def _size(session: UploadSession, received: int) -> int:
     return session.declared_bytes or received
 
 
-async def _carry(call: Call, own: Writing, chunk: Chunk) -> SessionState:
+async def _carry(call: NativeCall, own: Writing, chunk: Chunk) -> SessionState:
     session = own.session
     _check_fit(call, session, chunk)
     if session.document is not None:
@@ -123,7 +123,7 @@ async def _carry(call: Call, own: Writing, chunk: Chunk) -> SessionState:
     return SessionState(session, "active", own.received)
 
 
-def _check_fit(call: Call, session: UploadSession, chunk: Chunk) -> None:
+def _check_fit(call: NativeCall, session: UploadSession, chunk: Chunk) -> None:
     """Judge a chunk by its head, before a byte of its body is read: an error that cannot be mended says `cancelled`."""
     if chunk.offset is None or not chunk.length:
         return
@@ -140,7 +140,7 @@ def _check_fit(call: Call, session: UploadSession, chunk: Chunk) -> None:
         )
 
 
-async def _record(call: Call, own: Writing, file: RemoteFile) -> SessionState:
+async def _record(call: NativeCall, own: Writing, file: RemoteFile) -> SessionState:
     session = own.session
     size = await record(call, session.owner, file, size_bytes=_size(session, own.received), lines=own.lines)
     own.received, own.is_sure, own.is_recorded = size, True, True

@@ -10,7 +10,7 @@ from starlette.types import Receive, Scope, Send
 
 from app.edge.body_timeouts import content_length
 from app.errors import MalformedRequestError
-from app.native.services import Call
+from app.native.services import NativeCall
 from app.native.uploads.chunks import SessionState, cancel, carry, query
 from app.native.uploads.finishing import answer_final
 from app.native.uploads.passing import Chunk
@@ -18,7 +18,7 @@ from app.request.context import context_of
 
 
 async def command(
-    scope: Scope, receive: Receive, send: Send, call: Call, *, token: str, headers: Mapping[bytes, bytes]
+    scope: Scope, receive: Receive, send: Send, call: NativeCall, *, token: str, headers: Mapping[bytes, bytes]
 ) -> None:
     """Serve one command of a session."""
     writer = call.services.writers.arrive(context_of(scope).arrival)

@@ -5,14 +5,14 @@ from starlette.types import Send
 
 from app.gemini.remote_files import RemoteFile
 from app.media.filenames import clean_filename
-from app.native.services import Call
+from app.native.services import NativeCall
 from app.native.uploads.document import sha256_of, shown, size_of
 from app.native.uploads.lines import UploadedLines
 from app.store.records import NO_FACTS, Facts, Origin
 
 
 async def record(
-    call: Call,
+    call: NativeCall,
     owner: str,
     file: RemoteFile,
     *,

@@ -12,7 +12,7 @@ from starlette.types import Receive, Scope, Send
 
 from app.edge.body_timeouts import content_length
 from app.errors import MalformedRequestError
-from app.native.services import Call
+from app.native.services import NativeCall
 from app.native.uploads.address import gone
 from app.native.uploads.chunks import SessionState, carry, query
 from app.native.uploads.finishing import answer_final
@@ -23,7 +23,7 @@ _RANGE = re.compile(rb"bytes (?:(\d{1,15})-(\d{1,15})|\*)/(\d{1,15}|\*)")
 
 
 async def ranged(
-    scope: Scope, receive: Receive, send: Send, call: Call, *, token: str, headers: Mapping[bytes, bytes]
+    scope: Scope, receive: Receive, send: Send, call: NativeCall, *, token: str, headers: Mapping[bytes, bytes]
 ) -> None:
     """Serve one PUT on a session's address: a chunk, or a question for what has come."""
     writer = call.services.writers.arrive(context_of(scope).arrival)

@@ -15,7 +15,7 @@ from starlette.types import Receive, Scope, Send
 from app.edge.body_timeouts import body_of, content_length
 from app.errors import EmptyFileError, FileTooLargeError, MalformedRequestError
 from app.media.transfer import Transfer
-from app.native.services import Call
+from app.native.services import NativeCall
 from app.native.uploads.finishing import answer_final, record
 from app.native.uploads.lines import UploadedLines
 from app.native.uploads.metadata import DEFAULT_TYPE, MAX_METADATA_BYTES, Metadata, read_metadata
@@ -24,7 +24,9 @@ from app.native.uploads.start import check_size, is_lines, open_session
 _BOUNDARY = re.compile(r'boundary="?([^";]{1,70})"?')
 
 
-async def upload_raw(scope: Scope, receive: Receive, send: Send, call: Call, *, headers: Mapping[bytes, bytes]) -> None:
+async def upload_raw(
+    scope: Scope, receive: Receive, send: Send, call: NativeCall, *, headers: Mapping[bytes, bytes]
+) -> None:
     """Serve `X-Goog-Upload-Protocol: raw`: the body is the file, its Content-Type the file's."""
     declared = headers.get(b"content-type", b"").decode("latin-1") or DEFAULT_TYPE
     name = headers.get(b"x-goog-upload-file-name", b"").decode("latin-1") or None
@@ -33,7 +35,7 @@ async def upload_raw(scope: Scope, receive: Receive, send: Send, call: Call, *, 
 
 
 async def upload_multipart(
-    scope: Scope, receive: Receive, send: Send, call: Call, *, headers: Mapping[bytes, bytes]
+    scope: Scope, receive: Receive, send: Send, call: NativeCall, *, headers: Mapping[bytes, bytes]
 ) -> None:
     """Serve `X-Goog-Upload-Protocol: multipart`: two parts, the description as JSON and then the file."""
     related = _Related(headers.get(b"content-type", b"").decode("latin-1"), _body(scope, receive, call))
@@ -44,11 +46,11 @@ async def upload_multipart(
     await _carry(related.file(), send, call, metadata)
 
 
-def _body(scope: Scope, receive: Receive, call: Call) -> AsyncIterator[bytes]:
+def _body(scope: Scope, receive: Receive, call: NativeCall) -> AsyncIterator[bytes]:
     return body_of(scope, receive, call.services.settings)
 
 
-async def _carry(pieces: AsyncIterator[bytes], send: Send, call: Call, metadata: Metadata) -> None:
+async def _carry(pieces: AsyncIterator[bytes], send: Send, call: NativeCall, metadata: Metadata) -> None:
     services = call.services
     most = services.settings.max_file_bytes
     session = await open_session(call, metadata)

@@ -7,7 +7,7 @@ from starlette.types import Receive, Scope, Send
 from app.edge.body_timeouts import body_of
 from app.errors import EmptyFileError, FileTooLargeError, GatewayError, LengthRequiredError, MalformedRequestError
 from app.gemini.resumable import ResumableSession
-from app.native.services import Call
+from app.native.services import NativeCall
 from app.native.uploads.address import address, digest, new_token
 from app.native.uploads.lines import UploadedLines
 from app.native.uploads.metadata import MAX_METADATA_BYTES, Metadata, read_metadata
@@ -18,7 +18,7 @@ _LINES = ("jsonl", "application/json", "application/jsonl", "application/x-ndjso
 
 
 async def start(
-    scope: Scope, receive: Receive, send: Send, call: Call, *, headers: Mapping[bytes, bytes], is_ranged: bool
+    scope: Scope, receive: Receive, send: Send, call: NativeCall, *, headers: Mapping[bytes, bytes], is_ranged: bool
 ) -> None:
     """Serve `X-Goog-Upload-Command: start`, and the start of a session whose chunks come with Content-Range."""
     if not is_ranged and headers.get(b"x-goog-upload-command", b"").strip().lower() != b"start":
@@ -60,7 +60,7 @@ async def start(
     await send({"type": "http.response.body", "body": b""})
 
 
-async def open_session(call: Call, metadata: Metadata) -> ResumableSession:
+async def open_session(call: NativeCall, metadata: Metadata) -> ResumableSession:
     """Judge a file by what is said of it, count it, and open its session.
 
     Raises EmptyFileError, FileTooLargeError, RateLimitedError, StoredBytesError, NameTakenError, what Gemini refuses.
@@ -79,7 +79,7 @@ async def open_session(call: Call, metadata: Metadata) -> ResumableSession:
     )
 
 
-def check_size(call: Call, size_bytes: int | None) -> None:
+def check_size(call: NativeCall, size_bytes: int | None) -> None:
     """Raise EmptyFileError or FileTooLargeError for a file of a size that is not taken."""
     if size_bytes == 0:
         raise EmptyFileError("The file has no bytes.")
@@ -95,7 +95,7 @@ def is_lines(mime_type: str) -> bool:
     return mime_type.partition(";")[0].strip().lower() in _LINES
 
 
-async def _small_body(scope: Scope, receive: Receive, call: Call) -> bytes:
+async def _small_body(scope: Scope, receive: Receive, call: NativeCall) -> bytes:
     body = bytearray()
     async for piece in body_of(scope, receive, call.services.settings):
         body += piece

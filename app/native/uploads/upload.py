@@ -3,7 +3,7 @@
 from starlette.types import Receive, Scope, Send
 
 from app.errors import MalformedRequestError
-from app.native.services import Call
+from app.native.services import NativeCall
 from app.native.uploads.address import token_of
 from app.native.uploads.commands import command
 from app.native.uploads.ranges import ranged
@@ -12,7 +12,7 @@ from app.native.uploads.start import start
 from app.request.context import parsed_query
 
 
-async def upload(scope: Scope, receive: Receive, send: Send, call: Call) -> None:
+async def upload(scope: Scope, receive: Receive, send: Send, call: NativeCall) -> None:
     """Serve one request of an upload. Raises what its form of the protocol raises."""
     query = parsed_query(scope)
     token, upload_type = token_of(query), query.value("uploadType")

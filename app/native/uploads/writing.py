@@ -13,7 +13,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 
-from app.native.services import Call
+from app.native.services import NativeCall
 from app.native.uploads.address import gone
 from app.native.uploads.leases import RENEW_S, WriterLease
 from app.native.uploads.lines import UploadedLines
@@ -34,7 +34,7 @@ class Writing:
     it is. `is_in_doubt` says that Gemini may have finished the file.
     """
 
-    call: Call
+    call: NativeCall
     lease: WriterLease
     received: int
     lines: UploadedLines | None
@@ -70,7 +70,7 @@ class Writing:
 
 
 @asynccontextmanager
-async def writing(call: Call, token_hash: str, writer: Writer) -> AsyncIterator[Writing]:
+async def writing(call: NativeCall, token_hash: str, writer: Writer) -> AsyncIterator[Writing]:
     """Run a block as the session's writer; how far the upload came is recorded at its end, whatever way it ends.
 
     `writer` is this request, numbered as it arrived.
@@ -102,7 +102,7 @@ async def writing(call: Call, token_hash: str, writer: Writer) -> AsyncIterator[
             services.writers.leave(token_hash, writer)
 
 
-async def _begin(call: Call, token_hash: str) -> Writing:
+async def _begin(call: NativeCall, token_hash: str) -> Writing:
     now = call.services.files.now()
     try:
         lease = await call.services.leases.begin(token_hash, owner=call.client.id, lease_until=now + SESSION_LIFETIME_S)

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from app.api.caller import RestCaller
 from app.api.prompt_form import PromptForm
-from app.api.services import Services
 from app.clients.identity import LOCAL
 from app.errors import GatewayError, InvalidFieldError
 from app.gemini.credentials import ApiKey
@@ -22,6 +22,7 @@ from app.media.intake import Policy
 from app.media.multipart import FormReader
 from app.request.query import NO_QUERY, RequestQuery
 from app.request.usage import RequestUsage
+from app.services import Services
 from app.settings import Settings
 from app.store.files import FileRegistry
 from app.store.records import Facts, Origin, UploadState
@@ -40,7 +41,7 @@ class Read:
 
 
 @pytest.fixture(scope="module")
-async def services(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Services]:
+async def caller(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[RestCaller]:
     folder: Path = tmp_path_factory.mktemp("gateway")
     settings = Settings.model_validate(
         {
@@ -51,9 +52,9 @@ async def services(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Se
     )
     app = create_api(settings, ApiKey("k"))
     async with app.router.lifespan_context(app):
-        services = Services(**vars(app.services), client=LOCAL, usage=RequestUsage(LOCAL))
-        await _store(services)
-        yield services
+        caller = RestCaller(app.services, RequestUsage(LOCAL))
+        await _store(app.services)
+        yield caller
 
 
 async def _store(services: Services) -> None:
@@ -83,9 +84,9 @@ async def _body(fields: Sequence[tuple[str, str]]) -> AsyncIterator[bytes]:
     yield b"--b--\r\n"
 
 
-async def read(services: Services, *fields: tuple[str, str], query: str = "") -> Read:
-    async with services.intake(Policy.INLINE_ONLY) as intake:
-        draft = PromptForm(services, intake, RequestQuery.parse(query.encode()))
+async def read(caller: RestCaller, *fields: tuple[str, str], query: str = "") -> Read:
+    async with caller.intake(Policy.INLINE_ONLY) as intake:
+        draft = PromptForm(caller, intake, RequestQuery.parse(query.encode()))
         await draft.read(FormReader(_body(fields), b"b", max_parts=100))
         held = [file.held() for file in intake.files]
         request = draft.request()
@@ -97,9 +98,9 @@ async def read(services: Services, *fields: tuple[str, str], query: str = "") ->
         )
 
 
-async def refusal(services: Services, *fields: tuple[str, str], query: str = "") -> GatewayError:
+async def refusal(caller: RestCaller, *fields: tuple[str, str], query: str = "") -> GatewayError:
     with pytest.raises(GatewayError) as caught:
-        await read(services, *fields, query=query)
+        await read(caller, *fields, query=query)
     return caught.value
 
 
@@ -128,18 +129,18 @@ messages = st.lists(
 
 @given(st.lists(pieces, max_size=6), messages, words)
 async def test_the_length_that_decides_about_inlining_is_that_of_the_request(
-    services: Services, groups: list[list[tuple[str, str]]], earlier: list[dict[str, object]], last: str
+    caller: RestCaller, groups: list[list[tuple[str, str]]], earlier: list[dict[str, object]], last: str
 ) -> None:
     fields = [field for group in groups for field in group]
 
-    form = await read(services, *fields, ("messages", json.dumps(earlier)), ("prompt", last))
+    form = await read(caller, *fields, ("messages", json.dumps(earlier)), ("prompt", last))
 
     assert form.known_bytes == form.size_bytes
 
 
 @given(st.lists(words | st.integers(0, 2) | st.just(FILE_ID), max_size=5), st.booleans())
 async def test_the_length_is_right_too_where_contents_give_the_order(
-    services: Services, order: list[str | int], is_first: bool
+    caller: RestCaller, order: list[str | int], is_first: bool
 ) -> None:
     numbers = list(dict.fromkeys(item for item in order if isinstance(item, int)))
     items: list[dict[str, object]] = [{"text": "Look:"}]
@@ -150,15 +151,13 @@ async def test_the_length_is_right_too_where_contents_give_the_order(
             items.append({"file_id": item} if item == FILE_ID else {"text": item})
     fields = [("contents", json.dumps(items)), *(("file", "words") for _ in numbers)]
 
-    form = await read(services, *(fields if is_first else reversed(fields)))
+    form = await read(caller, *(fields if is_first else reversed(fields)))
 
     assert form.known_bytes == form.size_bytes
 
 
-async def test_the_order_of_the_parts_is_the_order_of_the_prompt(services: Services) -> None:
-    form = await read(
-        services, ("prompt", "A"), ("file", "hello"), ("prompt", "B"), ("file_id", FILE_ID), ("seed", "7")
-    )
+async def test_the_order_of_the_parts_is_the_order_of_the_prompt(caller: RestCaller) -> None:
+    form = await read(caller, ("prompt", "A"), ("file", "hello"), ("prompt", "B"), ("file_id", FILE_ID), ("seed", "7"))
 
     assert form.request == {
         "contents": [
@@ -176,11 +175,11 @@ async def test_the_order_of_the_parts_is_the_order_of_the_prompt(services: Servi
     }
 
 
-async def test_contents_give_the_order_of_unordered_parts(services: Services) -> None:
+async def test_contents_give_the_order_of_unordered_parts(caller: RestCaller) -> None:
     contents = json.dumps([{"text": "A"}, {"file": 1, "end": 2}, {"text": "B"}, {"file": 0}, {"file_id": FILE_ID}])
 
-    before = await read(services, ("contents", contents), ("file", "0"), ("file", "1"))
-    after = await read(services, ("file", "0"), ("file", "1"), ("contents", contents))
+    before = await read(caller, ("contents", contents), ("file", "0"), ("file", "1"))
+    after = await read(caller, ("file", "0"), ("file", "1"), ("contents", contents))
 
     assert (
         before.request
@@ -205,13 +204,13 @@ async def test_contents_give_the_order_of_unordered_parts(services: Services) ->
     )
 
 
-async def test_messages_come_before_the_prompt_and_assistant_is_the_model(services: Services) -> None:
+async def test_messages_come_before_the_prompt_and_assistant_is_the_model(caller: RestCaller) -> None:
     earlier = json.dumps(
         [{"role": "user", "content": [{"text": "1"}]}, {"role": "assistant", "content": [{"text": "2"}]}]
     )
 
-    form = await read(services, ("messages", earlier), ("prompt", "3"))
-    alone = await read(services, ("messages", earlier))
+    form = await read(caller, ("messages", earlier), ("prompt", "3"))
+    alone = await read(caller, ("messages", earlier))
 
     turns = [{"role": "user", "parts": [{"text": "1"}]}, {"role": "model", "parts": [{"text": "2"}]}]
     assert form.request == {"contents": [*turns, {"role": "user", "parts": [{"text": "3"}]}]}
@@ -219,8 +218,8 @@ async def test_messages_come_before_the_prompt_and_assistant_is_the_model(servic
     assert alone.known_bytes >= alone.size_bytes
 
 
-async def test_options_in_the_query_are_options_of_the_request(services: Services) -> None:
-    form = await read(services, ("prompt", "A"), query="seed=7&media_resolution=low&stop=x")
+async def test_options_in_the_query_are_options_of_the_request(caller: RestCaller) -> None:
+    form = await read(caller, ("prompt", "A"), query="seed=7&media_resolution=low&stop=x")
 
     config = {"seed": 7, "stopSequences": ["x"], "mediaResolution": "MEDIA_RESOLUTION_LOW"}
     assert form.request["generationConfig"] == config
@@ -237,8 +236,8 @@ async def test_options_in_the_query_are_options_of_the_request(services: Service
         [("seed", "7")],
     ],
 )
-async def test_an_empty_form_is_refused(services: Services, fields: list[tuple[str, str]]) -> None:
-    error = await refusal(services, *fields)
+async def test_an_empty_form_is_refused(caller: RestCaller, fields: list[tuple[str, str]]) -> None:
+    error = await refusal(caller, *fields)
 
     assert isinstance(error, InvalidFieldError)
     assert error.errors[0].field == "prompt"
@@ -264,43 +263,43 @@ async def test_an_empty_form_is_refused(services: Services, fields: list[tuple[s
     ],
 )
 async def test_conflicting_fields_are_refused_by_name(
-    services: Services, fields: list[tuple[str, str]], field: str
+    caller: RestCaller, fields: list[tuple[str, str]], field: str
 ) -> None:
-    error = await refusal(services, *fields)
+    error = await refusal(caller, *fields)
 
     assert isinstance(error, InvalidFieldError)
     assert error.errors[0].field == field
     assert SECRET not in f"{error.detail} {error.errors}"
 
 
-async def test_a_file_without_a_name_and_without_bytes_is_no_file(services: Services) -> None:
+async def test_a_file_without_a_name_and_without_bytes_is_no_file(caller: RestCaller) -> None:
     form = b'--b\r\nContent-Disposition: form-data; name="file"; filename=""\r\n\r\n\r\n--b--\r\n'
 
     async def body() -> AsyncIterator[bytes]:
         yield form
 
-    async with services.intake(Policy.INLINE_ONLY) as intake:
-        draft = PromptForm(services, intake, NO_QUERY)
+    async with caller.intake(Policy.INLINE_ONLY) as intake:
+        draft = PromptForm(caller, intake, NO_QUERY)
         with pytest.raises(InvalidFieldError, match="is empty"):
             await draft.read(FormReader(body(), b"b", max_parts=9))
 
     assert intake.files == []
 
 
-async def test_no_bytes_are_held_after_the_end_of_a_form(services: Services) -> None:
-    await read(services, ("file", "words"), ("prompt", "a"))
-    await refusal(services, ("file", "words"), ("promt", "a"))
+async def test_no_bytes_are_held_after_the_end_of_a_form(caller: RestCaller) -> None:
+    await read(caller, ("file", "words"), ("prompt", "a"))
+    await refusal(caller, ("file", "words"), ("promt", "a"))
 
-    assert services.held_bytes.held_bytes == 0
+    assert caller.services.held_bytes.held_bytes == 0
 
 
 async def test_the_media_of_a_form_are_freed_without_the_garbage_collector(
-    services: Services,
+    caller: RestCaller,
 ) -> None:
     gc.disable()
     try:
-        async with services.intake(Policy.INLINE_ONLY) as intake:
-            draft = PromptForm(services, intake, NO_QUERY)
+        async with caller.intake(Policy.INLINE_ONLY) as intake:
+            draft = PromptForm(caller, intake, NO_QUERY)
             reader = FormReader(_body([("prompt", "What is it?"), ("file", "words")]), b"b", max_parts=9)
             await draft.read(reader)
         left = [weakref.ref(thing) for thing in (draft, reader, intake)]

@@ -1,0 +1,42 @@
+"""The caller of a REST request: its client, with the services and the intake of files that the endpoints use."""
+
+from functools import partial
+from typing import cast
+
+from starlette.requests import Request
+
+from app.media.intake import Intake, IntakeServices, Policy
+from app.request.context import usage_of
+from app.services import ClientCaller, Services
+
+
+class RestCaller(ClientCaller):
+    """The client of one REST request, with the services that it may use."""
+
+    __slots__ = ()
+
+    def intake(self, policy: Policy) -> Intake:
+        """Return the intake for one request of the client."""
+        services, client = self.services, self.client
+        return Intake(
+            IntakeServices(
+                services.files,
+                services.held_bytes,
+                services.settings,
+                take_bytes=partial(services.metering.admission.take_bytes, client),
+                max_file_bytes=client.limits.max_file_bytes,
+                stored_bytes=client.limits.stored_bytes,
+            ),
+            owner=client.id,
+            policy=policy,
+        )
+
+
+def services_of(request: Request) -> Services:
+    """Return the services of the application that the request came to; pages and probes have no client."""
+    return cast("Services", request.app.services)
+
+
+def caller_of(request: Request) -> RestCaller:
+    """Return the caller of a request. Raises LookupError if authentication has decided on no client."""
+    return RestCaller(services_of(request), usage_of(request.scope))

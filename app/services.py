@@ -1,0 +1,59 @@
+"""The services of one gateway, and a client that calls them: shared by the REST surface and the relayed surfaces.
+
+`create_app` builds the services once, and the lifespan owns them.
+"""
+
+from dataclasses import dataclass
+
+from app.accounting.metering import Metering
+from app.clients.authenticator import Authenticator, require_model
+from app.clients.identity import Client
+from app.clients.ledger import Ledger
+from app.gemini.generation import Generation
+from app.gemini.models import Models
+from app.gemini.upstream import Upstream
+from app.media.buffers import HeldBytes
+from app.media.file_service import FileService
+from app.media.workers import Workers
+from app.request.usage import RequestUsage
+from app.settings import Settings
+from app.store.database import Database
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """The services of one gateway."""
+
+    settings: Settings
+    upstream: Upstream
+    generation: Generation
+    models: Models
+    files: FileService
+    held_bytes: HeldBytes
+    workers: Workers
+    database: Database
+    authenticator: Authenticator
+    ledger: Ledger
+    metering: Metering
+
+
+@dataclass(frozen=True, slots=True)
+class ClientCaller:
+    """The client of one request, as authentication has decided on it, with the services that it may use."""
+
+    services: Services
+    usage: RequestUsage
+
+    @property
+    def client(self) -> Client:
+        """Return the client."""
+        return self.usage.client
+
+    def model(self, requested: str | None) -> str:
+        """Return the model for a client's name of it, None for the default model.
+
+        Raises ForbiddenError if the client may not use the model.
+        """
+        model = self.services.models.resolve(requested)
+        require_model(self.client, model)
+        return model
