@@ -63,6 +63,7 @@ from app.native.app import NativeRoutes
 from app.native.handlers import HANDLERS
 from app.native.routes import target_of
 from app.native.services import NativeServices
+from app.native.turns import ScanTurns
 from app.native.uploads.address import client_by_address
 from app.native.uploads.leases import WriterLeases
 from app.native.writers import Writers
@@ -118,6 +119,7 @@ async def _open(stack: AsyncExitStack, settings: Settings, key: ApiKey, clock: G
         upload_sessions=UploadSessions(database),
         leases=leases,
         writers=Writers(),
+        scan_turns=ScanTurns(),
     )
     await _start_sweeps(stack, services)
     return services

@@ -10,14 +10,15 @@ import orjson
 from starlette.types import Receive, Scope, Send
 
 from app.gemini.answer import Usage
-from app.native.bodies import Policies, take
+from app.native.bodies import take
 from app.native.deferred import check_deferred
-from app.native.heads import PAGING, check_content, encoded, query_of, upstream_headers
+from app.native.heads import PAGING, encoded, json_headers, query_of, upstream_headers
 from app.native.listing import list_owned
 from app.native.metered import Metered, merged
 from app.native.owning import owned
 from app.native.reading import read_generation
 from app.native.relay import Document, Outgoing, fetch, send_document
+from app.native.scanning.policy import BATCH
 from app.native.services import NativeCall
 from app.native.used import Json, mapping, text
 from app.store.resources import Resource, ResourceKind
@@ -32,14 +33,12 @@ _ENDED = frozenset({"BATCH_STATE_SUCCEEDED", "BATCH_STATE_FAILED", "BATCH_STATE_
 async def create(scope: Scope, receive: Receive, send: Send, call: NativeCall) -> None:
     """Serve `POST {version}/models/M:batchGenerateContent` and `:asyncBatchEmbedContent`."""
     check_deferred(call, "Batches")
-    check_content(scope)
     query = query_of(scope)
     model = call.model(call.route.name)
-    async with take(scope, receive, call, Policies.GENERATE) as body:
+    async with take(scope, receive, call, BATCH, path_model=model) as body:
         upstream = call.services.upstream
         path = f"/{call.route.version}/models/{model}:{call.route.operation.verb}{encoded(query)}"
-        headers = {**upstream_headers(scope), "Content-Length": str(body.length)}
-        outgoing = Outgoing("POST", upstream.url(path), headers, body.content)
+        outgoing = Outgoing("POST", upstream.url(path), json_headers(scope, body.length), body.content)
         async with Metered(call, model, body.estimate).admitted() as asked:
             document = await fetch(upstream, outgoing)
             asked.is_refused = document.status != 200

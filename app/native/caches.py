@@ -5,12 +5,13 @@ from datetime import datetime
 import orjson
 from starlette.types import Receive, Scope, Send
 
-from app.native.bodies import Body, Policies, take
+from app.native.bodies import Body, take
 from app.native.deferred import check_deferred
-from app.native.heads import PAGING, encoded, query_of, upstream_headers
+from app.native.heads import PAGING, encoded, json_headers, query_of, upstream_headers
 from app.native.listing import list_owned
 from app.native.owning import owned
 from app.native.relay import Document, Outgoing, fetch, send_document
+from app.native.scanning.policy import CACHE
 from app.native.services import NativeCall
 from app.native.used import count, mapping, text
 from app.store.resources import Resource, ResourceKind
@@ -24,7 +25,7 @@ async def create(scope: Scope, receive: Receive, send: Send, call: NativeCall) -
     """Serve `POST {version}/cachedContents`. Keeping a cache costs by the hour, so it is closed to budgeted clients."""
     check_deferred(call, "Caches")
     query = query_of(scope)
-    async with take(scope, receive, call, Policies.GENERATE) as body:
+    async with take(scope, receive, call, CACHE) as body:
         document = await _ask(scope, call, "POST", f"cachedContents{encoded(query)}", body)
     if document.status == 200:
         await _record(call, document)
@@ -51,7 +52,7 @@ async def patch(scope: Scope, receive: Receive, send: Send, call: NativeCall) ->
     """Serve `PATCH {version}/cachedContents/ID`: a cache lives longer, or shorter."""
     cache = await owned(call, ResourceKind.CACHE)
     query = query_of(scope, _PATCH_TAKES)
-    async with take(scope, receive, call, Policies.GENERATE) as body:
+    async with take(scope, receive, call, CACHE) as body:
         document = await _ask(scope, call, "PATCH", f"cachedContents/{cache.name}{encoded(query)}", body)
     if document.status == 200 and (expires_at := _expiry(document)) is not None:
         await call.services.resources.set_expiry(cache.key, expires_at)
@@ -69,9 +70,7 @@ async def delete(scope: Scope, receive: Receive, send: Send, call: NativeCall) -
 
 async def _ask(scope: Scope, call: NativeCall, method: str, path: str, body: Body | None = None) -> Document:
     upstream = call.services.upstream
-    headers = upstream_headers(scope)
-    if body is not None:
-        headers["Content-Length"] = str(body.length)
+    headers = upstream_headers(scope) if body is None else json_headers(scope, body.length)
     url = upstream.url(f"/{call.route.version}/{path}")
     return await fetch(upstream, Outgoing(method, url, headers, None if body is None else body.content))
 

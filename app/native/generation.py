@@ -6,11 +6,12 @@ of it has been.
 
 from starlette.types import Receive, Scope, Send
 
-from app.native.bodies import Body, Policies, take
-from app.native.heads import alt_of, check_content, encoded, query_of, upstream_headers
+from app.native.bodies import Body, take
+from app.native.heads import alt_of, encoded, json_headers, query_of
 from app.native.metered import Metered
 from app.native.reading import read_generation
 from app.native.relay import Outgoing, Reading, Streaming, relay
+from app.native.scanning.policy import BATCH_EMBED, COUNT_TOKENS, EMBED, GENERATE
 from app.native.services import NativeCall
 
 READING = Reading(read_generation, b"usageMetadata")
@@ -18,11 +19,10 @@ READING = Reading(read_generation, b"usageMetadata")
 
 async def generate(scope: Scope, receive: Receive, send: Send, call: NativeCall) -> None:
     """Serve `POST {version}/models/M:generateContent` and `:streamGenerateContent`."""
-    check_content(scope)
     query = query_of(scope)
     alt_of(query, is_stream=call.route.operation.verb == "streamGenerateContent")
     model = call.model(call.route.name)
-    async with take(scope, receive, call, Policies.GENERATE, may_stream=True) as body:
+    async with take(scope, receive, call, GENERATE, path_model=model, may_stream=True) as body:
         outgoing = _outgoing(scope, call, model, query, body)
         async with Metered(call, model, body.estimate).watched() as result, body.checked():
             await relay(call.services.upstream, send, outgoing, reading=READING, result=result)
@@ -30,11 +30,11 @@ async def generate(scope: Scope, receive: Receive, send: Send, call: NativeCall)
 
 async def embed(scope: Scope, receive: Receive, send: Send, call: NativeCall) -> None:
     """Serve `POST {version}/models/M:batchEmbedContents` and `:embedContent`, whose answers tell no usage."""
-    check_content(scope)
     query = query_of(scope)
     alt_of(query, is_stream=False)
     model = call.model(call.route.name)
-    async with take(scope, receive, call, Policies.GENERATE) as body:
+    policy = BATCH_EMBED if call.route.operation.verb == "batchEmbedContents" else EMBED
+    async with take(scope, receive, call, policy, path_model=model) as body:
         outgoing = _outgoing(scope, call, model, query, body)
         async with Metered(call, model, body.estimate_of_input).watched() as result:
             await relay(call.services.upstream, send, outgoing, reading=READING, result=result)
@@ -42,11 +42,10 @@ async def embed(scope: Scope, receive: Receive, send: Send, call: NativeCall) ->
 
 async def count_tokens(scope: Scope, receive: Receive, send: Send, call: NativeCall) -> None:
     """Serve `POST {version}/models/M:countTokens`, which costs nothing."""
-    check_content(scope)
     query = query_of(scope)
     alt_of(query, is_stream=False)
     model = call.model(call.route.name)
-    async with take(scope, receive, call, Policies.GENERATE) as body:
+    async with take(scope, receive, call, COUNT_TOKENS, path_model=model) as body:
         outgoing = _outgoing(scope, call, model, query, body)
         await relay(call.services.upstream, send, outgoing)
 
@@ -56,7 +55,7 @@ def _outgoing(scope: Scope, call: NativeCall, model: str, query: dict[str, str],
     verb = call.route.operation.verb
     is_stream = verb == "streamGenerateContent"
     url = upstream.url(f"/{call.route.version}/models/{model}:{verb}{encoded(query)}")
-    headers = {**upstream_headers(scope, is_stream=is_stream), "Content-Length": str(body.length)}
+    headers = json_headers(scope, body.length, is_stream=is_stream)
     streaming = Streaming.NO
     if is_stream:
         streaming = Streaming.EVENTS if alt_of(query, is_stream=True) == "sse" else Streaming.ARRAY

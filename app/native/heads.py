@@ -19,8 +19,7 @@ from app.request.query import given_twice
 Headers = list[tuple[bytes, bytes]]
 
 _PASSED_ON = {
-    name.encode(): name
-    for name in ("content-type", "accept", "user-agent", "x-goog-api-client", "x-server-timeout", "api-revision")
+    name.encode(): name for name in ("accept", "user-agent", "x-goog-api-client", "x-server-timeout", "api-revision")
 }
 SERVER_TIMEOUT = "x-server-timeout"
 _SECONDS = re.compile(r"[0-9]{1,9}(?:\.[0-9]{1,9})?", re.ASCII)
@@ -43,16 +42,32 @@ _SHOWN = frozenset(
         "api-revision",
     }
 )
+_JSON_TYPES = frozenset({b"", b"application/json"})
 PAGING = frozenset({"pageSize", "page_size", "pageToken", "page_token"})
 
 
-def check_content(scope: Scope) -> None:
-    """Refuse a body that is not plain JSON and so cannot be scanned. Raises UnsupportedMediaTypeError."""
+def check_content(scope: Scope, *, has_credential: bool) -> None:
+    """Refuse a body that is not plain JSON in UTF-8, whatever it calls itself. Raises UnsupportedMediaTypeError.
+
+    A browser sends `text/plain` across origins without asking first, so that type is taken with a credential only.
+    """
     for name, value in scope["headers"]:
         if name == b"content-encoding" and value.strip().lower() not in {b"", b"identity"}:
             raise UnsupportedMediaTypeError("Content-Encoding is not taken on requests; send the JSON as it is.")
-        if name == b"content-type" and value.partition(b";")[0].strip().lower() != b"application/json":
-            raise UnsupportedMediaTypeError("The body must be application/json.")
+        if name == b"content-type" and value not in _JSON_TYPES:
+            _check_type(value.decode("latin-1"), has_credential=has_credential)
+
+
+def _check_type(content_type: str, *, has_credential: bool) -> None:
+    essence, *parameters = (part.strip().lower() for part in content_type.split(";"))
+    pairs = (parameter.partition("=") for parameter in parameters)
+    charsets = [value.strip(' "') for name, _, value in pairs if name.strip() == "charset"]
+    is_json = essence == "application/json" or (essence == "text/plain" and has_credential)
+    if not is_json or any(charset not in {"utf-8", "utf8"} for charset in charsets):
+        raise UnsupportedMediaTypeError(
+            f"Content-Type {content_type[:60]!r} is not taken: the body must be JSON in UTF-8; set the header to "
+            "application/json."
+        )
 
 
 def query_of(scope: Scope, allowed: frozenset[str] = _MODEL_CALL_TAKES) -> dict[str, str]:
@@ -114,6 +129,15 @@ def client_time(headers: Mapping[str, str]) -> float | None:
     if _SECONDS.fullmatch(written) is None or (seconds := float(written)) <= 0:
         raise MalformedRequestError(f"X-Server-Timeout is {written[:20]!r}; allowed is a number of seconds above 0.")
     return seconds
+
+
+def json_headers(scope: Scope, length: int, *, is_stream: bool = False) -> dict[str, str]:
+    """Return the headers of a request with a JSON body of `length` bytes, which was read and is sent as plain JSON."""
+    return {
+        **upstream_headers(scope, is_stream=is_stream),
+        "Content-Type": "application/json",
+        "Content-Length": str(length),
+    }
 
 
 @lru_cache(maxsize=64)

@@ -9,13 +9,14 @@ import orjson
 from starlette.types import Message, Receive, Scope, Send
 
 from app.errors import UpstreamFailedError
-from app.native.bodies import Body, Policies, take
+from app.native.bodies import Body, take
 from app.native.deferred import check_deferred
-from app.native.heads import check_content, encoded, query_of, upstream_headers
+from app.native.heads import encoded, json_headers, query_of, upstream_headers
 from app.native.metered import Metered, settle
 from app.native.owning import owned
 from app.native.reading import read_interaction
 from app.native.relay import Outgoing, Reading, RelayResult, Streaming, fetch, relay, send_document
+from app.native.scanning.policy import INTERACTIONS
 from app.native.services import NativeCall
 from app.native.used import mapping, text
 from app.store.resources import Resource, ResourceKind
@@ -30,9 +31,8 @@ _RUNNING = frozenset({"in_progress", "queued"})
 
 async def create(scope: Scope, receive: Receive, send: Send, call: NativeCall) -> None:
     """Serve `POST {version}/interactions`."""
-    check_content(scope)
     query = query_of(scope)
-    async with take(scope, receive, call, Policies.INTERACTIONS) as body:
+    async with take(scope, receive, call, INTERACTIONS) as body:
         if body.facts.is_background:
             check_deferred(call, "Background interactions")
         model = body.model or call.services.models.default
@@ -94,7 +94,7 @@ async def delete(scope: Scope, receive: Receive, send: Send, call: NativeCall) -
 def _outgoing(scope: Scope, call: NativeCall, path: str, body: Body) -> Outgoing:
     upstream = call.services.upstream
     # The id is read before the answer goes on, so no whole answer may be compressed either.
-    headers = {**upstream_headers(scope, is_stream=True), "Content-Length": str(body.length)}
+    headers = json_headers(scope, body.length, is_stream=True)
     streaming = Streaming.EVENTS if body.facts.stream is True else Streaming.NO
     return Outgoing("POST", upstream.url(f"/{call.route.version}/{path}"), headers, body.content, streaming)
 

@@ -2,11 +2,12 @@
 
 from starlette.types import Receive, Scope, Send
 
-from app.native.bodies import Policies, take
-from app.native.heads import check_content, query_of, upstream_headers
+from app.native.bodies import take
+from app.native.heads import json_headers, query_of, upstream_headers
 from app.native.metered import Metered
 from app.native.reading import read_openai
 from app.native.relay import Outgoing, Reading, Streaming, relay
+from app.native.scanning.policy import OPENAI_CHAT, OPENAI_EMBEDDINGS
 from app.native.services import NativeCall
 
 READING = Reading(read_openai, b"usage")
@@ -15,12 +16,12 @@ _NOTHING: frozenset[str] = frozenset()
 
 async def ask(scope: Scope, receive: Receive, send: Send, call: NativeCall) -> None:
     """Serve `POST {version}/openai/chat/completions` and `/embeddings`."""
-    check_content(scope)
     query_of(scope, _NOTHING)
-    async with take(scope, receive, call, Policies.OPENAI) as body:
+    policy = OPENAI_CHAT if call.route.operation.operation_id == "openai.chat.completions" else OPENAI_EMBEDDINGS
+    async with take(scope, receive, call, policy) as body:
         path = call.route.operation.path.replace("{version}", call.route.version)
         is_stream = body.facts.stream is True
-        headers = {**upstream_headers(scope, is_stream=is_stream), "Content-Length": str(body.length)}
+        headers = json_headers(scope, body.length, is_stream=is_stream)
         upstream = call.services.upstream
         streaming = Streaming.EVENTS if is_stream else Streaming.NO
         outgoing = Outgoing("POST", upstream.url(path), headers, body.content, streaming)

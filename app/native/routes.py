@@ -57,7 +57,10 @@ class Route:
 
 
 _VERSION = r"(?P<version>v1|v1beta|v1alpha)"
-_NAME = r"(?P<name>[A-Za-z0-9_-][A-Za-z0-9_.-]{0,254})"
+_NAME_OF_ANY = r"[A-Za-z0-9_-][A-Za-z0-9_.-]{0,254}"
+_NAME = rf"(?P<name>{_NAME_OF_ANY})"
+MODEL_NAME = re.compile(rf"(?:models/)?{_NAME_OF_ANY}", re.ASCII)
+"""The name of a model, in paths and in JSON alike."""
 _Methods = Mapping[str, NativeOperation]
 
 

@@ -4,7 +4,10 @@ from dataclasses import dataclass
 
 from starlette.types import Scope
 
-from app.native.routes import Route
+from app.clients.identity import LOCAL
+from app.errors import ResourceNotFoundError
+from app.native.routes import MODEL_NAME, Route
+from app.native.turns import ScanTurns
 from app.native.uploads.leases import WriterLeases
 from app.native.writers import Writers
 from app.request.context import usage_of
@@ -21,6 +24,7 @@ class NativeServices(Services):
     upload_sessions: UploadSessions
     leases: WriterLeases
     writers: Writers
+    scan_turns: ScanTurns
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +33,26 @@ class NativeCall(ClientCaller):
 
     services: NativeServices
     route: Route
+
+    @property
+    def has_credential(self) -> bool:
+        """Whether the client has shown a credential; with open access no client does."""
+        return self.client.id != LOCAL.id
+
+    def model(self, requested: str | None) -> str:
+        """Return the model for a client's name of it, in the path or in JSON alike; None for the default model.
+
+        Raises ResourceNotFoundError for a name that no model can have, ForbiddenError if the client may not use the
+        model.
+        """
+        # A dataclass with slots is another class than the one that `super()` would look up.
+        model = ClientCaller.model(self, requested)
+        if requested is not None and not (MODEL_NAME.fullmatch(requested) and MODEL_NAME.fullmatch(model)):
+            raise ResourceNotFoundError(
+                f"models/{requested.removeprefix('models/')[:60]} is not found for API version {self.route.version}. "
+                "Call ListModels to see the list of available models."
+            )
+        return model
 
 
 def call_of(services: NativeServices, route: Route, scope: Scope) -> NativeCall:

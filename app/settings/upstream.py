@@ -53,6 +53,9 @@ class UpstreamSettings(Environment):
         (), description="Further origins (comma-separated) to which the URL of an upload session may point."
     )
     allow_https_urls: bool = Field(False, description="Whether calls may name https URLs that Gemini fetches.")
+    allow_mcp_servers: bool = Field(
+        False, description="Whether calls on Google's own paths may name MCP servers that Gemini connects to."
+    )
     native_resources: Annotated[frozenset[NativeResource], NoDecode] = Field(
         frozenset(get_args(NativeResource)),
         description="The resources that are served on Google's own paths (comma-separated): `models`, `files`, "
@@ -65,6 +68,12 @@ class UpstreamSettings(Environment):
     )
     max_native_body_bytes: int = Field(
         105_000_000, ge=1_000_000, le=1_000_000_000, description="Largest JSON body on Google's own paths, in bytes."
+    )
+    max_native_json_values: int = Field(
+        1_000_000,
+        ge=1_000,
+        le=100_000_000,
+        description="Values (strings, numbers, lists, objects) in a JSON body on Google's own paths at most.",
     )
 
     _split_origins = field_validator("upstream_upload_origins", mode="before")(split_list)

@@ -1,33 +1,39 @@
-"""What a relayed body names: a strict JSON scanner that passes bytes through, and what a string in it refers to.
+"""The scanner of relayed JSON: passes bytes through, and finds the strings that name something.
 
-    pieces of JSON ──> JsonScanner ──> bytes that may go on at once, and Found strings that must be resolved first
+    tables ──> Place, Field ──┐
+    pieces of JSON ──> JsonScanner ──> Found strings to resolve, and the position up to which bytes may go on
+                          └─> Judge ──> Facts: text, media, and what bears on cost
 
-Pure: it knows no client, no HTTP and no store.
+Three kinds of field: references must name the client's own object in its one canonical form, free text passes whatever
+it says, and every other string passes unless the whole of it is a canonical name. Pure: the scanner knows no client, no
+HTTP and no store.
 """
 
-from app.native.scanning.lines import JsonLinesScanner
-from app.native.scanning.policy import BATCH_LINE, GENERATE, INTERACTIONS, LIVE, OPENAI, Policy
-from app.native.scanning.references import Kind, Reference, Unusable, Url, UrlKind, classify
-from app.native.scanning.scanner import Facts, Found, Handle, JsonScanner, ModelName, Segment
+from app.native.scanning.facts import Facts
+from app.native.scanning.found import Found, Handle, ModelName
+from app.native.scanning.lines import JsonLinesScanner, NamedByLines
+from app.native.scanning.policy import Policy, ScanRules
+from app.native.scanning.references import MISSING, Kind, Missing, Reference, Url, UrlKind, canonical
+from app.native.scanning.roles import Field, Role
+from app.native.scanning.scanner import JsonScanner
 
 __all__ = [
-    "BATCH_LINE",
-    "GENERATE",
-    "INTERACTIONS",
-    "LIVE",
-    "OPENAI",
+    "MISSING",
     "Facts",
+    "Field",
     "Found",
     "Handle",
     "JsonLinesScanner",
     "JsonScanner",
     "Kind",
+    "Missing",
     "ModelName",
+    "NamedByLines",
     "Policy",
     "Reference",
-    "Segment",
-    "Unusable",
+    "Role",
+    "ScanRules",
     "Url",
     "UrlKind",
-    "classify",
+    "canonical",
 ]

@@ -1,43 +1,87 @@
-"""The lines of a batch's file, scanned while the file passes: which resources they name, or that it cannot be told."""
+"""The lines of a batch's file, scanned while the file passes: what they name, or that the file cannot be a batch's."""
+
+from dataclasses import dataclass
 
 import orjson
 
 from app.errors import GatewayError
-from app.native.scanning.policy import BATCH_LINE
+from app.native.scanning.found import Found, ModelName
+from app.native.scanning.policy import BATCH_LINE, DEFAULT_RULES, ScanRules
 from app.native.scanning.references import Reference, Url, UrlKind
-from app.native.scanning.scanner import Found, JsonScanner
+from app.native.scanning.restorable import RestorableScanner
 
-MAX_REFERENCES = 10_000
+MAX_NAMED = 10_000
+BYTES_PER_VALUE = 4
+"""A file with fewer bytes for each value is more structure than text, and costs too much to scan."""
+LINE_VALUES = 4
+"""A line costs as much as this many values, however short it is."""
+_VERSION = 2
+"""Scans under other rules cannot be continued, and what they noted proves nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class NamedByLines:
+    """What the lines of a file name: stored objects and models by their names, and whether any names an https URL."""
+
+    objects: frozenset[str] = frozenset()
+    models: frozenset[str] = frozenset()
+    has_https: bool = False
+
+    def dump(self) -> str:
+        """Return the note that is kept with the file."""
+        return orjson.dumps([_VERSION, sorted(self.objects), sorted(self.models), self.has_https]).decode()
+
+    @classmethod
+    def load(cls, note: str | None) -> "NamedByLines | None":
+        """Read a note; None if the file's lines were not scanned, or by other rules."""
+        parsed = None if note is None else orjson.loads(note)
+        if not isinstance(parsed, list) or not parsed or parsed[0] != _VERSION:
+            return None
+        _, objects, models, has_https = parsed
+        return cls(frozenset(objects), frozenset(models), has_https)
 
 
 class JsonLinesScanner:
-    """Scans JSONL: one document a line, blank lines allowed. It never raises; what it cannot read it calls so.
+    """Scans JSON Lines: one document a line, blank lines allowed.
 
-    `references` are the names of files and caches that the lines name, as written; `is_readable` is False once anything
-    was no such document, or named what no client may.
+    It raises nothing: a line that is not a document, or that names what no client may, makes the file unreadable for
+    batches. `position` counts the bytes that were fed. The lines go to Gemini as they are, so the gateway's own
+    address names no file in them.
     """
 
-    def __init__(self, bases: tuple[str, ...] = ()) -> None:
-        self.references: set[str] = set()
+    def __init__(self, rules: ScanRules = DEFAULT_RULES) -> None:
         self.is_readable = True
-        self._bases = bases
-        self._line: JsonScanner | None = None
+        self.position = 0
+        self._rules = ScanRules(max_values=rules.max_values, allows_mcp_servers=rules.allows_mcp_servers)
+        self._objects: set[str] = set()
+        self._models: set[str] = set()
+        self._has_https = False
+        self._values = 0
+        self._line: RestorableScanner | None = None
+
+    @property
+    def named(self) -> NamedByLines | None:
+        """What the lines have named so far; None if the file is not readable for batches."""
+        if not self.is_readable:
+            return None
+        return NamedByLines(frozenset(self._objects), frozenset(self._models), self._has_https)
 
     def feed(self, piece: bytes) -> None:
-        """Take a piece of the file in."""
+        """Scan a piece of the file."""
+        self.position += len(piece)
         if not self.is_readable:
             return
         try:
-            lines = piece.split(b"\n")
-            for index, text in enumerate(lines):
+            *ended, last = piece.split(b"\n")
+            for text in ended:
                 self._feed_line(text)
-                if index < len(lines) - 1:
-                    self._end_line()
+                self._end_line()
+            self._feed_line(last)
         except GatewayError:
             self.is_readable = False
 
     def end(self) -> None:
-        """Say that the file has ended."""
+        """End the file."""
         try:
             self._end_line()
         except GatewayError:
@@ -47,39 +91,51 @@ class JsonLinesScanner:
         if self._line is None:
             if not text.strip():
                 return
-            self._line = JsonScanner(BATCH_LINE, self._bases)
-        self._take(self._line.feed(text))
+            self._line = RestorableScanner(BATCH_LINE, self._rules)
+        self._note(self._line.feed(text))
+        if self._values + self._line.values > self._rules.max_values + self.position // BYTES_PER_VALUE:
+            self.is_readable = False
 
     def _end_line(self) -> None:
         if self._line is not None:
-            self._take(self._line.end())
+            self._note(self._line.end())
+            self._values += self._line.values + LINE_VALUES
             self._line = None
 
-    def _take(self, segments: list[bytes | Found]) -> None:
-        for segment in segments:
-            if isinstance(segment, Found):
-                match segment.what:
-                    case Reference(kind, name, _):
-                        self.references.add(f"{kind.value}/{name}")
-                    case Url(UrlKind.YOUTUBE | UrlKind.DATA):
-                        pass
-                    case Url():
-                        self.references.add("https://")
-                    case _ if segment.key != "model":
-                        self.is_readable = False
-        self.is_readable = self.is_readable and len(self.references) <= MAX_REFERENCES
+    def _note(self, found: list[Found]) -> None:
+        for each in found:
+            match each.what:
+                case Reference() as reference:
+                    self._objects.add(reference.canonical_name)
+                case ModelName(name):
+                    self._models.add(name[:300])
+                case Url(UrlKind.HTTPS):
+                    self._has_https = True
+                case Url(UrlKind.YOUTUBE):
+                    pass
+                case _:
+                    self.is_readable = False
+        if len(self._objects) + len(self._models) > MAX_NAMED:
+            self.is_readable = False
 
     def save(self) -> bytes:
-        """Write down where the scanner stands, for `restore`."""
+        """Return the state, for `restore`."""
         line = None if self._line is None else self._line.save().decode()
-        return orjson.dumps([self.is_readable, sorted(self.references), line])
+        note = NamedByLines(frozenset(self._objects), frozenset(self._models), self._has_https).dump()
+        return orjson.dumps([_VERSION, self.is_readable, self.position, self._values, note, line])
 
     @classmethod
-    def restore(cls, saved: bytes, bases: tuple[str, ...] = ()) -> "JsonLinesScanner":
-        """Make a scanner that goes on where another stood."""
-        is_readable, references, line = orjson.loads(saved)
-        scanner = cls(bases)
-        scanner.is_readable = is_readable
-        scanner.references = set(references)
-        scanner._line = None if line is None else JsonScanner.restore(line.encode(), bases)
+    def restore(cls, saved: bytes, rules: ScanRules = DEFAULT_RULES) -> "JsonLinesScanner":
+        """Return a scanner that goes on from a saved state; one that was saved under other rules is unreadable."""
+        scanner = cls(rules)
+        version, *state = orjson.loads(saved)
+        if version != _VERSION:
+            scanner.is_readable = False
+            return scanner
+        scanner.is_readable, scanner.position, scanner._values, note, line = state
+        named = NamedByLines.load(note) or NamedByLines()
+        scanner._objects, scanner._models = set(named.objects), set(named.models)
+        scanner._has_https = named.has_https
+        if line is not None:
+            scanner._line = RestorableScanner.restore(line.encode(), BATCH_LINE, scanner._rules)
         return scanner

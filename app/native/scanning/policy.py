@@ -1,121 +1,57 @@
-"""Which strings of a body are free text, and what else is to be seen of it, by the names in its objects.
+"""Policies: how the bodies of each operation are read."""
 
-Names are folded as Google's JSON folds them: `fileUri`, `file_uri` and any other spelling of the same letters are one.
-A name that is not here is scanned: deny by default.
-"""
+from dataclasses import dataclass
 
-from dataclasses import dataclass, field
-from enum import IntEnum
-
-
-class Role(IntEnum):
-    """What the value of a name is."""
-
-    SCANNED = 0
-    """Whatever it is, it is scanned."""
-    TEXT = 1
-    """A string is free text; anything else is scanned."""
-    DATA = 2
-    """A string is media in base64; anything else is scanned."""
-    TREE = 3
-    """Everything below it is the client's own: it names nothing, whatever it says."""
-    MODEL = 4
-    """A string is a model's name."""
-    HANDLE = 5
-    """A string stands for something that is stored, and is opaque."""
-    MIME_TYPE = 6
-    NUMBER = 7
-    """A number that the gateway wants to know of."""
-    FLAG = 8
-    """True or false, of which the same holds."""
-    WORD = 9
-    """A short string of which the same holds; it is scanned like any other."""
-    CLOSED = 10
-    """What no client may use: it would reach past the gateway."""
-    TEXTS = 11
-    """A string, or a list of strings, is free text."""
-
-    # The number's own: an Enum's is worked out in Python, and sets are asked for every token.
-    __hash__ = int.__hash__
-
-
-def fold(name: str) -> str:
-    """Fold a name: without underscores, in lower case."""
-    return name.replace("_", "").lower()
-
-
-_EVERYWHERE = {
-    "text": Role.TEXT,
-    "data": Role.DATA,
-    "input": Role.TEXT,
-    "content": Role.TEXT,
-    "systeminstruction": Role.TEXT,
-    "description": Role.TEXT,
-    "title": Role.TEXT,
-    "displayname": Role.TEXT,
-    "labels": Role.TREE,
-    "schema": Role.TREE,
-    "responseschema": Role.TREE,
-    "responsejsonschema": Role.TREE,
-    "parameters": Role.TREE,
-    "parametersjsonschema": Role.TREE,
-    "args": Role.TREE,
-    "arguments": Role.TREE,
-    "response": Role.TREE,
-    "mimetype": Role.MIME_TYPE,
-    "type": Role.WORD,
-    "maxoutputtokens": Role.NUMBER,
-    "candidatecount": Role.NUMBER,
-    "servicetier": Role.WORD,
-    "mcpservers": Role.CLOSED,
-    "mcpserver": Role.CLOSED,
-    "webhookconfig": Role.CLOSED,
-    "webhooks": Role.CLOSED,
-    "credentials": Role.CLOSED,
-    "model": Role.MODEL,
-}
+from app.native.scanning.roles import Place
+from app.native.scanning.tables import interactions, native, openai
 
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """How a surface's bodies are read. `closed_types` are values of `type` that no client may use.
+    """How bodies of one kind are read: `root` is the place of the document.
 
-    `known` remembers names as they were written: mostly they are the same few.
+    `has_typed_tools` says that a tool of type `mcp_server` connects to an MCP server.
     """
 
     name: str
-    roles: dict[str, Role]
-    closed_types: frozenset[str] = frozenset({"mcp_server"})
-    known: dict[bytes, tuple[str, Role]] = field(default_factory=dict, compare=False, repr=False)
+    root: Place
+    has_typed_tools: bool = False
 
 
-GENERATE = Policy("generate", _EVERYWHERE)
-"""generateContent, countTokens, embeddings, caches, batches."""
-BATCH_LINE = Policy("batch-line", _EVERYWHERE)
-"""A line of a batch's file: `{"key", "request"}`."""
-INTERACTIONS = Policy(
-    "interactions",
-    {
-        **_EVERYWHERE,
-        "previousinteractionid": Role.HANDLE,
-        "continuationtoken": Role.TEXT,
-        "agent": Role.MODEL,
-        "environment": Role.CLOSED,
-        "stream": Role.FLAG,
-        "store": Role.FLAG,
-        "background": Role.FLAG,
-    },
-)
-OPENAI = Policy(
-    "openai",
-    {
-        **_EVERYWHERE,
-        "input": Role.TEXTS,
-        "maxtokens": Role.NUMBER,
-        "maxcompletiontokens": Role.NUMBER,
-        "n": Role.NUMBER,
-        "stream": Role.FLAG,
-    },
-)
-LIVE = Policy("live", {**_EVERYWHERE, "handle": Role.HANDLE})
-POLICIES = {policy.name: policy for policy in (GENERATE, BATCH_LINE, INTERACTIONS, OPENAI, LIVE)}
+@dataclass(frozen=True, slots=True)
+class ScanRules:
+    """The gateway's side of a scan: `bases` are its own addresses, below which clients may name their files."""
+
+    bases: tuple[str, ...] = ()
+    max_values: int = 1_000_000
+    allows_mcp_servers: bool = False
+
+
+DEFAULT_RULES = ScanRules()
+GENERATE = Policy("generate", native.GENERATE)
+COUNT_TOKENS = Policy("count-tokens", native.COUNT_TOKENS)
+EMBED = Policy("embed", native.EMBED)
+BATCH_EMBED = Policy("batch-embed", native.BATCH_EMBED)
+CACHE = Policy("cache", native.CACHE)
+BATCH = Policy("batch", native.BATCH)
+BATCH_LINE = Policy("batch-line", native.BATCH_LINE)
+LIVE = Policy("live", native.LIVE)
+INTERACTIONS = Policy("interactions", interactions.INTERACTION, has_typed_tools=True)
+OPENAI_CHAT = Policy("openai-chat", openai.CHAT)
+OPENAI_EMBEDDINGS = Policy("openai-embeddings", openai.EMBEDDINGS)
+POLICIES = {
+    policy.name: policy
+    for policy in (
+        GENERATE,
+        COUNT_TOKENS,
+        EMBED,
+        BATCH_EMBED,
+        CACHE,
+        BATCH,
+        BATCH_LINE,
+        LIVE,
+        INTERACTIONS,
+        OPENAI_CHAT,
+        OPENAI_EMBEDDINGS,
+    )
+}

@@ -1,19 +1,20 @@
-"""What a string as a whole refers to: a resource by its canonical name or address, a URL, something unusable, nothing.
+"""Names and addresses of stored objects, and the URLs that Gemini may be asked to fetch.
 
-Only canonical spellings are references. What merely looks like one, in other case, escaped, with white space, with
-another host's tricks, is unusable: it is treated as what does not exist, so no second parser's leniency matters.
+    string ──> canonical name or address? ──> Reference          every field
+           └─> YouTube, https, data:, other scheme? ──> Url      fields that take URLs
+           └─> anything else ──> MISSING                         reference fields only
+
+A reference has one spelling. Another case, an escape, white space, a query or another host names no object, so the
+leniency of a second parser cannot matter. This module knows no client.
 """
 
 import re
-import unicodedata
 from dataclasses import dataclass
 from enum import StrEnum
-from functools import lru_cache
-from urllib.parse import unquote
 
 
 class Kind(StrEnum):
-    """What a reference is to, by the collection in its name."""
+    """The kinds of stored objects, by the collection in their names."""
 
     FILE = "files"
     CACHE = "cachedContents"
@@ -22,10 +23,13 @@ class Kind(StrEnum):
     STORE = "fileSearchStores"
     TUNED = "tunedModels"
     OPERATION = "operations"
+    ENVIRONMENT = "environments"
+    LIVE_SESSION = "liveSessions"
+    """Live sessions are not in a collection: an opaque handle resumes one."""
 
 
 class UrlKind(StrEnum):
-    """Where a URL leads, as far as it matters."""
+    """Where a URL leads, as far as the gateway's settings tell URLs apart."""
 
     YOUTUBE = "youtube"
     HTTPS = "https"
@@ -35,31 +39,38 @@ class UrlKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """A resource by its name without the collection; `is_uri` when it was named by its address."""
+    """A stored object by its name without the collection; `is_uri` if the string was a file's address."""
 
     kind: Kind
     name: str
     is_uri: bool = False
 
+    @property
+    def canonical_name(self) -> str:
+        """The name with its collection."""
+        return self.name if self.kind is Kind.OPERATION else f"{self.kind.value}/{self.name}"
+
 
 @dataclass(frozen=True, slots=True)
 class Url:
-    """A URL that is no resource of Gemini's."""
+    """A URL that is not the address of a stored file."""
 
     kind: UrlKind
 
 
 @dataclass(frozen=True, slots=True)
-class Unusable:
-    """What looks like a resource or a URL and is not spelled as one; `kind` is the one that it looks like."""
-
-    kind: Kind | None
+class Missing:
+    """The value of a reference field that can name no object of any client."""
 
 
-Meaning = Reference | Url | Unusable
-GOOGLE = "https://generativelanguage.googleapis.com"
+MISSING = Missing()
+Meaning = Reference | Url | Missing
+GOOGLE_HOST = "generativelanguage.googleapis.com"
+GOOGLE = f"https://{GOOGLE_HOST}"
 LONGEST = 8_192
-"""No string that is longer refers to anything."""
+"""Bytes of a JSON string that is judged whole. The longest canonical name has some 550 characters, and the longest
+escape of a character six bytes, so no longer string is a canonical name."""
+_LONGEST_NAME = 1_300
 
 _FILE = r"[a-z0-9](?:[a-z0-9-]{0,38}[a-z0-9])?"
 _ID = r"[A-Za-z0-9_-]{1,255}"
@@ -67,71 +78,62 @@ _NAMED = re.compile(
     rf"(?P<files>files/(?:batch-{_ID}|{_FILE}))"
     rf"|(?P<cachedContents>cachedContents/{_ID})|(?P<batches>batches/{_ID})|(?P<interactions>interactions/{_ID})"
     rf"|(?P<fileSearchStores>fileSearchStores/{_ID}(?:/documents/{_ID})?)|(?P<tunedModels>tunedModels/{_ID})"
-    rf"|(?P<operations>(?:models/[A-Za-z0-9_.-]{{1,128}}/)?operations/{_ID})",
+    rf"|(?P<operations>(?:(?:models|tunedModels|fileSearchStores)/[A-Za-z0-9_.-]{{1,128}}/)?operations/{_ID})",
     re.ASCII,
 )
 _ADDRESS = re.compile(
-    rf"(?P<base>https?://[^/]+(?:/.+)?)/(?:v1|v1beta|v1alpha)/(?P<rest>files/(?:batch-{_ID}|{_FILE}))"
+    rf"(?P<base>https?://[^/]+(?:/.+)?)/(?:v1|v1beta|v1alpha)/files/(?P<name>batch-{_ID}|{_FILE})", re.ASCII
 )
-_LOOKS_NAMED = re.compile(
-    r"(?:^|[/\\])(files|cachedcontents|batches|interactions|filesearchstores|tunedmodels|operations)[/\\]"
+_HTTPS = re.compile(
+    r"https://(?P<host>[A-Za-z0-9](?:[A-Za-z0-9.-]{0,251}[A-Za-z0-9])?)(?::443)?(?:[/?][!-~]*)?", re.ASCII
 )
-_KINDS = {kind.value.lower(): kind for kind in Kind}
-_LOOKS_LIKE_URL = re.compile(r"^[a-z][a-z0-9+.-]*:[/\\]|^[/\\]{2}|^(?:data|gs|file|javascript|blob|urn):")
-_HTTPS = re.compile(r"https://[A-Za-z0-9](?:[A-Za-z0-9.-]{0,251}[A-Za-z0-9])?(?::443)?(?:/[!-~]*)?", re.ASCII)
 _YOUTUBE = re.compile(
     r"https://(?:(?:www\.|m\.)?youtube\.com/(?:watch\?[!-~]*|live/[!-~]+|shorts/[!-~]+|embed/[!-~]+)|youtu\.be/[!-~]+)",
     re.ASCII,
 )
-_IGNORED = re.compile(r"[\s\x00-\x1f\x7f-\xa0\u200b-\u200f\u2028-\u202f\u2060-\u206f\ufeff]+")
+_OTHER_SCHEME = re.compile(r"(?:gs|s3|http|ftp|file)://[!-~]+", re.ASCII)
+# The host that keeps the files has regional and internal siblings; all have this word in their name.
+_FILE_HOST_WORD = "generativelanguage"
 
 
-@lru_cache(maxsize=4_096)
-def classify(text: str, bases: tuple[str, ...] = ()) -> Meaning | None:
-    """Tell what a string refers to; None when it refers to nothing.
+def canonical(text: str, bases: tuple[str, ...] = ()) -> Reference | None:
+    """Return the object whose canonical name or address `text` is, None if it is neither.
 
-    `bases` are the gateway's own addresses, under which its clients may name their files as well.
+    `bases` are the gateway's own addresses, without a trailing slash: its clients may name their files below them.
     """
-    return _reference(text, bases) or _url(text, bases)
-
-
-def _reference(text: str, bases: tuple[str, ...]) -> Reference | None:
+    if len(text) > _LONGEST_NAME:
+        return None
     named = _NAMED.fullmatch(text)
     if named is not None:
         kind = Kind(named.lastgroup or "")
-        return Reference(kind, text.partition("/")[2] if kind is not Kind.OPERATION else text)
+        return Reference(kind, text if kind is Kind.OPERATION else text.partition("/")[2])
+    if text[:4] != "http":
+        return None
     address = _ADDRESS.fullmatch(text)
     if address is not None and (address["base"] == GOOGLE or address["base"] in bases):
-        return Reference(Kind.FILE, address["rest"].partition("/")[2], is_uri=True)
+        return Reference(Kind.FILE, address["name"], is_uri=True)
     return None
 
 
-def _url(text: str, bases: tuple[str, ...]) -> Url | Unusable | None:
+def url_of(text: str, bases: tuple[str, ...] = ()) -> Url | None:
+    """Return the kind of URL that `text` is, None if it is not one, or has a host that keeps clients' files."""
     if text[:5] == "data:":
         return Url(UrlKind.DATA)
-    plain = _plain(text)
-    looks = _LOOKS_NAMED.search(plain)
     if _YOUTUBE.fullmatch(text):
         return Url(UrlKind.YOUTUBE)
-    if _HTTPS.fullmatch(text) and looks is None and not _is_own_host(plain, bases):
-        return Url(UrlKind.HTTPS)
-    if looks is not None:
-        return Unusable(_KINDS[looks[1]])
-    if _LOOKS_LIKE_URL.search(plain):
-        return Unusable(None) if _is_own_host(plain, bases) else Url(UrlKind.OTHER)
+    match = _HTTPS.fullmatch(text)
+    if match is not None:
+        return None if _keeps_files(match["host"].lower(), bases) else Url(UrlKind.HTTPS)
+    words = (_FILE_HOST_WORD, *(_host_of(base) for base in bases))
+    if _OTHER_SCHEME.fullmatch(text) and not any(word in text.lower() for word in words):
+        return Url(UrlKind.OTHER)
     return None
 
 
-def _is_own_host(plain: str, bases: tuple[str, ...]) -> bool:
-    # What names Gemini's own host, or the gateway's, and is no file is asked of nobody.
-    return "googleapis" in plain or any(base.partition("://")[2].lower() in plain for base in bases if base)
+def _keeps_files(host: str, bases: tuple[str, ...]) -> bool:
+    is_google = host.endswith("googleapis.com") and _FILE_HOST_WORD in host
+    return is_google or any(host == _host_of(base) for base in bases)
 
 
-def _plain(text: str) -> str:
-    """Undo what a lenient reader might: escapes, compatibility characters, case, what is not seen."""
-    for _ in range(4):
-        undone = unquote(text)
-        if undone == text:
-            break
-        text = undone
-    return _IGNORED.sub("", unicodedata.normalize("NFKC", text)).casefold()
+def _host_of(base: str) -> str:
+    return base.partition("://")[2].partition("/")[0].partition(":")[0].lower()

@@ -6,8 +6,6 @@ Only a file of which Gemini has exactly the scanned bytes may be a batch's: a ch
 further than Gemini receives it, and the client could then send other bytes in the place of the scanned ones.
 """
 
-import orjson
-
 from app.native.scanning import JsonLinesScanner
 
 
@@ -32,13 +30,13 @@ class UploadedLines:
             self._scanner.is_readable = False
 
     def named_in(self, size_bytes: int | None) -> str | None:
-        """End the scan of a file of which Gemini has `size_bytes`; return the resources that it names as a JSON list.
+        """End the scan of a file of which Gemini has `size_bytes`; return the note of the objects that it names.
 
         None if nobody can tell what the file names.
         """
         self.stand_at(size_bytes)
         self._scanner.end()
-        return orjson.dumps(sorted(self._scanner.references)).decode() if self._scanner.is_readable else None
+        return None if self._scanner.named is None else self._scanner.named.dump()
 
     def save(self) -> bytes:
         """Return the state of the scan, for `restore`."""

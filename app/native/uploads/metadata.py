@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import orjson
 
 from app.errors import FieldError, InvalidFieldError, MalformedRequestError
-from app.native.scanning.policy import fold
+from app.native.scanning.roles import fold
 
 MAX_METADATA_BYTES = 64 << 10
 MAX_DISPLAY_NAME_CHARS = 512

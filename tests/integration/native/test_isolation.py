@@ -2,6 +2,7 @@
 
 import json
 import secrets
+from collections.abc import Callable
 from typing import Any
 
 import httpx
@@ -269,7 +270,7 @@ async def test_a_file_whose_lines_nobody_looked_at_is_no_batch(closed: Closed) -
     answers = [await batch_of(closed, key, each) for each in (name, broken["name"])]
 
     assert [answer.status_code for answer in answers] == [400, 400]
-    assert "upload it again" in answers[0].json()["error"]["message"]
+    assert "upload the file again" in answers[0].json()["error"]["message"]
 
 
 @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
@@ -283,8 +284,9 @@ async def test_no_foreign_reference_gets_through_in_any_place_or_spelling(
             "files/" + "f" * 40,
             GOOGLE + "files/" + "f" * 40,
             "cachedContents/foreign",
-            "Files/" + "f" * 40,
-            "files%2F" + "f" * 40,
+            "files/batch-foreign",
+            "fileSearchStores/foreign/documents/one",
+            "models/gemini-3.8-flash/operations/foreign",
             "batches/foreign",
             "interactions/foreign",
             "fileSearchStores/foreign",
@@ -305,3 +307,57 @@ async def test_no_foreign_reference_gets_through_in_any_place_or_spelling(
         not emulator.requests(operation)
         for operation in ("generateContent", "caches.create", "interactions.create", "unknown")
     )
+
+
+FOREIGN = "f" * 40
+SPELLINGS = [
+    f"files/{FOREIGN}",
+    f"{GOOGLE}files/{FOREIGN}",
+    f"{GOOGLE}files/{FOREIGN}?alt=media",
+    f"{GOOGLE.upper()}files/{FOREIGN}",
+    f"{GOOGLE.replace('https', 'http')}files/{FOREIGN}",
+    f"Files/{FOREIGN}",
+    f"files%2F{FOREIGN}",
+    f"files//{FOREIGN}",
+    f"files/./{FOREIGN}",
+    f" files/{FOREIGN}",
+    f"files/{FOREIGN}\n",
+    " " * 9_000 + f"files/{FOREIGN}",
+    f"files/{FOREIGN}" + "/" * 9_000,
+    FOREIGN,
+    f"gs://files/{FOREIGN}",
+]
+PLACES: dict[str, list[Callable[[str], dict[str, Any]]]] = {
+    CALL: [
+        lambda name: {"contents": [{"parts": [{"fileData": {"fileUri": name}}]}]},
+        lambda name: {"contents": [{"parts": [{"file_data": {"file_uri": name}}]}]},
+        lambda name: {"contents": [{"parts": [{"text": "a"}]}], "cachedContent": name},
+        lambda name: {"contents": [{"parts": [{"text": "a"}]}], "cached_content": name},
+        lambda name: {"contents": [], "systemInstruction": {"parts": [{"fileData": {"fileUri": name}}]}},
+    ],
+    "/v1beta/cachedContents": [
+        lambda name: {"model": f"models/{MODEL}", "contents": [{"parts": [{"fileData": {"fileUri": name}}]}]},
+    ],
+    f"/v1beta/models/{MODEL}:batchGenerateContent": [
+        lambda name: {"batch": {"displayName": "b", "inputConfig": {"fileName": name}}},
+        lambda name: {"batch": {"display_name": "b", "input_config": {"file_name": name}}},
+    ],
+    "/v1beta/interactions": [
+        lambda name: {"model": MODEL, "input": [{"type": "image", "uri": name}]},
+        lambda name: {"model": MODEL, "input": "a", "previous_interaction_id": name},
+    ],
+}
+
+
+@pytest.mark.parametrize("path", PLACES)
+@pytest.mark.parametrize("spelling", SPELLINGS, ids=range(len(SPELLINGS)))
+async def test_a_reference_field_with_a_foreign_bare_or_odd_name_reaches_no_object(
+    closed: Closed, emulator: Emulator, path: str, spelling: str
+) -> None:
+    key = await closed.key("web")
+
+    answers = [await closed.call("POST", path, key, json=place(spelling)) for place in PLACES[path]]
+
+    assert {answer.status_code for answer in answers} <= {400, 403, 404}
+    journal = ("generateContent", "caches.create", "batchGenerateContent", "interactions.create")
+    assert not [request for name in journal for request in emulator.requests(name) if not request["aborted"]]

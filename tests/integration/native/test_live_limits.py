@@ -32,9 +32,9 @@ async def test_a_session_without_setup_is_closed_and_opens_no_connection_to_gemi
     assert emulator.requests("live") == []
 
 
-@pytest.mark.parametrize("first", [content({"text": "Hello"}), SOUND, {}, {"set\\u0075p": {}}])
+@pytest.mark.parametrize("first", [content({"text": "Hello"}), SOUND, {}, {**SETUP, **SOUND}, []])
 async def test_a_first_message_that_is_not_a_setup_opens_no_connection_to_gemini(
-    closed: Closed, emulator: Emulator, first: dict[str, Any]
+    closed: Closed, emulator: Emulator, first: Any
 ) -> None:
     async with session(closed, await closed.key("web")) as socket:
         await say(socket, first)
@@ -44,10 +44,11 @@ async def test_a_first_message_that_is_not_a_setup_opens_no_connection_to_gemini
     assert emulator.requests("live") == []
 
 
-async def test_a_second_setup_ends_the_session(closed: Closed, emulator: Emulator) -> None:
+@pytest.mark.parametrize("beside", [{}, SOUND])
+async def test_a_second_setup_ends_the_session(closed: Closed, emulator: Emulator, beside: dict[str, Any]) -> None:
     async with session(closed, await closed.key("web")) as socket:
         await begun(socket)
-        await say(socket, SETUP)
+        await say(socket, {**beside, **SETUP})
         code, _ = await closing(socket)
 
     assert code == 1008
@@ -161,6 +162,17 @@ async def test_a_session_of_realtime_input_alone_ends_too(
 
     assert code == 1008
     assert told in reason
+
+
+async def test_a_turn_beside_realtime_input_is_judged_as_a_turn(closed: Closed) -> None:
+    async with session(closed, await closed.key("web")) as socket:
+        await begun(socket)
+        await _revoke(closed)
+        await say(socket, {**SOUND, **content({"text": "Hello"})})
+        code, reason = await closing(socket)
+
+    assert code == 1008
+    assert "revoked" in reason
 
 
 async def test_realtime_input_is_not_judged_message_by_message(closed: Closed, emulator: Emulator) -> None:

@@ -166,12 +166,28 @@ async def test_a_body_without_a_length_is_held(closed: Closed) -> None:
     assert "prompt: Hello" in answer.json()["candidates"][0]["content"]["parts"][0]["text"]
 
 
-@pytest.mark.parametrize("content_type", ["text/plain", "application/x-www-form-urlencoded"])
-async def test_only_json_is_taken(closed: Closed, content_type: str) -> None:
+@pytest.mark.parametrize(
+    "content_type",
+    ["application/x-www-form-urlencoded", "application/json; charset=utf-16", "text/plain; charset=utf-7", "text/html"],
+)
+@pytest.mark.parametrize("path", [CALL, "/v1beta/cachedContents", "/v1beta/interactions", "/v1beta/openai/embeddings"])
+async def test_a_body_of_another_content_type_or_charset_is_a_415(closed: Closed, path: str, content_type: str) -> None:
     headers = {"x-goog-api-key": await closed.key("web"), "content-type": content_type}
-    answer = await closed.gateway.client.post(CALL, content=b"{}", headers=headers)
+    answer = await closed.gateway.client.post(path, content=b"{}", headers=headers)
 
-    assert (answer.status_code, answer.json()["error"]["code"]) == (415, 415)
+    # OpenAI's API has no 415: its clients expect a 400.
+    assert answer.status_code == (400 if "openai" in path else 415)
+    assert "application/json" in answer.text
+
+
+@pytest.mark.parametrize("content_type", ["application/json; charset=UTF-8", "text/plain;charset=UTF-8", ""])
+async def test_json_is_accepted_as_text_plain_or_without_a_type_from_a_client_with_a_credential(
+    closed: Closed, content_type: str
+) -> None:
+    headers = {"x-goog-api-key": await closed.key("web"), "content-type": content_type}
+    answer = await closed.gateway.client.post(CALL, content=json.dumps(prompt()), headers=headers)
+
+    assert answer.status_code == 200
 
 
 async def test_a_name_that_google_has_shut_down_is_its_replacements(closed: Closed, emulator: Emulator) -> None:

@@ -1,4 +1,4 @@
-"""The scanner: what it lets through is what came, and nothing that refers passes unseen."""
+"""The scanner: strict JSON, cut anywhere, and no byte passes before it is judged."""
 
 import json
 import math
@@ -8,112 +8,84 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.errors import ForbiddenError, MalformedRequestError
-from app.native.scanning import (
-    GENERATE,
-    INTERACTIONS,
-    LIVE,
-    OPENAI,
-    Found,
-    Handle,
-    JsonScanner,
-    Kind,
-    ModelName,
-    Policy,
-    Reference,
-    Segment,
-    Url,
-    UrlKind,
-)
+from app.errors import MalformedRequestError
+from app.native.scanning import Found, JsonScanner
+from app.native.scanning.policy import GENERATE, INTERACTIONS, LIVE, OPENAI_CHAT
+from app.native.scanning.restorable import RestorableScanner
 from tests.native_bodies import VALUES, Planted, documents, pieces, planted
+from tests.unit.native.scanning.scans import GOOGLE, scanned
 
-REFERENCES = st.sampled_from(
+CANONICAL = st.sampled_from(
     [
         "files/abc",
         "files/a-b-c",
-        "https://generativelanguage.googleapis.com/v1beta/files/abc",
-        "https://generativelanguage.googleapis.com/v1/files/xyz",
+        f"{GOOGLE}/v1beta/files/abc",
+        f"{GOOGLE}/v1/files/xyz",
         "cachedContents/c1",
         "batches/b1",
         "interactions/i1",
         "fileSearchStores/s-1",
         "tunedModels/t1",
-        "Files/abc",
-        "files%2Fabc",
-        "/files/abc",
-        "files/abc?x=1",
-        "HTTPS://generativelanguage.googleapis.com/v1beta/files/abc",
-        "https://generativelanguage.googleapis.com:443/v1beta/files/abc",
-        "gs://bucket/object",
-        "https://example.com/picture.png",
+        "models/m/operations/o",
     ]
 )
 
 
-def scanned(body: bytes, policy: Policy = GENERATE) -> list[Segment]:
-    scanner = JsonScanner(policy)
-    return [*scanner.feed(body), *scanner.end()]
-
-
-def found(segments: list[Segment]) -> list[Found]:
-    return [segment for segment in segments if isinstance(segment, Found)]
-
-
-def joined(segments: list[Segment]) -> bytes:
-    return b"".join(segment.raw if isinstance(segment, Found) else segment for segment in segments)
+def texts(found: list[Found]) -> list[str]:
+    return [each.text for each in found]
 
 
 @given(st.data(), VALUES)
-def test_what_comes_out_is_what_came_in_however_it_was_written_and_cut(data: st.DataObject, value: Any) -> None:
+def test_any_json_passes_whole_however_it_is_written_and_cut(data: st.DataObject, value: Any) -> None:
     body = data.draw(documents(value)).encode()
     scanner = JsonScanner(GENERATE)
 
-    segments = [segment for piece in data.draw(pieces(body)) for segment in scanner.feed(piece)] + scanner.end()
+    found = [each for piece in data.draw(pieces(body)) for each in scanner.feed(piece)] + scanner.end()
 
-    assert joined(segments) == body
+    assert scanner.position == len(body)
+    assert found == []
 
 
-@given(st.data(), planted(REFERENCES))
-def test_every_reference_is_found_in_every_place_and_spelling(data: st.DataObject, hidden: Planted) -> None:
+@given(st.data(), planted(CANONICAL))
+def test_every_canonical_name_is_found_in_every_place_and_spelling(data: st.DataObject, hidden: Planted) -> None:
     scanner = JsonScanner(GENERATE)
 
-    segments = [segment for piece in data.draw(pieces(hidden.body)) for segment in scanner.feed(piece)]
-    segments += scanner.end()
+    found = [each for piece in data.draw(pieces(hidden.body)) for each in scanner.feed(piece)] + scanner.end()
 
-    assert [each.text for each in found(segments)] == list(hidden.references)
-    assert joined(segments) == hidden.body
+    assert texts(found) == list(hidden.references)
+    assert [json.loads(hidden.body[each.start : each.end]) for each in found] == list(hidden.references)
 
 
-@given(planted(REFERENCES))
-def test_byte_by_byte_it_finds_the_same(hidden: Planted) -> None:
+@given(planted(CANONICAL))
+def test_byte_by_byte_the_scanner_finds_the_same(hidden: Planted) -> None:
     scanner = JsonScanner(GENERATE)
 
-    segments = [segment for byte in hidden.body for segment in scanner.feed(bytes([byte]))] + scanner.end()
+    found = [each for byte in hidden.body for each in scanner.feed(bytes([byte]))] + scanner.end()
 
-    assert found(segments) == found(scanned(hidden.body))
+    assert found == scanned(hidden.body)
 
 
-@given(st.data(), planted(REFERENCES))
-def test_it_goes_on_where_another_stood(data: st.DataObject, hidden: Planted) -> None:
-    scanner = JsonScanner(GENERATE)
-    segments: list[Segment] = []
+@given(st.data(), planted(CANONICAL))
+def test_a_restored_scanner_goes_on_where_the_saved_one_was(data: st.DataObject, hidden: Planted) -> None:
+    scanner = RestorableScanner(GENERATE)
+    found: list[Found] = []
     for piece in data.draw(pieces(hidden.body)):
-        segments += scanner.feed(piece)
-        scanner = JsonScanner.restore(scanner.save())
-    segments += scanner.end()
+        found += scanner.feed(piece)
+        scanner = RestorableScanner.restore(scanner.save(), GENERATE)
+    found += scanner.end()
 
-    assert joined(segments) == hidden.body
-    assert [each.text for each in found(segments)] == list(hidden.references)
+    assert found == scanned(hidden.body)
+    assert scanner.position == len(hidden.body)
 
 
-@given(planted(REFERENCES), st.data())
-def test_no_byte_of_what_refers_leaves_before_it_is_found(hidden: Planted, data: st.DataObject) -> None:
+@given(planted(CANONICAL), st.data())
+def test_no_byte_of_a_name_may_go_on_before_it_is_found(hidden: Planted, data: st.DataObject) -> None:
     cut = data.draw(st.integers(0, len(hidden.body)))
     scanner = JsonScanner(GENERATE)
 
-    passed = b"".join(segment for segment in scanner.feed(hidden.body[:cut]) if isinstance(segment, bytes))
+    early = scanner.feed(hidden.body[:cut])
 
-    assert hidden.body.startswith(passed) or found(scanned(hidden.body))
+    assert all(each in early or each.start >= scanner.position for each in scanned(hidden.body))
 
 
 def is_json(text: bytes) -> bool:
@@ -128,7 +100,7 @@ def is_json(text: bytes) -> bool:
 
 
 @given(st.data(), VALUES)
-def test_what_is_no_json_is_refused(data: st.DataObject, value: Any) -> None:
+def test_invalid_json_is_refused(data: st.DataObject, value: Any) -> None:
     body = bytearray(data.draw(documents(value)).encode())
     for _ in range(data.draw(st.integers(1, 3))):
         at = data.draw(st.integers(0, max(0, len(body) - 1)))
@@ -198,122 +170,43 @@ def test_json_is_strict(body: bytes) -> None:
         b'{"fileUri": 1, "FileUri": 2}',
         b'{"a": 1, "b": {"x": 1}, "a": 2}',
         b'{"text": "a", "te\\u0078t": "b"}',
+        b'{"generationConfig": {"responseSchema": {}, "response_schema": {}}}',
     ],
 )
-def test_a_name_stands_once_in_an_object_however_it_is_spelled(body: bytes) -> None:
+def test_a_double_name_is_refused_however_it_is_spelled(body: bytes) -> None:
     with pytest.raises(MalformedRequestError, match="twice"):
         scanned(body)
 
 
-def test_the_clients_own_maps_may_have_names_that_fold_to_one() -> None:
-    body = b'{"labels": {"a_b": "1", "ab": "2"}, "args": {"x_y": 1, "xY": {"a_b": 1, "aB": 2}}}'
-
-    assert scanned(body) == [body]
-
-
 @pytest.mark.parametrize(
     "body",
     [
-        b'{"text": "files/abc"}',
-        b'{"inlineData": {"mimeType": "text/plain", "data": "files/abc"}}',
-        b'{"systemInstruction": "files/abc"}',
-        b'{"description": "files/abc", "title": "gs://x", "displayName": "files/abc"}',
-        b'{"labels": {"a": "files/abc", "b": ["files/abc"]}}',
-        b'{"functionCall": {"name": "f", "args": {"file": "files/abc", "deep": [{"x": "gs://x/y"}]}}}',
-        b'{"functionResponse": {"name": "f", "response": {"file": "files/abc"}}}',
-        b'{"parameters": {"description": "files/abc", "properties": {"fileUri": {"type": "files/abc"}}}}',
-        b'{"responseSchema": {"enum": ["files/abc"]}, "response_json_schema": {"const": "files/abc"}}',
+        b'{"contents": [{"parts": [{"functionCall": {"args": {"x_y": 1, "xY": {"a_b": 1, "aB": 2}}}}]}]}',
+        b'{"labels": {"a_b": "1", "ab": "2"}}',
     ],
 )
-def test_free_text_is_nobodys_reference(body: bytes) -> None:
-    assert found(scanned(body)) == []
+def test_the_clients_own_data_may_have_names_that_fold_to_one(body: bytes) -> None:
+    assert scanned(body) == []
 
 
-@pytest.mark.parametrize(
-    "body",
-    [
-        b'{"functionResponse": {"response": {}, "parts": [{"fileData": {"fileUri": "files/abc"}}]}}',
-        b'{"text": {"fileUri": "files/abc"}}',
-        b'{"data": ["files/abc"]}',
-        b'{"content": {"parts": [{"fileData": {"fileUri": "files/abc"}}]}}',
-        b'{"input": ["files/abc"]}',
-        b'{"description": {"x": "files/abc"}}',
-        b'{"title": ["files/abc"]}',
-        b'{"mimeType": "files/abc"}',
-        b'["files/abc"]',
-        b'"files/abc"',
-        b'{"inputConfig": {"file_name": "files/abc"}}',
-    ],
-)
-def test_a_free_name_frees_only_what_it_is_for(body: bytes) -> None:
-    assert [each.what for each in found(scanned(body))] == [Reference(Kind.FILE, "abc")]
+def test_a_tools_result_may_have_any_names() -> None:
+    body = b'{"input": [{"type": "function_result", "result": {"a_b": 1, "aB": 2, "uri": "x"}}]}'
 
-
-def test_models_and_handles_are_shown_where_a_surface_asks_for_them() -> None:
-    body = b'{"model": "gemini-2.0-flash", "previous_interaction_id": "v1_abc", "input": "files/abc"}'
-
-    assert [each.what for each in found(scanned(body, INTERACTIONS))] == [
-        ModelName("gemini-2.0-flash"),
-        Handle("v1_abc"),
-    ]
-
-
-def test_openais_embeddings_are_texts() -> None:
-    assert found(scanned(b'{"input": ["files/abc", "https://x.example/y"]}', OPENAI)) == []
-
-
-def test_openais_pictures_may_be_as_long_as_they_like() -> None:
-    body = b'{"image_url": {"url": "data:image/png;base64,%b"}}' % (b"A" * 100_000)
-
-    assert joined(scanned(body, OPENAI)) == body
-    assert found(scanned(body, OPENAI)) == []
-
-
-@pytest.mark.parametrize("start", ["files/", "gs://", "https://x.example/", "cachedContents/"])
-def test_a_name_longer_than_any_is_refused(start: str) -> None:
-    with pytest.raises(MalformedRequestError, match="longer"):
-        scanned(json.dumps({"fileUri": start + "a" * 10_000}).encode())
-
-
-@pytest.mark.parametrize(
-    ("body", "policy"),
-    [
-        (b'{"tools": [{"mcpServers": [{"url": "https://x.example"}]}]}', GENERATE),
-        (b'{"tools": [{"type": "mcp_server", "url": "https://x.example"}]}', INTERACTIONS),
-        (b'{"webhook_config": {"uris": []}}', INTERACTIONS),
-        (b'{"environment": "x"}', INTERACTIONS),
-        (b'{"setup": {"tools": [{"mcp_servers": []}]}}', LIVE),
-    ],
-)
-def test_what_would_reach_past_the_gateway_is_closed(body: bytes, policy: Policy) -> None:
-    with pytest.raises(ForbiddenError, match="closed"):
-        scanned(body, policy)
-
-
-def test_what_bears_on_cost_is_seen_on_the_way() -> None:
-    scanner = JsonScanner(INTERACTIONS)
-    scanner.feed(
-        b'{"store": false, "background": true, "stream": true, "service_tier": "FLEX", "input": "12345678",'
-        b'"generation_config": {"max_output_tokens": 100, "candidateCount": 2},'
-        b'"x": [{"data": "AAAA", "mime_type": "image/png"}, {"mimeType": "image/PNG", "data": "BBBBBBBB"},'
-        b'{"data": "CC"}]}'
-    )
-    scanner.end()
-
-    facts = scanner.facts
-    assert (facts.store, facts.is_background, facts.stream, facts.service_tier) == (False, True, True, "flex")
-    assert (facts.max_output_tokens, facts.candidates, facts.text_bytes) == (100, 2, 8)
-    assert (facts.media_bytes, facts.media_count) == ({"image/png": 12, "": 2}, {"image/png": 2, "": 1})
+    assert scanned(body, INTERACTIONS) == []
 
 
 @pytest.mark.parametrize("text", [b"a", b"a" * 9_000], ids=["short", "long"])
 def test_a_string_may_be_the_whole_document(text: bytes) -> None:
-    body = b'"%b"' % text
-
-    assert b"".join(part for part in scanned(body) if isinstance(part, bytes)) == body
+    assert scanned(b'"%b"' % text) == []
 
 
-def test_errors_tell_where_and_nothing_of_what_came() -> None:
+def test_pictures_in_data_urls_may_be_long() -> None:
+    body = b'{"messages": [{"content": [{"image_url": {"url": "data:image/png;base64,%b"}}]}]}' % (b"A" * 100_000)
+
+    assert scanned(body, OPENAI_CHAT) == []
+
+
+def test_an_error_tells_the_place_and_nothing_of_the_content() -> None:
     with pytest.raises(MalformedRequestError) as refused:
         scanned(b'{"contents": [{"parts": [{"text": "a secret", "inlineData" 5}]}]}')
 
@@ -321,11 +214,20 @@ def test_errors_tell_where_and_nothing_of_what_came() -> None:
     assert "secret" not in refused.value.detail
 
 
-def test_youtube_is_told_from_other_addresses() -> None:
-    body = b'["https://www.youtube.com/watch?v=abc", "https://youtu.be/abc", "https://x.example/watch?v=youtube.com"]'
+@pytest.mark.parametrize(
+    ("document", "names"),
+    [
+        ('{"setup": {"model": "x"}}', {"setup"}),
+        ('{"realtime_input": {"a": 1}, "clientContent": {}}', {"realtimeinput", "clientcontent"}),
+        ('{"set\\u0075p": {}}', {"setup"}),
+        ("{}", set()),
+        ('[{"setup": 1}]', set()),
+        ('"setup"', set()),
+    ],
+)
+def test_the_names_of_the_outermost_object_are_known_at_its_end(document: str, names: set[str]) -> None:
+    scanner = JsonScanner(LIVE)
+    scanner.feed(document.encode())
+    scanner.end()
 
-    assert [each.what for each in found(scanned(body))] == [
-        Url(UrlKind.YOUTUBE),
-        Url(UrlKind.YOUTUBE),
-        Url(UrlKind.HTTPS),
-    ]
+    assert scanner.root_names == names

@@ -1,0 +1,80 @@
+"""One relayed JSON document: scanned in turns with others, its references resolved, otherwise never changed.
+
+    scan(piece) ... end() ──> Found strings ──> resolve ──> spliced into the bytes
+
+Bodies and Live's frames are documents. This module knows no operation and no HTTP.
+"""
+
+from collections.abc import Sequence
+
+from app.native.resolving import Resolver
+from app.native.scanning import Facts, Found, JsonScanner, Policy, ScanRules
+from app.native.services import NativeCall
+from app.native.turns import Turn
+
+
+def scan_rules(call: NativeCall, base_url: str = "") -> ScanRules:
+    """Return the rules of a scan for a call that reached the gateway at `base_url`."""
+    settings = call.services.settings
+    return ScanRules(
+        bases=(base_url,) if base_url else (),
+        max_values=settings.max_native_json_values,
+        allows_mcp_servers=settings.allow_mcp_servers,
+    )
+
+
+class Document:
+    """One document of a call. `path_model` is the model in the request's path, if there is one."""
+
+    def __init__(self, call: NativeCall, policy: Policy, base_url: str, *, path_model: str | None = None) -> None:
+        self._scanner = JsonScanner(policy, scan_rules(call, base_url))
+        self._turn = Turn(call.services.scan_turns)
+        self.resolver = Resolver(call, path_model=path_model)
+
+    @property
+    def facts(self) -> Facts:
+        """What the document has told so far."""
+        return self._scanner.facts
+
+    @property
+    def root_names(self) -> frozenset[str]:
+        """Return the folded names of the outermost object, known at the document's end."""
+        return self._scanner.root_names
+
+    @property
+    def model(self) -> str | None:
+        """The model that the document asks, as Gemini calls it; None if it names none."""
+        return self.resolver.model
+
+    @property
+    def position(self) -> int:
+        """Bytes from the document's beginning that may go on once the strings found in them are resolved."""
+        return self._scanner.position
+
+    async def scan(self, piece: bytes) -> list[Found]:
+        """Scan a piece; returns the strings that were found. Raises MalformedRequestError and ForbiddenError."""
+        return await self._turn.scan(self._scanner.feed, piece)
+
+    def end(self) -> list[Found]:
+        """End the scan; raises MalformedRequestError if the document is not whole."""
+        return self._scanner.end()
+
+    async def rewritten(self, data: bytes, found: Sequence[Found]) -> bytes:
+        """Resolve what was found in a held document; returns the document with the replacements in their places."""
+        if not found:
+            return data
+        # References that were judged at the end of their object come late.
+        ordered = sorted(found, key=lambda each: each.start)
+        return spliced(data, ordered, await self.resolver.resolve(ordered))
+
+
+def spliced(data: bytes, found: Sequence[Found], replaced: Sequence[bytes | None], *, at: int = 0) -> bytes:
+    """Return `data`, which begins at byte `at` of its document, with the replacements of the strings found in it."""
+    if all(text is None for text in replaced):
+        return data
+    view, position, parts = memoryview(data), 0, list[bytes | memoryview]()
+    for each, text in zip(found, replaced, strict=True):
+        if text is not None:
+            parts += [view[position : each.start - at], text]
+            position = each.end - at
+    return b"".join([*parts, view[position:]])

@@ -1,0 +1,131 @@
+"""What becomes of each value, by its field: it passes, is found, tells a fact, or is closed."""
+
+from app.errors import ForbiddenError, MalformedRequestError
+from app.native.scanning.facts import Facts
+from app.native.scanning.found import Found, Handle, ModelName
+from app.native.scanning.frames import Frame
+from app.native.scanning.policy import Policy, ScanRules
+from app.native.scanning.references import MISSING, Kind, Meaning, Url, UrlKind, canonical, url_of
+from app.native.scanning.roles import OTHER, Field, Role
+
+MAX_FOUND = 5_000
+"""Strings of one document that have to be resolved."""
+_REFERENCES = frozenset({Role.REFERENCE, Role.MEDIA_REFERENCE})
+_BARE = frozenset({Kind.INTERACTION, Kind.LIVE_SESSION})
+"""Kinds that Gemini names by an id without a collection."""
+_MEDIA_TYPES = frozenset({"image", "audio", "video", "document", "file"})
+
+
+class Judge:
+    """Judges the values of one document; `found` holds what was found since it was last taken."""
+
+    def __init__(self, facts: Facts, policy: Policy, rules: ScanRules) -> None:
+        self.found: list[Found] = []
+        self._facts = facts
+        self._policy = policy
+        self._bases = rules.bases
+        self._allows_mcp_servers = rules.allows_mcp_servers
+        self._left = MAX_FOUND
+
+    def string(self, text: str, frame: Frame | None, start: int, end: int, written: bytes) -> None:
+        """Judge a string; `written` is its JSON, from `start` to `end` of the document."""
+        field = OTHER if frame is None else frame.field
+        role = field.role
+        what: Meaning | ModelName | Handle | None
+        if role is Role.MODEL:
+            what = ModelName(text)
+        elif role in _REFERENCES:
+            what = self._reference(text, field)
+        else:
+            if frame is not None and role is not Role.OTHER:
+                self._note(text, frame, written)
+            what = canonical(text, self._bases)
+        if what is None:
+            return
+        if isinstance(what, Url) and what.kind is UrlKind.DATA and frame is not None:
+            self._note_media(text, frame)
+            frame.media_bytes += end - start
+            return
+        self._add(Found(start, end, text, what, field), frame)
+
+    def long_string(self, beginning: str, frame: Frame | None, start: int) -> bool:
+        """Judge a string by its beginning: it is longer than any name. Returns whether it is media."""
+        field = OTHER if frame is None else frame.field
+        role = field.role
+        if frame is None or role not in _REFERENCES | {Role.MODEL, Role.CLOSED, Role.MCP_SERVERS}:
+            return False
+        self._check_closed(field, frame.name)
+        if field.takes_urls and beginning.startswith("data:"):
+            self._note_media(beginning, frame)
+            return True
+        what = ModelName(beginning) if role is Role.MODEL else MISSING
+        self._add(Found(start, start, beginning, what, field), frame)
+        return False
+
+    def scalar(self, written: bytes, frame: Frame) -> None:
+        """Judge a number, true, false or null."""
+        if frame.field.role is Role.FACT:
+            self._facts.take(frame.field.fact, written)
+        elif written not in {b"null", b"false"}:
+            self._check_closed(frame.field, frame.name)
+
+    def container(self, field: Field, name: bytes) -> None:
+        """Judge the beginning of an object or list."""
+        if field.role is Role.FACT:
+            raise MalformedRequestError(f"Invalid JSON payload: {_shown(name)} is neither an object nor a list.")
+        self._check_closed(field, name)
+
+    def close(self, frame: Frame) -> None:
+        """Judge an object or list as a whole, at its end."""
+        if frame.media_bytes:
+            self._facts.add_media(frame.mime_type, frame.media_bytes)
+        if frame.late and frame.type.lower() in _MEDIA_TYPES:
+            self.found += frame.late
+
+    def _reference(self, text: str, field: Field) -> Meaning | Handle | None:
+        if not text:
+            # proto3's zero value: the field is absent.
+            return None
+        if field.kind in _BARE:
+            return Handle(text)
+        url = url_of(text, self._bases) if field.takes_urls else None
+        return canonical(text, self._bases) or url or MISSING
+
+    def _note(self, text: str, frame: Frame, written: bytes) -> None:
+        match frame.field.role:
+            case Role.FACT:
+                self._facts.take(frame.field.fact, written)
+            case Role.MIME_TYPE:
+                frame.mime_type = text[:100].lower()
+            case Role.TYPE:
+                frame.type = text[:40]
+                if text == "mcp_server" and self._policy.has_typed_tools and not self._allows_mcp_servers:
+                    raise _mcp_servers_closed()
+            case _:
+                self._check_closed(frame.field, frame.name)
+
+    def _note_media(self, url: str, frame: Frame) -> None:
+        frame.mime_type = frame.mime_type or url[5:100].partition(",")[0].partition(";")[0].lower()
+
+    def _check_closed(self, field: Field, name: bytes) -> None:
+        if field.role is Role.CLOSED:
+            raise ForbiddenError(f"{_shown(name)} is closed on this gateway: it would reach past it.")
+        if field.role is Role.MCP_SERVERS and not self._allows_mcp_servers:
+            raise _mcp_servers_closed()
+
+    def _add(self, found: Found, frame: Frame | None) -> None:
+        self._left -= 1
+        if self._left < 0:
+            raise MalformedRequestError(f"The request names more than {MAX_FOUND} files, models and other objects.")
+        if found.field.role is Role.MEDIA_REFERENCE and frame is not None:
+            frame.late += (found,)
+        else:
+            self.found.append(found)
+
+
+def _shown(name: bytes) -> str:
+    return repr(name.decode()[:60])
+
+
+def _mcp_servers_closed() -> ForbiddenError:
+    return ForbiddenError("MCP servers are closed on this gateway; its operator can open them (ALLOW_MCP_SERVERS).")

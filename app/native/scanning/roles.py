@@ -1,0 +1,147 @@
+"""The vocabulary of the tables: what the value of a name is, and which names an object of Gemini's has.
+
+Names are compared as Google's JSON does not: `fileUri`, `file_uri` and any other spelling of the same letters are one
+name, so that no leniency of another parser opens a way. Facts alone need their exact spelling.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from enum import IntEnum
+from typing import TypeAlias
+
+from app.native.scanning.references import Kind
+
+
+class Role(IntEnum):
+    """How a value is judged."""
+
+    OTHER = 0
+    """A string passes unless the whole of it is the canonical name or address of a stored object."""
+    TEXT = 1
+    """A string, or a list of strings, is free text."""
+    TREE = 2
+    """The whole value is the client's own data, whatever its strings say."""
+    DATA = 3
+    """A string is media in base64."""
+    REFERENCE = 4
+    """A string names a stored object, or a URL if the field takes URLs."""
+    MEDIA_REFERENCE = 5
+    """The same, but only if the object's `type` says that it is media."""
+    MODEL = 6
+    """A string is the name of a model."""
+    FACT = 7
+    """A number, word or flag that bears on cost or routing."""
+    MIME_TYPE = 8
+    TYPE = 9
+    """A word that says which of several kinds the object is."""
+    CLOSED = 10
+    """No client may set a value: it would reach past the gateway."""
+    MCP_SERVERS = 11
+    """Closed unless the operator has opened MCP servers."""
+
+    # An Enum's own hash is computed in Python, and sets of roles are asked for every string.
+    __hash__ = int.__hash__
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One row of a table.
+
+    `kind` is the object that a reference names, `takes_urls` whether it may be a URL instead, `holds_lines` whether it
+    is the file of a batch's requests. `fact` is the attribute of Facts that is read. `is_primary` marks the model that
+    is asked, as opposed to one that a request names beside it. `below` is the place of the objects in the value.
+    """
+
+    role: Role
+    kind: Kind = Kind.FILE
+    takes_urls: bool = False
+    holds_lines: bool = False
+    fact: str = ""
+    is_primary: bool = False
+    below: "Place | None" = None
+
+
+OTHER = Field(Role.OTHER)
+TEXT = Field(Role.TEXT)
+TREE = Field(Role.TREE)
+DATA = Field(Role.DATA)
+MEDIA = Field(Role.REFERENCE, takes_urls=True)
+RESULT_MEDIA = Field(Role.MEDIA_REFERENCE, takes_urls=True)
+LINES = Field(Role.REFERENCE, holds_lines=True)
+MODEL = Field(Role.MODEL, is_primary=True)
+OTHER_MODEL = Field(Role.MODEL)
+MIME_TYPE = Field(Role.MIME_TYPE)
+TYPE = Field(Role.TYPE)
+CLOSED = Field(Role.CLOSED)
+
+
+def reference(kind: Kind) -> Field:
+    """Return a field that names an object of a kind."""
+    return Field(Role.REFERENCE, kind=kind)
+
+
+def fact(name: str) -> Field:
+    """Return a field that tells a fact, by the attribute of Facts."""
+    return Field(Role.FACT, fact=name)
+
+
+Table: TypeAlias = Mapping[str, "Field | Table | tuple[Field, Table]"]
+"""Names in camelCase, each to its field, to the table of the objects below it, or to both."""
+
+
+def fold(name: str) -> str:
+    """Fold a name: without underscores, in lower case."""
+    return name.replace("_", "").lower()
+
+
+def snake(name: str) -> str:
+    """Spell a camelCase name in snake_case."""
+    return re.sub("[A-Z]", lambda letter: f"_{letter[0].lower()}", name)
+
+
+class Place:
+    """The names of one kind of object, compiled from a table.
+
+    `known` maps exact spellings, as bytes, to the folded name and its field. A folded name of None means that the
+    object may repeat the name: it is a key of the client's own data.
+    """
+
+    __slots__ = ("_default", "_fields", "known")
+
+    def __init__(
+        self, table: Table, *, outer: "Place | None" = None, is_snake_only: bool = False, default: Field = OTHER
+    ) -> None:
+        """Compile a table. Names that are not in it have the fields of `outer`, else `default`."""
+        self._default = default
+        self._fields: dict[str, Field] = {} if outer is None else dict(outer._fields)
+        self.known: dict[bytes, tuple[str | None, Field]] = {} if outer is None else dict(outer.known)
+        for name, row in table.items():
+            folded = fold(name)
+            field = self._fields[folded] = _compiled(row, outer, is_snake_only=is_snake_only)
+            for spelling in {snake(name)} if is_snake_only else {name, snake(name)}:
+                self.known[spelling.encode()] = folded, field
+
+    def look_up(self, name: str) -> tuple[str | None, Field] | None:
+        """Return the folded name and the field of an unescaped name.
+
+        None means that the name is nearly that of a fact: one reader may take it for the fact, another ignore it.
+        """
+        known = self.known.get(name.encode())
+        if known is not None:
+            return known
+        folded = fold(name)
+        field = self._fields.get(folded)
+        if field is None:
+            return None if self._default.role is Role.TREE else folded, self._default
+        return None if field.role in _EXACT else (folded, field)
+
+
+_EXACT = frozenset({Role.FACT, Role.MODEL})
+
+
+def _compiled(row: "Field | Table | tuple[Field, Table]", outer: Place | None, *, is_snake_only: bool) -> Field:
+    if isinstance(row, Field):
+        return row
+    field, table = row if isinstance(row, tuple) else (OTHER, row)
+    return replace(field, below=Place(table, outer=outer, is_snake_only=is_snake_only))
