@@ -219,7 +219,9 @@ def refusals(client: genai.Client) -> Any:
     ids=lambda fault: str(fault.get("code") or fault.get("reason")),
 )
 @pytest.mark.parametrize("operation", ["generateContent", "streamGenerateContent"])
-def test_what_gemini_refuses_is_seen_the_same(both: "Both", operation: str, fault: dict[str, Any]) -> None:
+def test_geminis_refusals_look_the_same_through_the_gateway(
+    both: "Both", operation: str, fault: dict[str, Any]
+) -> None:
     def ask(client: genai.Client) -> Any:
         seen: list[Any] = []
 

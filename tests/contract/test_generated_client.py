@@ -143,7 +143,7 @@ def test_every_module_of_the_client_compiles_and_imports(folder: Path) -> None:
     run(IMPORT_ALL, folder)
 
 
-def test_it_generates_with_the_prompt_in_the_order_of_contents(dev: DevProcess, folder: Path) -> None:
+def test_the_generated_client_keeps_the_prompt_order_by_contents(dev: DevProcess, folder: Path) -> None:
     [program] = [block.text for block in blocks("python") if "gemini_gateway_client" in block.text]
 
     text = run(dev.here(program), folder)
@@ -170,14 +170,14 @@ def test_it_uploads_a_raw_body(dev: DevProcess, folder: Path) -> None:
     assert run(RAW_UPLOAD, folder, dev.url).split() == ["image/jpeg", "640", "480"]
 
 
-def test_it_chats_counts_and_lists_models(dev: DevProcess, folder: Path) -> None:
+def test_the_generated_client_chats_counts_and_lists_models(dev: DevProcess, folder: Path) -> None:
     told = json.loads(run(CHAT_COUNT_AND_MODELS, folder, dev.url))
 
     assert "Hello there" in told.pop("text")
     assert told == {"counted": True, "default": ["gemini-3.8-flash"], "alias": "gemini-3.5-flash-lite"}
 
 
-def test_it_runs_tasks_with_types_for_every_field(dev: DevProcess, folder: Path) -> None:
+def test_the_generated_client_runs_tasks_with_typed_fields(dev: DevProcess, folder: Path) -> None:
     told = json.loads(run(TASKS, folder, dev.url))
 
     assert abs(told.pop("left") - 50) <= 2

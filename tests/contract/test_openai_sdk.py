@@ -136,7 +136,7 @@ async def test_granularities_need_the_verbose_format(client: openai.AsyncOpenAI)
     assert refused.value.param == "timestamp_granularities"
 
 
-async def test_diarized_json_says_who_speaks(client: openai.AsyncOpenAI) -> None:
+async def test_diarized_json_names_the_speakers(client: openai.AsyncOpenAI) -> None:
     answer = await client.audio.transcriptions.create(
         model="gpt-4o-transcribe-diarize", file=SPEECH, response_format="diarized_json", chunking_strategy="auto"
     )
@@ -156,7 +156,7 @@ async def test_a_chunking_strategy_in_detail_is_read_and_left_alone(client: open
     assert answer.text
 
 
-async def test_no_file_is_a_bad_request_that_names_what_is_missing(gateway: Gateway) -> None:
+async def test_a_missing_file_is_a_400_that_names_the_field(gateway: Gateway) -> None:
     files = {"model": (None, "whisper-1")}
 
     answer = await gateway.client.post("/v1/openai/audio/transcriptions", files=files)
@@ -234,7 +234,7 @@ async def test_an_error_in_the_middle_of_a_stream_is_raised(client: openai.Async
         ({"temperature": 7}, "temperature"),
     ],
 )
-async def test_what_is_not_allowed_is_a_bad_request_that_names_the_field(
+async def test_a_disallowed_value_is_a_400_that_names_the_field(
     client: openai.AsyncOpenAI, fields: Any, param: str
 ) -> None:
     with pytest.raises(openai.BadRequestError) as refused:

@@ -71,12 +71,12 @@ def filled_in(value: str) -> str:
 
 
 @pytest.mark.parametrize("service", SERVICES.values(), ids=SERVICES)
-def test_what_is_published_is_published_on_loopback_only(service: dict[str, Any]) -> None:
+def test_ports_are_published_on_loopback_only(service: dict[str, Any]) -> None:
     assert service.get("ports") in (None, ["127.0.0.1:${GATEWAY_PORT:-8000}:8000"])
     assert "network_mode" not in service
 
 
-def test_replicas_and_what_they_keep_their_state_in_are_not_published() -> None:
+def test_replicas_and_their_stores_are_not_published() -> None:
     assert {name for name, service in SERVICES.items() if "ports" in service} == {"gateway", "demo", "lb"}
 
 
@@ -123,7 +123,7 @@ def test_an_image_of_others_is_pinned_by_its_version(service: dict[str, Any]) ->
 
 
 @pytest.mark.parametrize("service", SERVICES.values(), ids=SERVICES)
-def test_a_service_waits_for_what_exists_is_started_with_it_and_tells_its_health(service: dict[str, Any]) -> None:
+def test_a_service_waits_for_a_service_of_its_profile_that_has_a_health_check(service: dict[str, Any]) -> None:
     for name, how in service.get("depends_on", {}).items():
         assert SERVICES[name]["profiles"] == service["profiles"]
         assert how == {"condition": "service_healthy"}
@@ -148,7 +148,7 @@ def test_a_replica_is_told_all_that_the_gateway_is_told() -> None:
     assert SERVICES["gateway"]["environment"].items() <= SERVICES["replica"]["environment"].items()
 
 
-def test_what_holds_the_state_is_reached_by_replicas_alone() -> None:
+def test_the_stores_are_reachable_by_replicas_alone() -> None:
     networks = {name: service.get("networks", ["default"]) for name, service in SERVICES.items()}
 
     assert networks.pop("replica") == ["default", "state"]
@@ -191,7 +191,7 @@ def test_the_balancer_asks_again_only_where_nothing_was_asked() -> None:
     assert any(line.startswith("default-server check ") for line in sections["backend replicas"])
 
 
-def test_the_balancer_takes_what_the_gateway_takes_and_waits_for_as_long() -> None:
+def test_the_balancer_allows_the_gateways_body_sizes_and_timeouts() -> None:
     sections, limits = balancing(), EdgeLimits(header_timeout_s=1)
     tuned = dict(line.rsplit(" ", 1) for line in sections["global"])
     waits = dict(line.split()[1:] for line in sections["defaults"] if line.startswith("timeout "))
@@ -297,7 +297,7 @@ def test_a_replica_without_a_secret_does_not_start(monkeypatch: pytest.MonkeyPat
     [*(service["command"] for service in OURS.values() if "command" in service), ["serve", "--host", "0.0.0.0"]],
     ids=" ".join,
 )
-def test_what_a_container_runs_is_a_command_of_ours(command: list[str]) -> None:
+def test_a_container_runs_a_command_of_the_gateway(command: list[str]) -> None:
     name, *arguments = command
     options = {option for parameter in COMMANDS[name].params for option in parameter.opts}
 
@@ -346,7 +346,7 @@ def copied() -> list[str]:
     return [name for step in steps("COPY") if not step.startswith("--from=") for name in step.split()[:-1]]
 
 
-def test_what_the_image_copies_exists_and_is_let_through() -> None:
+def test_copied_paths_exist_and_pass_the_dockerignore() -> None:
     ignored = (ROOT / ".dockerignore").read_text().split()
 
     assert ignored[0] == "*"
@@ -363,7 +363,7 @@ def test_nothing_secret_or_local_is_let_into_the_image() -> None:
 @pytest.mark.parametrize(
     "dependency", [*PROJECT["project"]["dependencies"], *PROJECT["dependency-groups"]["build"]], ids=str
 )
-def test_the_image_installs_what_the_project_needs(dependency: str) -> None:
+def test_the_image_installs_every_dependency(dependency: str) -> None:
     requirement = Requirement(dependency)
 
     versions = [version for name, version in locked() if name == normal(requirement.name)]

@@ -108,7 +108,7 @@ def test_the_list_of_codes_is_closed() -> None:
 
 
 @pytest.mark.parametrize(("code", "kind"), KINDS)
-def test_every_error_says_what_to_do(code: str, kind: type[GatewayError]) -> None:
+def test_every_error_names_a_remedy(code: str, kind: type[GatewayError]) -> None:
     assert re.fullmatch(r"[a-z]+(-[a-z]+)*", code)
     assert 400 <= kind.status <= 599
     assert kind.title

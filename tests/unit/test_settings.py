@@ -74,7 +74,7 @@ def test_a_setting_comes_from_the_env_file_unless_the_environment_has_it(monkeyp
     assert (settings.max_parts, settings.max_uploads) == (9, 3)
 
 
-def test_what_the_command_line_says_goes_first(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_overrides_win_over_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GEMINI_BASE_URL", "https://elsewhere.example")
 
     assert read(Settings, gemini_base_url="http://127.0.0.1:1").gemini_base_url == "http://127.0.0.1:1"
@@ -165,7 +165,7 @@ def test_nothing_said_of_clients_means_that_they_have_keys() -> None:
         (",", ["keys"], False),
     ],
 )
-def test_the_ways_to_prove_who_one_is_are_a_set(
+def test_the_authentication_methods_are_a_set(
     monkeypatch: pytest.MonkeyPatch, value: str, methods: list[str], is_open: bool
 ) -> None:
     monkeypatch.setenv("CLIENT_AUTH", value)

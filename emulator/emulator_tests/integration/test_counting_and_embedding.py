@@ -87,11 +87,11 @@ def test_media_make_a_difference(emulator: Emulator) -> None:
         ("embedContent", {"content": {"parts": [{"text": "a"}]}, "outputDimensionality": 3073}),
     ],
 )
-def test_what_cannot_be_embedded_is_refused(emulator: Emulator, verb: str, body: Json) -> None:
+def test_media_that_cannot_be_embedded_are_refused(emulator: Emulator, verb: str, body: Json) -> None:
     assert error_of(emulator.call(verb, body, model=EMBEDDER))[:2] == (400, "INVALID_ARGUMENT")
 
 
-def test_models_do_only_what_they_can(emulator: Emulator) -> None:
+def test_models_refuse_unsupported_methods(emulator: Emulator) -> None:
     generated = emulator.generate("Hi", model=EMBEDDER)
     embedded = emulator.call("embedContent", {"content": {"parts": [{"text": "a"}]}})
 

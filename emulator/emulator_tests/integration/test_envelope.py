@@ -90,7 +90,7 @@ def test_a_key_may_come_in_the_query(emulator: Emulator) -> None:
         ("PUT", "/upload/v1beta/files", 405),
     ],
 )
-def test_what_is_not_served_is_an_error_in_googles_shape(emulator: Emulator, method: str, path: str, code: int) -> None:
+def test_an_unserved_path_is_an_error_in_googles_shape(emulator: Emulator, method: str, path: str, code: int) -> None:
     assert error_of(emulator.http.request(method, path))[0] == code
 
 

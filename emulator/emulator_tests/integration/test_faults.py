@@ -23,7 +23,7 @@ def test_a_planned_status_hits_the_next_call_of_its_operation_once(emulator: Emu
     assert error_of(hit) == (503, "UNAVAILABLE", "The model is overloaded. Please try again later.")
 
 
-def test_a_status_says_what_it_is_told(emulator: Emulator) -> None:
+def test_a_planned_status_fault_answers_with_its_status(emulator: Emulator) -> None:
     fault: Json = {
         "kind": "status",
         "code": 429,
@@ -42,7 +42,7 @@ def test_a_status_says_what_it_is_told(emulator: Emulator) -> None:
     ]
 
 
-def test_what_a_status_refuses_has_come_all_the_same(emulator: Emulator) -> None:
+def test_a_request_refused_by_a_status_fault_is_in_the_journal(emulator: Emulator) -> None:
     emulator.plan({"operation": "*", "kind": "status", "code": 500, "count": 2})
     url = f"{emulator.base_url}/upload/v1beta/files?upload_id=any"
 
@@ -167,7 +167,7 @@ def test_a_cut_after_chunks_gives_just_these(emulator: Emulator) -> None:
     assert received.endswith(b"\r\n\r\n")
 
 
-def test_a_stream_that_is_cut_behind_its_last_chunk_has_no_end(emulator: Emulator) -> None:
+def test_a_stream_cut_after_its_last_chunk_has_no_end(emulator: Emulator) -> None:
     headers = {"X-Emulator-Fault": json.dumps({"kind": "cut", "after_chunks": 1000})}
 
     with (
@@ -275,7 +275,9 @@ def test_an_answer_can_be_given_word_for_word(emulator: Emulator) -> None:
 
 @pytest.mark.parametrize("operation", ["files.start", "files.finalize"])
 @pytest.mark.parametrize("then", ["ACTIVE", "FAILED"])
-def test_processing_can_be_asked_for_and_what_comes_of_it(emulator: Emulator, operation: str, then: str) -> None:
+def test_a_processing_fault_sets_its_duration_and_its_final_state(
+    emulator: Emulator, operation: str, then: str
+) -> None:
     emulator.plan({"operation": operation, "kind": "processing", "delay_s": 100, "then": then})
 
     slow, ordinary = emulator.upload(b"abc"), emulator.upload(b"abc")

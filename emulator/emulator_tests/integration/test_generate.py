@@ -23,7 +23,7 @@ def sha256_of(name: str) -> str:
     return hashlib.sha256((MEDIA / name).read_bytes()).hexdigest()
 
 
-def test_a_text_is_repeated_below_a_line_that_says_who_answers(emulator: Emulator) -> None:
+def test_a_text_is_repeated_below_a_line_that_names_the_emulator(emulator: Emulator) -> None:
     assert text_of(emulator.generate("Hello\nthere")) == f"{FIRST_LINE}\nprompt: Hello\nthere"
 
 
@@ -123,7 +123,7 @@ def test_media_in_a_functions_response_are_seen_too(emulator: Emulator) -> None:
 
 
 @pytest.mark.parametrize("uri", ["https://example.com/film.mp4", "https://www.youtube.com/watch?v=abc"])
-def test_what_gemini_would_fetch_is_said_to_be_unseen(emulator: Emulator, uri: str) -> None:
+def test_urls_are_described_as_not_fetched(emulator: Emulator, uri: str) -> None:
     answer = emulator.generate("What?", {"fileData": {"fileUri": uri, "mimeType": "video/mp4"}})
 
     assert text_of(answer).splitlines()[-1] == f"part 2: video/mp4 {uri}: not seen, the emulator fetches nothing"

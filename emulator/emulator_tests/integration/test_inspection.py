@@ -103,7 +103,7 @@ def test_the_emulators_own_calls_need_no_key_and_are_not_counted(emulator: Emula
     assert emulator.state().counters() == {}
 
 
-def test_what_the_emulator_does_not_know_is_refused(emulator: Emulator) -> None:
+def test_unknown_fields_are_refused_by_the_emulator(emulator: Emulator) -> None:
     assert error_of(emulator.bare.get("/emulator/secrets"))[0] == 404
     assert error_of(emulator.bare.post("/emulator/clock", json={"forward": 1}))[0] == 400
     assert error_of(emulator.bare.post("/emulator/clock", json={"advance_s": -1}))[0] == 400

@@ -40,7 +40,7 @@ def test_a_total_may_become_known_with_the_last_chunk(emulator: Emulator) -> Non
     assert (first.status_code, last.status_code) == (308, 200)
 
 
-def test_a_query_says_what_has_come(emulator: Emulator) -> None:
+def test_a_range_query_answers_the_received_offset(emulator: Emulator) -> None:
     url = start(emulator)
 
     before = put(emulator, url, b"", "bytes */*")

@@ -69,7 +69,7 @@ def test_the_last_chunk_of_a_declared_length_may_come_before_finalize(emulator: 
     assert status_of(end) == (200, "final", str(GRANULE + 1))
 
 
-def test_a_session_without_a_length_takes_what_comes(emulator: Emulator) -> None:
+def test_an_upload_session_without_a_length_accepts_any_number_of_bytes(emulator: Emulator) -> None:
     url = emulator.open()
     emulator.command(url, "upload", b"x" * GRANULE, offset=0)
 
@@ -101,7 +101,7 @@ def test_the_length_and_the_type_may_stand_in_the_metadata_in_either_case(emulat
     assert [(file["mimeType"], file["displayName"]) for file in answers] == [("text/csv", "n")] * 2
 
 
-def test_query_says_what_has_been_received(emulator: Emulator) -> None:
+def test_query_answers_the_received_bytes(emulator: Emulator) -> None:
     url = emulator.open(size=2 * GRANULE)
     before = emulator.command(url, "query")
     emulator.command(url, "upload", b"x" * GRANULE, offset=0)
@@ -146,7 +146,7 @@ def test_a_chunk_whose_bytes_are_already_held_is_acknowledged_and_not_taken_twic
     assert emulator.state().files()[0]["sha256"] == hashlib.sha256(data).hexdigest()
 
 
-def test_an_offset_beyond_what_was_received_is_refused_and_the_session_goes_on(emulator: Emulator) -> None:
+def test_an_offset_beyond_the_received_bytes_is_refused_and_the_session_stays_open(emulator: Emulator) -> None:
     url = emulator.open(size=2 * GRANULE)
 
     answer = emulator.command(url, "upload", b"x" * GRANULE, offset=GRANULE)

@@ -229,7 +229,7 @@ def test_an_interactions_stream_breaks_with_an_error_inside(emulator: Emulator) 
 
 
 @pytest.mark.parametrize("operation", ["caches.list", "batches.list", "interactions.create", "operations.get"])
-def test_faults_work_for_what_is_stored(emulator: Emulator, operation: str) -> None:
+def test_faults_hit_caches_batches_and_interactions(emulator: Emulator, operation: str) -> None:
     paths = {
         "caches.list": "/v1/cachedContents",
         "batches.list": "/v1/batches",
@@ -244,7 +244,7 @@ def test_faults_work_for_what_is_stored(emulator: Emulator, operation: str) -> N
 
 
 @pytest.mark.parametrize("path", [f"models/{MODEL}/operations/x", "operations/x", "batches/x", "cachedContents/x"])
-def test_what_is_not_there_is_not_found(emulator: Emulator, path: str) -> None:
+def test_missing_objects_are_not_found(emulator: Emulator, path: str) -> None:
     assert error_of(emulator.http.get(f"/v1alpha/{path}"))[:2] == (404, "NOT_FOUND")
 
 
@@ -263,7 +263,7 @@ def test_a_stream_is_compressed_piece_by_piece(emulator: Emulator) -> None:
     assert pieces[0].endswith(b"\r\n\r\n")
 
 
-def test_what_lies_there_is_forgotten_by_a_reset(emulator: Emulator) -> None:
+def test_a_reset_removes_stored_objects(emulator: Emulator) -> None:
     cache(emulator)
     interact(emulator, "Hello")
     emulator.bare.post("/emulator/reset")

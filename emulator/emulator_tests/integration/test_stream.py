@@ -48,7 +48,7 @@ def test_the_chunks_together_are_the_whole_answer(emulator: Emulator) -> None:
     assert chunks[-1]["usageMetadata"] == whole["usageMetadata"]
 
 
-def test_every_chunk_repeats_who_answers_and_only_the_last_is_finished(emulator: Emulator) -> None:
+def test_every_chunk_repeats_the_model_and_only_the_last_has_a_finish_reason(emulator: Emulator) -> None:
     chunks = events(ask(emulator))
 
     assert {chunk["modelVersion"] for chunk in chunks} == {MODEL}

@@ -118,7 +118,7 @@ def test_a_film_is_told_scene_by_scene_within_its_offsets(emulator: Emulator) ->
     ]
 
 
-def test_an_answer_goes_on_behind_the_models_last_turn(emulator: Emulator) -> None:
+def test_an_answer_continues_after_the_models_last_turn(emulator: Emulator) -> None:
     contents = [
         user(media_part("speech.wav", "audio/wav"), "Write down what is said."),
         {"role": "model", "parts": [{"text": "{}"}]},
@@ -136,7 +136,7 @@ def test_an_answer_goes_on_behind_the_models_last_turn(emulator: Emulator) -> No
     assert segment["start"] == "00:04.33"
 
 
-def test_pages_go_on_behind_the_models_last_turn(emulator: Emulator) -> None:
+def test_pages_continue_after_the_models_last_turn(emulator: Emulator) -> None:
     contents = [
         user(media_part("report.pdf", "application/pdf"), "As Markdown, please."),
         {"role": "model", "parts": [{"text": '{"pages":[{"page":2,"markdown":"Outlook"}]}'}]},

@@ -61,7 +61,7 @@ def test_every_mistake_is_named_at_its_place(emulator: Emulator) -> None:
         {"contents": [TURN], "systemInstruction": TURN, "system_instruction": TURN},
     ],
 )
-def test_what_is_not_the_message_is_refused_with_a_violation(emulator: Emulator, body: Json) -> None:
+def test_an_unknown_proto_field_is_refused_with_a_violation(emulator: Emulator, body: Json) -> None:
     answer = emulator.call("generateContent", body)
 
     assert answer.status_code == 400
@@ -113,7 +113,7 @@ def test_what_is_not_the_message_is_refused_with_a_violation(emulator: Emulator,
         {"contents": [user({"fileData": {"fileUri": "http://example.com/a.png", "mimeType": "image/png"}})]},
     ],
 )
-def test_what_gemini_does_not_do_is_refused(emulator: Emulator, body: Json) -> None:
+def test_options_that_gemini_lacks_are_refused(emulator: Emulator, body: Json) -> None:
     assert emulator.call("generateContent", body).status_code in {400, 403}
 
 

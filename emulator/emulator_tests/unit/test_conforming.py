@@ -37,9 +37,7 @@ def test_the_value_satisfies_any_schema_that_can_be_satisfied(schema: Schema, te
 
 @given(schema=wild_schemas(), dialect=st.sampled_from(["json_schema", "openapi"]))
 @UNHURRIED
-def test_whatever_is_sent_as_a_schema_is_met_or_refused(
-    schema: Schema, dialect: Literal["json_schema", "openapi"]
-) -> None:
+def test_any_schema_is_met_or_refused(schema: Schema, dialect: Literal["json_schema", "openapi"]) -> None:
     with contextlib.suppress(UnsupportedSchemaError):
         value = conforming_value(schema, dialect=dialect, text=TEXT)
         assert dialect == "openapi" or is_valid(schema, value)
@@ -153,7 +151,7 @@ def test_properties_stand_in_the_order_that_was_asked_for() -> None:
     assert list(value) == ["c", "a", "b", "d"]
 
 
-def test_recursion_ends_at_what_is_optional() -> None:
+def test_recursion_ends_at_optional_properties() -> None:
     schema: Schema = {
         "$defs": {
             "node": {
@@ -228,7 +226,7 @@ def test_defs_that_all_refer_to_each_other_come_to_an_end() -> None:
         {"allOf": [{"required": [{}]}, {"required": [[]]}]},
     ],
 )
-def test_what_cannot_be_met_is_refused(schema: Schema) -> None:
+def test_a_schema_that_cannot_be_met_is_refused(schema: Schema) -> None:
     with pytest.raises(UnsupportedSchemaError):
         value_for(schema)
 

@@ -39,6 +39,6 @@ def test_steps_alternate_and_thoughts_are_left_out() -> None:
         {"type": "text", "text": "a", "colour": "red"},
     ],
 )
-def test_what_is_no_input_is_refused(given: object) -> None:
+def test_an_invalid_interaction_input_is_refused(given: object) -> None:
     with pytest.raises(ApiFailureError):
         turns_of(steps_of(given), [])

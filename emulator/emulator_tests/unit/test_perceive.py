@@ -117,7 +117,7 @@ def test_the_line_of_a_text_tells_its_length(data: bytes, line: str) -> None:
         ("report.pdf", "image/png"),
     ],
 )
-def test_what_cannot_be_decoded_is_unreadable(name: str, mime_type: str) -> None:
+def test_undecodable_bytes_are_unreadable(name: str, mime_type: str) -> None:
     assert perceive_file(name, mime_type) == "unreadable"
 
 

@@ -100,6 +100,6 @@ def test_a_recording_of_many_channels_is_heard() -> None:
 
 
 @pytest.mark.parametrize("data", [b"", b"RIFF", b"not a sound at all" * 100, bytes(10_000)])
-def test_what_is_no_sound_is_unreadable(data: bytes) -> None:
+def test_bytes_that_are_no_sound_are_unreadable(data: bytes) -> None:
     with pytest.raises(UnreadableMediaError):
         hear(data)

@@ -58,7 +58,7 @@ def test_newer_models_charge_pictures_by_resolution(model: str, resolution: str 
     ("start", "end", "tokens"),
     [(None, None, 237), (1.0, 3.0, 64), (None, 2.5, 80), (7.0, 100.0, 13), (9.0, None, 0)],
 )
-def test_sound_costs_32_tokens_a_second_of_what_is_heard(start: float | None, end: float | None, tokens: int) -> None:
+def test_sound_costs_32_tokens_a_second(start: float | None, end: float | None, tokens: int) -> None:
     assert tokens_of_file("speech.wav", "audio/wav", NEWER, start=start, end=end) == {"AUDIO": tokens}
 
 
@@ -97,5 +97,5 @@ def test_text_files_cost_as_text() -> None:
 @pytest.mark.parametrize(
     "mime_type", ["image/png", "audio/wav", "video/mp4", "application/pdf", "text/plain", "application/zip"]
 )
-def test_what_cannot_be_decoded_costs_nothing(mime_type: str) -> None:
+def test_undecodable_media_cost_no_tokens(mime_type: str) -> None:
     assert tokens_of_file("program.jpg", mime_type, NEWER) == {}

@@ -45,7 +45,7 @@ def test_a_recording_without_pictures_is_no_film() -> None:
 
 
 @pytest.mark.parametrize("data", [b"", b"\x00\x00\x00\x18ftypmp42", bytes(5_000)])
-def test_what_is_no_film_is_unreadable(data: bytes) -> None:
+def test_bytes_that_are_no_video_are_unreadable(data: bytes) -> None:
     with pytest.raises(UnreadableMediaError):
         watch(data)
     assert not has_sound(data)

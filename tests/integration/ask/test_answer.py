@@ -160,7 +160,7 @@ async def test_the_exit_code_is_the_status_of_the_process(gateway: StandIn) -> N
 @pytest.mark.parametrize(
     ("members", "code"), [({}, 3), ({"status": 503, "code": "busy"}, 1), ({"status": 502, "code": "bad"}, 1)]
 )
-async def test_an_error_in_a_stream_ends_the_line_and_then_says_what_happened(
+async def test_an_error_in_a_stream_ends_the_line_before_its_message(
     gateway: StandIn, members: dict[str, Any], code: int
 ) -> None:
     problem = {**PROBLEM, **members}

@@ -162,7 +162,7 @@ async def test_a_connection_that_breaks_in_a_stream_is_a_failure() -> None:
     assert ended.stderr.startswith(f"The connection to {url} was cut: ")
 
 
-async def test_a_gateway_that_is_not_there_is_told_with_how_to_start_one() -> None:
+async def test_a_refused_connection_names_the_command_that_starts_a_gateway() -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{taken.getsockname()[1]}"
@@ -203,7 +203,7 @@ async def test_an_url_that_is_none_is_wrong_usage(url: str) -> None:
         ((os.fsdecode(b"caf\xe9"),), None, "The prompt is not UTF-8."),
     ],
 )
-async def test_what_cannot_be_sent_is_wrong_usage(
+async def test_an_unreadable_file_is_wrong_usage(
     gateway: StandIn,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,

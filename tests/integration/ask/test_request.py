@@ -27,9 +27,7 @@ def file(name: str, kind: str, data: bytes) -> bytes:
     return head.encode() + data
 
 
-async def test_the_prompts_stand_before_the_files_and_each_file_stands_behind_its_size(
-    gateway: StandIn, tmp_path: Path
-) -> None:
+async def test_prompts_are_sent_before_files_and_each_size_before_its_file(gateway: StandIn, tmp_path: Path) -> None:
     (tmp_path / "photo.jpg").write_bytes(b"\xff\xd8\xff")
     (tmp_path / "notes.xyz").write_bytes(b"\r\n--\r\n")
 

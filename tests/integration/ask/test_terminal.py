@@ -69,7 +69,7 @@ async def test_a_terminal_sees_the_upload_and_the_stages_and_no_trace_of_them_af
     assert shown.rstrip().endswith(b"\x1b[2K")
 
 
-async def test_what_is_no_terminal_sees_nothing_of_the_upload(gateway: StandIn, upload: str) -> None:
+async def test_upload_progress_is_shown_on_a_terminal_only(gateway: StandIn, upload: str) -> None:
     process = await gateway.start("-f", upload)
     stdout, stderr = await process.communicate()
 

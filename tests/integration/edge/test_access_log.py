@@ -64,7 +64,7 @@ async def test_two_requests_have_two_ids() -> None:
     assert answers[0].headers["x-request-id"] != answers[1].headers["x-request-id"]
 
 
-async def test_an_unexpected_exception_is_a_500_whose_log_tells_where_and_not_what(
+async def test_an_unexpected_exception_is_a_500_whose_log_has_the_place_without_the_message(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     async def stumble(scope: Scope, receive: Receive, send: Send) -> None:
@@ -111,7 +111,7 @@ async def test_an_error_that_escapes_is_rendered_for_the_surface_of_its_path(
     assert shape in answer.body
 
 
-async def test_an_error_response_carries_what_the_scope_knows() -> None:
+async def test_an_error_response_carries_the_request_id_and_the_base_url() -> None:
     async def refuse(scope: Scope, receive: Receive, send: Send) -> None:
         await error_response(scope, UnauthenticatedError("No key."))(scope, receive, send)
 

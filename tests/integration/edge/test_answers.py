@@ -62,7 +62,7 @@ async def test_after_an_early_answer_a_silent_client_is_waited_for_only_so_long(
     assert answer.status == 200
 
 
-async def test_an_early_answer_ends_the_connection_for_requests_behind_it_too() -> None:
+async def test_an_early_answer_ends_the_connection_for_pipelined_requests_too() -> None:
     request = b"POST / HTTP/1.1\r\n" + HOST + b"Content-Length: 5\r\n\r\n"
 
     async with serving(guarded(answer_ok)) as served, served.client() as client:
@@ -151,7 +151,7 @@ async def test_pipelined_requests_are_answered_in_order() -> None:
     assert paths == ["/0", "/1", "/2"]
 
 
-async def test_what_is_malformed_behind_a_request_waits_for_that_requests_answer() -> None:
+async def test_a_malformed_pipelined_request_waits_for_the_answer_before_it() -> None:
     async with serving(guarded(echo)) as served, served.client() as client:
         await client.send(OK_GET + b"nonsense\r\n\r\n")
         first = await client.answer()
@@ -196,7 +196,7 @@ async def test_a_websocket_is_handed_over_and_outlives_the_heads_time() -> None:
     assert echoed == "hello"
 
 
-async def test_a_websocket_handshake_behind_a_running_request_is_refused() -> None:
+async def test_a_websocket_handshake_pipelined_after_a_running_request_is_refused() -> None:
     is_released = asyncio.Event()
 
     async def wait(scope: Scope, receive: Receive, send: Send) -> None:

@@ -45,7 +45,7 @@ async def _ask(served: Served, line: str, headers: Headers) -> Answer:
 
 
 @pytest.mark.parametrize("host", ["localhost", "LOCALHOST:8000", "127.0.0.1:1", "[::1]", "[::1]:8000"])
-async def test_our_own_hosts_are_served_whatever_their_port_and_case(closed: Served, host: str) -> None:
+async def test_own_hosts_are_served_in_any_case_and_at_any_port(closed: Served, host: str) -> None:
     answer = await closed.ask(f"GET / HTTP/1.1\r\nHost: {host}\r\n\r\n".encode())
 
     assert answer.status == 200

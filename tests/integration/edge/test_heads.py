@@ -162,7 +162,7 @@ async def test_empty_lines_after_an_answer_do_not_keep_a_connection_for_ever() -
         b"CONNECT localhost:443 HTTP/1.1\r\n" + HOST + b"\r\n",
     ],
 )
-async def test_what_is_no_http_is_a_400_problem(request_bytes: bytes) -> None:
+async def test_bytes_that_are_no_http_are_a_400_problem(request_bytes: bytes) -> None:
     async with serving(guarded(answer_ok)) as served:
         answer = await served.ask(request_bytes)
 

@@ -94,7 +94,7 @@ async def test_every_operation_needs_the_native_scope(closed: Closed, operation:
 
 
 @pytest.mark.parametrize("operation", CALLS)
-async def test_what_the_operator_has_closed_is_closed(
+async def test_native_resources_closed_by_the_operator_are_closed(
     operation: NativeOperation, emulator: Emulator, tmp_path: Path
 ) -> None:
     others = sorted({each.resource.value for _, each in SERVED} - {operation.resource.value})
@@ -139,7 +139,7 @@ async def test_a_key_is_taken_where_googles_clients_put_it(closed: Closed, emula
         "/v1beta/openai/images/generations",
     ],
 )
-async def test_what_is_not_on_the_list_does_not_exist(closed: Closed, emulator: Emulator, path: str) -> None:
+async def test_an_unlisted_path_does_not_exist(closed: Closed, emulator: Emulator, path: str) -> None:
     key = await closed.key("web")
 
     answers = [await closed.call(method, path, key) for method in ("GET", "POST", "DELETE")]

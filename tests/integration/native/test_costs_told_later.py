@@ -84,7 +84,7 @@ async def test_a_batch_whose_results_are_a_file_stays_booked_at_its_estimate(clo
     assert await left(closed, key) < BUDGET - 8_192
 
 
-async def test_what_an_interaction_used_is_in_the_ledger_whole_and_as_a_stream(closed: Closed) -> None:
+async def test_the_usage_of_an_interaction_is_in_the_ledger_whole_and_streamed(closed: Closed) -> None:
     key = await closed.key("web")
     told: list[Any] = []
     for stream in (False, True):

@@ -58,7 +58,7 @@ async def test_a_file_is_its_owners_alone(closed: Closed, emulator: Emulator) ->
     assert len(emulator.files) == 1
 
 
-async def test_what_gemini_says_of_a_missing_file_is_said_of_anothers(closed: Closed, emulator: Emulator) -> None:
+async def test_another_clients_file_is_answered_like_a_missing_file(closed: Closed, emulator: Emulator) -> None:
     mine, other = await closed.key("mine"), await closed.key("other")
     name = (await uploaded(closed, mine))["name"]
     part = {"fileData": {"fileUri": GOOGLE + name, "mimeType": "text/plain"}}
@@ -186,7 +186,7 @@ async def test_caches_batches_and_interactions_are_their_owners_alone(closed: Cl
     assert (await closed.call("GET", "/v1beta/batches", other)).json() == {}
 
 
-async def test_what_is_made_is_listed_changed_and_deleted_by_its_owner(closed: Closed) -> None:
+async def test_a_created_cache_is_listed_changed_and_deleted_by_its_owner(closed: Closed) -> None:
     key = await closed.key("web")
     names = await made(closed, key)
 

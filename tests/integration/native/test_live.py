@@ -48,7 +48,7 @@ async def test_nobody_gets_in_without_a_key(closed: Closed, emulator: Emulator, 
     assert emulator.requests("live") == []
 
 
-async def test_it_needs_the_native_scope_and_its_operators_leave(emulator: Emulator, tmp_path: Path) -> None:
+async def test_live_needs_the_native_scope_and_an_open_resource(emulator: Emulator, tmp_path: Path) -> None:
     async with closed_gateway(emulator, tmp_path, native_resources="models") as closed:
         keys = [await closed.key("a", scopes={Scope.GENERATE}), await closed.key("b")]
         for key in keys:
@@ -157,7 +157,7 @@ async def test_a_clients_close_ends_the_session_at_gemini(closed: Closed, emulat
 @pytest.mark.parametrize(
     "frame", ["no json", '{"setup": {}, "setup": {}}', '{"setup": {"tools": [{"mcpServers": []}]}}', "[1,]"]
 )
-async def test_what_cannot_be_scanned_is_not_passed_on(closed: Closed, emulator: Emulator, frame: str) -> None:
+async def test_an_unscannable_body_is_not_passed_on(closed: Closed, emulator: Emulator, frame: str) -> None:
     async with session(closed, await closed.key("web")) as socket:
         await socket.send(frame)
         code, _ = await closing(socket)
@@ -166,7 +166,7 @@ async def test_what_cannot_be_scanned_is_not_passed_on(closed: Closed, emulator:
     assert emulator.requests("live") == []
 
 
-async def test_what_is_said_meanwhile_interrupts(closed: Closed, emulator: Emulator) -> None:
+async def test_live_input_during_an_answer_interrupts_it(closed: Closed, emulator: Emulator) -> None:
     emulator.fault("live", "drip", delay_s=30)
     async with session(closed, await closed.key("web")) as socket:
         await begun(socket)
@@ -179,7 +179,7 @@ async def test_what_is_said_meanwhile_interrupts(closed: Closed, emulator: Emula
     assert second == {"serverContent": {"interrupted": True}}
 
 
-async def test_what_its_turns_used_is_in_the_ledger(closed: Closed) -> None:
+async def test_the_usage_of_live_turns_is_in_the_ledger(closed: Closed) -> None:
     key = await closed.key("web")
     async with session(closed, key) as socket:
         await begun(socket)

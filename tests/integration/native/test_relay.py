@@ -43,7 +43,9 @@ def without_ids(wire: bytes, encoding: str | None) -> bytes:
 
 @pytest.mark.parametrize("encoding", ["gzip", "identity"])
 @pytest.mark.parametrize("path", [CALL, STREAM, STREAM.removesuffix("?alt=sse"), CALL.replace("generate", "count", 1)])
-async def test_an_answer_is_what_gemini_sent(closed: Closed, emulator: Emulator, path: str, encoding: str) -> None:
+async def test_an_answer_holds_the_fields_of_geminis_response(
+    closed: Closed, emulator: Emulator, path: str, encoding: str
+) -> None:
     path = path.replace("countContent", "countTokens")
     key = await closed.key("web")
 
@@ -82,7 +84,7 @@ async def test_an_error_is_geminis_own(closed: Closed, emulator: Emulator, body:
     assert came == sent
 
 
-async def test_what_gemini_says_of_the_gateways_own_key_is_not_shown(closed: Closed, emulator: Emulator) -> None:
+async def test_geminis_refusal_of_the_gateways_key_is_hidden(closed: Closed, emulator: Emulator) -> None:
     emulator.fault("generateContent", "status", code=403)
 
     answer, wire = await raw(closed.gateway.url, CALL, await closed.key("web"), prompt())
@@ -233,7 +235,7 @@ async def usage_of(closed: Closed, key: str, operation: str) -> Any:
 
 
 @pytest.mark.parametrize("path", [CALL, STREAM, STREAM.removesuffix("?alt=sse")])
-async def test_what_a_relayed_call_used_is_in_the_ledger(closed: Closed, path: str) -> None:
+async def test_the_usage_of_a_relayed_call_is_in_the_ledger(closed: Closed, path: str) -> None:
     key = await closed.key("web")
     _, wire = await raw(closed.gateway.url, path, key, prompt("word " * 100), "gzip")
     text = gzip.decompress(wire) if wire[:2] == b"\x1f\x8b" else wire
@@ -285,7 +287,7 @@ async def test_a_days_tokens_are_kept(closed: Closed) -> None:
         ("/v1beta/interactions", {"model": MODEL, "input": "Hello", "background": True}),
     ],
 )
-async def test_what_costs_later_is_closed_to_clients_with_limits(closed: Closed, path: str, body: Any) -> None:
+async def test_deferred_costs_are_closed_to_budgeted_clients(closed: Closed, path: str, body: Any) -> None:
     answer, wire = await raw(
         closed.gateway.url, path, await closed.key("web", limits=Limits(tokens_per_day=10**9)), body, "identity"
     )

@@ -84,7 +84,7 @@ async def test_a_revoked_key_ends_on_every_replica(shared: Cluster) -> None:
             await eventually_is(partial(is_refused, client), within_s=30)
 
 
-async def test_a_replica_that_is_told_to_stop_ends_what_runs_and_takes_nothing_new(
+async def test_a_stopping_replica_finishes_running_calls_and_accepts_no_new_call(
     shared: Cluster, emulator: Emulator
 ) -> None:
     key = shared.key("web")

@@ -18,7 +18,7 @@ from app.store.records import Facts
         (None, 4_000, Facts(), 1_001),
     ],
 )
-def test_media_are_estimated_by_what_is_known_of_them(
+def test_media_tokens_are_estimated_from_known_facts(
     kind: Kind | None, size_bytes: int, facts: Facts, tokens: int
 ) -> None:
     assert media_tokens(kind, size_bytes, facts) == tokens

@@ -49,7 +49,7 @@ def test_a_price_that_is_not_known_makes_the_sum_unknown() -> None:
     assert meter.cost is None
 
 
-def test_what_went_wrong_is_the_outcome() -> None:
+def test_a_failed_calls_outcome_names_the_failure() -> None:
     entry = entry_of(
         scope(RequestContext(target=target(), usage=RequestUsage(CLIENT), problem="rate-limited")),
         replace(ENDED, status=429),

@@ -157,7 +157,7 @@ def test_revoking_tells_a_script_when(run: Run) -> None:
         ("revoke", "nobody"),
     ],
 )
-def test_what_cannot_be_done_is_one_line_and_no_key(run: Run, arguments: tuple[str, ...]) -> None:
+def test_a_failed_command_prints_one_line_and_no_key(run: Run, arguments: tuple[str, ...]) -> None:
     run("create", "--name", "web")
 
     code, out, err = run(*arguments)
@@ -275,7 +275,7 @@ def test_where_keys_are_not_asked_for_none_is_made(
     assert listed(run) == []
 
 
-def test_what_a_client_may_do_is_changed_without_a_new_key(run: Run) -> None:
+def test_scopes_of_a_client_are_changed_without_a_new_key(run: Run) -> None:
     run("create", "--name", "web", "--models", "m", "--requests-per-minute", "60", "--cost-per-day", "1")
 
     code, out, _ = run(
@@ -300,7 +300,7 @@ def test_what_a_client_may_do_is_changed_without_a_new_key(run: Run) -> None:
     assert len(client["keys"]) == 1
 
 
-def test_what_is_not_named_stays(run: Run) -> None:
+def test_fields_that_are_not_named_stay(run: Run) -> None:
     run("create", "--name", "web", "--models", "m", "--scopes", "files", "--tokens-per-day", "7")
 
     run("update", "web", "--limit", "requests_per_minute=1")

@@ -180,7 +180,7 @@ async def test_a_call_that_runs_longer_than_a_lease_keeps_its_slot_and_its_reser
         (NOTHING, 0, Amounts()),
     ],
 )
-async def test_a_call_is_settled_to_what_it_has_used(
+async def test_a_call_is_settled_to_its_usage(
     admission: Admission, database: Database, usage: Used | None, streamed: int, expected: Amounts
 ) -> None:
     reservation = await begin(admission, client(tokens_per_day=1_000, tokens_per_minute=1_000))
@@ -218,7 +218,7 @@ async def test_a_days_budget_is_refused_until_the_day_ends(admission: Admission,
     await begin(admission, web)
 
 
-async def test_what_was_overrun_is_told_as_nothing_left(admission: Admission) -> None:
+async def test_an_overrun_limit_shows_zero_remaining(admission: Admission) -> None:
     web = client(tokens_per_day=150, tokens_per_minute=150)
     (await begin(admission, web)).settle(Used(200, 100, 0.0))
     await admission.drained()
@@ -237,14 +237,16 @@ async def test_where_only_running_calls_are_in_the_way_the_wait_is_short(admissi
 @pytest.mark.parametrize(
     "limits", [Limits(tokens_per_minute=99), Limits(tokens_per_day=99), Limits(cost_per_month=0.001)], ids=str
 )
-async def test_what_can_never_fit_is_told_that_waiting_does_not_help(admission: Admission, limits: Limits) -> None:
+async def test_a_call_larger_than_its_limit_is_told_that_waiting_does_not_help(
+    admission: Admission, limits: Limits
+) -> None:
     error = await refusal(admission, Client("web", "web", limits=limits))
 
     assert error.retry_after_s is None
     assert "waiting does not help" in error.detail
 
 
-async def test_what_a_budget_refuses_has_taken_a_request_but_no_tokens_and_no_slot(admission: Admission) -> None:
+async def test_a_call_refused_by_a_budget_costs_a_request_but_no_tokens_and_no_slot(admission: Admission) -> None:
     web = client(requests_per_minute=2, tokens_per_minute=250, concurrent_requests=1, tokens_per_day=190)
     await refusal(admission, web, Estimate(10, 190))
 
@@ -252,7 +254,7 @@ async def test_what_a_budget_refuses_has_taken_a_request_but_no_tokens_and_no_sl
     assert (await refusal(admission, web)).detail == "Your limit of 2 requests a minute is reached."
 
 
-async def test_a_request_holds_its_slot_from_its_head_to_its_end_whatever_it_asks(admission: Admission) -> None:
+async def test_every_request_holds_its_slot_from_its_head_to_its_end(admission: Admission) -> None:
     web = client(concurrent_requests=1, tokens_per_day=10_000)
     ticket = await admission.enter(web)
     for _ in range(2):

@@ -324,7 +324,7 @@ async def test_a_jwt_is_verified_once_in_ten_seconds_and_ends_at_its_time(both: 
     assert "expired" in (await both.refusal(text)).detail
 
 
-async def test_what_is_not_asked_for_is_not_taken(database: Database) -> None:
+async def test_unasked_objects_are_left_out(database: Database) -> None:
     only_keys, only_jwt = Gate(database), Gate(database, client_auth="jwt", jwt_issuers=ISSUERS)
     key = await only_jwt.new_key()
 
@@ -383,7 +383,7 @@ async def test_a_page_of_another_origin_may_not_use_the_key(gate: Gate, origin: 
     assert (caught.value.status, caught.value.code) == (403, "forbidden")
 
 
-async def test_a_key_is_for_its_pages_and_for_what_is_no_page(gate: Gate) -> None:
+async def test_a_page_key_is_for_its_pages_and_for_calls_without_an_origin(gate: Gate) -> None:
     bound, free = await gate.new_key(origins={"https://app.example"}), await gate.new_key("free")
 
     assert await gate.client(bound.text, origin="https://app.example") == bound.client
@@ -411,11 +411,11 @@ def test_a_model_is_one_of_the_clients() -> None:
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.text())
-async def test_whatever_is_presented_is_refused_and_nothing_else(both: Gate, text: str) -> None:
+async def test_any_credential_is_refused_without_another_error(both: Gate, text: str) -> None:
     await both.refusal(text)
 
 
-async def test_the_authenticator_of_a_gateway_knows_what_its_store_knows(database: Database, tmp_path: Path) -> None:
+async def test_the_gateways_authenticator_knows_the_keys_of_its_store(database: Database, tmp_path: Path) -> None:
     chosen = Settings(_env_file=None, database_url=f"sqlite+aiosqlite:///{tmp_path}/gateway.db")
     authenticator, replica = (open_authenticator(chosen, database, Provider().fetch) for _ in range(2))
     key = await authenticator.keys.create("web", now=0)

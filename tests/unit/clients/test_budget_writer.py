@@ -56,7 +56,7 @@ def settlement(call: str) -> Settlement:
     return Settlement(call, 1, 1)
 
 
-async def test_what_comes_while_something_is_written_goes_together(book: Book, writer: BudgetWriter) -> None:
+async def test_entries_that_come_during_a_write_are_written_together(book: Book, writer: BudgetWriter) -> None:
     book.may_go_on.clear()
     first = writer.hold(hold("a"))
     await book.is_writing.wait()
@@ -129,7 +129,7 @@ async def test_a_call_that_cannot_be_written_spoils_none_that_came_with_it(book:
     assert book.batches == [(["a"], []), ([], ["x"]), (["b"], []), (["c"], []), ([], ["spoilt"])]
 
 
-async def test_at_the_end_what_was_settled_is_written(book: Book) -> None:
+async def test_settled_reservations_are_written_at_shutdown(book: Book) -> None:
     writer = BudgetWriter(book.write)
     async with writer.running():
         for number in range(1_000):

@@ -42,7 +42,7 @@ async def standing(book: BudgetBook, subject: str = "client:web") -> BudgetState
     return await book.state(subject, "2025-11-25")
 
 
-async def test_what_is_held_counts_until_it_is_settled_to_what_was_used(book: BudgetBook) -> None:
+async def test_a_hold_counts_until_it_is_settled_to_its_usage(book: BudgetBook) -> None:
     await hold(book, "a", day(tokens=100), tokens=60, cost=7)
     held = await standing(book)
     await settle(book, Settlement("a", tokens=20, cost=3))
@@ -104,7 +104,7 @@ async def test_of_a_batch_those_that_come_first_are_held_as_far_as_there_is_room
     assert await standing(book) == BudgetState(Amounts(2), Amounts())
 
 
-async def test_what_a_batch_settles_makes_room_for_what_it_holds(book: BudgetBook) -> None:
+async def test_settlements_in_a_batch_make_room_for_its_holds(book: BudgetBook) -> None:
     await hold(book, "a", day(tokens=100), tokens=100)
 
     held = await book.write([Hold("b", (day(tokens=100),), Amounts(90), LEASE)], [Settlement("a", 10, 0)])
@@ -126,7 +126,7 @@ async def test_an_overrun_is_booked_and_counts_against_the_next(book: BudgetBook
     assert not await hold(book, "b", day(tokens=100), tokens=1)
 
 
-async def test_what_asks_for_nothing_of_a_full_budget_is_not_in_its_way(book: BudgetBook) -> None:
+async def test_a_hold_of_zero_passes_a_full_budget(book: BudgetBook) -> None:
     await hold(book, "a", day(tokens=100, count=10), tokens=100)
 
     assert await hold(book, "b", day(tokens=100, count=10), count=10)
@@ -171,7 +171,7 @@ async def test_a_call_that_is_said_to_run_is_not_swept(book: BudgetBook) -> None
     assert await book.sweep(now=LEASE + 1) == 0
 
 
-async def test_a_call_that_was_swept_and_then_ends_is_booked_at_what_it_used(book: BudgetBook) -> None:
+async def test_a_swept_call_that_ends_later_is_booked_at_its_usage(book: BudgetBook) -> None:
     await hold(book, "slow", day(tokens=100), tokens=60, cost=9)
     await book.sweep(now=LEASE + 1)
     await settle(book, Settlement("slow", tokens=70, cost=4))
@@ -240,7 +240,7 @@ AT_ONCE = st.lists(STEP, min_size=1, max_size=6)
 
 @settings(max_examples=25, deadline=None)
 @given(rounds=st.lists(AT_ONCE, max_size=6))
-def test_whatever_comes_at_once_no_more_is_held_than_fits_beside_what_was_used(
+def test_concurrent_holds_never_exceed_the_unused_budget(
     rounds: list[list[tuple[str, int]]], tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     url = f"sqlite+aiosqlite:///{tmp_path_factory.mktemp('book')}/gateway.db"

@@ -43,7 +43,7 @@ async def test_a_minute_admits_as_many_as_its_quota_and_the_next_one_as_many_aga
     assert second == [None, None, None, 0]
 
 
-async def test_what_is_told_is_how_it_stands_after_the_call(counters: Counters) -> None:
+async def test_rate_headers_show_the_state_after_the_call(counters: Counters) -> None:
     each = {"amount": 40, "requests": 90, "tokens": 100, "slots": 5}
     taken = [await counters.take(request_of(number, **each)) for number in range(3)]
 
@@ -133,7 +133,7 @@ async def test_a_quota_of_nothing_admits_nothing(counters: Counters) -> None:
     assert (await counters.take(request_of(slots=0))).refused == 0
 
 
-async def test_memory_is_bounded_by_the_last_minute_and_by_what_runs() -> None:
+async def test_counter_memory_is_bounded_by_the_last_minute_and_running_calls() -> None:
     counters = MemoryCounters()
     for number in range(1_000):
         key = f"client:{number}"

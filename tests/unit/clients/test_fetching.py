@@ -59,14 +59,12 @@ async def test_a_document_is_fetched_as_it_is(fetch: Fetch, url: str) -> None:
     ("path", "why"),
     [("elsewhere", "302"), ("fails", "500"), ("missing", "404"), ("endless", "too large"), ("bomb", "too large")],
 )
-async def test_what_is_not_a_small_document_at_this_very_address_is_a_failure(
-    fetch: Fetch, url: str, path: str, why: str
-) -> None:
+async def test_a_redirected_or_large_jwks_is_a_failure(fetch: Fetch, url: str, path: str, why: str) -> None:
     with pytest.raises(FetchFailedError, match=why):
         await fetch(f"{url}/{path}")
 
 
 @pytest.mark.parametrize("path", ["/cut", "http://127.0.0.1:1/closed", "not a URL", ""])
-async def test_what_cannot_be_reached_or_ends_early_is_a_failure(fetch: Fetch, url: str, path: str) -> None:
+async def test_an_unreachable_or_cut_jwks_is_a_failure(fetch: Fetch, url: str, path: str) -> None:
     with pytest.raises(FetchFailedError):
         await fetch(url + path if path.startswith("/") else path)

@@ -209,7 +209,7 @@ async def test_a_call_that_is_cancelled_while_it_asks_leaves_the_way_free(provid
         None,
     ],
 )
-async def test_what_is_not_a_public_key_for_signatures_is_no_key(clock: Clock, key: Any) -> None:
+async def test_a_jwk_that_is_no_public_signing_key_is_ignored(clock: Clock, key: Any) -> None:
     keys = signing_keys(Provider(key, jwk("rsa-2")), clock)
 
     assert await keys.find("rsa") is None
@@ -217,7 +217,7 @@ async def test_what_is_not_a_public_key_for_signatures_is_no_key(clock: Clock, k
 
 
 @pytest.mark.parametrize("document", [b"", b"<html>", b"[]", b"7", b"{}", b'{"keys": {}}', b'{"keys": []}', b"\xff"])
-async def test_a_document_that_is_no_key_set_leaves_what_was_known(
+async def test_a_document_that_is_no_jwks_leaves_the_known_keys(
     keys: SigningKeys, provider: Provider, clock: Clock, document: bytes
 ) -> None:
     await keys.find("rsa")

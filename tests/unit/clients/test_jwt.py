@@ -159,7 +159,7 @@ async def test_a_token_names_one_of_the_issuers_keys(kid: Any) -> None:
 
 
 @pytest.mark.parametrize("name", ["exp", "iss", "aud", "sub"])
-async def test_a_token_without_what_it_needs_is_refused(name: str) -> None:
+async def test_a_jwt_without_a_required_claim_is_refused(name: str) -> None:
     without: dict[str, Any] = {name: None}
 
     await refusal(token(**without))
@@ -233,7 +233,7 @@ async def test_a_claim_may_give_the_name_that_logs_show() -> None:
     assert (await client_of(token(email="x"), named)).id == (await client_of(token(email="y"), named)).id
 
 
-async def test_the_configuration_says_what_an_issuers_users_may() -> None:
+async def test_an_issuers_scopes_and_limits_come_from_the_configuration() -> None:
     chosen = verifier(scopes=("generate",), limits={"requests_per_minute": 5, "cost_per_day": 0.25})
 
     client = await client_of(token(), chosen)
@@ -252,7 +252,7 @@ async def test_the_configuration_says_what_an_issuers_users_may() -> None:
         ({"generate": True}, set()),
     ],
 )
-async def test_a_claim_may_say_what_a_user_may(claim: Any, scopes: set[Scope]) -> None:
+async def test_a_jwt_claim_may_set_a_users_scopes(claim: Any, scopes: set[Scope]) -> None:
     assert (await client_of(token(scope=claim), verifier(scopes_claim="scope"))).scopes == scopes
 
 
@@ -263,7 +263,7 @@ async def test_a_claim_gives_no_more_than_the_configuration() -> None:
 
 
 @pytest.mark.parametrize("wrong", [{"scopes": ("sudo",)}, {"limits": {"wishes": 3}}])
-def test_a_configuration_with_what_does_not_exist_stops_the_start(wrong: Any) -> None:
+def test_an_unknown_scope_or_limit_in_a_configuration_stops_the_start(wrong: Any) -> None:
     with pytest.raises(SettingsError, match=r"^JWT_ISSUERS: (sudo|wishes) is not a"):
         verifier(**wrong)
 
@@ -287,17 +287,17 @@ async def test_a_token_of_endless_depth_is_not_followed() -> None:
 
 
 @given(st.text() | st.builds("{}.{}.{}".format, st.text(), st.text(), st.text()))
-async def test_whatever_comes_is_refused_and_nothing_else(text: str) -> None:
+async def test_any_bytes_are_refused_without_another_error(text: str) -> None:
     await refusal(text)
 
 
 @given(header=st.dictionaries(st.sampled_from(["alg", "kid", "typ", "crit", "b64", "jwk", "x"]), JSON), payload=JSON)
-async def test_whatever_stands_in_a_token_that_is_not_signed_it_is_refused(header: Any, payload: Any) -> None:
+async def test_any_unsigned_token_is_refused(header: Any, payload: Any) -> None:
     await refusal(spliced({"alg": "RS256", "kid": "rsa", **header}, payload))
 
 
 @given(st.dictionaries(st.sampled_from(["exp", "nbf", "iat", "sub", "aud", "scope", "jti"]), JSON))
-async def test_whatever_an_issuer_signs_is_a_client_or_refused(more: Any) -> None:
+async def test_any_signed_jwt_is_a_client_or_refused(more: Any) -> None:
     payload = json.dumps({**claims(), **more}).encode()
     signed = jwt.PyJWS().encode(payload, private_key("ec"), "ES256", {"kid": "ec"})
 

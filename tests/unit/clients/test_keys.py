@@ -69,7 +69,7 @@ async def test_a_key_stands_for_its_client_with_all_that_it_may(keys: Keys) -> N
     assert re.fullmatch(r"cli_[0-9a-f]{20}", client.id)
 
 
-async def test_a_new_key_may_do_what_an_app_needs_and_has_no_limits(keys: Keys) -> None:
+async def test_a_new_key_has_the_default_scopes_and_no_limits(keys: Keys) -> None:
     client = await client_of(keys, (await keys.create("web", now=NOW)).text)
 
     assert client.scopes == DEFAULT_SCOPES == {Scope.GENERATE, Scope.FILES, Scope.TASKS, Scope.NATIVE}
@@ -157,7 +157,7 @@ async def test_revoking_ends_every_key_of_the_client(keys: Keys) -> None:
     assert "revoked" in await refusal(keys, new.text)
 
 
-async def test_what_cannot_be_done_is_said_by_name(keys: Keys) -> None:
+async def test_a_failed_key_command_names_the_client(keys: Keys) -> None:
     await keys.create("web", now=NOW)
 
     with pytest.raises(KeyManagementError, match="a client named web"):

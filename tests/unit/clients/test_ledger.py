@@ -82,7 +82,7 @@ async def test_as_many_that_come_while_many_are_written_do_not_wait_either(table
         await eventually(lambda: table.batches == [DUE_AT, DUE_AT])
 
 
-async def test_what_comes_while_the_last_is_written_is_written_too(
+async def test_entries_that_come_during_the_last_flush_are_written(
     table: RecordedTable, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     add = table.add
@@ -99,7 +99,7 @@ async def test_what_comes_while_the_last_is_written_is_written_too(
     assert table.batches == [1] * 4
 
 
-async def test_what_waits_at_the_end_is_written(table: RecordedTable) -> None:
+async def test_waiting_entries_are_written_at_shutdown(table: RecordedTable) -> None:
     async with ledger_on(table) as ledger:
         record(ledger, *range(250))
 
@@ -132,7 +132,7 @@ async def test_a_call_that_finds_the_queue_full_is_dropped_and_counted(table: Re
     assert await written(table) == 3
 
 
-async def test_what_was_dropped_is_said_once_a_minute(table: RecordedTable, caplog: pytest.LogCaptureFixture) -> None:
+async def test_dropped_rows_are_logged_once_a_minute(table: RecordedTable, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO, "gateway.ledger")
     clock = Clock()
     async with ledger_on(table, capacity=3, clock=clock) as ledger:
@@ -148,7 +148,7 @@ async def test_what_was_dropped_is_said_once_a_minute(table: RecordedTable, capl
     ]
 
 
-async def test_a_batch_whose_commit_nobody_saw_stands_there_once(table: RecordedTable) -> None:
+async def test_a_ledger_batch_with_an_unseen_commit_is_stored_once(table: RecordedTable) -> None:
     table.loses_acknowledgement = True
     async with ledger_on(table) as ledger:
         record(ledger, 1, 2)

@@ -84,7 +84,9 @@ async def test_an_outage_is_said_once_a_minute_and_so_is_its_end(
     ]
 
 
-async def test_what_an_outage_to_the_end_loses_is_said(table: RecordedTable, caplog: pytest.LogCaptureFixture) -> None:
+async def test_rows_lost_in_an_outage_at_shutdown_are_logged(
+    table: RecordedTable, caplog: pytest.LogCaptureFixture
+) -> None:
     table.is_away = True
     async with ledger_on(table) as ledger:
         record(ledger, 1, 2, 3)
@@ -140,7 +142,7 @@ async def test_a_postgresql_that_stops_and_starts_again_costs_no_call(postgres: 
 
 
 @pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
-async def test_a_process_that_is_killed_loses_at_most_what_came_since_the_last_flush(
+async def test_a_killed_process_loses_at_most_the_rows_since_the_last_flush(
     kind: str, url: str, postgres: PostgresServer
 ) -> None:
     url = url if kind == "sqlite" else postgres.new_database()

@@ -116,7 +116,7 @@ async def test_giving_back_while_redis_is_away_fails_nobody(valkey: ValkeyServer
 
 
 @pytest.mark.parametrize("turns", range(0, 60, 2))
-async def test_who_is_cancelled_while_redis_is_asked_ends(valkey: ValkeyServer, turns: int) -> None:
+async def test_a_call_cancelled_during_a_redis_round_trip_ends(valkey: ValkeyServer, turns: int) -> None:
     async with open_counters(valkey.url, "refuse") as counters:
 
         async def go_on() -> None:

@@ -32,7 +32,7 @@ def refusal(token: str, *, now: float = NOW) -> str:
     return caught.value.detail
 
 
-def test_what_is_read_is_what_was_made() -> None:
+def test_a_written_token_is_read_back_equal() -> None:
     token, claims = TOKENS.mint(KEYED, now=NOW + 0.7, ttl_s=900, user="u_123", scopes={Scope.GENERATE}, max_requests=50)
 
     assert TOKENS.read(token, now=NOW) == claims
@@ -46,7 +46,7 @@ def test_what_is_read_is_what_was_made() -> None:
     )
 
 
-def test_a_token_says_by_its_beginning_what_it_is_and_goes_into_a_header() -> None:
+def test_a_token_has_its_own_prefix_and_fits_into_a_header() -> None:
     token = minted(user="žluťoučký kůň")
 
     assert token.startswith("ggt_")
@@ -150,11 +150,11 @@ def test_no_character_of_a_token_may_change() -> None:
 
 
 @given(st.text() | st.text().map("ggt_".__add__) | st.builds("ggt_{}.{}".format, st.text(), st.text()))
-def test_whatever_comes_is_refused_and_nothing_else(text: str) -> None:
+def test_any_bytes_are_refused_without_another_error(text: str) -> None:
     assert "not one of this gateway's" in refusal(text)
 
 
-def test_what_a_token_says_is_no_secret_but_holds_none() -> None:
+def test_a_tokens_payload_holds_no_secret() -> None:
     payload = minted().removeprefix("ggt_").split(".")[0]
 
     assert b"gg_" not in urlsafe_b64decode(payload + "==")

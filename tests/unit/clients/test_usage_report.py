@@ -26,7 +26,7 @@ def csv_of(*sums: UsageSum, by: UsageBy = UsageBy.DAY) -> str:
     return as_csv(UsageSums(sums, has_more=False), by)
 
 
-def test_a_record_says_what_it_was_summed_by() -> None:
+def test_a_usage_record_names_its_group() -> None:
     record = record_of(SUM, UsageBy.DAY)
 
     assert record["day"] == "2026-11-25"
@@ -54,7 +54,7 @@ def test_csv_of_nothing_is_its_header() -> None:
     assert text.count("\r\n") == 1
 
 
-def test_what_is_not_known_is_an_empty_cell() -> None:
+def test_an_unknown_value_is_an_empty_csv_cell() -> None:
     [row] = csv.DictReader(io.StringIO(csv_of(replace(SUM, key=None, estimated_cost_usd=None), by=UsageBy.MODEL)))
 
     assert (row["model"], row["estimated_cost_usd"]) == ("", "")

@@ -38,7 +38,7 @@ class Connection:
         self.wire.sent.append(b"lingers")
 
 
-async def test_the_head_and_what_follows_at_once_leave_together_when_the_turn_ends() -> None:
+async def test_the_head_and_the_first_body_bytes_leave_in_one_write() -> None:
     connection = Connection()
     answer = AnswerTransport(connection)
 
@@ -64,7 +64,7 @@ async def test_a_long_beginning_is_not_held() -> None:
     assert len(connection.wire.sent) == 2
 
 
-async def test_what_is_held_leaves_before_a_connection_is_closed_around_it() -> None:
+async def test_buffered_answer_bytes_are_sent_before_the_connection_closes() -> None:
     connection = Connection()
     answer = AnswerTransport(connection)
 
@@ -88,7 +88,7 @@ async def test_a_head_that_nothing_follows_leaves_in_the_next_turn_of_the_loop()
     assert connection.wire.sent == [b"head", b"body"]
 
 
-async def test_a_close_comes_after_what_was_written() -> None:
+async def test_a_close_comes_after_the_written_bytes() -> None:
     connection = Connection()
     answer = AnswerTransport(connection)
 

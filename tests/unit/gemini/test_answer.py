@@ -57,7 +57,7 @@ def test_a_stream_is_gathered_in_order_and_thoughts_apart() -> None:
 
 
 @given(st.lists(st.tuples(st.text(max_size=5), st.booleans()), max_size=8))
-def test_what_is_gathered_is_what_was_given_piece_by_piece(pieces: list[tuple[str, bool]]) -> None:
+def test_gathered_answers_equal_their_pieces(pieces: list[tuple[str, bool]]) -> None:
     reader = AnswerReader()
 
     deltas = [d for text, thought in pieces for d in reader.feed(response({"text": text, "thought": thought}))]
@@ -105,7 +105,7 @@ def test_an_answer_without_a_finish_reason_was_cut(responses: list[bytes]) -> No
 
 
 @pytest.mark.parametrize("body", [b"", b"not JSON", b"[1]", b'"text"', b"null", b'{"candidates":', b"<html>", b"\xff"])
-def test_what_is_no_json_object_is_a_failure_of_gemini(body: bytes) -> None:
+def test_an_answer_that_is_no_json_object_is_a_failure_of_gemini(body: bytes) -> None:
     with pytest.raises(UpstreamFailedError):
         AnswerReader().feed(body)
 
@@ -122,9 +122,7 @@ def test_what_is_no_json_object_is_a_failure_of_gemini(body: bytes) -> None:
         (None, None, UpstreamFailedError),
     ],
 )
-def test_an_error_inside_a_stream_is_raised_as_what_it_means(
-    code: object, status: str, kind: type[GatewayError]
-) -> None:
+def test_an_error_inside_a_stream_is_raised_as_its_refusal(code: object, status: str, kind: type[GatewayError]) -> None:
     reader = fed(response({"text": "So far"}))
 
     with pytest.raises(kind):
@@ -174,7 +172,7 @@ def test_usage_is_the_last_that_was_told() -> None:
     assert usage == Usage(307, 20, 5, 40, 332, by)
 
 
-def test_an_empty_usage_does_not_undo_what_was_told() -> None:
+def test_an_empty_usage_does_not_replace_an_earlier_one() -> None:
     reader = fed(response(usageMetadata={"totalTokenCount": 9}), response(finish="STOP", usageMetadata=None))
 
     assert reader.answer().usage.total_tokens == 9

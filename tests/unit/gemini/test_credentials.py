@@ -81,7 +81,7 @@ def test_a_file_that_is_away_for_a_moment_leaves_the_key_in_hand(file: Path) -> 
     assert key.current() == "first"
 
 
-def test_a_missing_key_says_what_to_add() -> None:
+def test_a_missing_key_names_the_line_to_add() -> None:
     with pytest.raises(
         SettingsError, match=r"^GEMINI_API_KEY: is not set; add the line GEMINI_API_KEY=\.\.\. to \.env"
     ):

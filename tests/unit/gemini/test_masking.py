@@ -75,7 +75,7 @@ def test_escapes_hide_nothing(message: str) -> None:
 
 
 @pytest.mark.parametrize("message", PRIVATE)
-def test_a_body_that_is_not_json_shows_none_of_it(message: str) -> None:
+def test_an_error_about_invalid_json_shows_no_byte_of_the_body(message: str) -> None:
     assert private(MASKING.body(f"<html>\n<p>{message}</p>\xff".encode("latin-1")).decode("latin-1")) == []
 
 

@@ -123,7 +123,7 @@ def test_counts_that_contradict_each_other_never_give_money_back(used: Usage) ->
     assert dollars >= 0
 
 
-def test_what_the_shipped_table_says_of_the_default_model() -> None:
+def test_the_shipped_table_has_the_default_models_facts() -> None:
     facts = read_table(None).of(settings().gemini_default_model)
 
     assert facts.accepts == MEDIA

@@ -122,7 +122,7 @@ def test_the_file_that_is_missing_is_known(message: str, name: str) -> None:
     ("details", "delay_s"),
     [([], 30.0), ([retry_info("47s")], 47.0), ([retry_info("0.5s")], 0.5), ([retry_info("soon")], 30.0)],
 )
-def test_the_wait_is_what_gemini_names_or_half_a_minute(details: list[dict[str, Any]], delay_s: float) -> None:
+def test_the_retry_wait_is_geminis_or_half_a_minute(details: list[dict[str, Any]], delay_s: float) -> None:
     limited = error(429, body(429, "RESOURCE_EXHAUSTED", details=[quota("RequestsPerMinute"), *details]))
 
     assert isinstance(limited, RateLimitedError)
@@ -135,7 +135,7 @@ def test_a_quota_of_the_day_is_not_worth_a_retry() -> None:
     assert (spent.status, spent.retryable, spent.retry_after_s) == (503, False, None)
 
 
-def test_what_gemini_said_is_passed_on() -> None:
+def test_geminis_status_and_message_are_passed_on() -> None:
     refused = error(400, body(400, "INVALID_ARGUMENT", "Schema too deep."))
 
     assert refused.upstream is not None

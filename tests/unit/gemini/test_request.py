@@ -205,7 +205,7 @@ def test_filters_are_switched_off_only_when_that_is_asked() -> None:
     assert Options(safety="default").json() == b""
 
 
-def test_what_the_client_did_not_set_is_not_sent() -> None:
+def test_unset_options_are_not_sent() -> None:
     assert Options().json() == b""
     assert MediaOptions().json() == b""
 

@@ -216,7 +216,7 @@ def test_a_character_cut_at_the_end_of_the_head_is_text() -> None:
     assert decide(head[1:], declared=None, filename=None, is_whole=False).mime_type == "text/plain"
 
 
-def test_a_text_that_mentions_pdf_is_text_but_a_pdf_behind_junk_is_a_pdf() -> None:
+def test_a_text_that_mentions_pdf_is_text_but_a_pdf_after_junk_is_a_pdf() -> None:
     mention = "Ein PDF beginnt für gewöhnlich mit\n%PDF-1.7\n".encode()
 
     assert decided(mention, None, "notes.md").mime_type == "text/markdown"

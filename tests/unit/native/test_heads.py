@@ -112,7 +112,7 @@ def test_answers_are_framed_only_as_they_belong(query: dict[str, str], is_stream
         alt_of(query, is_stream=is_stream)
 
 
-def test_a_query_is_written_anew() -> None:
+def test_a_query_string_is_rewritten_from_its_parsed_pairs() -> None:
     assert (encoded({"pageToken": "a b&c=d"}), encoded({})) == ("?pageToken=a+b%26c%3Dd", "")
 
 

@@ -81,13 +81,13 @@ def test_a_path_says_which_methods_it_has() -> None:
     assert refused.value.headers == {"Allow": "DELETE, GET"}
 
 
-def test_what_is_closed_says_so() -> None:
+def test_closed_resources_answer_that_they_are_closed() -> None:
     with pytest.raises(ForbiddenError, match="NATIVE_RESOURCES"):
         route_of("GET", "/v1beta/files", OPEN - {Resource.FILES})
 
 
 @given(st.text(st.sampled_from("/v1beta.models%:2e\\?#@ \x00"), max_size=40))
-def test_a_name_is_a_plain_segment_whatever_comes(path: str) -> None:
+def test_a_name_in_a_path_is_always_a_plain_segment(path: str) -> None:
     try:
         route = route_of("GET", path, OPEN)
     except GatewayError:

@@ -63,7 +63,7 @@ def test_of_a_stream_the_last_usage_counts(data: st.DataObject) -> None:
     assert said.usage.output_tokens == 9
 
 
-def test_a_stream_that_is_cut_tells_what_was_whole() -> None:
+def test_a_cut_stream_delivers_its_whole_elements() -> None:
     whole = stream(1, 2)
 
     said = read(whole + stream(3)[:-40], is_stream=True)
@@ -106,7 +106,7 @@ def test_of_an_answer_of_any_size_only_its_end_is_held(is_stream: bool) -> None:
 
 
 @pytest.mark.parametrize("size", [0, 3 * MAX_TAIL_BYTES])
-def test_what_a_model_writes_is_not_taken_for_its_usage(size: int) -> None:
+def test_usage_words_in_the_models_text_are_not_usage(size: int) -> None:
     forged = {"usageMetadata": {"promptTokenCount": 1, "candidatesTokenCount": 1}}
     answer = response("x" * size + orjson.dumps(forged).decode())
     answer["candidates"] = [{"content": {"parts": [{"functionCall": {"args": forged}}, {"text": "x" * size}]}}]

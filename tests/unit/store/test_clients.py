@@ -44,7 +44,7 @@ async def test_a_key_is_found_with_its_client_as_they_were_stored(store: ClientS
     assert await store.page() == (HeldKeys(CLIENT, (KEY,)),)
 
 
-async def test_what_was_never_there_is_not_found(store: ClientStore) -> None:
+async def test_an_unknown_file_is_not_found(store: ClientStore) -> None:
     assert await store.find_key(KEY.id) is None
     assert await store.find("web") is None
     assert await store.page() == ()
@@ -60,7 +60,7 @@ async def test_a_name_stands_for_one_client_and_the_second_leaves_nothing(store:
     assert len(await store.page()) == 1
 
 
-async def test_of_several_who_take_a_name_at_once_one_gets_it(store: ClientStore) -> None:
+async def test_of_concurrent_creations_of_a_name_one_succeeds(store: ClientStore) -> None:
     async def take(number: int) -> bool:
         return await store.add(replace(CLIENT, id=f"cli_{number}"), replace(KEY, id=f"key{number}"))
 
@@ -124,7 +124,7 @@ async def test_revoking_ends_the_client_and_each_of_its_keys(store: ClientStore)
     assert [key.revoked_at for key in held.keys] == [NOW + 20, NOW + 20]
 
 
-async def test_what_is_revoked_or_unknown_is_neither_rotated_nor_revoked_again(store: ClientStore) -> None:
+async def test_a_revoked_or_unknown_key_is_neither_rotated_nor_revoked_again(store: ClientStore) -> None:
     await store.add(CLIENT, KEY)
     await store.revoke("web", now=NOW)
 

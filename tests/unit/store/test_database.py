@@ -26,7 +26,7 @@ def url(tmp_path: Path) -> str:
 ROOT = Path(__file__).parents[3]
 
 
-async def test_the_migrations_make_what_the_schema_declares(url: str, tmp_path: Path) -> None:
+async def test_the_migrations_create_the_declared_schema(url: str, tmp_path: Path) -> None:
     async with open_database(url):
         pass
 
@@ -117,7 +117,7 @@ async def test_two_engines_on_one_file_lose_nothing(url: str) -> None:
         assert ids(await page(registries[1])) == ids(await page(registries[0]))
 
 
-async def test_what_a_transaction_did_before_it_failed_is_undone(database: Database) -> None:
+async def test_a_failed_transaction_is_rolled_back(database: Database) -> None:
     registry = FileRegistry(database)
     await begun(registry, "u")
 
@@ -172,7 +172,7 @@ async def test_work_in_one_go_is_carried_through_when_its_caller_has_gone(databa
     assert await registry.get("v") is not None
 
 
-async def test_work_in_one_go_is_told_when_the_database_is_away(database: Database) -> None:
+async def test_a_transaction_fails_when_the_database_is_away(database: Database) -> None:
     with pytest.raises(StoreUnavailableError):
         await database.run(lambda connection: connection.execute(text("SELECT * FROM no_such_table")))
 
@@ -227,7 +227,7 @@ def _take_back(connection: Connection) -> None:
     connection.rollback()
 
 
-async def test_work_that_fails_leaves_nothing_and_what_follows_it_is_done(url: str) -> None:
+async def test_failed_work_leaves_nothing_and_the_next_work_runs(url: str) -> None:
     async with open_database(url) as database:
         await database.run(lambda connection: connection.execute(text("CREATE TABLE worked (number INT PRIMARY KEY)")))
         for work, error in ((_fail, IntegrityError), (_give_up, ValueError)):

@@ -35,7 +35,7 @@ async def test_an_upload_is_there_with_its_owner_before_it_starts(registry: File
     assert await registry.get("v") is None
 
 
-async def test_a_finished_upload_has_all_that_is_known_and_no_session(registry: FileRegistry) -> None:
+async def test_a_finished_upload_has_all_known_facts_and_no_session(registry: FileRegistry) -> None:
     await begun(registry, "u")
     await registry.set_session("u", b"sealed")
     on_its_way = await registry.get("u")

@@ -88,7 +88,7 @@ async def keys(
     return [(found.key, found.calls) for found in (await usage(table, by, since=since, until=until)).sums]
 
 
-async def test_the_migrations_make_what_the_schema_declares_on_both(url: str) -> None:
+async def test_the_migrations_create_the_declared_schema_on_both_databases(url: str) -> None:
     async with open_database(url):
         pass
 
@@ -104,7 +104,7 @@ async def test_the_migrations_make_what_the_schema_declares_on_both(url: str) ->
     assert differences == []
 
 
-async def test_a_call_is_one_row_with_all_that_is_known_of_it(database: Database, table: LedgerTable) -> None:
+async def test_a_call_is_one_ledger_row_with_all_known_facts(database: Database, table: LedgerTable) -> None:
     await written(table, CALL)
 
     async with database.transaction() as session:
@@ -229,7 +229,7 @@ async def test_a_client_sees_its_own_calls_alone(table: LedgerTable) -> None:
     assert (await usage(table, client_id="cli_%")).sums == ()
 
 
-async def test_a_batch_that_is_written_again_stands_there_once(table: LedgerTable) -> None:
+async def test_a_ledger_batch_written_twice_is_stored_once(table: LedgerTable) -> None:
     await written(table, CALL, CALL)
 
     await written(table, CALL, CALL, CALL)
@@ -283,7 +283,7 @@ ANY_ENTRY = st.builds(
 
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(entries=st.lists(ANY_ENTRY, min_size=1, max_size=20))
-async def test_whatever_a_call_was_it_can_be_written_and_summed(table: LedgerTable, entries: list[Entry]) -> None:
+async def test_every_kind_of_call_can_be_written_and_summed(table: LedgerTable, entries: list[Entry]) -> None:
     await table.delete_before(float("inf"), limit=1_000)
 
     await written(table, *entries)

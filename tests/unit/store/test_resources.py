@@ -72,7 +72,7 @@ async def test_pages_hold_only_the_owners_newest_first(registry: ResourceRegistr
     assert ([resource.name for resource in second.resources], second.has_more) == (["c1", "c0"], False)
 
 
-async def test_a_page_after_what_is_not_the_owners_is_empty(registry: ResourceRegistry) -> None:
+async def test_a_page_after_another_owners_file_is_empty(registry: ResourceRegistry) -> None:
     await registry.add(CACHE)
     await registry.add(replace(CACHE, name="c2", owner="bob", created_at=NOW + 1))
 
@@ -81,7 +81,7 @@ async def test_a_page_after_what_is_not_the_owners_is_empty(registry: ResourceRe
     assert (page.resources, page.has_more) == ((), False)
 
 
-async def test_what_a_resource_costs_later_is_booked_once(registry: ResourceRegistry) -> None:
+async def test_a_deferred_cost_is_booked_once(registry: ResourceRegistry) -> None:
     await registry.add(CACHE)
 
     taken = await asyncio.gather(*[registry.take_call(CACHE.key) for _ in range(8)])
@@ -89,7 +89,7 @@ async def test_what_a_resource_costs_later_is_booked_once(registry: ResourceRegi
     assert sorted(taken, key=str) == [None] * 7 + ["call-1"]
 
 
-async def test_what_is_removed_is_not_there(registry: ResourceRegistry) -> None:
+async def test_removed_objects_are_not_found(registry: ResourceRegistry) -> None:
     await registry.add(CACHE)
     await registry.remove(CACHE.key)
 

@@ -17,7 +17,7 @@ def url(tmp_path: Path) -> str:
     return f"sqlite+aiosqlite:///{tmp_path}/data/gateway.db"
 
 
-def test_what_is_sealed_comes_out_again_and_cannot_be_read_in_between() -> None:
+def test_a_sealed_value_is_opened_again_and_unreadable_in_between() -> None:
     sealed = Vault(SECRET).seal(VALUE)
 
     assert b"upload" not in sealed
@@ -72,7 +72,7 @@ def test_a_database_in_memory_has_a_secret_of_its_own() -> None:
         open_vault(None, "sqlite+aiosqlite:///:memory:").unseal(sealed)
 
 
-def test_the_signing_key_is_the_same_for_all_who_have_the_secret_and_for_nobody_else(url: str) -> None:
+def test_the_signing_key_depends_on_the_secret_alone(url: str) -> None:
     key = open_signing_key(SECRET, url)
 
     assert len(key) == 32

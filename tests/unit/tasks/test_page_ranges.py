@@ -104,7 +104,7 @@ def test_pages_know_their_first_last_number_and_members() -> None:
 @pytest.mark.parametrize(
     ("page", "behind"), [(-5, 1), (0, 1), (1, 3), (2, 3), (3, 4), (6, 7), (7, None), (10**18, None)]
 )
-def test_pages_know_which_comes_behind_another(page: int, behind: int | None) -> None:
+def test_page_ranges_know_the_next_page(page: int, behind: int | None) -> None:
     assert read_pages("1,3-7").after(page) == behind
 
 

@@ -210,7 +210,7 @@ def test_a_segment_without_a_start_begins_at_the_end_of_the_segment_before() -> 
 
 
 @pytest.mark.parametrize("end", [None, "later", -1, 1.0, 0.5, [2]])
-def test_a_segment_without_an_end_behind_its_start_ends_where_the_next_begins(end: object) -> None:
+def test_a_segment_without_an_end_ends_at_the_start_of_the_next_one(end: object) -> None:
     assert times(heard(answer(item(1, end, "One and a half. " * 9), item(3, 4, "two")))) == [(1, 3), (3, 4)]
 
 
@@ -266,7 +266,7 @@ def test_an_end_at_the_end_of_the_file_is_no_other_limit() -> None:
     assert texts(heard(told, duration=20.0, end=10.5)) == ["one"]
 
 
-def test_a_passage_behind_the_end_of_the_file_is_empty() -> None:
+def test_a_passage_after_the_end_of_the_file_is_empty() -> None:
     assert heard(answer(item(1, 2, "one"), item(60, 61, "two")), start=100.0, duration=10.0).segments == ()
 
 

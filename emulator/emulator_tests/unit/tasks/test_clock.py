@@ -22,7 +22,7 @@ def test_times_are_written_as_a_clock_shows_them(seconds: float, written: str) -
 
 
 @given(seconds=st.floats(0, 1e6))
-def test_what_is_written_is_read_again(seconds: float) -> None:
+def test_written_rows_are_read_back(seconds: float) -> None:
     assert seconds_of(clock(seconds)) == pytest.approx(seconds, abs=0.006)
 
 
@@ -35,7 +35,7 @@ def test_times_of_other_writers_are_read(value: object, seconds: float) -> None:
 
 
 @given(value=st.none() | st.booleans() | st.lists(st.integers()) | st.text(st.characters(exclude_categories=["Nd"])))
-def test_what_is_no_time_is_none(value: object) -> None:
+def test_an_invalid_time_is_none(value: object) -> None:
     assert seconds_of(value) is None
 
 

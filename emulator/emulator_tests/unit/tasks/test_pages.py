@@ -51,7 +51,7 @@ def test_numbers_are_strings_where_the_schema_says_so() -> None:
 @pytest.mark.parametrize(
     ("last", "given_pages"), [(1, [2, 3]), ("2", [3]), (3, []), (None, [1, 2, 3]), ("x", [1, 2, 3]), ([], [1, 2, 3])]
 )
-def test_pages_go_on_behind_the_last_one(last: object, given_pages: list[int]) -> None:
+def test_pages_continue_after_the_last_page(last: object, given_pages: list[int]) -> None:
     said = {"pages": [{"page": last, "markdown": "..."}]}
 
     assert numbers(ask(PAGES, PDF, said=said)) == given_pages

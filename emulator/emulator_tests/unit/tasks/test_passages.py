@@ -59,7 +59,7 @@ def test_words_are_spread_evenly_where_the_schema_has_them() -> None:
     assert first["words"][-1] == {"start": 2.67, "end": 2.98, "word": "s]"}
 
 
-def test_only_what_lies_between_the_offsets_is_told_in_times_of_the_whole_file() -> None:
+def test_only_passages_between_the_offsets_are_listed_in_times_of_the_whole_file() -> None:
     within = file_part("speech.wav", "audio/wav", start=1.5, end=5.0)
 
     segments = ask(TRANSCRIPTION, within)["segments"]
@@ -73,16 +73,16 @@ def test_offsets_that_hold_only_silence_give_no_segments() -> None:
 
 
 @pytest.mark.parametrize("said", [{"segments": [FIRST]}, {"segments": [{**FIRST, "start": 0.5, "end": 3.0}]}])
-def test_a_transcript_goes_on_behind_what_was_said(said: Json) -> None:
+def test_a_transcript_continues_after_the_given_segments(said: Json) -> None:
     assert ask(TRANSCRIPTION, WAV, said=said)["segments"] == [SECOND]
 
 
-def test_behind_the_last_segment_there_is_nothing() -> None:
+def test_no_text_follows_the_last_segment() -> None:
     assert ask(TRANSCRIPTION, WAV, said={"segments": [FIRST, SECOND]})["segments"] == []
 
 
 @pytest.mark.parametrize("said", ["words", [], {"segments": []}, {"segments": ["x"]}, {"segments": [{"end": []}]}, 7])
-def test_what_is_no_transcript_is_not_gone_on_with(said: object) -> None:
+def test_an_answer_that_is_no_transcript_is_not_continued(said: object) -> None:
     assert ask(TRANSCRIPTION, WAV, said=said)["segments"] == [FIRST, SECOND]
 
 
@@ -125,7 +125,7 @@ def test_scenes_are_cut_at_the_offsets_in_times_of_the_whole_film() -> None:
     assert scenes == [{**RED, "start": "00:01.25"}, {**BLUE, "end": "00:04.50"}]
 
 
-def test_scenes_go_on_behind_what_was_said() -> None:
+def test_scenes_continue_after_the_given_scenes() -> None:
     assert ask(SCENES, MP4, said={"scenes": [RED]})["scenes"] == [BLUE]
     assert ask(SCENES, MP4, said={"scenes": [RED, BLUE]})["scenes"] == []
 

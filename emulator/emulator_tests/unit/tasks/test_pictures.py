@@ -160,7 +160,7 @@ def test_without_a_picture_that_can_be_read_nothing_is_found(media: list[MediaPa
     assert ask(DETECTION, *media) == []
 
 
-def test_what_is_asked_beside_the_task_is_made_up_only_where_required() -> None:
+def test_properties_beside_the_tasks_own_get_a_value_only_if_required() -> None:
     item = object_of({"score": {"type": "number"}, "box_2d": BOX, "kind": TEXT, "label": TEXT}, optional=("kind",))
 
     assert list(ask(list_of(item), PNG)[0]) == ["score", "box_2d", "label"]

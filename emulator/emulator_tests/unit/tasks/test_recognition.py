@@ -134,7 +134,7 @@ def test_texts_end_where_the_schema_says() -> None:
     assert ask(object_of({"caption": {**TEXT, "maxLength": 8}, "alt_text": TEXT}), PNG)["caption"] == "Emulated"
 
 
-def test_what_a_schema_requires_without_describing_it_is_made_up() -> None:
+def test_required_properties_without_a_schema_get_a_value() -> None:
     answer = ask({**CAPTION, "required": ["caption", "author"]}, PNG)
 
     assert set(answer) == {"caption", "alt_text", "tags", "author"}
@@ -174,7 +174,7 @@ def test_a_damaged_schema_gets_an_answer_that_satisfies_it_or_none(
 
 @given(task=st.sampled_from([TRANSCRIPTION, PAGES, SCENES]), said=json_values, name=st.sampled_from(["end", "page"]))
 @settings(max_examples=100, deadline=None)
-def test_whatever_was_said_before_there_is_an_answer(task: Json, said: object, name: str) -> None:
+def test_any_prompt_gets_an_answer(task: Json, said: object, name: str) -> None:
     lists = {key: [{name: said}] for key in ("segments", "pages", "scenes")}
 
     assert perform(task, MEDIA, json.dumps(said)) is not None

@@ -34,7 +34,7 @@ async def test_a_passage_and_the_frame_rate_go_to_gemini_itself(gateway: Gateway
     assert "blue" in answer["scenes"][0]["description"]
 
 
-async def test_a_passage_behind_the_end_is_refused(gateway: Gateway) -> None:
+async def test_a_passage_after_the_end_is_refused(gateway: Gateway) -> None:
     answer = await gateway.post_form("/api/v1/videos/descriptions", FILM, ("start", "60"))
 
     assert problem(answer, 422, "invalid-field")["errors"][0]["field"] == "start"

@@ -7,7 +7,7 @@ from tests.emulator_process import Emulator
 from tests.integration.native.uploads.protocol import CHUNK, FILE, GRANULE, command, finished, opened, whole
 
 
-async def test_a_query_says_what_gemini_has(closed: Closed) -> None:
+async def test_an_upload_query_answers_geminis_acknowledged_offset(closed: Closed) -> None:
     url = await opened(closed)
     await command(closed, url, "upload", 0, CHUNK)
 
@@ -17,7 +17,7 @@ async def test_a_query_says_what_gemini_has(closed: Closed) -> None:
     assert answer.headers["x-goog-upload-size-received"] == str(GRANULE)
 
 
-async def test_what_is_cancelled_is_gone(closed: Closed, emulator: Emulator) -> None:
+async def test_a_cancelled_upload_is_gone(closed: Closed, emulator: Emulator) -> None:
     url = await opened(closed, 10 * GRANULE)
     for at in range(3):
         await command(closed, url, "upload", at * GRANULE, CHUNK)
@@ -76,7 +76,7 @@ async def test_the_address_is_its_credential_and_no_other_clients(closed: Closed
     assert by_other.text == guessed.text
 
 
-async def test_it_dies_with_its_owners_key(closed: Closed) -> None:
+async def test_an_upload_address_ends_with_its_owners_key(closed: Closed) -> None:
     url = await opened(closed)
     await closed.keys.revoke("web", now=time.time())
 

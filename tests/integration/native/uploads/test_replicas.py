@@ -55,7 +55,7 @@ async def test_an_upload_of_which_less_is_remembered_than_gemini_has_goes_on(
     assert whole(emulator)
 
 
-async def test_what_was_cancelled_at_another_process_is_gone(emulator: Emulator, tmp_path: Path) -> None:
+async def test_an_upload_cancelled_by_another_process_is_gone(emulator: Emulator, tmp_path: Path) -> None:
     async with closed_gateway(emulator, tmp_path) as here, closed_gateway(emulator, tmp_path) as there:
         url = httpx.URL(await opened(here, 10 * GRANULE))
         for at in range(3):

@@ -125,7 +125,7 @@ def test_an_mp3_without_a_count_is_counted_when_whole_and_unknown_when_cut() -> 
     assert duration_of(data[:5000], "audio/mpeg", is_whole=False) is None
 
 
-def test_an_mp3_goes_on_behind_damage() -> None:
+def test_an_mp3_is_read_on_after_damage() -> None:
     frame = b"\xff\xfb\x90\x64" + bytes(413)
     data = frame * 50 + b"damage\xff\xfb" * 9 + frame * 50
 

@@ -190,7 +190,7 @@ async def test_a_lease_is_no_longer_fresh_after_a_pause_or_a_sleep_of_the_machin
 
 
 @pytest.mark.parametrize("times", [1, 2, 3])
-async def test_a_begin_that_is_cancelled_leaves_no_writer(sessions: Counted, times: int) -> None:
+async def test_a_cancelled_upload_begin_leaves_no_writer(sessions: Counted, times: int) -> None:
     leases = WriterLeases(sessions)
     beginning = asyncio.create_task(begin(leases))
     for _ in range(times):
