@@ -58,11 +58,15 @@ class BudgetWriter:
         self._is_idle.clear()
 
     async def drained(self) -> None:
-        """Wait until everything has been written; nothing is waited with meanwhile."""
-        # What was written may have brought more with it.
-        while not self._is_idle.is_set():
-            self._is_urgent.set()
-            await self._is_idle.wait()
+        """Wait until every hold and settlement is written; settlements do not wait for more to come."""
+        while True:
+            while not self._is_idle.is_set():
+                self._is_urgent.set()
+                await self._is_idle.wait()
+            # The callback of a written hold, which may settle an abandoned hold, runs one turn of the loop later.
+            await asyncio.sleep(0)
+            if self._is_idle.is_set():
+                return
 
     async def _run(self) -> None:
         is_busy = False
