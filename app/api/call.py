@@ -19,7 +19,7 @@ from app.api.prompt import Item, reports, warnings
 from app.api.reports import token_usage, when
 from app.api.schemas import CallWarning, FileReport, Generation, StreamEvent
 from app.errors import GatewayError, UpstreamTimeoutError
-from app.gemini.answer import AnswerReader
+from app.gemini.answer import ENDED, AnswerReader
 from app.gemini.caller import blame
 from app.gemini.request import GenerateRequest, Options
 from app.media.intake import Intake
@@ -140,7 +140,7 @@ class Call:
         answer = reader.answer()
         model = self.model
         parsed: Any = None
-        if self.call_options.conformance is not None and answer.finish_reason == "stop":
+        if self.call_options.conformance is not None and answer.finish_reason in ENDED:
             # In a thread: validating a long answer takes longer than the event loop may be blocked.
             parsed = await asyncio.to_thread(self.call_options.conformance.parsed, answer.text)
         return Generation(

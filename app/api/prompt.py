@@ -13,6 +13,7 @@ from app.api.options import Message, MessagePart
 from app.api.reports import incoming_report, mismatch_warning, stored_report
 from app.api.schemas import CallWarning, FileReport
 from app.errors import FieldError, InvalidFieldError, UnsupportedFileTypeError
+from app.gemini.remote_files import is_file_host
 from app.gemini.request import FilePart, InlinePart, MediaOptions, Part, TextPart, Turn
 from app.media.file_service import LEAST_LIFE_S
 from app.media.incoming import Delivery, Incoming, unsupported
@@ -185,7 +186,7 @@ def _url(caller: RestCaller, part: MessagePart, options: MediaOptions, where: st
         allowed = "https and YouTube" if caller.services.settings.allow_https_urls else "YouTube"
         raise _bad(f"{where}.url", f"may only be {allowed}; upload other media to /api/v1/files")
     # Google's file URLs would name files past the check of their owner.
-    if host == "googleapis.com" or host.endswith(".googleapis.com"):
+    if is_file_host(host):
         raise _bad(f"{where}.url", "may not name a file of Gemini's; use file_id")
     mime_type = part.mime_type
     if mime_type is None and not is_youtube:

@@ -110,7 +110,9 @@ class Generation(Answer):
         description="With response_schema: the text as JSON, when it is whole and conforms; else null. It is of the "
         "type that the schema gives its top level; generated clients expect an object."
     )
-    finish_reason: str = Field(description="Gemini's finish reason in lower case, or blocked.")
+    finish_reason: str = Field(
+        description="Gemini's finish reason in lower case; blocked, or unspecified if Gemini gave no reason."
+    )
     block_reason: str | None
     finish_message: str | None
     thoughts: str | None

@@ -23,7 +23,7 @@ from app.ask.wire import Answer, failure_of, read_answer
 MAX_TEXT_BYTES = 4 * 1024 * 1024
 MAX_KEY_BYTES = 4_096
 _CUT_OFF = frozenset({"max_tokens", "continuation"})
-_DONE = "stop"
+_ENDED = frozenset({"stop", "unspecified"})
 
 Prompts = Annotated[
     list[str] | None, typer.Argument(metavar="[PROMPT]...", help="The question; - reads it from stdin.")
@@ -190,7 +190,7 @@ def _tell(answer: Answer, *, is_kept: bool) -> ExitCode:
     for file in answer.files:
         if is_kept and file.id is not None:
             say(f"Kept: {file.filename or 'the file'} is {file.id} until {file.expires_at or 'it is deleted'}")
-    if answer.block_reason is None and answer.finish_reason == _DONE:
+    if answer.block_reason is None and answer.finish_reason in _ENDED:
         return ExitCode.ANSWERED
     if answer.finish_reason in _CUT_OFF:
         say(f"The answer is cut off: {answer.finish_message or answer.finish_reason}")

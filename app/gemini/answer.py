@@ -15,6 +15,11 @@ MODALITIES = ("text", "image", "audio", "video", "document")
 _NO_COUNTS = dict.fromkeys(MODALITIES, 0)
 
 
+# The finish reasons of an answer that ended by itself. proto3 JSON leaves zero values out, so a whole answer may come
+# without its finish reason.
+UNSPECIFIED = "unspecified"
+ENDED = frozenset({"stop", UNSPECIFIED})
+
 NO_MODALITIES: Mapping[str, int] = MappingProxyType({})
 
 
@@ -38,7 +43,10 @@ class Delta:
 
 
 class Answer(NamedTuple):
-    """The whole answer; reasons are Gemini's in lower case, `finish_reason` "blocked" when the prompt was refused."""
+    """The whole answer; reasons are Gemini's in lower case.
+
+    `finish_reason` is "blocked" if Gemini refused the prompt, and "unspecified" if a whole answer has no finish reason.
+    """
 
     text: str
     thoughts: str | None
@@ -87,9 +95,10 @@ def read_usage(metadata: object) -> Usage:
 
 
 class AnswerReader:
-    """Gathers an answer from one response or many, in the order they came."""
+    """Gathers an answer from one whole response, or from the responses of a stream in their order."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, is_stream: bool = True) -> None:
+        self._is_stream = is_stream
         self._text: list[str] = []
         self._thoughts: list[str] = []
         self._finish_reason: str | None = None
@@ -138,7 +147,7 @@ class AnswerReader:
         return deltas
 
     def answer(self) -> Answer:
-        """Give what has been gathered. Raises UpstreamFailedError when Gemini never said why it ended."""
+        """Return the answer that has been gathered. Raises UpstreamFailedError if a stream was cut."""
         if self._answer is None:
             self._answer = self._gathered()
         return self._answer
@@ -147,16 +156,19 @@ class AnswerReader:
         reason = self._finish_reason
         if self._block_reason is not None and reason is None:
             reason = "blocked"
-        if reason is None:
-            raise UpstreamFailedError("Gemini's answer was cut: it ended without a finish reason.")
+        usage = read_usage(self._usage)
+        # A whole response cannot be cut. A broken transfer of a stream has raised before; a stream that ended without
+        # any usage was ended by something else than Gemini.
+        if reason is None and self._is_stream and not usage.total_tokens:
+            raise UpstreamFailedError("Gemini's stream was cut: it ended without a finish reason and without usage.")
         return Answer(
             text="".join(self._text),
             thoughts="".join(self._thoughts) or None,
-            finish_reason=reason,
+            finish_reason=reason or UNSPECIFIED,
             finish_message=self._finish_message,
             block_reason=self._block_reason,
             model=self._model,
-            usage=read_usage(self._usage),
+            usage=usage,
         )
 
 

@@ -66,7 +66,7 @@ class Generation:
 
     async def generate(self, model: str, request: GenerateRequest, *, timeout_s: float | None = None) -> AnswerReader:
         """Ask the model and return its whole answer. Gemini is told that the client waits `timeout_s` seconds."""
-        reader = AnswerReader()
+        reader = AnswerReader(is_stream=False)
         async with self._call(model, "generateContent", request, self._deadline(timeout_s)) as answer:
             await self._check(answer, model)
             reader.feed(await read_whole(answer, MAX_ANSWER_BYTES))

@@ -15,8 +15,18 @@ from app.gemini.refusals import NamedFileError
 LIST_PAGE = 100
 MAX_PAGES = 1_000
 """100,000 files: a project of 20 GB has more only if they are smaller than 200 kB."""
+FILE_HOST_WORD = "generativelanguage"
+"""The regional and internal siblings of Gemini's host have this word in their names too."""
 URI_PREFIX = "https://generativelanguage.googleapis.com/v1beta/files/"
 """Every file's `uri` begins so, also behind a proxy (Files API reference, section 2)."""
+
+
+def is_file_host(host: str) -> bool:
+    """Whether a host, in lower case, keeps clients' files: Google's host for Gemini, or a sibling of it.
+
+    Other hosts of Google's, as those of Cloud Storage and Firebase, are hosts like any other.
+    """
+    return host.endswith("googleapis.com") and FILE_HOST_WORD in host
 
 
 @dataclass(frozen=True, slots=True)

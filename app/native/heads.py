@@ -23,7 +23,9 @@ _PASSED_ON = {
 }
 SERVER_TIMEOUT = "x-server-timeout"
 _SECONDS = re.compile(r"[0-9]{1,9}(?:\.[0-9]{1,9})?", re.ASCII)
-_CREDENTIALS = frozenset({"key", "access_token", "token"})
+# Credentials are the gateway's own, and a user named for Google's quota means nothing to the gateway.
+_DROPPED = frozenset({"key", "access_token", "token", "quotaUser", "$quotaUser"})
+_FIELD_MASKS = frozenset({"fields", "$fields"})
 _MODEL_CALL_TAKES = frozenset({"alt", "$alt", "prettyPrint", "$prettyPrint"})
 _SHOWN = frozenset(
     {
@@ -71,14 +73,18 @@ def _check_type(content_type: str, *, has_credential: bool) -> None:
 
 
 def query_of(scope: Scope, allowed: frozenset[str] = _MODEL_CALL_TAKES) -> dict[str, str]:
-    """Return the query parameters that Gemini gets; credentials are left out.
+    """Return the query parameters that Gemini gets; credentials and quotaUser are left out.
 
     Raises MalformedRequestError, as Gemini does, for a parameter that is not `allowed`, and for a repeated parameter.
     """
     found: dict[str, str] = {}
     for name, value in parsed_query(scope).pairs:
-        if name in _CREDENTIALS:
+        if name in _DROPPED:
             continue
+        if name in _FIELD_MASKS:
+            raise MalformedRequestError(
+                f"The query parameter {name} is not taken: the gateway reads whole answers. Leave it out."
+            )
         if name not in allowed:
             raise MalformedRequestError(
                 f'Invalid JSON payload received. Unknown name "{name[:60]}": Cannot bind query parameter. Field '

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from typing import Generic, NoReturn, Protocol, TypeVar
 
 from app.errors import BadModelAnswerError, BlockedByModelError, GatewayError, UpstreamSaid
-from app.gemini.answer import Answer, Usage
+from app.gemini.answer import ENDED, Answer, Usage
 from app.gemini.request import Options, Part, TextPart, Turn
 from app.tasks.lenient_json import UnreadableAnswerError
 from app.tasks.task import Accumulator, Question, TaskWarning
@@ -95,7 +95,7 @@ async def run_once(
         if answer.finish_reason not in CUT:
             _refuse_unreadable(answer, error)
         result = await read(NOTHING)
-    is_complete = answer.finish_reason == "stop" and result.is_whole
+    is_complete = answer.finish_reason in ENDED and result.is_whole
     return Outcome(result, Run(answer.finish_reason, is_complete, answer.model, (answer.usage,)))
 
 
@@ -131,7 +131,7 @@ async def run_long(
         usages.append(answer.usage)
     else:
         is_cut, _ = await _take(accumulator, answer)
-    return Run(answer.finish_reason, answer.finish_reason == "stop" and not is_cut, answer.model, tuple(usages))
+    return Run(answer.finish_reason, answer.finish_reason in ENDED and not is_cut, answer.model, tuple(usages))
 
 
 async def _take(accumulator: Accumulator, answer: Answer) -> tuple[bool, bool]:

@@ -12,6 +12,8 @@ import re
 from dataclasses import dataclass
 from enum import StrEnum
 
+from app.gemini.remote_files import FILE_HOST_WORD, is_file_host
+
 
 class Kind(StrEnum):
     """The kinds of stored objects, by the collection in their names."""
@@ -92,8 +94,6 @@ _YOUTUBE = re.compile(
     re.ASCII,
 )
 _OTHER_SCHEME = re.compile(r"(?:gs|s3|http|ftp|file)://[!-~]+", re.ASCII)
-# The host that keeps the files has regional and internal siblings; all have this word in their name.
-_FILE_HOST_WORD = "generativelanguage"
 
 
 def canonical(text: str, bases: tuple[str, ...] = ()) -> Reference | None:
@@ -124,15 +124,14 @@ def url_of(text: str, bases: tuple[str, ...] = ()) -> Url | None:
     match = _HTTPS.fullmatch(text)
     if match is not None:
         return None if _keeps_files(match["host"].lower(), bases) else Url(UrlKind.HTTPS)
-    words = (_FILE_HOST_WORD, *(_host_of(base) for base in bases))
+    words = (FILE_HOST_WORD, *(_host_of(base) for base in bases))
     if _OTHER_SCHEME.fullmatch(text) and not any(word in text.lower() for word in words):
         return Url(UrlKind.OTHER)
     return None
 
 
 def _keeps_files(host: str, bases: tuple[str, ...]) -> bool:
-    is_google = host.endswith("googleapis.com") and _FILE_HOST_WORD in host
-    return is_google or any(host == _host_of(base) for base in bases)
+    return is_file_host(host) or any(host == _host_of(base) for base in bases)
 
 
 def _host_of(base: str) -> str:

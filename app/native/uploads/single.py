@@ -29,8 +29,7 @@ async def upload_raw(
 ) -> None:
     """Serve `X-Goog-Upload-Protocol: raw`: the body is the file, its Content-Type the file's."""
     declared = headers.get(b"content-type", b"").decode("latin-1") or DEFAULT_TYPE
-    name = headers.get(b"x-goog-upload-file-name", b"").decode("latin-1") or None
-    metadata = Metadata(display_name=name, mime_type=declared, size_bytes=content_length(scope))
+    metadata = Metadata(display_name=_file_name(headers), mime_type=declared, size_bytes=content_length(scope))
     await _carry(_body(scope, receive, call), send, call, metadata)
 
 
@@ -44,6 +43,15 @@ async def upload_multipart(
     mime_type = said.mime_type if said.mime_type != DEFAULT_TYPE else related.file_type or DEFAULT_TYPE
     metadata = Metadata(said.alias, said.display_name, mime_type, said.size_bytes)
     await _carry(related.file(), send, call, metadata)
+
+
+def _file_name(headers: Mapping[bytes, bytes]) -> str | None:
+    """Return X-Goog-Upload-File-Name, which curl sends as it was typed: in UTF-8, or in Latin-1."""
+    name = headers.get(b"x-goog-upload-file-name", b"")
+    try:
+        return name.decode() or None
+    except UnicodeDecodeError:
+        return name.decode("latin-1")
 
 
 def _body(scope: Scope, receive: Receive, call: NativeCall) -> AsyncIterator[bytes]:

@@ -13,8 +13,10 @@ from app.native.uploads.lines import UploadedLines
 from app.native.uploads.metadata import MAX_METADATA_BYTES, Metadata, read_metadata
 from app.native.uploads.writing import SESSION_LIFETIME_S
 
-_LINES = ("jsonl", "application/json", "application/jsonl", "application/x-ndjson", "text/plain")
-"""Types that a batch's file comes with: what its lines name is taken down while they pass."""
+# Clients name no one type for JSON Lines. Files of these types are scanned while they pass, since they may become a
+# batch's; the scan of a file that is not JSON Lines ends with its first line.
+_LINES_TYPES = frozenset({"text/plain", "application/octet-stream"})
+_LINES_WORDS = ("json", "jsonl", "ndjson", "jsonlines")
 
 
 async def start(
@@ -92,7 +94,8 @@ def check_size(call: NativeCall, size_bytes: int | None) -> None:
 
 def is_lines(mime_type: str) -> bool:
     """Whether a file of this type may be a batch's."""
-    return mime_type.partition(";")[0].strip().lower() in _LINES
+    essence = mime_type.partition(";")[0].strip().lower()
+    return essence in _LINES_TYPES or essence.endswith(_LINES_WORDS)
 
 
 async def _small_body(scope: Scope, receive: Receive, call: NativeCall) -> bytes:

@@ -83,14 +83,21 @@ async def test_a_bad_part_is_named_by_its_path(gateway: Gateway, part: dict[str,
 
 async def test_https_urls_are_a_setting_but_never_geminis_own_files(emulator: Emulator, tmp_path: Path) -> None:
     async with running_gateway(emulator.url, tmp_path, allow_https_urls=True) as gateway:
-        allowed = await chat(gateway, turn({"url": "https://example.com/a.png", "mime_type": "image/png"}))
+        allowed = [
+            await chat(gateway, turn({"url": url, "mime_type": "image/png"}))
+            for url in (
+                "https://example.com/v1beta/files/a.png",
+                "https://storage.googleapis.com/bucket/files/a.png",
+                "https://firebasestorage.googleapis.com/v0/b/app/o/files%2Fa.png?alt=media&token=1-2",
+            )
+        ]
         foreign = await chat(gateway, turn({"url": "https://generativelanguage.googleapis.com/v1beta/files/abc"}))
         spelled = await chat(
             gateway,
             turn({"url": "https://GenerativeLanguage.googleapis.com./v1beta/files/abc", "mime_type": "image/png"}),
         )
 
-    assert allowed.status_code == 200, allowed.text
+    assert [answer.status_code for answer in allowed] == [200, 200, 200], allowed[-1].text
     assert foreign.status_code == 422
     assert spelled.status_code == 422
 

@@ -230,6 +230,26 @@ async def batch_of(closed: Closed, key: str, name: str) -> Any:
     return await closed.call("POST", f"/v1beta/models/{MODEL}:batchGenerateContent", key, json=body)
 
 
+@pytest.mark.parametrize(
+    "mime_type",
+    [
+        "application/vnd.google.generativeai.jsonl",
+        "application/jsonl",
+        "application/jsonlines",
+        "application/octet-stream",
+        "application/x-jsonl",
+        "application/x-ndjson",
+        "text/jsonl",
+        "text/x-jsonl; charset=utf-8",
+    ],
+)
+async def test_a_file_of_json_lines_is_read_by_a_batch_under_each_of_its_types(closed: Closed, mime_type: str) -> None:
+    key = await closed.key("web")
+    file = await uploaded(closed, key, LINES, mimeType=mime_type)
+
+    assert (await batch_of(closed, key, file["name"])).status_code == 200
+
+
 async def test_a_batch_of_a_file_gives_its_results_to_its_owner(closed: Closed) -> None:
     mine, other = await closed.key("mine"), await closed.key("other")
     file = await uploaded(closed, mine, LINES, mimeType="jsonl")

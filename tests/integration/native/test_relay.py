@@ -35,6 +35,17 @@ async def raw(base_url: str, path: str, key: str, body: Any, encoding: str = "gz
     return answer, wire
 
 
+async def test_quota_user_is_dropped_and_field_masks_are_refused(closed: Closed) -> None:
+    key = await closed.key("web")
+
+    dropped = await closed.call("POST", f"{CALL}?quotaUser=ada", key, json=prompt())
+    refused = await closed.call("POST", f"{CALL}?fields=candidates", key, json=prompt())
+
+    assert dropped.status_code == 200, dropped.text
+    assert refused.status_code == 400
+    assert "The query parameter fields is not taken" in refused.json()["error"]["message"]
+
+
 def without_ids(wire: bytes, encoding: str | None) -> bytes:
     """Leave out what the emulator makes anew for each answer."""
     text = gzip.decompress(wire) if encoding == "gzip" else wire

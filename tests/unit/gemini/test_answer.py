@@ -98,8 +98,22 @@ def test_a_refused_prompt_is_blocked_and_has_no_text() -> None:
     assert answer.model == "m"
 
 
+@pytest.mark.parametrize("body", [b"{}", b'{"candidates":[]}', response({"text": "Hello"})])
+def test_a_whole_answer_without_a_finish_reason_is_unspecified(body: bytes) -> None:
+    reader = AnswerReader(is_stream=False)
+    reader.feed(body)
+
+    assert reader.answer().finish_reason == "unspecified"
+
+
+def test_a_stream_with_usage_that_ended_without_a_finish_reason_is_unspecified() -> None:
+    answer = fed(response({"text": "Hello"}), response(usageMetadata={"totalTokenCount": 9})).answer()
+
+    assert (answer.text, answer.finish_reason, answer.usage.total_tokens) == ("Hello", "unspecified", 9)
+
+
 @pytest.mark.parametrize("responses", [[], [b"{}"], [response({"text": "Half an ans"})], [b'{"candidates":[]}']])
-def test_an_answer_without_a_finish_reason_was_cut(responses: list[bytes]) -> None:
+def test_a_stream_without_a_finish_reason_and_usage_was_cut(responses: list[bytes]) -> None:
     with pytest.raises(UpstreamFailedError, match="cut"):
         fed(*responses).answer()
 

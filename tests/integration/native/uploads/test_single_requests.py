@@ -19,6 +19,21 @@ async def test_a_file_may_be_the_body(closed: Closed, emulator: Emulator) -> Non
     assert len(emulator.files) == 2
 
 
+@pytest.mark.parametrize("encoding", ["utf-8", "latin-1"])
+async def test_the_file_name_of_a_raw_upload_is_read_as_utf_8_or_else_as_latin_1(closed: Closed, encoding: str) -> None:
+    name = "TÜR.txt"
+    headers = {
+        b"x-goog-upload-protocol": b"raw",
+        b"content-type": b"text/plain",
+        b"x-goog-upload-file-name": name.encode(encoding),
+        b"x-goog-api-key": (await closed.key("web")).encode(),
+    }
+
+    answer = await closed.gateway.client.post("/upload/v1beta/files", content=FILE, headers=headers)
+
+    assert answer.json()["file"]["displayName"] == name
+
+
 def related(*parts: tuple[str, bytes]) -> bytes:
     body = b"".join(b"--b\r\nContent-Type: %b\r\n\r\n%b\r\n" % (kind.encode(), data) for kind, data in parts)
     return body + b"--b--\r\n"
