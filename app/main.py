@@ -23,7 +23,9 @@ from app.api.access import RestOperations
 from app.api.auth import TokenRequest
 from app.api.direct import RestRoutes
 from app.api.docs import add_docs
+from app.api.field_errors import field_error
 from app.api.files import UploadForm
+from app.api.forms import invalid_fields, shown
 from app.api.openapi import build_document
 from app.api.options import ChatRequest, GenerateForm
 from app.clients.admission import open_admission
@@ -39,9 +41,7 @@ from app.edge.hosts import allowed_hosts
 from app.edge.reply import error_response
 from app.errors import (
     ClientGoneError,
-    FieldError,
     GatewayError,
-    InvalidFieldError,
     MalformedRequestError,
     MethodNotAllowedError,
     NotFoundError,
@@ -305,10 +305,11 @@ async def _http_error(request: Request, error: Exception) -> Response:
 
 
 async def _invalid(request: Request, error: Exception) -> Response:
-    found = error.errors() if isinstance(error, RequestValidationError) else []
-    fields = tuple(
-        FieldError(".".join(map(str, item["loc"][1:])), item["msg"], received=str(item.get("input"))[:60])
-        for item in found
-    )
-    detail = f"{fields[0].field}: {fields[0].message}." if fields else "A parameter is not valid."
-    return error_response(request.scope, InvalidFieldError(detail, errors=fields))
+    if not isinstance(error, RequestValidationError):
+        raise error
+    fields = [
+        # The first piece of the path says only that the parameter is in the query or in the path.
+        field_error({**item, "loc": tuple(item["loc"][1:])}, received=shown("", str(item.get("input"))))
+        for item in error.errors()
+    ]
+    return error_response(request.scope, invalid_fields(fields))

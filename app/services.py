@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from app.accounting.metering import Metering
 from app.clients.authenticator import Authenticator, require_model
-from app.clients.identity import Client
+from app.clients.identity import LOCAL, Client
 from app.clients.ledger import Ledger
 from app.gemini.generation import Generation
 from app.gemini.models import Models
@@ -48,6 +48,11 @@ class ClientCaller:
     def client(self) -> Client:
         """Return the client."""
         return self.usage.client
+
+    @property
+    def has_credential(self) -> bool:
+        """Whether the client has shown a credential; with open access no client does."""
+        return self.client.id != LOCAL.id
 
     def model(self, requested: str | None) -> str:
         """Return the model for a client's name of it, None for the default model.

@@ -5,10 +5,11 @@ from contextlib import AsyncExitStack
 from typing import Annotated
 
 from fastapi import APIRouter, Request, Response
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from app.api.access import for_any_client
 from app.api.caller import caller_of
+from app.api.field_errors import ClosedModel
 from app.api.json_body import parse_json_body, read_json_body
 from app.api.openapi import answers, json_body
 from app.api.reports import when
@@ -22,10 +23,8 @@ router = APIRouter(prefix="/api/v1/auth")
 MAX_BODY_BYTES = 16_384
 
 
-class TokenRequest(BaseModel):
+class TokenRequest(ClosedModel):
     """The user, the scopes and the lifetime of a token."""
-
-    model_config = ConfigDict(extra="forbid")
 
     ttl_s: Annotated[int, Field(ge=MIN_TTL_S, le=MAX_TTL_S, description="Seconds until the token expires.")] = 900
     user: Annotated[str, Field(min_length=1, max_length=MAX_USER_CHARS, description="The app's own name for its user.")]
@@ -51,7 +50,7 @@ async def create_token(request: Request) -> Response:
     """Create a token that acts as a client of its own: this user of the key's client."""
     caller = caller_of(request)
     async with until_hangup(request.scope), AsyncExitStack() as stack:
-        body = await read_json_body(request, caller.services, stack, limit=MAX_BODY_BYTES)
+        body = await read_json_body(request, caller, stack, limit=MAX_BODY_BYTES)
         asked = parse_json_body(body, TokenRequest)
     token, claims = caller.services.authenticator.tokens.mint(
         caller.client,

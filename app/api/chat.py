@@ -45,7 +45,7 @@ async def chat(request: Request) -> Response:
 
 
 async def _read(request: Request, caller: RestCaller, stack: AsyncExitStack) -> ChatRequest:
-    body = await read_json_body(request, caller.services, stack, limit=caller.services.settings.inline_limit_bytes)
+    body = await read_json_body(request, caller, stack, limit=caller.services.settings.inline_limit_bytes)
     if len(body) < THREAD_BYTES:
         return _parse(body)
     # Parsing a body with inline media takes longer than the event loop may be blocked.
@@ -57,7 +57,7 @@ def _parse(body: bytearray) -> ChatRequest:
 
 
 async def _call(caller: RestCaller, chat_request: ChatRequest) -> Call:
-    turns, items = await read_messages(caller, chat_request.messages)
+    turns, items = await read_messages(caller, chat_request.turns, first=int(chat_request.has_system_message))
     options = options_of(chat_request)
     request = GenerateRequest(turns, options.json())
     if request.size_bytes > caller.services.settings.inline_limit_bytes:

@@ -15,7 +15,7 @@ from starlette.requests import Request
 from app.api.forms import FieldsOfFile, FormValues
 from app.edge.body_timeouts import body_of
 from app.edge.headers import header
-from app.errors import MalformedRequestError
+from app.errors import MalformedRequestError, UnsupportedMediaTypeError
 from app.media.incoming import Claim
 from app.media.multipart import FormReader, PartHead, boundary_of
 from app.services import Services
@@ -53,9 +53,14 @@ class FormHandler(Protocol):
 def open_form(request: Request, services: Services) -> FormReader:
     """Return the reader of a request's parts, before the body is requested.
 
-    Raises MalformedRequestError for a Content-Type without a usable boundary.
+    Raises UnsupportedMediaTypeError and MalformedRequestError for a Content-Type that is not a form with a boundary.
     """
-    boundary = boundary_of(header(request.scope, b"content-type").decode("latin-1"))
+    content_type = header(request.scope, b"content-type").decode("latin-1")
+    if content_type.partition(";")[0].strip().lower() == "application/json":
+        raise UnsupportedMediaTypeError(
+            "This operation takes a form (multipart/form-data), not JSON. A conversation as JSON goes to /api/v1/chat."
+        )
+    boundary = boundary_of(content_type)
     settings = services.settings
     return FormReader(body_of(request.scope, request.receive, settings), boundary, max_parts=settings.max_parts)
 

@@ -4,20 +4,19 @@ Fields are validated as they arrive. A field of a file (`file_size`, `start`, ..
 Options may also be in the query string.
 """
 
-import difflib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Generic, TypeVar, get_args, get_origin
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
 
+from app.api.field_errors import MAX_SHOWN_CHARS, field_error, nearest
 from app.errors import FieldError, FieldsTooLargeError, InvalidFieldError
 from app.gemini.request import MediaOptions
 from app.media.incoming import Claim
 from app.request.query import RequestQuery
 
-MAX_SHOWN_CHARS = 60
-MAX_PATH_CHARS = 200
 MAX_ERRORS = 20
 MAX_FINDINGS = 1_000
 # Fields whose value is the client's content; no error shows it.
@@ -49,12 +48,15 @@ def invalid(error: ValidationError, field: str, value: str | None) -> InvalidFie
     if error.error_count() > MAX_FINDINGS:
         message = f"has {error.error_count()} errors"
         return _refused(field or "body", message)
-    found = []
-    for item in error.errors(include_url=False, include_input=False)[:MAX_ERRORS]:
-        path = "".join(f"[{at}]" if isinstance(at, int) else f".{at}" for at in item["loc"])
-        message = item["msg"].removeprefix("Value error, ")
-        found.append(FieldError((field + path).lstrip(".")[:MAX_PATH_CHARS], message, received=shown(field, value)))
-    return InvalidFieldError(f"{found[0].field}: {found[0].message}.", errors=tuple(found))
+    items = error.errors(include_url=False, include_input=False)[:MAX_ERRORS]
+    return invalid_fields([field_error(item, field, shown(field, value)) for item in items])
+
+
+def invalid_fields(found: Sequence[FieldError]) -> InvalidFieldError:
+    """Return the problem for the errors of fields, of which there is at least one."""
+    first = found[0]
+    end = "" if first.message.endswith("?") else "."
+    return InvalidFieldError(f"{first.field or 'body'}: {first.message}{end}", errors=tuple(found))
 
 
 def shown(field: str, value: str | None) -> str | None:
@@ -124,16 +126,12 @@ class FormSpec(Generic[F]):
         field = self.fields.get(name)
         if field is None:
             raise InvalidFieldError(
-                f"There is no field {name[:MAX_SHOWN_CHARS]!r} here.{self._nearest(name)}",
+                f"There is no field {name[:MAX_SHOWN_CHARS]!r} here{nearest(name, ['file', *self.fields]) or '.'}",
                 errors=(
                     FieldError(name[:MAX_SHOWN_CHARS], "unknown field", allowed=", ".join(["file", *self.fields])),
                 ),
             )
         return field
-
-    def _nearest(self, name: str) -> str:
-        near = difflib.get_close_matches(name[:MAX_SHOWN_CHARS], ["file", *self.fields], n=1)
-        return f" Did you mean {near[0]!r}?" if near else ""
 
 
 class FormValues(Generic[F]):

@@ -8,24 +8,22 @@ from pydantic import BaseModel, ValidationError
 from starlette.requests import Request
 
 from app.api.bounds import check_values
+from app.api.caller import RestCaller
 from app.api.forms import invalid
 from app.edge.body_timeouts import body_of, content_length
-from app.errors import BodyTooLargeError, InvalidFieldError, MalformedRequestError, UnsupportedMediaTypeError
-from app.services import Services
+from app.errors import BodyTooLargeError, InvalidFieldError, MalformedRequestError
+from app.request.json_content import check_json_content
 
 M = TypeVar("M", bound=BaseModel)
 
 
-async def read_json_body(request: Request, services: Services, stack: AsyncExitStack, *, limit: int) -> bytearray:
+async def read_json_body(request: Request, caller: RestCaller, stack: AsyncExitStack, *, limit: int) -> bytearray:
     """Return a body of at most `limit` bytes; its memory is counted until the stack is closed.
 
     Raises UnsupportedMediaTypeError, BodyTooLargeError, BusyError, and the errors of reading a body.
     """
-    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if kind != "application/json":
-        raise UnsupportedMediaTypeError(
-            f"This operation accepts application/json, not {kind[:80] or 'a body without Content-Type'}."
-        )
+    check_json_content(request.scope, has_credential=caller.has_credential)
+    services = caller.services
     # Refused before the body is read, so that a waiting client need not send it.
     if (content_length(request.scope) or 0) > limit:
         raise body_too_large(limit)

@@ -1,9 +1,11 @@
 """The options of generate and chat: the models of the form and of the JSON body, and Gemini's options made of them."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
+from pydantic_core import PydanticCustomError
 
+from app.api.field_errors import ClosedModel
 from app.api.fields import (
     JSON_TEXT,
     Boolean,
@@ -37,10 +39,8 @@ MAX_MESSAGES = 1_000
 MAX_CONTENTS = 10_000
 
 
-class CommonOptions(BaseModel):
+class CommonOptions(ClosedModel):
     """The options that the form and the JSON body share."""
-
-    model_config = ConfigDict(extra="forbid")
 
     model: ModelName | None = Field(
         None, description="A model's name or alias; by default the gateway's default model."
@@ -61,7 +61,7 @@ class CommonOptions(BaseModel):
     timeout_s: Seconds | None = Field(None, description="Seconds from the end of the body to the answer.")
 
 
-class FileFields(BaseModel):
+class FileFields(ClosedModel):
     """Gemini's options for one file of the prompt."""
 
     start: Time | None = Field(
@@ -79,8 +79,6 @@ class FileFields(BaseModel):
 class MessagePart(FileFields):
     """One part of a message: exactly one of text, file_id, inline_data and url."""
 
-    model_config = ConfigDict(extra="forbid")
-
     text: str | None = None
     file_id: FileId | None = None
     inline_data: str | None = Field(None, description="Base64; mime_type gives the type.")
@@ -88,19 +86,45 @@ class MessagePart(FileFields):
     mime_type: str | None = Field(None, max_length=255)
 
 
-class Message(BaseModel):
+# People write messages as other APIs take them. These shapes are taken too, but are not in the OpenAPI document.
+def _content_of_text(value: object) -> object:
+    return [{"text": value}] if isinstance(value, str) else value
+
+
+def _part_without_type(value: object) -> object:
+    if not isinstance(value, dict) or "type" not in value:
+        return value
+    if value["type"] == "text":
+        return {name: item for name, item in value.items() if name != "type"}
+    raise PydanticCustomError(
+        "part_type",
+        'has the form of another API. Send {{"inline_data": BASE64, "mime_type": "image/png"}}, {{"url": URL}} or '
+        '{{"file_id": ID}} instead',
+        {"allowed": "text, file_id, inline_data, url"},
+    )
+
+
+class Message(ClosedModel):
     """One turn; the role assistant means model."""
 
-    model_config = ConfigDict(extra="forbid")
+    role: Annotated[
+        Literal["user", "model", "assistant", "system"],
+        WithJsonSchema({"enum": ["user", "model", "assistant"], "type": "string"}),
+    ]
+    content: Annotated[
+        list[Annotated[MessagePart, BeforeValidator(_part_without_type)]], BeforeValidator(_content_of_text)
+    ] = Field(fail_fast=True)
 
-    role: Literal["user", "model", "assistant"]
-    content: list[MessagePart] = Field(fail_fast=True)
+    def system_text(self) -> str:
+        """Return the text of a message whose role is system; raises ValueError if a part is not text."""
+        texts = [part.text for part in self.content]
+        if not texts or any(text is None for text in texts):
+            raise ValueError("messages[0].content must be text, since its role is system")
+        return "\n\n".join(text for text in texts if text is not None)
 
 
 class ContentItem(FileFields):
     """One item of `contents`: exactly one of text, file (the number of a file part, from 0) and file_id."""
-
-    model_config = ConfigDict(extra="forbid")
 
     text: str | None = None
     file: Annotated[int, Field(ge=0)] | None = None
@@ -116,6 +140,26 @@ class ChatRequest(CommonOptions):
     response_schema: Schema | None = Field(None, description="JSON Schema of the answer.")
     media_resolution: MediaResolution | None = None
     metadata: Metadata | None = Field(None, description="Repeated in the answer; at most 2000 bytes of JSON.")
+
+    @property
+    def turns(self) -> list[Message]:
+        """Return the messages without a system message at their head."""
+        return self.messages[1:] if self.has_system_message else self.messages
+
+    @property
+    def has_system_message(self) -> bool:
+        """Whether the first message is the system instruction."""
+        return self.messages[0].role == "system"
+
+    @model_validator(mode="after")
+    def _take_system_message(self) -> Self:
+        if self.has_system_message:
+            if self.system_instruction is not None:
+                raise ValueError("the system instruction is given twice: by messages[0] and by system_instruction")
+            if not self.turns:
+                raise ValueError("messages must have a message after the system message")
+            self.system_instruction = self.messages[0].system_text()
+        return self
 
 
 FileUpload = Annotated[list[bytes], Field(default=[], description="Any media; repeatable.")]
@@ -144,8 +188,8 @@ class GenerateForm(CommonOptions):
     start: Annotated[list[Time], OfFile()] = Field(
         default=[], description="Seconds, M:SS or H:MM:SS, in the file that follows."
     )
-    end: Annotated[list[Time], OfFile()] = []
-    fps: Annotated[list[FramesPerSecond], OfFile()] = []
+    end: Annotated[list[Time], OfFile()] = Field(default=[])
+    fps: Annotated[list[FramesPerSecond], OfFile()] = Field(default=[])
     media_resolution: Annotated[list[FileResolution], OfFile(is_option_too=True, not_as_option="ultra_high")] = Field(
         default=[], description="For the file that follows; without such a file, for the whole request."
     )

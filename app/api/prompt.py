@@ -28,6 +28,9 @@ MAX_FILE_IDS = 1_000
 _PLAIN_URL = re.compile(
     r"https://((?:[a-z0-9](?:[a-z0-9-]*[a-z0-9])?\.)+[a-z]{2,63})(?:[/?][!#-\[\]_a-z~]*)?", re.ASCII
 )
+# The head of a data: URL, as a browser's FileReader makes it.
+_DATA_URL = re.compile(r"data:([!-+\--~]{1,200}?)?;base64,", re.ASCII | re.IGNORECASE)
+_STANDARD_ALPHABET = bytes.maketrans(b"-_", b"+/")
 # Gemini itself fetches these; other hosts need ALLOW_HTTPS_URLS.
 YOUTUBE_HOSTS = frozenset({"youtube.com", "www.youtube.com", "m.youtube.com", "youtu.be"})
 
@@ -99,8 +102,10 @@ async def stored(caller: RestCaller, file_id: str, options: MediaOptions) -> Sto
     return Stored(await caller.services.files.resolve(caller.client.id, file_id, least_life_s=LEAST_LIFE_S), options)
 
 
-async def read_messages(caller: RestCaller, messages: Sequence[Message]) -> tuple[list[Turn], list[Item]]:
-    """Return the turns of messages, and all their media items in order.
+async def read_messages(
+    caller: RestCaller, messages: Sequence[Message], *, first: int = 0
+) -> tuple[list[Turn], list[Item]]:
+    """Return the turns of messages, the first of which has the number `first`, and all their media items in order.
 
     Raises InvalidFieldError for a part that is not exactly one of its kinds, and the errors of its media.
     """
@@ -108,7 +113,12 @@ async def read_messages(caller: RestCaller, messages: Sequence[Message]) -> tupl
     named = sum(part.file_id is not None for message in messages for part in message.content)
     if named > MAX_FILE_IDS:
         raise _bad("messages", f"may name at most {MAX_FILE_IDS} files", str(named))
-    for number, message in enumerate(messages):
+    for number, message in enumerate(messages, first):
+        if message.role == "system":
+            raise _bad(
+                f"messages[{number}].role",
+                "may be system only in the first message of /chat; send the text as system_instruction",
+            )
         parts: list[Part] = []
         for at, part in enumerate(message.content):
             item = await _read_part(caller, part, f"messages[{number}].content[{at}]")
@@ -148,9 +158,22 @@ async def _read_part(caller: RestCaller, part: MessagePart, where: str) -> Item:
     return await asyncio.to_thread(_inline, data, part.mime_type, options, where)
 
 
+def _decoded(data: str) -> bytes:
+    """Return the bytes of base64 as clients write it: standard or URL-safe, padded or not, in lines or in one piece.
+
+    Raises ValueError for any other text.
+    """
+    plain = data.encode("ascii").translate(_STANDARD_ALPHABET, b" \t\r\n").rstrip(b"=")
+    return pybase64.b64decode(plain + b"=" * (-len(plain) % 4), validate=True)
+
+
 def _inline(data: str, declared: str | None, options: MediaOptions, where: str) -> Given:
+    of_url = _DATA_URL.match(data)
+    if of_url is not None:
+        declared = declared or of_url[1]
+        data = data[of_url.end() :]
     try:
-        raw = pybase64.b64decode(data, validate=True)
+        raw = _decoded(data)
     except ValueError:
         raise _bad(f"{where}.inline_data", "is not base64", f"{len(data)} characters") from None
     if not raw:

@@ -16,11 +16,11 @@ from app.edge.body_timeouts import body_of, content_length
 from app.errors import BodyTooLargeError, GatewayError, MalformedRequestError, UpstreamFailedError
 from app.native.documents import Document, spliced
 from app.native.estimating import estimate_of, estimate_of_length
-from app.native.heads import check_content
 from app.native.metered import Estimated
 from app.native.scanning import Facts, Found, Policy
 from app.native.services import NativeCall
 from app.request.context import context_of
+from app.request.json_content import check_json_content
 
 HELD_BYTES = 256 << 10
 """A body up to this long is held, whoever sends it: streaming would cost more."""
@@ -81,7 +81,7 @@ class take:  # noqa: N801  # it is used as a function, and as a generator it wou
 
     async def __aenter__(self) -> Body:
         call, document = self._call, self._document
-        check_content(self._scope, has_credential=call.has_credential)
+        check_json_content(self._scope, has_credential=call.has_credential)
         settings = call.services.settings
         length = content_length(self._scope)
         if length is not None and length > settings.max_native_body_bytes:

@@ -12,7 +12,7 @@ from urllib.parse import urlencode
 
 from starlette.types import Scope
 
-from app.errors import MalformedRequestError, UnsupportedMediaTypeError
+from app.errors import MalformedRequestError
 from app.request.context import parsed_query
 from app.request.query import given_twice
 
@@ -44,32 +44,7 @@ _SHOWN = frozenset(
         "api-revision",
     }
 )
-_JSON_TYPES = frozenset({b"", b"application/json"})
 PAGING = frozenset({"pageSize", "page_size", "pageToken", "page_token"})
-
-
-def check_content(scope: Scope, *, has_credential: bool) -> None:
-    """Refuse a body that is not plain JSON in UTF-8, whatever it calls itself. Raises UnsupportedMediaTypeError.
-
-    A browser sends `text/plain` across origins without asking first, so that type is taken with a credential only.
-    """
-    for name, value in scope["headers"]:
-        if name == b"content-encoding" and value.strip().lower() not in {b"", b"identity"}:
-            raise UnsupportedMediaTypeError("Content-Encoding is not taken on requests; send the JSON as it is.")
-        if name == b"content-type" and value not in _JSON_TYPES:
-            _check_type(value.decode("latin-1"), has_credential=has_credential)
-
-
-def _check_type(content_type: str, *, has_credential: bool) -> None:
-    essence, *parameters = (part.strip().lower() for part in content_type.split(";"))
-    pairs = (parameter.partition("=") for parameter in parameters)
-    charsets = [value.strip(' "') for name, _, value in pairs if name.strip() == "charset"]
-    is_json = essence == "application/json" or (essence == "text/plain" and has_credential)
-    if not is_json or any(charset not in {"utf-8", "utf8"} for charset in charsets):
-        raise UnsupportedMediaTypeError(
-            f"Content-Type {content_type[:60]!r} is not taken: the body must be JSON in UTF-8; set the header to "
-            "application/json."
-        )
 
 
 def query_of(scope: Scope, allowed: frozenset[str] = _MODEL_CALL_TAKES) -> dict[str, str]:

@@ -4,7 +4,6 @@ from dataclasses import dataclass
 
 from starlette.types import Scope
 
-from app.clients.identity import LOCAL
 from app.errors import ResourceNotFoundError
 from app.native.routes import MODEL_NAME, Route
 from app.native.turns import ScanTurns
@@ -33,11 +32,6 @@ class NativeCall(ClientCaller):
 
     services: NativeServices
     route: Route
-
-    @property
-    def has_credential(self) -> bool:
-        """Whether the client has shown a credential; with open access no client does."""
-        return self.client.id != LOCAL.id
 
     def model(self, requested: str | None) -> str:
         """Return the model for a client's name of it, in the path or in JSON alike; None for the default model.
