@@ -73,6 +73,8 @@ async def read_form(reader: FormReader, values: FormValues[F], handler: FormHand
             file = FormFile(head.filename, head.content_type, head.content_length, fields, reader.data())
             await handler.take_file(file)
             continue
+        # Before the body is read: it may be a large file under a wrong name.
+        values.check_name(head.name, is_file=head.filename is not None)
         text = await _text(head, reader.data(), values)
         if values.take(head.name, text) is not None:
             await handler.take_field(head.name, text)

@@ -4,6 +4,7 @@ Fields are validated as they arrive. A field of a file (`file_size`, `start`, ..
 Options may also be in the query string.
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Generic, TypeVar, get_args, get_origin
@@ -21,6 +22,11 @@ MAX_ERRORS = 20
 MAX_FINDINGS = 1_000
 # Fields whose value is the client's content; no error shows it.
 FREE_TEXT = frozenset({"prompt", "system_instruction", "contents", "messages", "metadata", "response_schema", "stop"})
+# Names under which other APIs and libraries send files.
+_FILE_NAMES = re.compile(
+    r"(files?|images?|photos?|pictures?|videos?|audios?|uploads?|attachments?|documents?|media)(\[[0-9]*\])?",
+    re.IGNORECASE,
+)
 # The parts of the prompt: their order is that of the form, so they cannot be in the query.
 PARTS_ONLY = frozenset({"prompt", "file", "file_id", "contents", "messages"})
 
@@ -121,12 +127,13 @@ class FormSpec(Generic[F]):
         self.model = model
         self.fields = {name: _field(name, info) for name, info in model.model_fields.items() if name != "file"}
 
-    def find(self, name: str) -> FormField:
-        """Return a field by its name; raises InvalidFieldError with the nearest known name."""
+    def find(self, name: str, *, is_file: bool = False) -> FormField:
+        """Return a field by its name; raises InvalidFieldError with the nearest known name, for a file with `file`."""
         field = self.fields.get(name)
         if field is None:
+            hint = ". Files go as 'file'." if is_file or _names_a_file(name) else nearest(name, ["file", *self.fields])
             raise InvalidFieldError(
-                f"There is no field {name[:MAX_SHOWN_CHARS]!r} here{nearest(name, ['file', *self.fields]) or '.'}",
+                f"There is no field {name[:MAX_SHOWN_CHARS]!r} here{hint or '.'}",
                 errors=(
                     FieldError(name[:MAX_SHOWN_CHARS], "unknown field", allowed=", ".join(["file", *self.fields])),
                 ),
@@ -160,6 +167,10 @@ class FormValues(Generic[F]):
                 read = field.read(value)
                 _check_option(field, read)
                 _set(self._query, field, read)
+
+    def check_name(self, name: str, *, is_file: bool) -> None:
+        """Raise InvalidFieldError for a part that the form does not have; `is_file` if the part has a filename."""
+        self._spec.find(name, is_file=is_file)
 
     def count(self, size_bytes: int) -> None:
         """Count bytes of fields; raises FieldsTooLargeError if the fields together exceed their limit."""
@@ -238,6 +249,10 @@ def _check_option(field: FormField, value: object) -> None:
 
 def _twice(name: str) -> InvalidFieldError:
     return _refused(name, "is given twice with different values; send it once")
+
+
+def _names_a_file(name: str) -> bool:
+    return _FILE_NAMES.fullmatch(name) is not None
 
 
 def _refused(name: str, message: str) -> InvalidFieldError:

@@ -56,6 +56,30 @@ async def test_a_client_that_waits_is_refused_without_sending(
     assert is_closed
 
 
+WRONG_NAMES = ["image", "photo", "files[]", "file[0]", "upload", "attachment", "picture.jpg", "file "]
+
+
+@pytest.mark.parametrize("path", ["/api/v1/generate", "/api/v1/files", "/api/v1/images/detections"])
+@pytest.mark.parametrize("name", WRONG_NAMES)
+async def test_a_file_under_a_wrong_name_is_refused_before_its_body_is_read(
+    gateway: Gateway, path: str, name: str
+) -> None:
+    begun = part(name, b"", "a.png", "Content-Type: image/png").removesuffix(b"\r\n")
+    async with connection(gateway.port) as line:
+        await line.send(head(path, length=1_000_000_000) + begun + PNG)
+        answer = await line.answer()
+
+    assert answer.status == 422
+    assert "Files go as 'file'." in answer.json["detail"]
+
+
+async def test_a_field_under_a_name_of_files_is_told_that_files_go_as_file(gateway: Gateway) -> None:
+    answer = await gateway.generate(("image", "https://example.com/a.png"))
+
+    assert answer.status_code == 422
+    assert "Files go as 'file'." in answer.json()["detail"]
+
+
 async def test_a_connection_stays_open_after_an_error_with_its_body_read(gateway: Gateway) -> None:
     bad = form(part("prompt", b"Hello"), part("temperature", b"hot"))
 

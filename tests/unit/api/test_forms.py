@@ -92,7 +92,12 @@ def test_a_single_field_with_two_meanings_is_refused() -> None:
 
 @pytest.mark.parametrize(
     ("name", "nearest"),
-    [("promt", "prompt"), ("files", "file"), ("temprature", "temperature"), ("maxOutputTokens", "max_output_tokens")],
+    [
+        ("promt", "prompt"),
+        ("filesize", "file_size"),
+        ("temprature", "temperature"),
+        ("maxOutputTokens", "max_output_tokens"),
+    ],
 )
 def test_an_unknown_field_is_refused_with_the_nearest_known_name(name: str, nearest: str) -> None:
     error = refusal((name, "x"))

@@ -63,9 +63,9 @@ class TranscriptionForm(SpeechForm):
 class _SpeechSpec(FormSpec[TranscriptionForm]):
     """The fields as OpenAI's clients name them: each member of an object is a field."""
 
-    def find(self, name: str) -> FormField:
+    def find(self, name: str, *, is_file: bool = False) -> FormField:
         """Return a field by its name; raises InvalidFieldError with the nearest known name."""
-        return super().find("chunking_strategy" if name.startswith("chunking_strategy[") else name)
+        return super().find("chunking_strategy" if name.startswith("chunking_strategy[") else name, is_file=is_file)
 
 
 def resolve_model(form: SpeechForm) -> str | None:
