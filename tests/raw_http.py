@@ -78,13 +78,17 @@ class Connection:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self._writer.transport.abort()
 
-    async def answer(self) -> RawAnswer:
-        """Read one answer."""
+    async def answer_head(self) -> tuple[int, dict[str, str]]:
+        """Read the status and the headers of an answer, their names in lower case."""
         lines = (await self.reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
         headers = {
             name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines[1:] if line)
         }
-        status = int(lines[0].split()[1])
+        return int(lines[0].split()[1]), headers
+
+    async def answer(self) -> RawAnswer:
+        """Read one answer."""
+        status, headers = await self.answer_head()
         if headers.get("transfer-encoding") == "chunked":
             body = b""
             while size := int(await self.reader.readline(), 16):

@@ -70,16 +70,29 @@ class RestOperations:
         return find(scope["method"], path, root_path)
 
     def _find(self, method: str, path: str, root_path: str) -> Target | None:
+        method = read_method(method)
         scope = {"type": "http", "method": method, "path": path, "root_path": root_path, "headers": []}
-        other_methods: Target | None = None
+        others: list[tuple[BaseRoute, Operation]] = []
         for route, operation in self._routes:
             match, _ = route.matches(scope)
             if match is Match.FULL:
                 return Target(operation, operation.access, is_rest=True)
-            if match is Match.PARTIAL and other_methods is None:
-                access = PUBLIC if operation.access.is_public else ANY_CLIENT
-                other_methods = Target(None, access, is_rest=True)
-        return other_methods
+            if match is Match.PARTIAL:
+                others.append((route, operation))
+        if not others:
+            return None
+        access = PUBLIC if others[0][1].access.is_public else ANY_CLIENT
+        return Target(None, access, is_rest=True, methods=frozenset().union(*(_methods(route) for route, _ in others)))
+
+
+def read_method(method: str) -> str:
+    """Return the method that routes a request: HEAD is answered wherever GET is, without a body (RFC 9110, 9.3.2)."""
+    return "GET" if method == "HEAD" else method
+
+
+def _methods(route: BaseRoute) -> frozenset[str]:
+    methods = frozenset(getattr(route, "methods", None) or ())
+    return methods | {"HEAD"} if "GET" in methods else methods
 
 
 def _operation_of(route: BaseRoute) -> Operation:

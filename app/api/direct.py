@@ -12,7 +12,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from app.errors import NotFoundError
+from app.api.access import read_method
+from app.errors import MethodNotAllowedError, NotFoundError
 from app.request.context import context_of
 
 Endpoint = Callable[[Request], Awaitable[Response]]
@@ -40,9 +41,15 @@ class RestRoutes:
         target = context_of(scope).target
         if not target.is_rest:
             raise NotFoundError("There is nothing at this path; see /docs.")
-        endpoint = None if target.operation is None else self._endpoints.get(target.operation.operation_id)
+        if target.operation is None:
+            allow = ", ".join(sorted(target.methods))
+            raise MethodNotAllowedError(
+                f"{scope['method']} is not allowed here; allowed are {allow}.", headers={"Allow": allow}
+            )
+        endpoint = self._endpoints.get(target.operation.operation_id)
         if endpoint is None:
-            await self._app(scope, receive, send)
+            # The server leaves the body out, since its own scope goes on to say HEAD.
+            await self._app({**scope, "method": read_method(scope["method"])}, receive, send)
             return
         # FastAPI sets this entry on its own routes; the endpoints find their services through it.
         scope["app"] = self._app

@@ -39,12 +39,13 @@ class Target:
     """The operation that a request is for, None if the path or its method does not exist.
 
     `access` holds for the request, whether the operation exists or not. `is_rest` says that the path is one of the
-    REST application's, which knows its methods.
+    REST application's; `methods` are then those of the path, if the request has another method.
     """
 
     operation: Operation | None
     access: Access
     is_rest: bool
+    methods: frozenset[str] = frozenset()
 
 
 UNKNOWN = Target(None, ANY_CLIENT, is_rest=False)
