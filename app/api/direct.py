@@ -13,8 +13,9 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from app.api.access import read_method
-from app.errors import MethodNotAllowedError, NotFoundError
-from app.request.context import context_of
+from app.api.field_errors import MAX_SHOWN_CHARS, nearest
+from app.errors import FieldError, InvalidFieldError, MethodNotAllowedError, NotFoundError
+from app.request.context import context_of, parsed_query
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 DIRECT = frozenset({"generate", "chat"})
@@ -29,6 +30,12 @@ class RestRoutes:
     def __init__(self, app: FastAPI, routers: Iterable[APIRouter]) -> None:
         self._app = app
         found = [route for router in routers for route in router.routes if isinstance(route, APIRoute)]
+        # Forms read their own query, since options may be in it. Pages and probes ignore the query.
+        self._parameters = {
+            route.operation_id: [field.alias for field in route.dependant.query_params]
+            for route in found
+            if route.path.startswith("/api/v1/") and not _takes_form(route)
+        }
         self._endpoints: Mapping[str, Endpoint] = {
             route.operation_id: route.endpoint for route in found if route.operation_id in DIRECT
         }
@@ -46,6 +53,7 @@ class RestRoutes:
             raise MethodNotAllowedError(
                 f"{scope['method']} is not allowed here; allowed are {allow}.", headers={"Allow": allow}
             )
+        self._check_query(scope, target.operation.operation_id)
         endpoint = self._endpoints.get(target.operation.operation_id)
         if endpoint is None:
             # The server leaves the body out, since its own scope goes on to say HEAD.
@@ -55,3 +63,21 @@ class RestRoutes:
         scope["app"] = self._app
         response = await endpoint(Request(scope, receive, send))
         await response(scope, receive, send)
+
+    def _check_query(self, scope: Scope, operation_id: str) -> None:
+        """Raise InvalidFieldError for a query parameter that an operation does not have."""
+        known = self._parameters.get(operation_id)
+        if known is None:
+            return
+        for name, _ in parsed_query(scope).without_credentials():
+            if name not in known:
+                shown = name[:MAX_SHOWN_CHARS]
+                raise InvalidFieldError(
+                    f"There is no query parameter {shown!r} here{nearest(name, known) or '.'}",
+                    errors=(FieldError(shown, "unknown query parameter", allowed=", ".join(known) or None),),
+                )
+
+
+def _takes_form(route: APIRoute) -> bool:
+    body = (route.openapi_extra or {}).get("requestBody", {})
+    return "multipart/form-data" in body.get("content", {})

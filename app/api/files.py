@@ -9,14 +9,15 @@ from app.api.access import needs
 from app.api.caller import RestCaller, caller_of
 from app.api.fields import FileSize, OfFile, Sha256
 from app.api.form_reader import FormFile, open_form, read_form
-from app.api.forms import FormSpec, FormValues
+from app.api.forms import FormSpec, FormValues, unknown_after
 from app.api.openapi import answers, form_body, raw_body
 from app.api.reports import media_file
 from app.api.schemas import MediaFile, MediaFileList
 from app.clients.identity import Scope
 from app.edge.body_timeouts import body_of, content_length
 from app.edge.hangup import until_hangup
-from app.errors import EmptyFileError, FieldError, InvalidFieldError
+from app.edge.headers import header
+from app.errors import EmptyFileError, FieldError, InvalidFieldError, MalformedRequestError
 from app.gemini.request import NO_OPTIONS
 from app.media.filenames import clean_filename
 from app.media.incoming import Claim
@@ -117,6 +118,8 @@ async def upload_raw_file(request: Request, filename: Annotated[str, Path(max_le
     """Stream the raw body to Gemini and give it an id; the length may be unknown (chunked)."""
     caller = caller_of(request)
 
+    if header(request.scope, b"content-range"):
+        raise MalformedRequestError("Content-Range is not taken here: send the whole file in one PUT (RFC 9110, 14.5).")
     async with until_hangup(request.scope), caller.intake(Policy.UPLOAD) as intake:
         settings = caller.services.settings
         body = body_of(request.scope, request.receive, settings)
@@ -169,14 +172,17 @@ async def list_files(
 ) -> Response:
     """List the existing files of this client."""
     caller = caller_of(request)
-    page = await caller.services.files.page(
-        caller.client.id,
-        limit=limit,
-        after=after or None,
-        state=UploadState(state) if state else None,
-        sha256=sha256,
-        filename=clean_filename(filename),
-    )
+    try:
+        page = await caller.services.files.page(
+            caller.client.id,
+            limit=limit,
+            after=after or None,
+            state=UploadState(state) if state else None,
+            sha256=sha256,
+            filename=clean_filename(filename),
+        )
+    except LookupError:
+        raise unknown_after(after or "") from None
     answer = MediaFileList(
         data=[media_file(file) for file in page.files],
         has_more=page.has_more,

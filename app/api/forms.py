@@ -65,6 +65,14 @@ def invalid_fields(found: Sequence[FieldError]) -> InvalidFieldError:
     return InvalidFieldError(f"{first.field or 'body'}: {first.message}{end}", errors=tuple(found))
 
 
+def unknown_after(after: str) -> InvalidFieldError:
+    """Return the problem for a page that begins after an item that is not in the list."""
+    message = "is not the id of an item of this list; take `next` of the page before"
+    return InvalidFieldError(
+        f"after: {message}.", errors=(FieldError("after", message, received=after[:MAX_SHOWN_CHARS]),)
+    )
+
+
 def shown(field: str, value: str | None) -> str | None:
     """Return the part of a value that an error may show: short, and nothing of a prompt."""
     if value is None or field in FREE_TEXT:
@@ -155,7 +163,7 @@ class FormValues(Generic[F]):
         self._take_query(query)
 
     def _take_query(self, query: RequestQuery) -> None:
-        for raw_name, value in query.pairs:
+        for raw_name, value in query.without_credentials():
             # Some clients write repeated parameters as `stop[]`.
             name = raw_name.removesuffix("[]")
             if name in PARTS_ONLY and value:

@@ -6,6 +6,7 @@ from fastapi import APIRouter, Path, Query, Request, Response
 
 from app.api.access import for_any_client
 from app.api.caller import services_of
+from app.api.forms import unknown_after
 from app.api.openapi import answers
 from app.api.schemas import GeminiModel, GeminiModelList
 from app.gemini.models import ListedModel, Models
@@ -43,7 +44,9 @@ async def list_models(
     if after:
         # The list has no order by name, so the position of the last model is searched.
         names = [model.id for model in listed]
-        listed = listed[names.index(after) + 1 :] if after in names else []
+        if after not in names:
+            raise unknown_after(after)
+        listed = listed[names.index(after) + 1 :]
     page = listed[:limit]
     has_more = len(listed) > limit
     answer = GeminiModelList(

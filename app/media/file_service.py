@@ -33,6 +33,7 @@ from app.store.records import Facts, NoRoomError, Origin, Page, StoredFile, Uplo
 from app.store.secrets import Vault
 
 LIFETIME_S = 48 * 3600.0
+NAME_PREFIX = "files/"
 LEAST_LIFE_S = 600.0
 LEASE_S = 300.0
 _ALPHABET = "abcdefghijklmnopqrstuvwxyz0123456789"
@@ -213,11 +214,16 @@ class FileService:
         return await self._registry.find_known(owner, sha256, after=self._clock.expiry_time() + LEAST_LIFE_S)
 
     async def resolve(self, owner: str, file_id: str, *, least_life_s: float = 0.0) -> StoredFile:
-        """Find a file by its id. The one place where access to a file is decided.
+        """Return a file by its id, or by its name at Gemini (`files/...`). The one place that decides on access.
 
-        Raises FileNotFoundProblemError for one that is unknown, another's, gone, or about to expire.
+        Raises FileNotFoundProblemError for a file that is unknown, another's, gone, or about to expire.
         """
-        found = await self._registry.find(owner, file_id, now=self._clock.expiry_time() + least_life_s)
+        now = self._clock.expiry_time() + least_life_s
+        if file_id.startswith(NAME_PREFIX):
+            name = file_id.removeprefix(NAME_PREFIX)
+            found = (await self._registry.find_named(owner, {name}, now=now)).get(name)
+        else:
+            found = await self._registry.find(owner, file_id, now=now)
         if found is None:
             raise FileNotFoundProblemError(
                 f"There is no file {file_id[:80]!r} (any more). Files live 48 hours: upload it again, use its new id."
@@ -253,7 +259,7 @@ class FileService:
         sha256: str | None,
         filename: str | None,
     ) -> Page:
-        """List the owner's files, newest first."""
+        """List the owner's files, newest first. Raises LookupError if `after` is not the id of one of them."""
         now = self._clock.expiry_time()
         return await self._registry.page(
             owner, now=now, limit=limit, after=after, state=state, sha256=sha256, filename=filename

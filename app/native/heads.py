@@ -14,7 +14,7 @@ from starlette.types import Scope
 
 from app.errors import MalformedRequestError
 from app.request.context import parsed_query
-from app.request.query import given_twice
+from app.request.query import CREDENTIALS, given_twice
 
 Headers = list[tuple[bytes, bytes]]
 
@@ -24,7 +24,7 @@ _PASSED_ON = {
 SERVER_TIMEOUT = "x-server-timeout"
 _SECONDS = re.compile(r"[0-9]{1,9}(?:\.[0-9]{1,9})?", re.ASCII)
 # Credentials are the gateway's own, and a user named for Google's quota means nothing to the gateway.
-_DROPPED = frozenset({"key", "access_token", "token", "quotaUser", "$quotaUser"})
+_DROPPED = CREDENTIALS | {"quotaUser", "$quotaUser"}
 _FIELD_MASKS = frozenset({"fields", "$fields"})
 _MODEL_CALL_TAKES = frozenset({"alt", "$alt", "prettyPrint", "$prettyPrint"})
 _SHOWN = frozenset(

@@ -1,7 +1,7 @@
 """The query string of a request: parsed once, by the only parser that the gateway has for it.
 
 A decision taken from a parameter and the action that follows read the same `RequestQuery`, so that no second reading
-can mean another name or another value. It knows no parameter by name.
+can mean another name or another value. Of parameters by name it knows only those that hold credentials.
 """
 
 import re
@@ -11,6 +11,7 @@ from urllib.parse import parse_qsl
 from app.errors import MalformedRequestError
 
 MAX_PARAMETERS = 100
+CREDENTIALS = frozenset({"key", "access_token", "token"})
 _SHOWN_CHARS = 60
 # Printable ASCII, and a percent sign only before two hexadecimal digits.
 _WELL_FORMED = re.compile(rb"(?:[!-$&-~]|%[0-9A-Fa-f]{2})*")
@@ -43,6 +44,10 @@ class RequestQuery:
     def values(self, name: str) -> tuple[str, ...]:
         """Return all values of a parameter, in order."""
         return tuple(value for other, value in self.pairs if other == name)
+
+    def without_credentials(self) -> tuple[tuple[str, str], ...]:
+        """Return the parameters that are no credentials, in order."""
+        return tuple(pair for pair in self.pairs if pair[0] not in CREDENTIALS)
 
     def value(self, name: str) -> str | None:
         """Return the value of a parameter, None if it is absent.

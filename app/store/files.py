@@ -263,7 +263,10 @@ class FileRegistry:
         sha256: str | None,
         filename: str | None,
     ) -> Page:
-        """Return an owner's live files, newest first, after the file with the id `after`."""
+        """Return an owner's live files, newest first, after the file with the id `after`.
+
+        Raises LookupError if the owner has, and had, no file of that id.
+        """
         where = [FileRow.owner == owner, is_live(now)]
         if state is not None:
             where.append(UploadRow.state == state)
@@ -275,7 +278,7 @@ class FileRegistry:
             if after is not None:
                 last = await session.get(FileRow, after)
                 if last is None or last.owner != owner:
-                    return Page((), has_more=False)
+                    raise LookupError(after)
                 older = and_(FileRow.created_at == last.created_at, FileRow.id < last.id)
                 where.append(or_(FileRow.created_at < last.created_at, older))
             query = select(FileRow, UploadRow).join(UploadRow, FileRow.upload_name == UploadRow.name).where(*where)

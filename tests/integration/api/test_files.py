@@ -190,6 +190,24 @@ async def test_another_owners_file_does_not_exist(gateway: Gateway, emulator: Em
     assert other["id"] != file["id"]
 
 
+async def test_googles_name_of_the_clients_own_file_is_a_file_id(gateway: Gateway, tmp_path: Path) -> None:
+    headers = {"x-goog-upload-protocol": "raw", "content-type": "application/pdf"}
+    native = await gateway.client.post("/upload/v1beta/files", content=PDF, headers=headers)
+    name = native.json()["file"]["name"]
+    content = [{"file_id": name}, {"text": "Read it."}]
+
+    answers = [
+        await gateway.generate(("file_id", name), ("prompt", "Read it.")),
+        await gateway.client.post("/api/v1/chat", json={"messages": [{"role": "user", "content": content}]}),
+        await gateway.post_form("/api/v1/documents/markdown", ("file_id", name)),
+    ]
+    await change(tmp_path, "UPDATE files SET owner = 'somebody else'", "UPDATE uploads SET owner = 'somebody else'")
+    foreign = await gateway.generate(("file_id", name), ("prompt", "Read it."))
+
+    assert [answer.status_code for answer in answers] == [200, 200, 200], [answer.text for answer in answers]
+    assert (foreign.status_code, foreign.json()["code"]) == (404, "file-not-found")
+
+
 async def test_a_file_that_gemini_has_lost_is_not_found_and_its_row_closed(
     gateway: Gateway, emulator: Emulator
 ) -> None:

@@ -1,4 +1,4 @@
-"""Methods of REST paths: HEAD wherever GET is, and the Allow header of a 405."""
+"""Methods and query parameters of REST paths: HEAD wherever GET is, Allow of a 405, and unknown parameters."""
 
 import pytest
 
@@ -59,3 +59,59 @@ async def test_head_changes_nothing(gateway: Gateway) -> None:
 
     assert (answer.status_code, answer.content) == (200, b"")
     assert (await gateway.client.get(f"/api/v1/files/{kept['id']}")).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("GET", "/api/v1/files"),
+        ("HEAD", "/api/v1/files"),
+        ("GET", "/api/v1/files/x"),
+        ("DELETE", "/api/v1/files/x"),
+        ("PUT", "/api/v1/files/raw/x.txt"),
+        ("POST", "/api/v1/chat"),
+        ("POST", "/api/v1/generate"),
+        ("POST", "/api/v1/images/detections"),
+        ("POST", "/api/v1/auth/tokens"),
+        ("GET", "/api/v1/models"),
+        ("GET", "/api/v1/usage"),
+    ],
+)
+async def test_an_unknown_query_parameter_is_refused(gateway: Gateway, method: str, path: str) -> None:
+    refused = await gateway.client.request(method, f"{path}?limitt=1")
+
+    assert refused.status_code == 422
+    if method != "HEAD":
+        assert "limitt" in refused.json()["detail"]
+
+
+async def test_an_unknown_query_parameter_is_told_the_nearest_known_name(gateway: Gateway) -> None:
+    answer = await gateway.client.get("/api/v1/files?limt=1")
+
+    assert answer.json()["detail"] == "There is no query parameter 'limt' here. Did you mean 'limit'?"
+
+
+@pytest.mark.parametrize("path", ["/api/v1/files?key=x", "/api/v1/models?access_token=x&limit=1"])
+async def test_credentials_are_known_query_parameters(gateway: Gateway, path: str) -> None:
+    assert (await gateway.client.get(path)).status_code == 200
+
+
+@pytest.mark.parametrize("path", ["/healthz?probe=1", "/readyz?probe=1", "/docs?theme=dark", "/openapi.json?v=2"])
+async def test_probes_and_pages_ignore_the_query(gateway: Gateway, path: str) -> None:
+    assert (await gateway.client.get(path)).status_code == 200
+
+
+@pytest.mark.parametrize("path", ["/api/v1/files", "/api/v1/models"])
+async def test_a_page_after_an_unknown_item_is_refused(gateway: Gateway, path: str) -> None:
+    answer = await gateway.client.get(f"{path}?after=unheard-of")
+
+    assert (answer.status_code, answer.json()["errors"][0]["field"]) == (422, "after")
+
+
+async def test_a_partial_put_is_refused(gateway: Gateway) -> None:
+    answer = await gateway.client.put(
+        "/api/v1/files/raw/talk.txt", content=b"part", headers={"content-range": "bytes 0-3/8"}
+    )
+
+    assert answer.status_code == 400
+    assert "Content-Range" in answer.json()["detail"]
