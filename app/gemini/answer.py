@@ -20,6 +20,8 @@ _NO_COUNTS = dict.fromkeys(MODALITIES, 0)
 UNSPECIFIED = "unspecified"
 ENDED = frozenset({"stop", UNSPECIFIED})
 
+# The largest count of proto3's int32.
+MAX_TOKENS = 2**31 - 1
 NO_MODALITIES: Mapping[str, int] = MappingProxyType({})
 
 
@@ -66,17 +68,22 @@ def _list(value: object) -> list[object]:
     return value if isinstance(value, list) else []
 
 
-def _count(value: object) -> int:
-    return value if isinstance(value, int) else 0
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else ""
+
+
+def count(value: object) -> int:
+    """Return a count of tokens as Gemini states it, 0 for a value that is no count; at most MAX_TOKENS."""
+    return min(value, MAX_TOKENS) if type(value) is int and value > 0 else 0
 
 
 def by_modality(details: object) -> dict[str, int]:
     """Read a list of `{modality, tokenCount}`; names in lower case, zero for those not named."""
     counts = _NO_COUNTS.copy()
-    if isinstance(details, list):
-        for item in details:
-            if isinstance(item, dict) and (name := str(item.get("modality", "")).lower()):
-                counts[name] = counts.get(name, 0) + _count(item.get("tokenCount"))
+    for item in map(_object, _list(details)):
+        name = item.get("modality")
+        if isinstance(name, str) and name:
+            counts[name.lower()] = count(counts.get(name.lower(), 0) + count(item.get("tokenCount")))
     return counts
 
 
@@ -85,11 +92,11 @@ def read_usage(metadata: object) -> Usage:
     get = _object(metadata).get
     # By position, since this is done for every call.
     return Usage(
-        _count(get("promptTokenCount")) + _count(get("toolUsePromptTokenCount")),
-        _count(get("candidatesTokenCount")),
-        _count(get("thoughtsTokenCount")),
-        _count(get("cachedContentTokenCount")),
-        _count(get("totalTokenCount")),
+        count(get("promptTokenCount")) + count(get("toolUsePromptTokenCount")),
+        count(get("candidatesTokenCount")),
+        count(get("thoughtsTokenCount")),
+        count(get("cachedContentTokenCount")),
+        count(get("totalTokenCount")),
         by_modality(get("promptTokensDetails")),
     )
 
@@ -124,18 +131,16 @@ class AnswerReader:
             raise _stream_error(data, response)
         self._answer = None
         self._usage = response.get("usageMetadata") or self._usage
-        model = response.get("modelVersion")
-        self._model = model if isinstance(model, str) else self._model
-        if block := _object(response.get("promptFeedback")).get("blockReason"):
-            self._block_reason = str(block).lower()
+        self._model = _text(response.get("modelVersion")) or self._model
+        if block := _text(_object(response.get("promptFeedback")).get("blockReason")):
+            self._block_reason = block.lower()
         candidates = _list(response.get("candidates"))
         return self._feed_candidate(_object(candidates[0])) if candidates else []
 
     def _feed_candidate(self, candidate: Json) -> list[Delta]:
-        if reason := candidate.get("finishReason"):
-            self._finish_reason = str(reason).lower()
-        if message := candidate.get("finishMessage"):
-            self._finish_message = str(message)
+        if reason := _text(candidate.get("finishReason")):
+            self._finish_reason = reason.lower()
+        self._finish_message = _text(candidate.get("finishMessage")) or self._finish_message
         deltas = []
         for part in map(_object, _list(_object(candidate.get("content")).get("parts"))):
             text = part.get("text")

@@ -50,8 +50,8 @@ class UpstreamTransport(httpx.AsyncBaseTransport):
                     answer.headers.get("Content-Encoding", ""),
                     MAX_ANSWER_BYTES,
                 )
-                if answer.status >= 400:
-                    content = await self._upstream.masking.error(content)
+                masking = self._upstream.masking
+                content = await (masking.error(content) if answer.status >= 400 else masking.document(content))
                 content_type = answer.headers.get("Content-Type", "")
                 return httpx.Response(answer.status, headers={"content-type": content_type}, content=content)
         except UpstreamUnavailableError as error:

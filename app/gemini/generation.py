@@ -62,14 +62,17 @@ class Generation:
 
     async def _events(self, answer: ClientResponse, deadline: Deadline) -> AsyncIterator[bytes]:
         async for data in _events(deadline.pieces(answer, is_stream=True)):
-            yield await self._upstream.masking.error(data) if is_error_event(data) else data
+            yield await self._without_private(data)
+
+    async def _without_private(self, data: bytes) -> bytes:
+        return await self._upstream.masking.error(data) if is_error_event(data) else data
 
     async def generate(self, model: str, request: GenerateRequest, *, timeout_s: float | None = None) -> AnswerReader:
         """Ask the model and return its whole answer. Gemini is told that the client waits `timeout_s` seconds."""
         reader = AnswerReader(is_stream=False)
         async with self._call(model, "generateContent", request, self._deadline(timeout_s)) as answer:
             await self._check(answer, model)
-            reader.feed(await read_whole(answer, MAX_ANSWER_BYTES))
+            reader.feed(await self._without_private(await read_whole(answer, MAX_ANSWER_BYTES)))
         return reader
 
     @asynccontextmanager

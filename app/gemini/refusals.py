@@ -29,8 +29,11 @@ from app.gemini.masking import without_private
 
 MAX_MESSAGE_CHARS = 2_000
 MAX_SCANNED_CHARS = 2 * MAX_MESSAGE_CHARS
+MAX_CODE_CHARS = 60
 DEFAULT_RETRY_S = 30.0
 LONGEST_RETRY_S = 3_600.0
+# proto3's JSON of a duration. Its largest has twelve digits.
+_DURATION = re.compile(r"([0-9]{1,12}(?:\.[0-9]{1,9})?)s")
 _NAMED_FILE = re.compile(r"\bFile (?:files/)?([a-z0-9][a-z0-9-]{0,39})\b")
 _NAMED_OBJECT = re.compile(
     r"^CachedContent not found|\b(?:cachedContents|interactions|batches|operations|tunedModels|fileSearchStores)/[\w-]+"
@@ -104,9 +107,18 @@ def _objects(value: object) -> list[dict[str, object]]:
     )
 
 
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else ""
+
+
 def _seconds(delay: object) -> float | None:
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)s", delay) if isinstance(delay, str) else None
+    match = _DURATION.fullmatch(_text(delay))
     return float(match[1]) if match else None
+
+
+def _code(error: dict[str, object]) -> str:
+    code = error.get("status") or error.get("code")
+    return str(code)[:MAX_CODE_CHARS] if isinstance(code, str | int) else ""
 
 
 def _without_secrets(message: str) -> str:
@@ -130,14 +142,14 @@ def read_refusal(status: int, body: bytes) -> Refusal:
         return Refusal(status, "", "Gemini gave no reason.")
     details = _objects(error.get("details"))
     delays = [delay for item in details if (delay := _seconds(item.get("retryDelay"))) is not None]
-    quota_ids = [str(v.get("quotaId", "")) for item in details for v in _objects(item.get("violations"))]
-    message = str(error.get("message", ""))
+    quota_ids = [_text(v.get("quotaId")) for item in details for v in _objects(item.get("violations"))]
+    message = _text(error.get("message"))
     named = _NAMED_FILE.search(message)
     return Refusal(
         status=status,
-        code=str(error.get("status") or error.get("code") or ""),
+        code=_code(error),
         message=_without_secrets(message),
-        reasons=frozenset(str(item["reason"]) for item in details if "reason" in item),
+        reasons=frozenset(_text(item["reason"]) for item in details if "reason" in item),
         retry_delay_s=delays[0] if delays else None,
         is_per_day=any("PerDay" in quota for quota in quota_ids),
         file_name=named[1] if named else None,
@@ -196,7 +208,7 @@ def _too_many(refusal: Refusal) -> GatewayError:
 def _failure(refusal: Refusal) -> GatewayError:
     said = refusal.said
     if refusal.status == 503:
-        delay = 5.0 if refusal.retry_delay_s is None else refusal.retry_delay_s
+        delay = 5.0 if refusal.retry_delay_s is None else min(refusal.retry_delay_s, LONGEST_RETRY_S)
         return UpstreamUnavailableError("Gemini is overloaded or away.", retry_after_s=delay, upstream=said)
     if refusal.status == 504:
         return UpstreamTimeoutError("Gemini did not finish in time.", upstream=said)

@@ -1,5 +1,6 @@
 """A file as Gemini describes it, and the control calls on it: get, delete and list, by google-genai."""
 
+import re
 from dataclasses import dataclass
 from datetime import datetime
 from typing import cast
@@ -19,6 +20,7 @@ FILE_HOST_WORD = "generativelanguage"
 """The regional and internal siblings of Gemini's host have this word in their names too."""
 URI_PREFIX = "https://generativelanguage.googleapis.com/v1beta/files/"
 """Every file's `uri` begins so, also behind a proxy (Files API reference, section 2)."""
+_SECONDS = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,9})?)s?")
 
 
 def is_file_host(host: str) -> bool:
@@ -67,7 +69,7 @@ def _time(value: object) -> float | None:
         return None
     try:
         return datetime.fromisoformat(value).timestamp()
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
 
 
@@ -75,21 +77,23 @@ def _duration(metadata: object) -> float | None:
     value = metadata.get("videoDuration") if isinstance(metadata, dict) else None
     if not isinstance(value, str):
         return None
-    try:
-        return float(value.removesuffix("s"))
-    except ValueError:
-        return None
+    match = _SECONDS.fullmatch(value)
+    return float(match[1]) if match is not None else None
 
 
 def _error(value: object) -> str | None:
-    return str(value.get("message") or "Gemini gave no reason.") if isinstance(value, dict) and value else None
+    return _text(value.get("message")) or "Gemini gave no reason." if isinstance(value, dict) and value else None
+
+
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else ""
 
 
 def read_file(body: bytes) -> RemoteFile:
     """Return the file of an answer to finalize, `{"file": {...}}`; raises UpstreamFailedError for anything else."""
     try:
         return _file(cast("dict[str, object]", orjson.loads(body)["file"]), body)
-    except (orjson.JSONDecodeError, KeyError, TypeError) as error:
+    except (orjson.JSONDecodeError, KeyError, TypeError, AttributeError) as error:
         raise UpstreamFailedError("Gemini finished the upload with an answer that cannot be read.") from error
 
 
@@ -99,11 +103,11 @@ def describe_file(document: bytes) -> RemoteFile:
 
 
 def _file(file: dict[str, object], body: bytes) -> RemoteFile:
-    name = str(file["name"]).removeprefix("files/")
+    name = cast("str", file["name"]).removeprefix("files/")
     return RemoteFile(
         name=name,
-        uri=str(file.get("uri") or URI_PREFIX + name),
-        state=str(file.get("state") or "ACTIVE"),
+        uri=_text(file.get("uri")) or URI_PREFIX + name,
+        state=_text(file.get("state")) or "ACTIVE",
         expires_at=_time(file.get("expirationTime")),
         duration=_duration(file.get("videoMetadata")),
         error=_error(file.get("error")),

@@ -79,9 +79,9 @@ def read_count(written: str) -> int | None:
 
 
 async def read_masked(upstream: Upstream, answer: ClientResponse) -> bytes:
-    """Return an answer's whole body; an error's without the operator's secrets. Raises UpstreamFailedError."""
+    """Return an answer's whole body, without the operator's secrets in its errors. Raises UpstreamFailedError."""
     body = await read_whole(answer, MAX_ANSWER_BYTES)
-    return body if answer.status < 400 else await upstream.masking.error(body)
+    return await (upstream.masking.document(body) if answer.status < 400 else upstream.masking.error(body))
 
 
 class ResumableSession:

@@ -137,7 +137,11 @@ class PartParser:
         if end < 0:
             self._held = data[at:]
             last_line = data.rfind(_LINE_END) + len(_LINE_END)
-            if len(data) - last_line > MAX_HEADER_BYTES or data.count(_LINE_END, at) > MAX_HEADERS + 1:
+            # The next piece may bring the rest of a line end.
+            if (
+                len(data.removesuffix(b"\r")) - last_line > MAX_HEADER_BYTES
+                or data.count(_LINE_END, at) > MAX_HEADERS + 1
+            ):
                 raise _no_form()
             return len(data)
         self.events.append(_part_head(data[at + len(_LINE_END) : end]))

@@ -7,6 +7,10 @@ module knows no MIME types except the `charset` parameter.
 
 import codecs
 import re
+from collections.abc import Mapping
+from encodings import normalize_encoding
+from encodings.aliases import aliases
+from types import MappingProxyType
 
 from app.media.types import UnsupportedTypeError, parameters_of
 
@@ -24,7 +28,23 @@ _NAMES = """
     koi8-r koi8-u mac-roman mac-cyrillic
     shift_jis cp932 euc_jp iso2022_jp gb2312 gbk gb18030 big5 big5hkscs euc_kr cp949 iso2022_kr johab
 """
+
+
+def _charset_of_module(codec: str) -> str | None:
+    try:
+        name = codecs.lookup(codec).name
+    except LookupError:
+        # Codecs of Windows alone.
+        return None
+    return name if name in _CHARSETS else None
+
+
 _CHARSETS = frozenset(codecs.lookup(name).name for name in _NAMES.split())
+# Python remembers every name that `codecs.lookup` was asked for, known or not: clients' words are looked up here.
+_LABELS: Mapping[str, str] = MappingProxyType(
+    {normalize_encoding(name).lower(): codecs.lookup(name).name for name in (*_CHARSETS, *_NAMES.split())}
+    | {alias: name for alias, codec in aliases.items() if (name := _charset_of_module(codec)) is not None}
+)
 
 # Control characters except white space, backspace and escape, which occur in terminal logs.
 _BINARY_CONTROLS = re.compile(r"[\x00-\x07\x0e-\x1a\x1c-\x1f]")
@@ -38,11 +58,9 @@ def charset_of(declared: str | None) -> str:
     label = parameters_of(declared).get("charset", "")
     if not label:
         return UTF_8
-    try:
-        name = codecs.lookup(label).name
-    except (LookupError, ValueError):
-        name = ""
-    if name not in _CHARSETS:
+    is_plain = label.isascii() and label.isprintable()
+    name = _LABELS.get(normalize_encoding(label).lower()) if is_plain else None
+    if name is None:
         raise UnsupportedTypeError(f"The declared charset {label[:40]!r} is unknown; send UTF-8.", declared)
     # ASCII is often declared for UTF-8 text, and UTF-8 contains ASCII.
     return UTF_8 if name == "ascii" else name

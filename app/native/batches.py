@@ -6,7 +6,6 @@ create ──> reservation stays ──> get ... get: done ──> usage of all 
 
 from collections.abc import Mapping
 
-import orjson
 from starlette.types import Receive, Scope, Send
 
 from app.gemini.answer import Usage
@@ -89,7 +88,7 @@ async def _ask(scope: Scope, call: NativeCall, method: str, path: str) -> Docume
 
 
 async def _record(call: NativeCall, document: Document, model: str, reservation: str) -> None:
-    name = text(mapping(orjson.loads(document.text)).get("name"))
+    name = text(document.members.get("name"))
     if name is not None:
         now = call.services.upstream.clock.now()
         resource = Resource(
@@ -106,7 +105,7 @@ async def _record(call: NativeCall, document: Document, model: str, reservation:
 
 async def _look(call: NativeCall, batch: Resource, document: Document) -> None:
     """Take note of a batch's results: whose its file is, and what all its answers used."""
-    found = mapping(orjson.loads(document.text))
+    found = document.members
     metadata = mapping(found.get("metadata"))
     if text(metadata.get("state")) not in _ENDED:
         return

@@ -2,9 +2,9 @@
 
 from datetime import datetime
 
-import orjson
 from starlette.types import Receive, Scope, Send
 
+from app.gemini.answer import count
 from app.native.bodies import Body, take
 from app.native.deferred import check_deferred
 from app.native.heads import PAGING, encoded, json_headers, query_of, upstream_headers
@@ -13,7 +13,7 @@ from app.native.owning import owned
 from app.native.relay import Document, Outgoing, fetch, send_document
 from app.native.scanning.policy import CACHE
 from app.native.services import NativeCall
-from app.native.used import count, mapping, text
+from app.native.used import mapping, text
 from app.store.resources import Resource, ResourceKind
 
 _JSON = {"alt", "$alt", "prettyPrint", "$prettyPrint"}
@@ -76,7 +76,7 @@ async def _ask(scope: Scope, call: NativeCall, method: str, path: str, body: Bod
 
 
 async def _record(call: NativeCall, document: Document) -> None:
-    cache = mapping(orjson.loads(document.text))
+    cache = document.members
     name = text(cache.get("name"))
     if name is None:
         return
@@ -96,7 +96,7 @@ async def _record(call: NativeCall, document: Document) -> None:
 
 
 def _expiry(document: Document) -> float | None:
-    written = text(mapping(orjson.loads(document.text)).get("expireTime"))
+    written = text(document.members.get("expireTime"))
     if written is None:
         return None
     try:

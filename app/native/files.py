@@ -1,6 +1,5 @@
 """Files on Gemini's own paths: the client's own alone, by Gemini's names or by the names that it chose itself."""
 
-import orjson
 from starlette.types import Receive, Scope, Send
 
 from app.errors import MalformedRequestError
@@ -10,6 +9,7 @@ from app.native.owning import missing_file
 from app.native.relay import Document, Outgoing, Streaming, fetch, relay, send_document
 from app.native.services import NativeCall
 from app.native.uploads.document import shown
+from app.native.used import text
 from app.store.records import StoredFile, Upload, UploadState
 from app.store.resources import ResourceKind
 
@@ -27,7 +27,7 @@ async def get(scope: Scope, receive: Receive, send: Send, call: NativeCall) -> N
         await call.services.files.close(name)
         raise missing_file(call.route.name)
     if document.status == 200 and stored is not None:
-        await _take_note(call, stored.upload, document.text)
+        await _take_note(call, stored.upload, document)
     if alias is not None and document.status == 200:
         document = document.with_text(shown(document.text, name, alias))
     await send_document(send, document)
@@ -100,15 +100,15 @@ async def _described(scope: Scope, call: NativeCall, upload: Upload) -> bytes | 
     document = await _ask(scope, call, "GET", f"files/{upload.name}")
     if document.status != 200:
         return None
-    await _take_note(call, upload, document.text)
+    await _take_note(call, upload, document)
     return document.text.strip()
 
 
-async def _take_note(call: NativeCall, upload: Upload, document: bytes) -> None:
-    """Keep what Gemini says of a file whose state has changed since."""
-    state = orjson.loads(document).get("state")
+async def _take_note(call: NativeCall, upload: Upload, document: Document) -> None:
+    """Keep Gemini's description of a file whose state may have changed."""
+    state = text(document.members.get("state"))
     if _may_change(upload):
-        await call.services.files.take_state(upload, str(state), document.decode())
+        await call.services.files.take_state(upload, state or "", document.text.decode())
 
 
 def _may_change(upload: Upload) -> bool:

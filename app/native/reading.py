@@ -2,8 +2,8 @@
 
 from collections.abc import Mapping
 
-from app.gemini.answer import MODALITIES, Usage, read_usage
-from app.native.used import Json, RelayedUsage, count, mapping, text
+from app.gemini.answer import MODALITIES, Usage, count, read_usage
+from app.native.used import Json, RelayedUsage, mapping, text
 
 
 def read_generation(response: Json) -> RelayedUsage:
@@ -49,7 +49,7 @@ def _interaction_usage(usage: Mapping[str, object]) -> Usage:
     for item in listed if isinstance(listed, list) else ():
         name = text(mapping(item).get("modality"))
         if name is not None:
-            modalities[name.lower()] = modalities.get(name.lower(), 0) + count(mapping(item).get("tokens"))
+            modalities[name.lower()] = count(modalities.get(name.lower(), 0) + count(mapping(item).get("tokens")))
     return Usage(
         input_tokens=count(usage.get("total_input_tokens")) + count(usage.get("total_tool_use_tokens")),
         output_tokens=count(usage.get("total_output_tokens")),

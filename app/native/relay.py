@@ -1,11 +1,12 @@
 """One exchange with Gemini, relayed: a request goes up as given, its answer comes down as it arrives.
 
     request ──> Gemini ──> 400 and above ──(read whole, masked)───────────────────────────────> client
-                      └──> others: head (allow list) ──> pieces (errors in streams masked) ──> client
+                      └──> others: head (allow list) ──> pieces (errors in them masked) ─────> client
                                                             └─ a copy for the usage, after it was sent
 
-No other byte of an answer is changed, compressed or not. This module knows no resource and no client. A refusal of the
-gateway's own key is an error of the gateway's, which names nothing.
+A small document is held to its end, since nobody can read half of it, and the errors in it are masked. No other byte of
+an answer is changed, compressed or not. This module knows no resource and no client. A refusal of the gateway's own key
+is an error of the gateway's, which names nothing.
 """
 
 from collections.abc import AsyncIterator, Mapping
@@ -14,6 +15,7 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from typing import NamedTuple
 
+import orjson
 from aiohttp import ClientResponse
 from starlette.types import Send
 from yarl import URL
@@ -22,7 +24,7 @@ from app.errors import UpstreamCredentialsError, UpstreamFailedError
 from app.gemini.deadline import Deadline
 from app.gemini.encoding import decoded
 from app.gemini.refusals import error_of, read_refusal
-from app.gemini.stream_masking import Elements, Events, StreamMask
+from app.gemini.stream_masking import HELD_BYTES, Elements, Events, StreamMask
 from app.gemini.upstream import Upstream
 from app.gemini.whole_answer import read_whole
 from app.native.heads import SERVER_TIMEOUT, Headers, client_headers, client_time
@@ -32,6 +34,8 @@ MAX_ERROR_BYTES = 1 << 19
 # The largest answer that is read whole before it is passed on.
 MAX_DOCUMENT_BYTES = 16 << 20
 MAX_TEXT_BYTES = 4 * MAX_DOCUMENT_BYTES
+# Of a relayed answer that was held, decompressed: what can be read without delaying other calls.
+MAX_HELD_TEXT_BYTES = 1 << 20
 
 Body = bytes | AsyncIterator[bytes | memoryview] | None
 
@@ -91,6 +95,17 @@ class Document:
         """Return the body without its encoding. Raises UpstreamFailedError if it cannot be decoded."""
         return decoded(self.body, self.encoding, MAX_TEXT_BYTES)
 
+    @property
+    def members(self) -> Mapping[str, object]:
+        """Return the members of the JSON object in the body. Raises UpstreamFailedError if the body is no object."""
+        try:
+            document = orjson.loads(self.text)
+        except orjson.JSONDecodeError as error:
+            raise UpstreamFailedError("Gemini's answer is not valid JSON.") from error
+        if not isinstance(document, dict):
+            raise UpstreamFailedError("Gemini's answer is not a JSON object.")
+        return document
+
     def with_text(self, text: bytes) -> "Document":
         """Return the answer with another body, uncompressed."""
         headers = [(n, v) for n, v in self.headers if n not in {b"content-length", b"content-encoding"}]
@@ -149,7 +164,12 @@ async def relay(
             is_stream = _is_events(answer) or outgoing.streaming is not Streaming.NO
             pieces = deadline.pieces(answer, is_stream=is_stream)
             mask = _mask(upstream, outgoing, answer)
-            await _pass(send, answer, pieces if mask is None else _masked(pieces, mask), result)
+            if mask is not None:
+                await _pass(send, answer, _masked(pieces, mask), result)
+            elif outgoing.streaming is Streaming.NO:
+                await _pass_document(upstream, send, answer, pieces, result)
+            else:
+                await _pass(send, answer, pieces, result)
         result.is_whole = True
 
 
@@ -167,6 +187,36 @@ async def _pass(send: Send, answer: ClientResponse, pieces: AsyncIterator[bytes]
     await send({"type": "http.response.body", "body": b""})
 
 
+async def _pass_document(
+    upstream: Upstream, send: Send, answer: ClientResponse, pieces: AsyncIterator[bytes], result: RelayResult
+) -> None:
+    held = bytearray()
+    async for piece in pieces:
+        held += piece
+        if len(held) > HELD_BYTES:
+            await _pass(send, answer, _after(bytes(held), pieces), result)
+            return
+    document = Document(answer.status, client_headers(answer.headers.items()), bytes(held), _encoding(answer))
+    await send_document(send, await _with_masked_errors(upstream, document, MAX_HELD_TEXT_BYTES))
+    result.feed(document.body)
+
+
+async def _after(first: bytes, rest: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    yield first
+    async for piece in rest:
+        yield piece
+
+
+async def _with_masked_errors(upstream: Upstream, document: Document, max_bytes: int) -> Document:
+    try:
+        text = decoded(document.body, document.encoding, max_bytes)
+    except UpstreamFailedError:
+        # The reader of the answer reports the fault: the gateway if it reads the answer, else the client.
+        return document
+    masked = await upstream.masking.document(text)
+    return document if masked == text else document.with_text(masked)
+
+
 async def _masked(pieces: AsyncIterator[bytes], mask: StreamMask) -> AsyncIterator[bytes]:
     async for piece in pieces:
         if passed := mask.feed(piece):
@@ -178,7 +228,10 @@ async def _masked(pieces: AsyncIterator[bytes], mask: StreamMask) -> AsyncIterat
 async def fetch(upstream: Upstream, outgoing: Outgoing, *, max_bytes: int = MAX_DOCUMENT_BYTES) -> Document:
     """Ask Gemini for a whole answer. Raises as `relay` does, and UpstreamFailedError for an answer too large."""
     async with _asked(upstream, outgoing, _deadline(upstream, outgoing)) as answer:
-        return await (_refusal(upstream, answer) if answer.status >= 400 else _document(answer, max_bytes))
+        if answer.status >= 400:
+            return await _refusal(upstream, answer)
+        document = await _document(answer, max_bytes)
+        return await _with_masked_errors(upstream, document, MAX_TEXT_BYTES)
 
 
 async def send_document(send: Send, document: Document) -> None:

@@ -126,11 +126,6 @@ def _object(text: bytes) -> Json | None:
     return parsed if isinstance(parsed, dict) else None
 
 
-def count(value: object) -> int:
-    """Read a count of tokens; what is none counts as zero."""
-    return value if isinstance(value, int) and not isinstance(value, bool) and value > 0 else 0
-
-
 def mapping(value: object) -> Mapping[str, object]:
     """Read an object; what is none is empty."""
     return value if isinstance(value, dict) else {}

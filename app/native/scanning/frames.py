@@ -9,8 +9,10 @@ from app.native.scanning.tables.everywhere import ANYWHERE
 
 FREE = frozenset({Role.TEXT, Role.TREE, Role.DATA})
 """Roles whose strings are passed unread."""
-INHERITED = frozenset({Role.OTHER, Role.TEXT, Role.REFERENCE, Role.MEDIA_REFERENCE, Role.MODEL, Role.MCP_SERVERS})
-"""Roles that the elements of a list have from the list."""
+INHERITED = frozenset({Role.OTHER, Role.TEXT, Role.REFERENCE, Role.MODEL, Role.MCP_SERVERS})
+"""Roles that the elements of a list have from the list.
+
+A list is no media reference: its elements are judged at once, since a list has no `type` that could say so later."""
 
 
 @dataclass(slots=True)

@@ -22,7 +22,7 @@ async def command(
 ) -> None:
     """Serve one command of a session."""
     writer = call.services.writers.arrive(context_of(scope).arrival)
-    words = headers.get(b"x-goog-upload-command", b"").decode("latin-1").replace(" ", "").lower().split(",")
+    words = words_of(headers)
     match words:
         case ["query"]:
             await _answer(send, await query(call, token))
@@ -30,7 +30,7 @@ async def command(
             await cancel(call, token)
             await _answer_status(send, "cancelled", None)
         case ["upload"] | ["upload", "finalize"] | ["finalize"]:
-            offset = _offset(headers) if "upload" in words else None
+            offset = offset_of(headers) if "upload" in words else None
             length = 0 if offset is None else content_length(scope)
             chunk = Chunk(scope, receive, offset, length, is_final="finalize" in words)
             await _answer(send, await carry(call, token, writer, chunk))
@@ -38,7 +38,13 @@ async def command(
             raise MalformedRequestError("X-Goog-Upload-Command is one of upload, finalize, query and cancel.")
 
 
-def _offset(headers: Mapping[bytes, bytes]) -> int:
+def words_of(headers: Mapping[bytes, bytes]) -> list[str]:
+    """Return the words of X-Goog-Upload-Command in lower case."""
+    return headers.get(b"x-goog-upload-command", b"").decode("latin-1").replace(" ", "").lower().split(",")
+
+
+def offset_of(headers: Mapping[bytes, bytes]) -> int:
+    """Return X-Goog-Upload-Offset in bytes. Raises MalformedRequestError."""
     written = headers.get(b"x-goog-upload-offset", b"")
     if not written.isdigit() or len(written) > 15:
         raise MalformedRequestError("X-Goog-Upload-Offset is a number of bytes from 0.")

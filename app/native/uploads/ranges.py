@@ -7,6 +7,7 @@ At Gemini it is a session like any other. (Files API reference, section 2.2.)
 
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from starlette.types import Receive, Scope, Send
 
@@ -22,28 +23,50 @@ from app.request.context import context_of
 _RANGE = re.compile(rb"bytes (?:(\d{1,15})-(\d{1,15})|\*)/(\d{1,15}|\*)")
 
 
+@dataclass(frozen=True, slots=True)
+class ContentRange:
+    """The bytes of a chunk: the offset of the first byte, their number, and whether the file ends with them."""
+
+    first: int
+    length: int
+    is_final: bool
+
+
+def read_range(written: bytes, length: int | None) -> ContentRange | None:
+    """Read a Content-Range beside the request's Content-Length; None for `bytes */total`, which asks for the offset.
+
+    Raises MalformedRequestError.
+    """
+    match = _RANGE.fullmatch(written.strip())
+    if match is None:
+        raise MalformedRequestError("Content-Range must be bytes a-b/total, or bytes */total to ask for the offset.")
+    if match[1] is None:
+        return None
+    first, last = int(match[1]), int(match[2])
+    if last < first or (length is not None and length != last + 1 - first):
+        raise MalformedRequestError("Content-Range and Content-Length name different numbers of bytes.")
+    total = None if match[3] == b"*" else int(match[3])
+    if total is not None and last >= total:
+        raise MalformedRequestError(f"Content-Range ends at byte {last} of a file of {total} bytes.")
+    return ContentRange(first, last + 1 - first, is_final=total == last + 1)
+
+
 async def ranged(
     scope: Scope, receive: Receive, send: Send, call: NativeCall, *, token: str, headers: Mapping[bytes, bytes]
 ) -> None:
-    """Serve one PUT on a session's address: a chunk, or a question for what has come."""
+    """Serve one PUT on a session's address: a chunk, or a question for the acknowledged offset."""
     writer = call.services.writers.arrive(context_of(scope).arrival)
     written = headers.get(b"content-range")
-    match = None if written is None else _RANGE.fullmatch(written.strip())
+    length = content_length(scope)
     if written is None:
         # Without a range the body is the whole file.
-        state = await carry(call, token, writer, Chunk(scope, receive, 0, content_length(scope), is_final=True))
-    elif match is None:
-        raise MalformedRequestError("Content-Range is of the form bytes a-b/total, or bytes */total to ask.")
-    elif match[1] is None:
-        state = await query(call, token)
+        chunk = Chunk(scope, receive, 0, length, is_final=True)
+    elif (of := read_range(written, length)) is not None:
+        chunk = Chunk(scope, receive, of.first, of.length, is_final=of.is_final)
     else:
-        first, last = int(match[1]), int(match[2])
-        length = content_length(scope)
-        if last < first or (length is not None and length != last + 1 - first):
-            raise MalformedRequestError("Content-Range and Content-Length do not say the same number of bytes.")
-        is_final = match[3] != b"*" and last + 1 == int(match[3])
-        state = await carry(call, token, writer, Chunk(scope, receive, first, last + 1 - first, is_final=is_final))
-    await _answer(send, state)
+        await _answer(send, await query(call, token))
+        return
+    await _answer(send, await carry(call, token, writer, chunk))
 
 
 async def _answer(send: Send, state: SessionState) -> None:

@@ -1,7 +1,9 @@
 """Gemini's errors on the relayed surfaces: masked, bounded, and never about the gateway's own key."""
 
+import base64
 import gzip
 import json
+import random
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -235,7 +237,7 @@ async def test_an_error_in_a_stream_is_masked(tmp_path: Path, name: str, size: i
     before, _, error = wire.partition(chunk)
     assert before == stream.partition(chunk)[0]
     assert shown(came, error) == []
-    assert b'"code":503' in error
+    assert b'"code": 503' in error
 
 
 async def test_an_error_in_a_stream_of_the_rest_surface_is_masked(tmp_path: Path) -> None:
@@ -264,3 +266,54 @@ async def test_a_stream_with_an_encoding_is_not_asked_for_and_not_passed_on(tmp_
 
     assert answer.status_code == 502
     assert asked == ["identity"]
+
+
+WHOLE = [name for name in RELAYED if not name.startswith("stream")]
+
+
+@pytest.mark.parametrize("name", WHOLE)
+@pytest.mark.parametrize("encoding", ["gzip", "identity"])
+async def test_an_error_inside_a_whole_200_document_is_masked(tmp_path: Path, name: str, encoding: str) -> None:
+    plain = json.dumps({"name": "x", "id": "v1_abc", **refusal(503, PRIVATE)}).encode()
+    body = gzip.compress(plain) if encoding == "gzip" else plain
+
+    async with gateway_before(answers(body, 200, **{"Content-Encoding": encoding}), tmp_path) as gateway:
+        answer, wire = await call(gateway, name, **{"accept-encoding": encoding})
+
+    assert shown(answer, wire) == []
+    assert answer.headers["content-length"] == str(len(wire))
+    assert answer.status_code == 200
+
+
+async def test_an_error_inside_a_whole_200_document_of_the_rest_surface_is_masked(tmp_path: Path) -> None:
+    async with gateway_before(answers(json.dumps(refusal(503, PRIVATE)).encode(), 200), tmp_path) as gateway:
+        answer, wire = await call(gateway, "REST generate")
+
+    assert (answer.status_code, shown(answer, wire)) == (503, [])
+
+
+@pytest.mark.parametrize("name", WHOLE)
+@pytest.mark.parametrize("encoding", ["gzip", "identity"])
+@pytest.mark.parametrize("size", [10, 100_000])
+async def test_a_whole_200_document_that_holds_nothing_to_mask_passes_byte_for_byte(
+    tmp_path: Path, name: str, encoding: str, size: int
+) -> None:
+    noise = base64.b64encode(random.Random(size).randbytes(size)).decode()
+    told = {"name": "x", "id": "v1_abc", "text": f"{ADDRESS} {noise}", "error": {"message": "No such voice."}}
+    plain = json.dumps(told, indent=3).encode()
+    body = gzip.compress(plain) if encoding == "gzip" else plain
+
+    async with gateway_before(answers(body, 200, **{"Content-Encoding": encoding}), tmp_path) as gateway:
+        answer, wire = await call(gateway, name, **{"accept-encoding": encoding})
+
+    assert (answer.status_code, wire) == (200, body)
+    assert answer.headers["content-encoding"] == encoding
+
+
+@pytest.mark.parametrize("name", ["cachedContents", "batchGenerateContent"])
+@pytest.mark.parametrize("body", [b"", b"no JSON", b"[]", b"\xff"])
+async def test_a_200_that_cannot_be_read_where_it_must_be_is_a_502(tmp_path: Path, name: str, body: bytes) -> None:
+    async with gateway_before(answers(body, 200), tmp_path) as gateway:
+        answer, _ = await call(gateway, name, **{"accept-encoding": "identity"})
+
+    assert answer.status_code == 502

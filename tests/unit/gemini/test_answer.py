@@ -13,7 +13,7 @@ from app.errors import (
     UpstreamTimeoutError,
     UpstreamUnavailableError,
 )
-from app.gemini.answer import AnswerReader, Delta, Usage, by_modality, read_usage
+from app.gemini.answer import MAX_TOKENS, AnswerReader, Delta, Usage, by_modality, read_usage
 
 
 def response(*parts: dict[str, Any], finish: str | None = None, **more: Any) -> bytes:
@@ -197,3 +197,33 @@ def test_an_empty_usage_does_not_replace_an_earlier_one() -> None:
 )
 def test_details_that_cannot_be_read_count_as_nothing(details: object) -> None:
     assert by_modality(details) == {"text": 0, "image": 0, "audio": 0, "video": 0, "document": 0}
+
+
+@pytest.mark.parametrize("written", ["-5", "true", "1e300", "18446744073709551615", '"7"', "[]", "null"])
+def test_no_count_of_geminis_is_negative_a_flag_or_larger_than_a_count_can_be(written: str) -> None:
+    usage = read_usage(json.loads(f'{{"promptTokenCount": {written}, "totalTokenCount": {written}}}'))
+
+    for count in (usage.input_tokens, usage.total_tokens):
+        assert type(count) is int
+        assert 0 <= count <= MAX_TOKENS
+
+
+@pytest.mark.parametrize("value", [[["x"]], {"a": "x"}, 5, True, None])
+def test_words_of_an_answer_that_are_no_strings_are_absent(value: object) -> None:
+    reader = AnswerReader(is_stream=False)
+    reader.feed(
+        json.dumps(
+            {
+                "candidates": [{"finishReason": value, "finishMessage": value}],
+                "promptFeedback": {"blockReason": value},
+                "modelVersion": value,
+                "usageMetadata": {"promptTokensDetails": [{"modality": value, "tokenCount": 5}]},
+            }
+        ).encode()
+    )
+    answer = reader.answer()
+
+    assert (answer.finish_reason, answer.finish_message, answer.block_reason, answer.model) == (
+        *("unspecified", None, None, None),
+    )
+    assert set(answer.usage.input_by_modality.values()) == {0}

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from app.errors import UpstreamFailedError
 from app.gemini.masking import AT_ONCE_BYTES, Masking, is_error_event
 
 KEY = "a-key-of-no-known-form"
@@ -155,3 +156,86 @@ async def test_a_long_error_is_masked_as_a_short_one() -> None:
 )
 def test_an_event_is_an_error_by_its_own_error_alone(data: bytes, is_error: bool) -> None:
     assert is_error_event(data) is is_error
+
+
+def escaped(text: str) -> str:
+    return "".join(f"\\u{ord(character):04x}" for character in text)
+
+
+@pytest.mark.parametrize("depth", [300, 600, 1_020, 5_000])
+def test_an_error_nested_deeply_is_masked(depth: int) -> None:
+    body = f'{{"error": {"[" * depth}"{KEY}"{"]" * depth}}}'.encode()
+
+    assert MASKING.body(body) == body.replace(KEY.encode(), b"...")
+
+
+@pytest.mark.parametrize(
+    "shape",
+    ['{"error": {"message": "%s"', '{"error": {"message": "\\ud800 %s"}}', '{"error": "%s", }', '"%s', '"\\q %s"'],
+)
+def test_an_escaped_key_is_masked_in_json_that_only_a_lenient_reader_takes(shape: str) -> None:
+    assert escaped(KEY)[:18] not in MASKING.body((shape % escaped(KEY)).encode()).decode()
+
+
+def test_masking_leaves_every_other_byte_of_an_error_as_it_came() -> None:
+    body = b'{ "error" : {"a":1.50, "b": 12345678901234567890123, "message":"Key %b \xc3\xa9", "c": "\\u00e9" }\r\n}'
+
+    assert MASKING.body(body % KEY.encode()) == body % b"..."
+
+
+WITH_ERRORS = [
+    '{"name": "batches/a", "done": true, "error": %s}',
+    '{"name": "files/a", "state": "FAILED", "error": %s}',
+    '{"file": {"name": "files/a", "error": %s}}',
+    '{"files": [{"name": "files/a"}, {"name": "files/b", "error": %s}]}',
+    '{"operations": [{"done": true, "error": %s}]}',
+    '{"metadata": {"output": {"inlinedResponses": {"inlinedResponses": [{"response": {}}, {"error": %s}]}}}}',
+    '{"response": {"inlinedEmbedContentResponses": {"inlinedResponses": [{"error": %s}]}}}',
+    '{"id": "v1_a", "status": "failed", "error": %s}',
+    '{"error": %s}',
+]
+
+
+@pytest.mark.parametrize("shape", WITH_ERRORS)
+async def test_an_error_inside_a_whole_answer_is_masked(shape: str) -> None:
+    told = json.dumps(error(PRIVATE[0], details=[{"metadata": {"consumer": PROJECT}}])["error"])
+
+    masked = await MASKING.document((shape % told).encode())
+
+    assert private(masked.decode()) == []
+    assert json.loads(masked).keys() == json.loads(shape % "1").keys()
+
+
+@pytest.mark.parametrize("shape", WITH_ERRORS)
+async def test_an_ordinary_error_inside_a_whole_answer_passes_byte_for_byte(shape: str) -> None:
+    body = (shape % json.dumps(error(ORDINARY[0])["error"], indent=3)).encode()
+
+    assert await MASKING.document(body) == body
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        {"candidates": [{"content": {"parts": [{"functionCall": {"args": {"error": PRIVATE[0]}}}]}}]},
+        {"metadata": {"output": {"inlinedResponses": {"inlinedResponses": [{"metadata": {"error": PRIVATE[0]}}]}}}},
+        {"response": {"inlinedResponses": {"inlinedResponses": [{"response": {"error": PRIVATE[0]}}]}}},
+        {"steps": [{"content": [{"text": f'"error": {PRIVATE[0]}'}]}]},
+    ],
+)
+async def test_words_of_a_model_or_a_client_in_a_whole_answer_are_never_masked(answer: dict[str, Any]) -> None:
+    body = json.dumps(answer).encode()
+
+    assert await MASKING.document(body) == body
+
+
+async def test_a_long_answer_that_only_mentions_errors_passes_byte_for_byte() -> None:
+    body = json.dumps({"text": ['"error": no'] * AT_ONCE_BYTES, "error": None}).encode()
+
+    assert await MASKING.document(body) == body
+
+
+async def test_an_error_in_an_answer_too_deep_to_be_written_again_is_refused() -> None:
+    body = f'{{"error": {{"message": "{KEY}", "details": {"[" * 400}{"]" * 400}}}}}'.encode()
+
+    with pytest.raises(UpstreamFailedError):
+        await MASKING.document(body)

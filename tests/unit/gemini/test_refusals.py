@@ -12,14 +12,24 @@ from app.errors import (
     GatewayError,
     RateLimitedError,
     RejectedByModelError,
+    Surface,
     UnknownModelError,
     UpstreamCredentialsError,
     UpstreamFailedError,
     UpstreamQuotaError,
     UpstreamTimeoutError,
     UpstreamUnavailableError,
+    render,
 )
-from app.gemini.refusals import MAX_MESSAGE_CHARS, NamedFileError, error_of, read_refusal, sdk_error
+from app.gemini.refusals import (
+    LONGEST_RETRY_S,
+    MAX_CODE_CHARS,
+    MAX_MESSAGE_CHARS,
+    NamedFileError,
+    error_of,
+    read_refusal,
+    sdk_error,
+)
 
 KEY = "AIza" + "SyA0b1C2d3E4f5G6h7I8j9K0l1M2n3O4p5Q"
 BAD_KEY = "API key not valid. Please pass a valid API key."
@@ -246,3 +256,24 @@ def test_an_error_that_the_sdk_raised_means_the_same(details: object) -> None:
 
 def test_an_error_of_the_sdk_that_tells_nothing_is_judged_by_its_status() -> None:
     assert isinstance(sdk_error(sdk_errors.APIError(503, {})), UpstreamUnavailableError)
+
+
+@pytest.mark.parametrize("delay", ["9" * 400 + "s", "999999999999s", "1e999s", "nans", "-5s", "٣s"])
+@pytest.mark.parametrize("status", [429, 503])
+def test_no_retry_delay_of_geminis_is_longer_than_an_hour_or_breaks_the_answer(delay: str, status: int) -> None:
+    failure = error(status, body(status, "X", details=[{"retryDelay": delay}]))
+
+    assert 0 < (failure.retry_after_s or 1) <= LONGEST_RETRY_S
+    for surface in Surface:
+        assert render(failure, surface, request_id="r").status in {429, 503}
+
+
+@pytest.mark.parametrize("name", ["message", "status", "code", "details"])
+def test_an_error_whose_fields_are_nested_deeply_is_read(name: str) -> None:
+    answer = f'{{"error": {{"{name}": {"[" * 1_020}{"]" * 1_020}}}}}'.encode()
+
+    assert read_refusal(400, answer).message == ""
+
+
+def test_the_code_of_an_error_is_short() -> None:
+    assert len(read_refusal(400, body(400, "X" * 10_000)).code) <= MAX_CODE_CHARS

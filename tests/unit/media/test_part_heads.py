@@ -177,3 +177,12 @@ def test_a_missing_or_too_long_boundary_is_refused(tail: str) -> None:
 def test_another_content_type_is_refused(content_type: str | None) -> None:
     with pytest.raises(UnsupportedMediaTypeError, match="multipart/form-data"):
         boundary_of(content_type)
+
+
+async def test_a_header_of_the_largest_size_is_taken_wherever_the_network_cut_the_form() -> None:
+    longest = b"X: " + b"x" * (MAX_HEADER_BYTES - 3)
+    body = form(part(longest, b"Content-Disposition: form-data; name=a", data=b"1"))
+    end = body.index(longest) + MAX_HEADER_BYTES
+
+    for places in ([], [end - 1], [end], [end + 1], [end + 2]):
+        assert await read(cut(body, places)) == [field("a", b"1")]

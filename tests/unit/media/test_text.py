@@ -1,3 +1,5 @@
+import codecs
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -84,3 +86,17 @@ def test_control_characters_count_against_undeclared_text() -> None:
     assert not looks_like_text(b"\x01\x02\x03", "utf-8", is_whole=True, allows_controls=False)
     assert looks_like_text(b"\x01\x02\x03", "utf-8", is_whole=True, allows_controls=True)
     assert looks_like_text(b"a\tb\r\n\x0c\x1b[0m", "utf-8", is_whole=True, allows_controls=False)
+
+
+def test_python_is_never_asked_for_a_charset_that_a_client_names() -> None:
+    # `codecs.lookup` remembers every name, so that clients could fill the memory with names of their own.
+    asked: list[str] = []
+    codecs.register(asked.append)
+    try:
+        for label in ("no-such-charset", "x" * 200, "utf-8-2"):
+            with pytest.raises(UnsupportedTypeError):
+                charset_of(f"text/plain; charset={label}")
+    finally:
+        codecs.unregister(asked.append)
+
+    assert asked == []

@@ -118,3 +118,13 @@ async def test_a_range_without_a_length_has_the_bytes_that_it_names(
     assert answer.status_code == 400
     assert str(GRANULE) in answer.json()["error"]["message"]
     assert emulator.files == []
+
+
+@pytest.mark.parametrize("content_range", ["bytes 0-4/4", "bytes 5-9/9", "bytes 9-5/10", "bytes 0-3/10", "bytes -9/10"])
+async def test_a_range_that_contradicts_itself_or_the_length_is_refused(closed: Closed, content_range: str) -> None:
+    started = await ranged_start(closed, await closed.key("web"))
+
+    answer = await put(closed, started.headers["location"], content_range, b"01234")
+
+    assert answer.status_code == 400
+    assert "Content-Range" in answer.json()["error"]["message"]

@@ -290,3 +290,9 @@ def test_mcp_servers_can_be_opened_without_https_urls(policy: Policy, tool: Any)
     body = json.dumps({"tools": [tool]}).encode()
 
     assert scanned(body, policy, ScanRules(allows_mcp_servers=True)) == []
+
+
+def test_a_reference_in_a_list_of_a_tools_result_is_found() -> None:
+    body = b'{"input": [{"type": "function_result", "result": [{"type": "image", "uri": ["files/abc"]}]}]}'
+
+    assert [found.text for found in scanned(body, INTERACTIONS)] == ["files/abc"]
