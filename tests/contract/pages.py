@@ -1,4 +1,4 @@
-"""README, CONTRIBUTING and docs/ as the tests read them: sections, tables and code blocks, whatever their subject."""
+"""README, CONTRIBUTING, SECURITY and docs/ as the tests read them: sections, tables, code blocks of any subject."""
 
 import re
 from dataclasses import dataclass
@@ -7,7 +7,12 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 PAGES = {
     str(path.relative_to(ROOT)): path.read_text(encoding="utf-8")
-    for path in (ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md")))
+    for path in (
+        ROOT / "README.md",
+        ROOT / "CONTRIBUTING.md",
+        ROOT / "SECURITY.md",
+        *sorted((ROOT / "docs").rglob("*.md")),
+    )
 }
 """The text of each page by its path below the root."""
 EVERYTHING = "\n".join(PAGES.values())

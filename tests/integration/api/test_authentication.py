@@ -1,6 +1,7 @@
 """Who may call: every route of the application against every kind of credential, and what is whose."""
 
 import asyncio
+import hashlib
 import time
 from collections.abc import AsyncIterator, Iterable, Iterator
 from pathlib import Path
@@ -181,6 +182,22 @@ async def test_no_client_sees_uses_or_deletes_anothers_file(closed: Closed, emul
     assert (await closed.call("GET", "/api/v1/files", other)).json()["data"] == []
     assert (await closed.call("GET", path, mine)).status_code == 200
     assert len(emulator.files) == 1
+
+
+async def test_a_digest_is_no_way_to_another_clients_file(closed: Closed, emulator: Emulator) -> None:
+    mine, other = await closed.key("mine"), await closed.key("other")
+    content = b"Only the first client has sent this text."
+    digest = ("sha256", (None, hashlib.sha256(content).hexdigest()))
+    await closed.call("POST", "/api/v1/files", mine, files=[("file", ("a.txt", content))])
+
+    known = await closed.call("GET", f"/api/v1/files?sha256={digest[1][1]}", other)
+    claimed = await closed.call("POST", "/api/v1/files", other, files=[digest, ("file", ("a.txt", b"Other text."))])
+    sent = await closed.call("POST", "/api/v1/files", other, files=[digest, ("file", ("a.txt", content))])
+
+    assert known.json()["data"] == []
+    assert (claimed.status_code, claimed.json()["code"]) == (400, "wrong-claim")
+    assert sent.status_code == 201
+    assert len(emulator.files) == 2
 
 
 async def test_rotation_keeps_the_files(closed: Closed) -> None:
