@@ -112,7 +112,8 @@ class Masking:
         try:
             document = orjson.loads(body)
         except orjson.JSONDecodeError:
-            return body
+            # A more lenient reader may find an error in it.
+            return self.body(body)
         try:
             return orjson.dumps(document) if self._mask_errors(document, _PLACES) else body
         except orjson.JSONEncodeError as error:

@@ -6,4 +6,4 @@
 from pathlib import Path
 
 CORPUS = Path(__file__).parent / "corpus"
-TARGETS = ("answers", "forms", "heads", "lines", "masks", "media_facts", "queries", "scans", "types", "usages")
+TARGETS = ("answers", "files", "forms", "heads", "lines", "masks", "media_facts", "queries", "scans", "types", "usages")

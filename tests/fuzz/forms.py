@@ -1,7 +1,6 @@
 """The reader of forms: a form that is cut anywhere is read, or refused, like the whole form."""
 
-from collections.abc import AsyncIterator, Coroutine, Sequence
-from typing import Any
+from collections.abc import AsyncIterator, Sequence
 
 from app.api.form_reader import FormFile, read_form
 from app.api.forms import FormValues
@@ -9,7 +8,7 @@ from app.api.prompt_form import SPEC
 from app.errors import GatewayError
 from app.media.multipart import FormReader, boundary_of
 from app.request.query import NO_QUERY
-from tests.fuzz.cutting import cuttings
+from tests.fuzz.cutting import cuttings, finished
 
 BOUNDARY = b"frontier"
 MAX_FIELDS_BYTES = 4_096
@@ -53,7 +52,7 @@ def _read(pieces: Sequence[bytes], boundary: bytes) -> object:
     handler = _Handler()
     values = FormValues(SPEC, NO_QUERY, max_bytes=MAX_FIELDS_BYTES)
     try:
-        form = _result(read_form(FormReader(_arriving(pieces), boundary, max_parts=20), values, handler))
+        form = finished(read_form(FormReader(_arriving(pieces), boundary, max_parts=20), values, handler))
     except GatewayError:
         # Which of two errors is found first depends on how much of the form has come.
         return None
@@ -64,12 +63,3 @@ def _read(pieces: Sequence[bytes], boundary: bytes) -> object:
 async def _arriving(pieces: Sequence[bytes]) -> AsyncIterator[bytes]:
     for piece in pieces:
         yield piece
-
-
-def _result(reading: Coroutine[Any, Any, object]) -> object:
-    # Nothing here waits, so that one step runs to the end.
-    try:
-        reading.send(None)
-    except StopIteration as end:
-        return end.value
-    raise AssertionError("the reader waits")

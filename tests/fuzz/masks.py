@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from app.errors import UpstreamFailedError
 from app.gemini.masking import Masking, is_error_event
 from app.gemini.stream_masking import Elements, Events, StreamMask
-from tests.fuzz.cutting import cuttings
+from tests.fuzz.cutting import cuttings, finished
 
 KEY = "the-gateways-own-key"
 MASKING = Masking(lambda: (KEY,))
@@ -27,6 +27,7 @@ def run(data: bytes) -> None:
     assert len(masked) <= LARGEST_GROWTH * len(body) + 10
     if not any(hint in body.lower() for hint in _HINTS):
         assert masked == body
+    _whole(body)
     for finder in (Events, Elements):
         whole = _stream([body], finder)
         assert whole is None or len(whole) <= LARGEST_GROWTH * len(body) + 10
@@ -35,6 +36,17 @@ def run(data: bytes) -> None:
         for line in (whole or b"").split(b"\n"):
             event = line.strip().removeprefix(b"data:").strip()
             assert finder is Elements or not (is_error_event(event) and line.startswith(b"data:") and _shows_key(event))
+
+
+def _whole(body: bytes) -> None:
+    try:
+        masked = finished(MASKING.document(body))
+    except UpstreamFailedError:
+        return
+    document = _parsed(masked)
+    error = document.get("error") if isinstance(document, dict) else None
+    assert not isinstance(error, dict | str) or KEY not in json.dumps(error, ensure_ascii=False)
+    assert masked == body or KEY.encode() in body or any(hint in body.lower() for hint in _HINTS)
 
 
 def _stream(pieces: Sequence[bytes], finder: type[Events] | type[Elements]) -> bytes | None:
@@ -48,8 +60,11 @@ def _stream(pieces: Sequence[bytes], finder: type[Events] | type[Elements]) -> b
 def _shows_key(text: bytes) -> bool:
     if KEY.encode() in text:
         return True
+    return KEY in json.dumps(_parsed(text), ensure_ascii=False)
+
+
+def _parsed(text: bytes) -> object:
     try:
-        document = json.loads(text)
+        return json.loads(text)
     except (ValueError, RecursionError):
-        return False
-    return KEY in json.dumps(document, ensure_ascii=False)
+        return None

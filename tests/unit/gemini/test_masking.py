@@ -234,6 +234,13 @@ async def test_a_long_answer_that_only_mentions_errors_passes_byte_for_byte() ->
     assert await MASKING.document(body) == body
 
 
+@pytest.mark.parametrize("end", ['}, "x": "\\ud800"}', "}, }", "", "}} x"])
+async def test_an_error_in_an_answer_that_only_a_lenient_reader_takes_is_masked(end: str) -> None:
+    body = f'{{"error": {{"message": "Key {escaped(KEY)}"{end}'.encode()
+
+    assert await MASKING.document(body) == body.replace(escaped(KEY).encode(), b"...")
+
+
 async def test_an_error_in_an_answer_too_deep_to_be_written_again_is_refused() -> None:
     body = f'{{"error": {{"message": "{KEY}", "details": {"[" * 400}{"]" * 400}}}}}'.encode()
 
