@@ -172,7 +172,8 @@ class Admission:
             raise
         if result.refused is not None:
             raise RateLimitedError(
-                f"You have {MAX_LIVE_SESSIONS} Live sessions, which is the most; end a session first.", retry_after_s=1
+                f"You have {MAX_LIVE_SESSIONS} Live sessions, the largest number allowed; end a session first.",
+                retry_after_s=1,
             )
         return RateTicket(self, request)
 
@@ -302,14 +303,14 @@ class Admission:
         limits = [owner.limits.max_file_bytes for owner in self._owners.of(client)]
         most = min((limit for limit in limits if limit is not None), default=None)
         if most is not None and size_bytes > most:
-            raise FileTooLargeError(f"The file has {size_bytes} bytes; at most {most} are allowed for you.")
+            raise FileTooLargeError(f"The file has {size_bytes} bytes; your limit is {most} bytes.")
 
     async def sweep(self) -> None:
         """Prolong running requests and calls, and book the calls of processes that died; to be run every minute."""
         await self._counters.renew(now=self._clock())
         booked = await self.reservations.sweep()
         if booked:
-            log.warning("%d calls ended without a settlement; booked at their estimates", booked)
+            log.warning("%d calls ended without a settlement and were booked at their estimates", booked)
 
     async def drained(self) -> None:
         """Wait until everything that has ended is counted and booked."""

@@ -257,7 +257,7 @@ class Authenticator:
             key = await self.keys.check(credential, now=now)
             return _Known(key.client, key.expires_at)
         if self._jwt is None:
-            raise UnauthenticatedError("The credential is not one that this gateway takes.")
+            raise UnauthenticatedError("This gateway does not accept the credential.")
         verified = await self._jwt.verify(credential, now=now)
         return _Known(verified.client, verified.expires_at)
 
@@ -265,7 +265,7 @@ class Authenticator:
         at_most = claims.max_requests or 0
         if not await self._uses.count(claims.id, at_most=at_most, expires_at=claims.expires_at):
             raise UnauthenticatedError(
-                f"The token's {at_most} requests are used up; ask your app's backend for a new one."
+                f"The token's {at_most} requests are used up; request a new token from your app's backend."
             )
 
     async def _check_app(self, token: str | None) -> None:
@@ -291,7 +291,7 @@ def _only(presented: Presented) -> str:
     if not credentials:
         raise UnauthenticatedError(f"A credential is needed. {EXPECTED}")
     if len(credentials) > 1:
-        raise UnauthenticatedError(f"The request has different credentials at once: send one. {EXPECTED}")
+        raise UnauthenticatedError(f"The request has several different credentials; send one. {EXPECTED}")
     return credentials.pop()
 
 
@@ -299,7 +299,7 @@ def require(client: Client, scope: Scope) -> None:
     """Raise ForbiddenError unless the client has a scope."""
     if scope not in client.scopes:
         have = ", ".join(sorted(client.scopes)) or "none"
-        raise ForbiddenError(f"This needs the scope {scope}; the client's scopes: {have}.")
+        raise ForbiddenError(f"This operation needs the scope {scope}; the client's scopes: {have}.")
 
 
 def require_model(client: Client, model: str) -> None:
@@ -314,7 +314,7 @@ def require_model(client: Client, model: str) -> None:
 def require_origin(client: Client, origin: str | None) -> None:
     """Raise ForbiddenError when a call comes from a browser's page (it has an Origin) that the client is not for."""
     if origin is not None and client.origins is not None and origin not in client.origins:
-        raise ForbiddenError(f"The client is not for pages of {origin[:100]}.")
+        raise ForbiddenError(f"The client's key may not be used by pages of {origin[:100]}.")
 
 
 def open_authenticator(settings: Settings, database: Database, fetch: Fetch) -> Authenticator:

@@ -63,7 +63,7 @@ async def finish(task: asyncio.Task[None], drained: Awaitable[None]) -> None:
         async with asyncio.timeout(LINGER_S):
             await drained
     except TimeoutError:
-        log.warning("something was left unwritten")
+        log.warning("some rows were not written")
     finally:
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)

@@ -17,12 +17,12 @@ def fetcher(session: aiohttp.ClientSession) -> Fetch:
         try:
             async with asyncio.timeout(TIMEOUT_S), session.get(url, allow_redirects=False) as answer:
                 if answer.status != 200:
-                    raise FetchFailedError(f"it answered {answer.status}")
+                    raise FetchFailedError(f"the answer has status {answer.status}")
                 document = bytearray()
                 async for piece in answer.content.iter_any():
                     document += piece
                     if len(document) > MAX_DOCUMENT_BYTES:
-                        raise FetchFailedError("it is too large")
+                        raise FetchFailedError("the answer is too large")
                 return bytes(document)
         except (aiohttp.ClientError, OSError, ValueError) as error:
             # A timeout is an OSError too.

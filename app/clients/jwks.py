@@ -36,9 +36,9 @@ def _parsed(document: bytes) -> dict[str, object]:
     try:
         parsed = orjson.loads(document)
     except orjson.JSONDecodeError:
-        raise FetchFailedError("what came is not JSON") from None
+        raise FetchFailedError("the answer is not JSON") from None
     if not isinstance(parsed, dict):
-        raise FetchFailedError("what came is not a JSON object")
+        raise FetchFailedError("the answer is not a JSON object")
     return parsed
 
 
@@ -56,7 +56,7 @@ def _usable(document: dict[str, object]) -> dict[str, Jwk]:
         ):
             keys[kid] = key
     if not keys:
-        raise FetchFailedError("the document holds no usable key")
+        raise FetchFailedError("the document contains no usable key")
     return keys
 
 
@@ -88,7 +88,8 @@ class SigningKeys:
             key = self._keys.get(kid)
         if not self._keys:
             raise IssuerUnavailableError(
-                "The keys of the identity provider could not be fetched.", retry_after_s=ASK_AGAIN_WITHOUT_KEYS_S
+                "The keys of the identity provider could not be fetched; try again in a moment.",
+                retry_after_s=ASK_AGAIN_WITHOUT_KEYS_S,
             )
         return key
 
@@ -113,7 +114,7 @@ class SigningKeys:
         document = _parsed(await self._fetch(f"{self._issuer.rstrip('/')}/.well-known/openid-configuration"))
         url = document.get("jwks_uri")
         if document.get("issuer") != self._issuer:
-            raise FetchFailedError("the discovery document is another issuer's")
+            raise FetchFailedError("the discovery document names another issuer")
         if not isinstance(url, str) or not is_trusted_url(url):
             raise FetchFailedError("the discovery document's jwks_uri is not https")
         return url

@@ -109,22 +109,22 @@ class JwtVerifier:
             # Only to see whose it says it is: nothing of it is believed before its signature is verified.
             named = jwt.decode(token, options={"verify_signature": False}).get("iss")
         except (jwt.PyJWTError, ValueError, RecursionError):
-            raise UnauthenticatedError("The credential is not a key of this gateway's, and not a token.") from None
+            raise UnauthenticatedError("The credential is neither a key of this gateway nor a token.") from None
         issuer = self._issuers.get(named) if isinstance(named, str) else None
         if issuer is None:
-            raise UnauthenticatedError("The token's issuer is not one that this gateway trusts.")
+            raise UnauthenticatedError("This gateway does not trust the token's issuer.")
         algorithm, kid = header.get("alg"), header.get("kid")
         if algorithm not in issuer.settings.algorithms:
-            raise UnauthenticatedError("The token is signed with an algorithm that this gateway does not take.")
+            raise UnauthenticatedError("The token is signed with an algorithm that this gateway does not accept.")
         key = await issuer.keys.find(kid) if isinstance(kid, str) else None
         if key is None:
-            raise UnauthenticatedError("The token is signed with a key that its issuer does not have.")
+            raise UnauthenticatedError("The token is signed with a key that is not among its issuer's keys.")
         return _verified(issuer, token, algorithm, key, now)
 
 
 def _verified(issuer: _Issuer, token: str, algorithm: str, key: Jwk, now: float) -> Verified:
     if key.get("alg", algorithm) != algorithm:
-        raise UnauthenticatedError("The token is signed with an algorithm that its key is not for.")
+        raise UnauthenticatedError("The token is signed with an algorithm that does not fit its key.")
     try:
         claims: Claims = jwt.decode(
             token,
@@ -139,10 +139,10 @@ def _verified(issuer: _Issuer, token: str, algorithm: str, key: Jwk, now: float)
     except jwt.InvalidAudienceError:
         raise UnauthenticatedError("The token is for another audience than this gateway.") from None
     except (jwt.PyJWTError, ValueError, TypeError, RecursionError):
-        raise UnauthenticatedError("The token is not valid: its signature or its contents are wrong.") from None
+        raise UnauthenticatedError("The token is invalid: its signature or its content is wrong.") from None
     expires_at = _time(claims, "exp") + SKEW_S
     if now >= expires_at:
-        raise UnauthenticatedError("The token has expired; get a new one where you signed in.")
+        raise UnauthenticatedError("The token has expired; get a new token from your identity provider.")
     if any(_time(claims, name) > now + SKEW_S for name in ("nbf", "iat") if name in claims):
         raise UnauthenticatedError("The token is not valid yet; the issuer's clock or the gateway's is wrong.")
     subject = claims["sub"]
@@ -154,5 +154,5 @@ def _verified(issuer: _Issuer, token: str, algorithm: str, key: Jwk, now: float)
 def _time(claims: Claims, name: str) -> float:
     value = claims[name]
     if not isinstance(value, int | float) or isinstance(value, bool) or not 0 <= value < _LATEST_TIME:
-        raise UnauthenticatedError(f"The token's {name} is not a time.")
+        raise UnauthenticatedError(f"The token's {name} is not a time in seconds.")
     return float(value)

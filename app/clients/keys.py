@@ -62,7 +62,7 @@ def limits_of(values: Mapping[str, float]) -> Limits:
     """Read limits by name; raises ValueError with a line that names one that does not exist or is negative."""
     for name, value in values.items():
         if name not in _LIMITS:
-            raise ValueError(f"{name} is not a limit; there are {', '.join(sorted(_LIMITS))}")
+            raise ValueError(f"{name} is not a limit; the limits are {', '.join(sorted(_LIMITS))}")
         if not 0 <= value < float("inf"):
             raise ValueError(f"{name} must be 0 or more")
     # Money may have cents; everything else is counted.
@@ -74,7 +74,7 @@ def scopes_of(names: Collection[str]) -> frozenset[Scope]:
     """Read scopes by name; raises ValueError with a line that names one that does not exist."""
     for name in names:
         if name not in frozenset(Scope):
-            raise ValueError(f"{name} is not a scope; there are {', '.join(Scope)}")
+            raise ValueError(f"{name} is not a scope; the scopes are {', '.join(Scope)}")
     return frozenset(map(Scope, names))
 
 
@@ -139,7 +139,7 @@ class Keys:
         text, key = _made(now, None if expires_in_s is None else now + expires_in_s)
         if not await self._store.add(record, key):
             raise KeyManagementError(
-                f"there is, or was, a client named {name}; take another name, or give it a new key with rotate"
+                f"there is, or was, a client named {name}; choose another name, or create a new key for it with rotate"
             )
         return NewKey(client_of(record, key.id), text, key.expires_at)
 
@@ -161,7 +161,7 @@ class Keys:
         text, key = _made(now, None if expires_in_s is None else now + expires_in_s)
         record = await self._store.rotate(name, key, old_until=now + overlap_s)
         if record is None:
-            raise KeyManagementError(f"there is no client named {name} that is not revoked")
+            raise KeyManagementError(f"there is no active client named {name}")
         return NewKey(client_of(record, key.id), text, key.expires_at)
 
     async def update(
@@ -181,7 +181,7 @@ class Keys:
         limits_of({limit: value for limit, value in (limits or {}).items() if value is not None})
         unknown = sorted(set(limits or {}) - _LIMITS)
         if unknown:
-            raise ValueError(f"{unknown[0]} is not a limit; there are {', '.join(sorted(_LIMITS))}")
+            raise ValueError(f"{unknown[0]} is not a limit; the limits are {', '.join(sorted(_LIMITS))}")
         record = await self._store.update(
             name,
             scopes=None if scopes is None else tuple(sorted(scopes)),
@@ -190,13 +190,13 @@ class Keys:
             limits=limits or {},
         )
         if record is None:
-            raise KeyManagementError(f"there is no client named {name}, or it is revoked")
+            raise KeyManagementError(f"there is no active client named {name}")
         return record
 
     async def revoke(self, name: str, *, now: float) -> None:
         """End a client, with all its keys and tokens; raises KeyManagementError when there is none to end."""
         if not await self._store.revoke(name, now=now):
-            raise KeyManagementError(f"there is no client named {name} that is not revoked")
+            raise KeyManagementError(f"there is no active client named {name}")
 
     async def page(self) -> tuple[HeldKeys, ...]:
         """List all clients with their keys, oldest first."""
@@ -206,19 +206,19 @@ class Keys:
         """Find the client that a key's text stands for; raises UnauthenticatedError, or StoreUnavailableError."""
         parts = KEY_PATTERN.fullmatch(text)
         if parts is None:
-            raise UnauthenticatedError("The key is not one of this gateway's: it is cut short, or has been changed.")
+            raise UnauthenticatedError("The key is not a key of this gateway: it is truncated or altered.")
         found = await self._store.find_key(parts[1])
         # An id that does not exist costs the same comparison as one that does.
         is_right = hmac.compare_digest(_hashed(parts[2]), _NO_HASH if found is None else found[0].secret_hash)
         if found is None or not is_right:
-            raise UnauthenticatedError("The key is not one of this gateway's.")
+            raise UnauthenticatedError("The key is not a key of this gateway.")
         return _living(*found, now)
 
     async def check_id(self, key_id: str, *, now: float) -> FoundKey:
         """Find the client of a key by the key's id, for what was signed in its name; raises as `check` does."""
         found = await self._store.find_key(key_id)
         if found is None:
-            raise UnauthenticatedError("The key that this token was made with does not exist any more.")
+            raise UnauthenticatedError("The key that created this token no longer exists.")
         return _living(*found, now)
 
     async def find_live(self, client_id: str, *, now: float) -> Client | None:
@@ -229,7 +229,7 @@ class Keys:
 
 def _living(key: KeyRecord, record: ClientRecord, now: float) -> FoundKey:
     if record.revoked_at is not None or key.revoked_at is not None:
-        raise UnauthenticatedError("The key is revoked; ask the operator for another.")
+        raise UnauthenticatedError("The key is revoked; ask the operator for another key.")
     if not key.is_live(now):
-        raise UnauthenticatedError("The key has expired; ask the operator for the new one.")
+        raise UnauthenticatedError("The key has expired; ask the operator for the new key.")
     return FoundKey(client_of(record, key.id), key.expires_at)

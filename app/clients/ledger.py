@@ -131,7 +131,9 @@ class Ledger:
                 async with asyncio.timeout(LAST_FLUSH_S):
                     await self._writing
         if self._waiting:
-            log.error("%d calls are not in the ledger: the database was away to the end", len(self._waiting))
+            log.error(
+                "%d calls are not in the ledger: the database stayed unavailable until the end", len(self._waiting)
+            )
 
     async def _write(self) -> None:
         while not self._is_closing:

@@ -68,12 +68,12 @@ class SharedCounters:
 
     def _went(self, now: float, error: Exception) -> None:
         if self._retry_at is None:
-            log.warning("Redis is away (%s); LIMITS_ON_OUTAGE=%s", type(error).__name__, self._on_outage)
+            log.warning("Redis is unavailable (%s); LIMITS_ON_OUTAGE=%s", type(error).__name__, self._on_outage)
         self._retry_at = now + RETRY_S
 
     def _answered(self) -> None:
         if self._retry_at is not None:
-            log.warning("Redis is back")
+            log.warning("Redis is available again")
         self._retry_at = None
 
     def take_at_once(self, request: CounterRequest) -> None:

@@ -28,7 +28,7 @@ def counter_refusal(
     amount = request.amount_of(refused)
     limit = f"{_LIMIT[owner.kind]} {quota} {kind.phrase}"
     if kind is SLOTS:
-        return RateLimitedError(f"{limit} is reached; wait until one has ended.", retry_after_s=1, headers=headers)
+        return RateLimitedError(f"{limit} is reached; wait until a call has ended.", retry_after_s=1, headers=headers)
     if amount > quota:
         return _never(f"{limit} is less than this call may use ({amount})", headers)
     left_s = window_left(request.taken_at)

@@ -84,7 +84,7 @@ class Tokens:
         Raises InvalidFieldError, and ForbiddenError for a client without a key and for scopes that it does not have.
         """
         if not isinstance(client, KeyedClient):
-            raise ForbiddenError("Only a client key makes short-lived tokens: not a token, and not a user's JWT.")
+            raise ForbiddenError("Only a client key can create short-lived tokens; a token or a user's JWT cannot.")
         if not MIN_TTL_S <= ttl_s <= MAX_TTL_S:
             raise _invalid("ttl_s", "must be from 1 to 3600 seconds", f"{MIN_TTL_S} to {MAX_TTL_S}", ttl_s)
         if not 1 <= len(user) <= MAX_USER_CHARS or not user.isprintable():
@@ -120,13 +120,13 @@ class Tokens:
         """
         payload, _, mac = token.removeprefix(TOKEN_PREFIX).partition(".")
         if not token.isascii() or len(token) > _MAX_TOKEN_CHARS or not hmac.compare_digest(mac, self._mac(payload)):
-            raise UnauthenticatedError("The token is not one of this gateway's.")
+            raise UnauthenticatedError("The token is not a token of this gateway.")
         # Signed here: from now on it is what `mint` has written, of this version or of another.
         content = orjson.loads(b64decode(payload + "=" * (-len(payload) % 4), altchars=b"-_"))
         if content["v"] != _VERSION:
-            raise UnauthenticatedError("The token was made by another version of the gateway; ask for a new one.")
+            raise UnauthenticatedError("The token was created by another version of the gateway; request a new token.")
         if now >= content["exp"]:
-            raise UnauthenticatedError("The token has expired; ask your app's backend for a new one.")
+            raise UnauthenticatedError("The token has expired; request a new token from your app's backend.")
         return Claims(
             id=content["id"],
             key_id=content["key"],

@@ -79,7 +79,10 @@ class AccessLog:
             await self._rescue(exchange, error)
         except Exception as error:
             _log_defect(error, exchange)
-            await self._rescue(exchange, InternalError("The gateway failed. Its log names the cause by request_id."))
+            await self._rescue(
+                exchange,
+                InternalError("The gateway failed. The operator finds the cause in the log by the request_id."),
+            )
         finally:
             ended = exchange.ended()
             if self._on_end is not None:

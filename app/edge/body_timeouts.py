@@ -121,7 +121,7 @@ class _TimedBody:
             # Bytes that have arrived need no timer, which would cost more than taking them.
             message = await (self._receive() if self._is_here() else self._wait())
             if message["type"] == "http.disconnect":
-                raise ClientGoneError("The client left before its body ended.")
+                raise ClientGoneError("The client disconnected before the end of its body.")
             piece: bytes = message.get("body", b"")
             self._received += len(piece)
             self._more_body = message.get("more_body", False)

@@ -62,7 +62,9 @@ class Guard:
         if name is None:
             return MalformedRequestError("The Host header is not a host name or address with an optional port.")
         if name not in self._allowed_hosts:
-            return ForeignHostError(f"This gateway is not {name}.")
+            return ForeignHostError(
+                f"This gateway does not serve the host {name}; the operator can add it to ALLOWED_HOSTS."
+            )
         origin = f"{_ORIGIN_SCHEMES.get(scope['scheme'], 'http')}://{hosts[0].decode('ascii').lower()}"
         context = context_of(scope)
         context.base_url = context.base_url or origin
@@ -73,7 +75,7 @@ class Guard:
         for name, value in scope["headers"]:
             if name in {b"forwarded", b"via"} or name.startswith(b"x-forwarded-"):
                 return ForbiddenOriginError(
-                    "A gateway without client authentication takes no forwarded requests "
+                    "A gateway without client authentication refuses forwarded requests "
                     f"({name.decode('latin-1')} is set)."
                 )
             if name == b"origin" and name in headers:
@@ -84,7 +86,9 @@ class Guard:
             text = origin.decode("latin-1")
             if _without_default_port(text) == _without_default_port(own_origin) or self._allows_origin(text):
                 return None
-            return ForbiddenOriginError("This page's origin is not among those that may call the gateway.")
+            return ForbiddenOriginError(
+                "The page's origin may not call the gateway; the operator can add it to CORS_ORIGINS."
+            )
         if headers.get(b"sec-fetch-site") == b"cross-site" and not _is_page_visit(scope, headers):
             return ForbiddenOriginError("A page of another site may not call the gateway.")
         return None

@@ -38,7 +38,7 @@ class UntilHangup:
         if self._hangup is None:
             return
         if self._hangup.done():
-            raise ClientGoneError("The client left.")
+            raise ClientGoneError("The client disconnected.")
         self._task = asyncio.current_task()
         if self._task is None:
             raise RuntimeError("until_hangup works only inside a task")
@@ -59,7 +59,7 @@ class UntilHangup:
         is_ours_alone = task.uncancel() <= self._cancelling
         if kind is asyncio.CancelledError:
             if is_ours_alone:
-                raise ClientGoneError("The client left.") from error
+                raise ClientGoneError("The client disconnected.") from error
             return
         # The block ended by itself in the same turn of the loop. The cancellation is still to be delivered, and would
         # end the next wait of this task.

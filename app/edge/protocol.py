@@ -84,7 +84,7 @@ class EdgeProtocol(LimitedConnection):
                 self._refuse(
                     self._too_large()
                     if is_head
-                    else MalformedRequestError("The body's framing (chunk extensions, trailers) goes on without end.")
+                    else MalformedRequestError("The body's framing (chunk extensions, trailers) exceeds its limit.")
                 )
                 return
         if phase is _HEAD or (phase is _IDLE and not self._is_busy()):
@@ -122,7 +122,7 @@ class EdgeProtocol(LimitedConnection):
         method = parser.get_method()
         self.scope["method"] = method.decode("ascii")
         if method == b"CONNECT":
-            raise self._refused(MalformedRequestError("The gateway is no proxy: CONNECT is not served."))
+            raise self._refused(MalformedRequestError("The gateway is not a proxy; CONNECT is not supported."))
         try:
             self._set_target()
         except (httptools.HttpParserError, ValueError):
@@ -244,7 +244,7 @@ class EdgeProtocol(LimitedConnection):
         if not self._should_upgrade():
             self._read_again_without_upgrade(rest)
         elif self._is_busy():
-            self._refuse(MalformedRequestError("A WebSocket handshake came before the last request was answered."))
+            self._refuse(MalformedRequestError("A WebSocket handshake arrived before the last request was answered."))
         elif any(name in _BODY_HEADERS and value != b"0" for name, value in self.headers):
             self._refuse(MalformedRequestError("A WebSocket handshake has no body: its Content-Length is 0 or absent."))
         else:

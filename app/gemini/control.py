@@ -83,7 +83,7 @@ def control_errors() -> Iterator[None]:
     except httpx.ConnectError as error:
         if isinstance(error.__cause__, UpstreamUnavailableError):
             raise error.__cause__ from None
-        raise UpstreamUnavailableError("Gemini could not be reached.", retry_after_s=2) from error
+        raise UpstreamUnavailableError("Gemini could not be reached; retry in a moment.", retry_after_s=2) from error
     except (ValueError, TypeError, AttributeError, KeyError) as error:
         # The SDK raises any of these for JSON of another shape than it expects; pydantic's errors are ValueErrors.
         raise UpstreamFailedError("Gemini's answer cannot be read.") from error

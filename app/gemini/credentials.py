@@ -58,17 +58,17 @@ def read_api_key(settings: Settings) -> ApiKey:
     if settings.gemini_api_key is not None:
         key = _usable(settings.gemini_api_key.get_secret_value().encode())
         if key is None:
-            raise SettingsError("GEMINI_API_KEY: must be one word of plain characters")
+            raise SettingsError("GEMINI_API_KEY: must be one word of printable ASCII characters")
         return ApiKey(key)
     file = settings.gemini_api_key_file
     if file is None:
         raise SettingsError(
-            "GEMINI_API_KEY: is not set; add the line GEMINI_API_KEY=... to .env, or set GEMINI_API_KEY_FILE"
+            "GEMINI_API_KEY: unset; add the line GEMINI_API_KEY=... to .env, or set GEMINI_API_KEY_FILE"
         )
     try:
         key = _usable(file.read_bytes())
     except OSError as error:
         raise SettingsError(f"GEMINI_API_KEY_FILE: cannot be read: {error.strerror}") from None
     if key is None:
-        raise SettingsError("GEMINI_API_KEY_FILE: the file must hold the key and nothing else")
+        raise SettingsError("GEMINI_API_KEY_FILE: the file must contain only the key")
     return ApiKey(key, file)

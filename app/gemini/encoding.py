@@ -18,7 +18,7 @@ def decoded(body: bytes, encoding: str, max_bytes: int) -> bytes:
     if name in _PLAIN:
         return body
     if name != "gzip":
-        raise UpstreamFailedError(f"Gemini's answer has the encoding {name[:20]!r}, which was not asked for.")
+        raise UpstreamFailedError(f"Gemini's answer has the encoding {name[:20]!r}, which was not requested.")
     inflate = zlib.decompressobj(_GZIP_WINDOW)
     try:
         # One byte more than the bound tells a body that fits from one that goes on.

@@ -202,7 +202,7 @@ class Models:
         for model in await self.listed():
             if model.id == name:
                 return model
-        raise UnknownModelError(f"There is no model {requested!r}; GET /api/v1/models lists those there are.")
+        raise UnknownModelError(f"There is no model {requested!r}; GET /api/v1/models lists the models.")
 
     async def _fetch(self) -> tuple[ListedModel, ...]:
         found = []

@@ -194,22 +194,32 @@ def _other(refusal: Refusal, model: str | None) -> GatewayError:
 def _bad_request(refusal: Refusal) -> GatewayError:
     said = refusal.said
     if refusal.code == "FAILED_PRECONDITION":
-        return FileNotReadyError("Gemini is still processing a file of this request.", retry_after_s=5, upstream=said)
+        return FileNotReadyError(
+            "Gemini is still processing a file of this request; retry in a moment.", retry_after_s=5, upstream=said
+        )
     return RejectedByModelError(f"Gemini refuses the request: {refusal.message}", upstream=said)
 
 
 def _too_many(refusal: Refusal) -> GatewayError:
     delay = DEFAULT_RETRY_S if refusal.retry_delay_s is None else refusal.retry_delay_s
     if refusal.is_per_day or delay > LONGEST_RETRY_S:
-        return UpstreamQuotaError("Gemini's quota for today is used up.", upstream=refusal.said)
-    return RateLimitedError(f"Gemini takes no more calls for {delay:g} s.", retry_after_s=delay, upstream=refusal.said)
+        return UpstreamQuotaError(
+            "The project's daily quota at Gemini is used up; retry tomorrow.", upstream=refusal.said
+        )
+    return RateLimitedError(
+        f"Gemini is rate-limiting this project; retry in {delay:g} s.", retry_after_s=delay, upstream=refusal.said
+    )
 
 
 def _failure(refusal: Refusal) -> GatewayError:
     said = refusal.said
     if refusal.status == 503:
         delay = 5.0 if refusal.retry_delay_s is None else min(refusal.retry_delay_s, LONGEST_RETRY_S)
-        return UpstreamUnavailableError("Gemini is overloaded or away.", retry_after_s=delay, upstream=said)
+        return UpstreamUnavailableError(
+            "Gemini is overloaded or unavailable; retry in a moment.", retry_after_s=delay, upstream=said
+        )
     if refusal.status == 504:
-        return UpstreamTimeoutError("Gemini did not finish in time.", upstream=said)
+        return UpstreamTimeoutError(
+            "Gemini did not finish in time; raise timeout_s or shorten the request.", upstream=said
+        )
     return UpstreamFailedError(f"Gemini failed with status {refusal.status}.", upstream=said)

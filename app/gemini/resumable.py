@@ -168,7 +168,7 @@ class ResumableSession:
             return FinishedUpload(file)
         if reply is not None and reply.is_gone and reply.status != "final":
             return DroppedUpload()
-        raise UpstreamFailedError("Gemini did not say how much of the upload it has; try again in a moment.")
+        raise UpstreamFailedError("Gemini did not report the offset of the upload; try again in a moment.")
 
     def _file_in(self, reply: UploadReply | None) -> RemoteFile | None:
         if reply is None or reply.http_status != 200 or reply.status != "final":
@@ -186,7 +186,7 @@ class ResumableSession:
         if answer.status == 200:
             file = describe_file(body)
             if file.name != self.name:
-                raise UpstreamFailedError("Gemini answered with another file than the one that was asked for.")
+                raise UpstreamFailedError("Gemini answered with a different file than requested.")
             return file
         # Gemini answers 403 for a file that it does not have.
         if answer.status in {403, 404}:
@@ -279,4 +279,4 @@ def _raise_if_dead(reply: UploadReply | None) -> None:
 
 
 def _dropped() -> UploadFailedError:
-    return UploadFailedError("Gemini has dropped the upload; send the request again.")
+    return UploadFailedError("Gemini closed the upload session; send the request again.")

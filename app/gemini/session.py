@@ -55,7 +55,7 @@ async def open_session(settings: Settings, key: ApiKey) -> AsyncIterator[aiohttp
 def _confined(origins: frozenset[URL], key: ApiKey) -> aiohttp.ClientMiddlewareType:
     async def send_confined(request: aiohttp.ClientRequest, send: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
         if request.url.origin() not in origins:
-            raise UpstreamFailedError("A request to an address that is not Gemini's was not sent.")
+            raise UpstreamFailedError("A request to a foreign address was not sent.")
         request.headers["x-goog-api-key"] = key.current()
         answer = await send(request)
         if 300 <= answer.status < 400:

@@ -91,7 +91,7 @@ class ResumableUploads:
             # No host, a port that is no number, or not absolute.
             is_own = False
         if not is_own:
-            raise UpstreamFailedError("Gemini gave an upload address that is not its own; the address is not used.")
+            raise UpstreamFailedError("Gemini gave an upload URL at a foreign address; the URL is not used.")
         return str(URL(url, encoded=True).without_query_params("key"))
 
     def _granularity(self, written: str) -> int:
@@ -117,6 +117,6 @@ class ResumableUploads:
 
 def _length_required() -> LengthRequiredError:
     return LengthRequiredError(
-        "Gemini takes no upload of unknown length: give file_size (bytes) as a field before the file part, "
+        "Gemini accepts no upload of unknown length: give file_size (bytes) as a field before the file part, "
         "or a Content-Length header with a raw body."
     )

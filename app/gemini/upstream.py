@@ -173,9 +173,11 @@ class Upstream:
             raise UpstreamFailedError(f"Gemini refused the connection with status {error.status}.") from error
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
             self.is_reached = False
-            raise UpstreamUnavailableError("Gemini could not be reached.", retry_after_s=2) from error
+            raise UpstreamUnavailableError(
+                "Gemini could not be reached; retry in a moment.", retry_after_s=2
+            ) from error
         except (aiohttp.ClientError, ConnectionError) as error:
-            raise UpstreamFailedError("The connection to Gemini broke before its answer was whole.") from error
+            raise UpstreamFailedError("The connection to Gemini broke before the end of the answer.") from error
 
 
 @lru_cache(maxsize=1_024)

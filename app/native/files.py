@@ -68,7 +68,7 @@ async def download(scope: Scope, receive: Receive, send: Send, call: NativeCall)
     """Serve `GET {version}/files/ID:download?alt=media`, of what Gemini made for the client."""
     query = query_of(scope, frozenset({"alt", "$alt"}))
     if query.get("alt", query.get("$alt")) != "media":
-        raise MalformedRequestError("A download is asked for with alt=media.")
+        raise MalformedRequestError("A download needs alt=media.")
     stored = await _stored(call)
     name = call.route.name if stored is None else stored.upload.name
     upstream = call.services.upstream

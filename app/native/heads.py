@@ -75,7 +75,7 @@ def alt_of(query: Mapping[str, str], *, is_stream: bool) -> str:
     """Return `alt`, the framing of the answer. Raises MalformedRequestError for a value that the call does not take."""
     alt = query.get("alt", query.get("$alt", "json"))
     if alt != "json" and not (is_stream and alt == "sse"):
-        raise MalformedRequestError(f"The query parameter alt={alt[:20]!r} is not taken here.")
+        raise MalformedRequestError(f"Query parameter alt={alt[:20]!r} is not supported here.")
     return alt
 
 
@@ -108,7 +108,7 @@ def client_time(headers: Mapping[str, str]) -> float | None:
     if written is None:
         return None
     if _SECONDS.fullmatch(written) is None or (seconds := float(written)) <= 0:
-        raise MalformedRequestError(f"X-Server-Timeout is {written[:20]!r}; allowed is a number of seconds above 0.")
+        raise MalformedRequestError(f"X-Server-Timeout is {written[:20]!r}; it must be a number of seconds above 0.")
     return seconds
 
 

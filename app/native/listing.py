@@ -30,7 +30,7 @@ def page_size(query: Mapping[str, str], *, default: int = DEFAULT_PAGE, largest:
     if not text:
         return default
     if not text.isdecimal() or len(text) > 9:
-        raise MalformedRequestError(f"pageSize={text[:20]!r} is not a whole number from 0.")
+        raise MalformedRequestError(f"pageSize={text[:20]!r} must be a whole number, at least 0.")
     return min(int(text), largest) or default
 
 

@@ -275,7 +275,7 @@ def _mask(upstream: Upstream, outgoing: Outgoing, answer: ClientResponse) -> Str
         return None
     if _encoding(answer) not in {"", "identity"}:
         # Streams are asked for without an encoding, since an error in a compressed one could not be masked.
-        raise UpstreamFailedError("Gemini's stream has an encoding that was not asked for.")
+        raise UpstreamFailedError("Gemini's stream has an encoding that was not requested.")
     return StreamMask(upstream.masking, Events() if _is_events(answer) else Elements())
 
 

@@ -113,7 +113,7 @@ class Resolver:
 
     def _check_url(self, kind: UrlKind) -> None:
         if kind is UrlKind.OTHER:
-            raise MalformedRequestError("URLs of this scheme are not taken: upload the media, or send them inline.")
+            raise MalformedRequestError("URLs of this scheme are not supported: upload the media, or send them inline.")
         if kind is UrlKind.HTTPS and not self._call.services.settings.allow_https_urls:
             raise MalformedRequestError(
                 "This gateway lets Gemini fetch no URLs but YouTube's (ALLOW_HTTPS_URLS): upload the media, or send "

@@ -212,7 +212,7 @@ def _find(method: str, raw_path: str) -> Route:
     if operation is None:
         match, methods = _match(raw_path)
     if match is None or not methods:
-        raise NotFoundError("There is no such method or resource here.")
+        raise NotFoundError("This path has no such method or resource.")
     found = methods.get(method)
     if found is None:
         allow = ", ".join(sorted(methods))

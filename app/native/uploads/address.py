@@ -39,7 +39,7 @@ def digest(token: str) -> str:
 def gone() -> ResourceNotFoundError:
     """Return the error for a session that never existed, has ended, or is another client's."""
     return ResourceNotFoundError(
-        "The upload's session is over or was never opened; start the upload again.", headers=CANCELLED
+        "The upload session has ended or never existed; start the upload again.", headers=CANCELLED
     )
 
 

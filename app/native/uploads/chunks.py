@@ -113,7 +113,9 @@ async def _carry(call: NativeCall, own: Writing, chunk: Chunk) -> SessionState:
             case _:
                 raise dropped()
     if chunk.offset is not None and chunk.offset > own.received:
-        raise OffsetConflictError(f"The chunk begins at {chunk.offset}, and {own.received} bytes are there.")
+        raise OffsetConflictError(
+            f"The chunk begins at {chunk.offset}, but {own.received} bytes were received; continue from there."
+        )
     if own.lines is not None:
         own.lines.stand_at(own.received)
     passing = Passing(chunk, own)

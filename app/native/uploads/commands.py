@@ -35,7 +35,7 @@ async def command(
             chunk = Chunk(scope, receive, offset, length, is_final="finalize" in words)
             await _answer(send, await carry(call, token, writer, chunk))
         case _:
-            raise MalformedRequestError("X-Goog-Upload-Command is one of upload, finalize, query and cancel.")
+            raise MalformedRequestError("X-Goog-Upload-Command must be upload, finalize, query or cancel.")
 
 
 def words_of(headers: Mapping[bytes, bytes]) -> list[str]:
@@ -47,7 +47,7 @@ def offset_of(headers: Mapping[bytes, bytes]) -> int:
     """Return X-Goog-Upload-Offset in bytes. Raises MalformedRequestError."""
     written = headers.get(b"x-goog-upload-offset", b"")
     if not written.isdigit() or len(written) > 15:
-        raise MalformedRequestError("X-Goog-Upload-Offset is a number of bytes from 0.")
+        raise MalformedRequestError("X-Goog-Upload-Offset must be a number of bytes, at least 0.")
     return int(written)
 
 

@@ -59,7 +59,7 @@ def _file(body: bytes) -> dict[str, object]:
     try:
         parsed = orjson.loads(body)
     except orjson.JSONDecodeError:
-        raise MalformedRequestError("Invalid JSON payload received: the start's body is not JSON.") from None
+        raise MalformedRequestError("Invalid JSON payload received: the body of the start is not JSON.") from None
     file = parsed.get("file") if isinstance(parsed, dict) else None
     if parsed == {} or (isinstance(parsed, dict) and file is None and set(parsed) <= {"file"}):
         return {}
@@ -87,7 +87,7 @@ def _alias(name: str | None) -> str | None:
         return None
     alias = name.removeprefix("files/")
     if not _NAME.fullmatch(alias):
-        raise _invalid("file.name", "has up to 40 of a-z, 0-9 and dashes, none of them at its ends")
+        raise _invalid("file.name", "must have 1 to 40 characters of a-z, 0-9 and dashes, without a dash at either end")
     return alias
 
 

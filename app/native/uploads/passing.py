@@ -169,4 +169,4 @@ def check_end(end: int, declared_bytes: int | None) -> None:
 
 def dropped() -> UploadFailedError:
     """Return the error for a session that Gemini has dropped."""
-    return UploadFailedError("Gemini has dropped the upload; start it again.", headers=CANCELLED)
+    return UploadFailedError("Gemini closed the upload session; start the upload again.", headers=CANCELLED)

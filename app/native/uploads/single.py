@@ -165,15 +165,15 @@ class _Related:
         piece = await anext(self._pieces, None)
         if piece is None:
             if not self._has_ended or self._part != 2:
-                raise MalformedRequestError("The body ends before its closing boundary, or has not two parts.")
+                raise MalformedRequestError("The body ends before its closing boundary, or does not have two parts.")
             return False
         try:
             self._parser.write(piece)
         except FormParserError as error:
-            raise MalformedRequestError("The body is not the multipart/related that it says it is.") from error
+            raise MalformedRequestError("The body is not multipart/related as declared.") from error
         if len(self._description) > MAX_METADATA_BYTES or self._part > 2:
             raise MalformedRequestError(
-                f"The body has two parts, the first of at most {MAX_METADATA_BYTES} bytes: a description and a file."
+                f"The body must have two parts: a description of at most {MAX_METADATA_BYTES} bytes, and a file."
             )
         return True
 

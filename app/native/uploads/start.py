@@ -24,12 +24,12 @@ async def start(
 ) -> None:
     """Serve `X-Goog-Upload-Command: start`, and the start of a session whose chunks come with Content-Range."""
     if not is_ranged and headers.get(b"x-goog-upload-command", b"").strip().lower() != b"start":
-        raise MalformedRequestError("X-Goog-Upload-Command must be start, where the address has no upload_id.")
+        raise MalformedRequestError("X-Goog-Upload-Command must be start if the URL has no upload_id.")
     metadata = read_metadata(await _small_body(scope, receive, call), headers)
     if metadata.size_bytes is None and call.services.metering.admission.has_byte_limits(call.client):
         # The chunks that follow come without the client's credential, and so without its limits.
         raise LengthRequiredError(
-            "X-Goog-Upload-Header-Content-Length, the file's bytes, is needed: your limits are in bytes."
+            "X-Goog-Upload-Header-Content-Length (the file's size) is required, because your limits are in bytes."
         )
     session = await open_session(call, metadata)
     token = new_token()
@@ -103,5 +103,5 @@ async def _small_body(scope: Scope, receive: Receive, call: NativeCall) -> bytes
     async for piece in body_of(scope, receive, call.services.settings):
         body += piece
         if len(body) > MAX_METADATA_BYTES:
-            raise MalformedRequestError(f"What is said of a file has at most {MAX_METADATA_BYTES} bytes.")
+            raise MalformedRequestError(f"The description of a file may have at most {MAX_METADATA_BYTES} bytes.")
     return bytes(body)

@@ -22,7 +22,7 @@ async def upload(scope: Scope, receive: Receive, send: Send, call: NativeCall) -
         await (ranged if is_ranged else command)(scope, receive, send, call, token=token, headers=headers)
         return
     if scope["method"] != "POST":
-        raise MalformedRequestError("An upload begins with POST.")
+        raise MalformedRequestError("An upload must begin with POST.")
     protocol = headers.get(b"x-goog-upload-protocol", b"").decode("latin-1").lower() or upload_type or ""
     match protocol:
         case "resumable":
@@ -32,6 +32,4 @@ async def upload(scope: Scope, receive: Receive, send: Send, call: NativeCall) -
         case "multipart":
             await upload_multipart(scope, receive, send, call, headers=headers)
         case _:
-            raise MalformedRequestError(
-                "X-Goog-Upload-Protocol is one of resumable, raw and multipart; it says how the file comes."
-            )
+            raise MalformedRequestError("X-Goog-Upload-Protocol must be resumable, raw or multipart.")

@@ -194,7 +194,7 @@ async def test_an_expired_token_ends_its_session(closed: Closed, monkeypatch: py
         await begun(socket)
         code, reason = await closing(socket)
 
-    assert (code, reason) == (1008, "The token has expired; ask your app's backend for a new one.")
+    assert (code, reason) == (1008, "The token has expired; request a new token from your app's backend.")
 
 
 async def test_a_token_of_one_request_holds_for_its_whole_session(

@@ -138,7 +138,7 @@ async def test_a_slot_is_free_again_when_the_call_has_ended(admission: Admission
     error = await refusal(admission, web)
     first.settle(Used(1, 1))
 
-    assert error.detail == "Your limit of 1 concurrent requests is reached; wait until one has ended."
+    assert error.detail == "Your limit of 1 concurrent requests is reached; wait until a call has ended."
     assert error.retry_after_s == 1
     await begin(admission, web)
 
@@ -152,7 +152,7 @@ async def test_a_client_has_a_number_of_live_sessions_whatever_its_limits(admiss
     held[0].release()
     await admission.enter_live(client())
 
-    assert refused.value.detail == "You have 20 Live sessions, which is the most; end a session first."
+    assert refused.value.detail == "You have 20 Live sessions, the largest number allowed; end a session first."
 
 
 async def test_a_call_that_runs_longer_than_a_lease_keeps_its_slot_and_its_reservation(
@@ -315,7 +315,7 @@ async def test_the_smallest_limit_of_a_file_holds(database: Database, clock: Clo
     async with opened(database, None, clock, owners) as admission:
         admission.check_file(LOCAL, 500)
         admission.check_file(client(issuer="app", max_file_bytes=100), 50)
-        with pytest.raises(FileTooLargeError, match="at most 50 "):
+        with pytest.raises(FileTooLargeError, match="your limit is 50 "):
             admission.check_file(client(issuer="app", max_file_bytes=100), 51)
 
 

@@ -92,7 +92,10 @@ async def test_rows_lost_in_an_outage_at_shutdown_are_logged(
         record(ledger, 1, 2, 3)
 
     assert caplog.records[-1].levelname == "ERROR"
-    assert caplog.records[-1].getMessage() == "3 calls are not in the ledger: the database was away to the end"
+    assert (
+        caplog.records[-1].getMessage()
+        == "3 calls are not in the ledger: the database stayed unavailable until the end"
+    )
 
 
 async def test_a_database_that_does_not_answer_does_not_hold_the_end_up(

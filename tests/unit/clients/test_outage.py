@@ -71,7 +71,10 @@ async def test_an_outage_is_said_once_and_so_is_its_end(away: ValkeyServer, capl
 
             assert (state, counters.state) == ("away", "ok")
 
-    assert caplog.messages == ["Redis is away (ConnectionError); LIMITS_ON_OUTAGE=allow", "Redis is back"]
+    assert caplog.messages == [
+        "Redis is unavailable (ConnectionError); LIMITS_ON_OUTAGE=allow",
+        "Redis is available again",
+    ]
 
 
 async def test_a_server_that_is_away_is_asked_again_only_after_a_while(away: ValkeyServer) -> None:
