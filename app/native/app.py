@@ -1,8 +1,8 @@
-"""The relayed surfaces as one ASGI application: finds the operation of a request and calls who serves it.
+"""The relayed surfaces as one ASGI application: finds the operation of a request and calls its handler.
 
-    raw path ──> route ──> call (client, usage) ──> handler ──> Gemini's answer, as it came
+    raw path ──> route ──> call (client, usage) ──> handler ──> Gemini's answer, unchanged
 
-What a handler raises before its answer begins is rendered outside, in the shape of the surface.
+An error raised before the answer begins is rendered outside, in the shape of the surface.
 """
 
 from collections.abc import Awaitable, Callable, Mapping
@@ -36,7 +36,10 @@ class NativeRoutes:
         self._handlers = handlers
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve, or pass on. Raises what `route_of` and the operation's handler raise."""
+        """Serve a relayed request, or pass any other to the application.
+
+        Raises the errors of `route_of` and of the operation's handler.
+        """
         if scope["type"] not in {"http", "websocket"} or _is_elsewhere(scope):
             await self._app(scope, receive, send)
             return

@@ -23,7 +23,7 @@ from app.native.used import Json, mapping, text
 from app.store.resources import Resource, ResourceKind
 
 LIFETIME_S = 60 * 86_400.0
-"""How long a batch is remembered: longer than Gemini has it."""
+"""Seconds for which a batch is remembered: longer than Gemini keeps a batch."""
 OUTPUT_LIFETIME_S = 48 * 3600.0
 _LIST_TAKES = PAGING | {"alt", "$alt", "prettyPrint", "$prettyPrint"}
 _ENDED = frozenset({"BATCH_STATE_SUCCEEDED", "BATCH_STATE_FAILED", "BATCH_STATE_CANCELLED", "BATCH_STATE_EXPIRED"})
@@ -48,7 +48,7 @@ async def create(scope: Scope, receive: Receive, send: Send, call: NativeCall) -
 
 
 async def list_(scope: Scope, receive: Receive, send: Send, call: NativeCall) -> None:
-    """Serve `GET {version}/batches`: the client's own."""
+    """Serve `GET {version}/batches`: the client's batches only."""
     query = query_of(scope, _LIST_TAKES)
     page = await list_owned(scope, call, query, kind=ResourceKind.BATCH, collection="batches", items="operations")
     await send_document(send, Document.of_json(page))
@@ -70,7 +70,7 @@ async def cancel(scope: Scope, receive: Receive, send: Send, call: NativeCall) -
 
 
 async def delete(scope: Scope, receive: Receive, send: Send, call: NativeCall) -> None:
-    """Serve `DELETE {version}/batches/ID`. What it has cost is booked as far as it was seen."""
+    """Serve `DELETE {version}/batches/ID`. If its results were never read, the reservation stays booked."""
     batch = await owned(call, ResourceKind.BATCH)
     document = await _ask(scope, call, "DELETE", f"batches/{batch.name}")
     if document.status in {200, 403, 404}:
@@ -104,7 +104,7 @@ async def _record(call: NativeCall, document: Document, model: str, reservation:
 
 
 async def _look(call: NativeCall, batch: Resource, document: Document) -> None:
-    """Take note of a batch's results: whose its file is, and what all its answers used."""
+    """Record the results of an ended batch: the owner of its file, and the usage of all its answers."""
     found = document.members
     metadata = mapping(found.get("metadata"))
     if text(metadata.get("state")) not in _ENDED:
@@ -120,7 +120,7 @@ async def _look(call: NativeCall, batch: Resource, document: Document) -> None:
             Resource(ResourceKind.OUTPUT, name, call.client.id, created_at=now, expires_at=expires_at)
         )
     reservation = await services.resources.take_call(batch.key)
-    # A file of results does not come by here: what was reserved stays booked.
+    # The usage of answers in a file is unknown, since the file is not read here: the reservation stays booked.
     if reservation is not None and file is None:
         model = batch.model or ""
         services.metering.settle_later(call.usage, reservation, model, _usage_of(output), "batch_ended")

@@ -1,7 +1,7 @@
 """A request's JSON body on its way to Gemini: scanned while it arrives, its references resolved, otherwise unchanged.
 
-    held      gathered within a bound, sent when the whole is scanned: short ones, and those of clients with budgets
-    streamed  passed on while it is scanned; its last byte goes up after the whole is scanned
+    held      gathered within a bound, sent once scanned whole: short bodies, and all bodies of clients with budgets
+    streamed  sent while it is scanned; the last byte is sent once the whole body is scanned
 
 A string is replaced only if the client's name for an object differs from Gemini's. This module knows no operation.
 """
@@ -23,14 +23,14 @@ from app.request.context import context_of
 from app.request.json_content import check_json_content
 
 HELD_BYTES = 256 << 10
-"""A body up to this long is held, whoever sends it: streaming would cost more."""
+"""A body up to this length is held for every client: streaming would cost more."""
 COUNTED_BYTES = 64 << 10
 """Held bytes beyond this count against MAX_BUFFERED_BYTES."""
 
 
 @dataclass(slots=True)
 class Body:
-    """A body that can be sent. `model` is the model that its JSON asks, as Gemini calls it, None if it names none."""
+    """A body ready to send. `model` is the model named in its JSON, by Gemini's name, or None."""
 
     content: bytes | AsyncIterator[bytes]
     length: int
@@ -45,19 +45,20 @@ class Body:
         return Estimated(self.estimate.input_tokens, 0, self.estimate.tier)
 
     def checked(self) -> AbstractAsyncContextManager[None]:
-        """Run a block that sends the body; a fault that was found in it meanwhile is raised in the block's place."""
+        """Run a block that sends the body. A fault found in the body meanwhile replaces the block's own error."""
         return _WAS_CHECKED if self.stream is None else self.stream.checked()
 
 
 _WAS_CHECKED = nullcontext()
 
 
-class take:  # noqa: N801  # it is used as a function, and as a generator it would cost every call more
-    """Run an `async with` block with a request's body; its held bytes are given back at the end.
+# A class, since a generator would cost every call more; in lower case, since it is called like a function.
+class take:  # noqa: N801
+    """Run an `async with` block with a request's body, and release its held bytes at the end.
 
-    `path_model` is the model that the path names, which the JSON may only repeat. Raises UnsupportedMediaTypeError,
-    BodyTooLargeError, MalformedRequestError, BusyError, what `body_of` raises, and what Gemini says of objects that do
-    not exist for references that are not the client's.
+    `path_model` is the model in the path, which the JSON may only repeat. Raises UnsupportedMediaTypeError,
+    BodyTooLargeError, MalformedRequestError, BusyError and the errors of `body_of`; for a reference to an object that
+    is not the client's, raises Gemini's error for an object that does not exist.
     """
 
     __slots__ = ("_call", "_counted", "_document", "_may_stream", "_receive", "_scope")
@@ -140,7 +141,7 @@ def _too_large(most: int) -> BodyTooLargeError:
 
 
 class _Stream:
-    """A long body that is passed on while it is scanned."""
+    """A long body that is sent to Gemini while it is scanned."""
 
     def __init__(self, pieces: AsyncIterator[bytes], document: Document) -> None:
         self._pieces = pieces
@@ -151,17 +152,17 @@ class _Stream:
 
     @asynccontextmanager
     async def checked(self) -> AsyncIterator[None]:
-        """Run a block that sends the body, as `Body.checked` says."""
+        """Run a block that sends the body; see `Body.checked`."""
         try:
             yield
         except UpstreamFailedError:
-            # The connection was given up because the body was.
+            # A body that breaks off breaks the connection too; only the body's fault is of use to the client.
             if self.failure is not None:
                 raise self.failure from None
             raise
 
     async def content(self) -> AsyncIterator[bytes]:
-        """Return the body's pieces, the last of them after the whole is scanned."""
+        """Return the body's pieces; the last piece follows once the whole body is scanned."""
         try:
             held = b""
             async for piece in self._pieces:
@@ -178,7 +179,7 @@ class _Stream:
             raise
 
     async def _judged(self, found: list[Found]) -> bytes:
-        """Return the bytes that may go on since the last call, with their references resolved."""
+        """Return the bytes cleared since the last call, with their references resolved."""
         length = self._document.position - self._sent
         text, self._tail = self._tail[:length], self._tail[length:]
         if found:
@@ -190,11 +191,11 @@ class _Stream:
 
 
 def _fitted(found: Found, text: bytes) -> bytes:
-    # Gemini has been told the body's length: shorter text is followed by white space, which JSON allows.
+    # Gemini already knows the body's length, so shorter text is padded with white space, which JSON allows.
     room = found.end - found.start
     if len(text) > room:
         raise MalformedRequestError(
-            "In a body of this length a file must be named by its uri, as the answer to its upload gave it, and a "
-            "model as Gemini calls it."
+            "In a body of this length, name a file by the uri in the answer to its upload, and a model by Gemini's "
+            "own name."
         )
     return text.ljust(room)

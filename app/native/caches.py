@@ -22,7 +22,7 @@ _PATCH_TAKES = frozenset(_JSON | {"updateMask", "update_mask"})
 
 
 async def create(scope: Scope, receive: Receive, send: Send, call: NativeCall) -> None:
-    """Serve `POST {version}/cachedContents`. Keeping a cache costs by the hour, so it is closed to budgeted clients."""
+    """Serve `POST {version}/cachedContents`, closed to clients with budgets: a cache costs money by the hour."""
     check_deferred(call, "Caches")
     query = query_of(scope)
     async with take(scope, receive, call, CACHE) as body:
@@ -33,7 +33,7 @@ async def create(scope: Scope, receive: Receive, send: Send, call: NativeCall) -
 
 
 async def list_(scope: Scope, receive: Receive, send: Send, call: NativeCall) -> None:
-    """Serve `GET {version}/cachedContents`: the client's own."""
+    """Serve `GET {version}/cachedContents`: the client's caches only."""
     query = query_of(scope, _LIST_TAKES)
     page = await list_owned(
         scope, call, query, kind=ResourceKind.CACHE, collection="cachedContents", items="cachedContents"
@@ -49,7 +49,7 @@ async def get(scope: Scope, receive: Receive, send: Send, call: NativeCall) -> N
 
 
 async def patch(scope: Scope, receive: Receive, send: Send, call: NativeCall) -> None:
-    """Serve `PATCH {version}/cachedContents/ID`: a cache lives longer, or shorter."""
+    """Serve `PATCH {version}/cachedContents/ID`, which changes the lifetime of a cache."""
     cache = await owned(call, ResourceKind.CACHE)
     query = query_of(scope, _PATCH_TAKES)
     async with take(scope, receive, call, CACHE) as body:
@@ -100,7 +100,7 @@ def _expiry(document: Document) -> float | None:
     if written is None:
         return None
     try:
-        # Nanoseconds are more than Python reads.
+        # Google writes nanoseconds, but Python reads microseconds at most.
         seconds, _, rest = written.removesuffix("Z").partition(".")
         return datetime.fromisoformat(f"{seconds}+00:00").timestamp() + float(f"0.{rest or 0}")
     except ValueError:

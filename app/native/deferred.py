@@ -7,9 +7,10 @@ from app.native.services import NativeCall
 def check_deferred(call: NativeCall, what: str) -> None:
     """Raise ForbiddenError if a client with limits in tokens or money may not make a call of this kind.
 
-    Such a call can pass a limit after its admission, so only the operator opens these calls.
+    `what` names the kind in the plural, as the message begins.
     """
     services = call.services
+    # The costs of such a call can exceed a limit after its admission, so only the operator may open these calls.
     if not services.settings.allow_deferred_costs and services.metering.admission.has_budgets(call.client):
         raise ForbiddenError(
             f"{what} cause costs after the request, and are closed to clients with limits in tokens or money "

@@ -1,4 +1,4 @@
-"""One relayed JSON document: scanned in turns with others, its references resolved, otherwise never changed.
+"""One relayed JSON document: scanned in turns with others, its references resolved, all other bytes unchanged.
 
     scan(piece) ... end() ──> Found strings ──> resolve ──> spliced into the bytes
 
@@ -24,7 +24,7 @@ def scan_rules(call: NativeCall, base_url: str = "") -> ScanRules:
 
 
 class Document:
-    """One document of a call. `path_model` is the model in the request's path, if there is one."""
+    """One document of a call. `path_model` is the model in the request's path; None if the path names no model."""
 
     def __init__(self, call: NativeCall, policy: Policy, base_url: str, *, path_model: str | None = None) -> None:
         self._scanner = JsonScanner(policy, scan_rules(call, base_url))
@@ -33,7 +33,7 @@ class Document:
 
     @property
     def facts(self) -> Facts:
-        """What the document has told so far."""
+        """The facts found in the document so far."""
         return self._scanner.facts
 
     @property
@@ -43,24 +43,24 @@ class Document:
 
     @property
     def model(self) -> str | None:
-        """The model that the document asks, as Gemini calls it; None if it names none."""
+        """The model named in the document, by Gemini's name; None if the document names no model."""
         return self.resolver.model
 
     @property
     def position(self) -> int:
-        """Bytes from the document's beginning that may go on once the strings found in them are resolved."""
+        """The number of bytes, from the beginning, that may be sent once the strings found in them are resolved."""
         return self._scanner.position
 
     async def scan(self, piece: bytes) -> list[Found]:
-        """Scan a piece; returns the strings that were found. Raises MalformedRequestError and ForbiddenError."""
+        """Scan a piece and return the strings found in it. Raises MalformedRequestError and ForbiddenError."""
         return await self._turn.scan(self._scanner.feed, piece)
 
     def end(self) -> list[Found]:
-        """End the scan; raises MalformedRequestError if the document is not whole."""
+        """End the scan and return the last strings found. Raises MalformedRequestError for an incomplete document."""
         return self._scanner.end()
 
     async def rewritten(self, data: bytes, found: Sequence[Found]) -> bytes:
-        """Resolve what was found in a held document; returns the document with the replacements in their places."""
+        """Return a held document with each found string replaced by its resolved form."""
         if not found:
             return data
         # References that were judged at the end of their object come late.
@@ -69,7 +69,7 @@ class Document:
 
 
 def spliced(data: bytes, found: Sequence[Found], replaced: Sequence[bytes | None], *, at: int = 0) -> bytes:
-    """Return `data`, which begins at byte `at` of its document, with the replacements of the strings found in it."""
+    """Return `data` with the found strings replaced. `at` is the position of its first byte in the document."""
     if all(text is None for text in replaced):
         return data
     view, position, parts = memoryview(data), 0, list[bytes | memoryview]()

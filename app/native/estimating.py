@@ -1,4 +1,4 @@
-"""What a relayed request may use, before a model is asked: from what the scanner saw, and what the registry knows."""
+"""Estimates the tokens of a relayed request before it is sent, from the scanner's facts and the registry's files."""
 
 from app.accounting.estimating import CHARS_PER_TOKEN, media_tokens
 from app.gemini.models import LONGEST_PROMPT_TOKENS
@@ -11,10 +11,10 @@ LEAST_TOKENS = 16
 
 
 def estimate_of(facts: Facts, files: list[StoredFile], cached_tokens: int) -> Estimated:
-    """Estimate a request that was scanned whole, with the files that it names and the tokens of its cache."""
+    """Estimate a fully scanned request, together with its referenced files and the tokens of its cache."""
     tokens = LEAST_TOKENS + facts.text_bytes // CHARS_PER_TOKEN + cached_tokens
     for mime_type, count in facts.media_count.items():
-        # Base64 has four characters for three bytes; of several media of a type, each has its share.
+        # Base64 has four characters for three bytes. Only the sum of a type is known: each medium counts as the mean.
         size_bytes = facts.media_bytes[mime_type] * 3 // 4 // count
         tokens += count * media_tokens(kind_of(mime_type), size_bytes, NO_FACTS)
     for file in files:
@@ -25,5 +25,5 @@ def estimate_of(facts: Facts, files: list[StoredFile], cached_tokens: int) -> Es
 
 
 def estimate_of_length(length: int) -> Estimated:
-    """Estimate a request of which only its length in bytes is known: all text, as far as a model takes that much."""
+    """Estimate a request of `length` bytes, not yet scanned: all of it text, up to the longest prompt of any model."""
     return Estimated(min(length // CHARS_PER_TOKEN, LONGEST_PROMPT_TOKENS))

@@ -1,4 +1,4 @@
-"""Files on Gemini's own paths: the client's own alone, by Gemini's names or by the names that it chose itself."""
+"""Files on Gemini's own paths: the client's files only, by Gemini's names or by names of the client's choice."""
 
 from starlette.types import Receive, Scope, Send
 
@@ -34,7 +34,7 @@ async def get(scope: Scope, receive: Receive, send: Send, call: NativeCall) -> N
 
 
 async def list_(scope: Scope, receive: Receive, send: Send, call: NativeCall) -> None:
-    """Serve `GET {version}/files`: the client's own, newest first. Raises RateLimitedError as other listings do."""
+    """Serve `GET {version}/files`: the client's files only, newest first. Raises RateLimitedError."""
     query = query_of(scope, _LIST_TAKES)
     uploads, has_more = await call.services.files.page_of_uploads(
         call.client.id, limit=page_size(query), after=page_token(query)
@@ -50,7 +50,7 @@ async def list_(scope: Scope, receive: Receive, send: Send, call: NativeCall) ->
 
 
 async def delete(scope: Scope, receive: Receive, send: Send, call: NativeCall) -> None:
-    """Serve `DELETE {version}/files/ID`: for all of the owner's ids of it."""
+    """Serve `DELETE {version}/files/ID`, which ends all of the owner's ids of the file."""
     query = query_of(scope)
     stored = await _stored(call)
     if stored is None:
@@ -65,10 +65,10 @@ async def delete(scope: Scope, receive: Receive, send: Send, call: NativeCall) -
 
 
 async def download(scope: Scope, receive: Receive, send: Send, call: NativeCall) -> None:
-    """Serve `GET {version}/files/ID:download?alt=media`, of what Gemini made for the client."""
+    """Serve `GET {version}/files/ID:download?alt=media` for a file that Gemini made for the client."""
     query = query_of(scope, frozenset({"alt", "$alt"}))
     if query.get("alt", query.get("$alt")) != "media":
-        raise MalformedRequestError("A download needs alt=media.")
+        raise MalformedRequestError("A download needs the query parameter alt=media; add it to the URL.")
     stored = await _stored(call)
     name = call.route.name if stored is None else stored.upload.name
     upstream = call.services.upstream
@@ -77,7 +77,7 @@ async def download(scope: Scope, receive: Receive, send: Send, call: NativeCall)
 
 
 async def _stored(call: NativeCall) -> StoredFile | None:
-    """Find the uploaded file that the path names; None for one that Gemini made. Raises FileNotFoundProblemError."""
+    """Return the uploaded file named in the path; None for a file made by Gemini. Raises FileNotFoundProblemError."""
     name, services = call.route.name, call.services
     found = (await services.files.named(call.client.id, [name])).get(name)
     if found is None:
@@ -94,7 +94,7 @@ async def _ask(scope: Scope, call: NativeCall, method: str, path: str) -> Docume
 
 
 async def _described(scope: Scope, call: NativeCall, upload: Upload) -> bytes | None:
-    """Give a file's description: as it was kept, or as Gemini has it now while it may change."""
+    """Return a file's description: Gemini's current one while the file may change, else the stored one."""
     if upload.document is not None and not _may_change(upload):
         return upload.document.encode()
     document = await _ask(scope, call, "GET", f"files/{upload.name}")

@@ -1,7 +1,6 @@
 """The model calls: generateContent, streamGenerateContent, countTokens and the embeddings, relayed.
 
-The model stands in the path; a body that may be long goes up while it is scanned, and its last byte only when the whole
-of it has been.
+The model is in the path. A long body is sent while it is scanned, and its last byte once the whole body is scanned.
 """
 
 from starlette.types import Receive, Scope, Send
@@ -29,7 +28,7 @@ async def generate(scope: Scope, receive: Receive, send: Send, call: NativeCall)
 
 
 async def embed(scope: Scope, receive: Receive, send: Send, call: NativeCall) -> None:
-    """Serve `POST {version}/models/M:batchEmbedContents` and `:embedContent`, whose answers tell no usage."""
+    """Serve `POST {version}/models/M:batchEmbedContents` and `:embedContent`, whose answers hold no usage."""
     query = query_of(scope)
     alt_of(query, is_stream=False)
     model = call.model(call.route.name)
@@ -41,7 +40,7 @@ async def embed(scope: Scope, receive: Receive, send: Send, call: NativeCall) ->
 
 
 async def count_tokens(scope: Scope, receive: Receive, send: Send, call: NativeCall) -> None:
-    """Serve `POST {version}/models/M:countTokens`, which costs nothing."""
+    """Serve `POST {version}/models/M:countTokens`, which is free and so never metered."""
     query = query_of(scope)
     alt_of(query, is_stream=False)
     model = call.model(call.route.name)

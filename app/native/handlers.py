@@ -1,4 +1,4 @@
-"""Who serves which of Google's operations, by their ids."""
+"""The handler of each of Google's operations, by operation id."""
 
 from collections.abc import Mapping
 

@@ -1,4 +1,4 @@
-"""Chooses by allow lists which headers and query parameters are passed on, in either direction.
+"""Selects, by allow lists, the headers and query parameters to pass on in each direction.
 
     client's query and headers ──(allow lists)──> Gemini        Gemini's headers ──(allow list)──> client
 
@@ -23,7 +23,7 @@ _PASSED_ON = {
 }
 SERVER_TIMEOUT = "x-server-timeout"
 _SECONDS = re.compile(r"[0-9]{1,9}(?:\.[0-9]{1,9})?", re.ASCII)
-# Credentials are the gateway's own, and a user named for Google's quota means nothing to the gateway.
+# Credentials belong to the gateway, and quotaUser, a user counted by Google's quota, has no meaning for its one key.
 _DROPPED = CREDENTIALS | {"quotaUser", "$quotaUser"}
 _FIELD_MASKS = frozenset({"fields", "$fields"})
 _MODEL_CALL_TAKES = frozenset({"alt", "$alt", "prettyPrint", "$prettyPrint"})
@@ -48,7 +48,7 @@ PAGING = frozenset({"pageSize", "page_size", "pageToken", "page_token"})
 
 
 def query_of(scope: Scope, allowed: frozenset[str] = _MODEL_CALL_TAKES) -> dict[str, str]:
-    """Return the query parameters that Gemini gets; credentials and quotaUser are left out.
+    """Return the query parameters to send to Gemini, without credentials and quotaUser.
 
     Raises MalformedRequestError, as Gemini does, for a parameter that is not `allowed`, and for a repeated parameter.
     """
@@ -58,7 +58,7 @@ def query_of(scope: Scope, allowed: frozenset[str] = _MODEL_CALL_TAKES) -> dict[
             continue
         if name in _FIELD_MASKS:
             raise MalformedRequestError(
-                f"The query parameter {name} is not taken: the gateway reads whole answers. Leave it out."
+                f"The query parameter {name} is not supported: the gateway reads whole answers. Leave it out."
             )
         if name not in allowed:
             raise MalformedRequestError(
@@ -72,7 +72,7 @@ def query_of(scope: Scope, allowed: frozenset[str] = _MODEL_CALL_TAKES) -> dict[
 
 
 def alt_of(query: Mapping[str, str], *, is_stream: bool) -> str:
-    """Return `alt`, the framing of the answer. Raises MalformedRequestError for a value that the call does not take."""
+    """Return `alt`, the framing of the answer. Raises MalformedRequestError for a value that this call lacks."""
     alt = query.get("alt", query.get("$alt", "json"))
     if alt != "json" and not (is_stream and alt == "sse"):
         raise MalformedRequestError(f"Query parameter alt={alt[:20]!r} is not supported here.")
@@ -80,16 +80,13 @@ def alt_of(query: Mapping[str, str], *, is_stream: bool) -> str:
 
 
 def encoded(query: Mapping[str, str]) -> str:
-    """Write a query, with its question mark; nothing when it is empty."""
+    """Return a query with its question mark, or "" for an empty query."""
     return f"?{urlencode(query)}" if query else ""
 
 
 def upstream_headers(scope: Scope, *, is_stream: bool = False) -> dict[str, str]:
-    """Return the headers of the client's that Gemini is sent.
-
-    Of encodings only gzip is asked for, which is read on the way; a stream is asked for without one, since an error in
-    a compressed stream could not be masked.
-    """
+    """Return the client's headers to send to Gemini. The only encoding asked for is gzip, which the gateway reads."""
+    # A stream must come uncompressed, since an error in a compressed stream could not be masked.
     headers = {"Accept-Encoding": "identity"}
     for name, value in scope["headers"]:
         if name in _PASSED_ON:
@@ -100,7 +97,7 @@ def upstream_headers(scope: Scope, *, is_stream: bool = False) -> dict[str, str]
 
 
 def client_time(headers: Mapping[str, str]) -> float | None:
-    """Return the seconds that a client gives its call, as the SDKs say them; None if it says none.
+    """Return the client's time limit in seconds, from the header that the SDKs send; None without that header.
 
     Raises MalformedRequestError for anything but a positive decimal number.
     """
@@ -113,7 +110,7 @@ def client_time(headers: Mapping[str, str]) -> float | None:
 
 
 def json_headers(scope: Scope, length: int, *, is_stream: bool = False) -> dict[str, str]:
-    """Return the headers of a request with a JSON body of `length` bytes, which was read and is sent as plain JSON."""
+    """Return the headers of a request with a JSON body of `length` bytes, sent uncompressed."""
     return {
         **upstream_headers(scope, is_stream=is_stream),
         "Content-Type": "application/json",
@@ -123,7 +120,7 @@ def json_headers(scope: Scope, length: int, *, is_stream: bool = False) -> dict[
 
 @lru_cache(maxsize=64)
 def accepts_gzip(accept_encoding: bytes) -> bool:
-    """Whether an Accept-Encoding takes gzip."""
+    """Whether an Accept-Encoding header allows gzip."""
     for item in accept_encoding.lower().split(b","):
         name, _, weight = item.partition(b";")
         if name.strip() in {b"gzip", b"*"} and weight.replace(b" ", b"") not in {b"q=0", b"q=0.0", b"q=0.00"}:
@@ -132,5 +129,5 @@ def accepts_gzip(accept_encoding: bytes) -> bool:
 
 
 def client_headers(headers: Iterable[tuple[str, str]]) -> Headers:
-    """Return the headers of Gemini's that the client is shown."""
+    """Return those of Gemini's headers that the client may see."""
     return [(lower.encode(), value.encode("latin-1")) for name, value in headers if (lower := name.lower()) in _SHOWN]

@@ -1,8 +1,6 @@
-"""Interactions: the model stands in the JSON, and what is stored at Gemini is recorded with its owner.
+"""Interactions: the model is in the JSON, and each interaction stored at Gemini is recorded with its owner.
 
-    create ──> scan, splice the model's name ──> Gemini ──> id is written down ──> the answer goes to the client
-
-No byte that tells an interaction's id leaves before the id has been written down: a client may use it at once.
+create ──> scan, splice the model's name ──> Gemini ──> id is recorded ──> the answer goes to the client
 """
 
 import orjson
@@ -22,7 +20,7 @@ from app.native.used import mapping, text
 from app.store.resources import Resource, ResourceKind
 
 LIFETIME_S = 60 * 86_400.0
-"""How long an interaction is remembered: longer than Gemini has it."""
+"""Seconds for which an interaction is remembered: longer than Gemini keeps an interaction."""
 MAX_HELD_BYTES = 64 << 20
 READING = Reading(read_interaction, b"usage")
 _GET_TAKES = frozenset({"stream", "include_input", "last_event_id", "alt", "$alt"})
@@ -38,7 +36,7 @@ async def create(scope: Scope, receive: Receive, send: Send, call: NativeCall) -
         model = body.model or call.services.models.default
         outgoing = _outgoing(scope, call, f"interactions{encoded(query)}", body)
         creating = _Creating(call, model, send)
-        # What is not stored has an id that means nothing afterwards.
+        # The id of an interaction that is not stored has no use afterwards, so nothing must be recorded first.
         creating.is_done = body.facts.store is False
         async with Metered(call, model, body.estimate).admitted() as asked:
             creating.reservation = asked.call if body.facts.is_background else None
@@ -52,14 +50,14 @@ async def create(scope: Scope, receive: Receive, send: Send, call: NativeCall) -
 
 
 async def get(scope: Scope, receive: Receive, send: Send, call: NativeCall) -> None:
-    """Serve `GET {version}/interactions/ID`, whole or as a stream that goes on after an event."""
+    """Serve `GET {version}/interactions/ID`, whole or as a stream that continues after an event."""
     interaction = await owned(call, ResourceKind.INTERACTION)
     query = query_of(scope, _GET_TAKES)
     path = f"interactions/{interaction.name}{encoded(query)}"
     result = RelayResult()
     upstream = call.services.upstream
     url = upstream.url(f"/{call.route.version}/{path}")
-    # Only a client that says so gets events: the SDKs always write `stream`.
+    # Events only for `stream=true`: the SDKs always send `stream`, also with the value false.
     streaming = Streaming.EVENTS if query.get("stream", "").lower() == "true" else Streaming.NO
     outgoing = Outgoing("GET", url, upstream_headers(scope, is_stream=True), streaming=streaming)
     await relay(upstream, send, outgoing, reading=READING, result=result)
@@ -93,14 +91,15 @@ async def delete(scope: Scope, receive: Receive, send: Send, call: NativeCall) -
 
 def _outgoing(scope: Scope, call: NativeCall, path: str, body: Body) -> Outgoing:
     upstream = call.services.upstream
-    # The id is read before the answer goes on, so no whole answer may be compressed either.
+    # The gateway reads the id before it passes the answer on, so even a whole answer must come uncompressed.
     headers = json_headers(scope, body.length, is_stream=True)
     streaming = Streaming.EVENTS if body.facts.stream is True else Streaming.NO
     return Outgoing("POST", upstream.url(f"/{call.route.version}/{path}"), headers, body.content, streaming)
 
 
+# A client may use an id as soon as it has read it, perhaps at another replica.
 class _Creating:
-    """Holds an answer back until the interaction that it tells of has been written down."""
+    """Holds an answer back until its interaction is recorded: no byte of the id leaves before."""
 
     def __init__(self, call: NativeCall, model: str, send: Send) -> None:
         self._call = call
@@ -113,7 +112,7 @@ class _Creating:
         self.reservation: str | None = None
 
     async def send(self, message: Message) -> None:
-        """Pass a message on, now or as soon as the id has been written down."""
+        """Pass a message on, at once or as soon as the id is recorded."""
         if not self.is_done:
             self._held.append(message)
             if not await self._is_settled(message):
@@ -154,7 +153,7 @@ class _Creating:
 
 
 def _first_id(stream: bytearray) -> str | None:
-    """Find the id in the whole lines of a stream that have come."""
+    """Return the first id in the complete lines of a stream; None if there is no id yet."""
     for line in bytes(stream[: stream.rfind(b"\n") + 1]).splitlines():
         if line.startswith(b"data:") and (name := _id(line[5:].strip())) is not None:
             return name

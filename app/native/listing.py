@@ -1,9 +1,9 @@
-"""Lists of what a client made: its own names from the registry, page by page, each object as Gemini gives it now.
+"""Lists a client's resources: their names from the registry, page by page, each object as Gemini has it now.
 
     registry page ──> GET each, some at a time ──> {"<collection>": [object, object, ...], "nextPageToken"?}
 
-Gemini's own lists show everybody's, and filtering their pages would tell how many others there are. What Gemini does
-not have any more is forgotten on the way.
+Gemini's own lists show the resources of all clients, and filtering their pages would reveal how many others there are.
+A resource that Gemini no longer has is removed from the registry on the way.
 """
 
 import asyncio
@@ -25,27 +25,27 @@ _GONE = frozenset({403, 404})
 
 
 def page_size(query: Mapping[str, str], *, default: int = DEFAULT_PAGE, largest: int = LARGEST_PAGE) -> int:
-    """Read `pageSize`; zero is the default, what is too large becomes the largest. Raises MalformedRequestError."""
+    """Return `pageSize`: the default for 0 or no value, at most `largest`. Raises MalformedRequestError."""
     text = query.get("pageSize", query.get("page_size", ""))
     if not text:
         return default
     if not text.isdecimal() or len(text) > 9:
-        raise MalformedRequestError(f"pageSize={text[:20]!r} must be a whole number, at least 0.")
+        raise MalformedRequestError(f"pageSize is {text[:20]!r}; it must be a whole number of at least 0.")
     return min(int(text), largest) or default
 
 
 def page_token(query: Mapping[str, str]) -> str | None:
-    """Read `pageToken`; none is the first page."""
+    """Return `pageToken`, the name after which the page begins; None for the first page."""
     return query.get("pageToken", query.get("page_token", "")) or None
 
 
 async def list_owned(
     scope: Scope, call: NativeCall, query: Mapping[str, str], *, kind: ResourceKind, collection: str, items: str
 ) -> bytes:
-    """Return one page of the client's resources of a kind, as Gemini would list them.
+    """Return one page of the client's resources of a kind, in the JSON of Gemini's lists.
 
-    `collection` is the kind's name in the path, `items` its name in the answer. The page counts against the client's
-    rate by its number of resources. Raises RateLimitedError, and what `fetch` raises.
+    `collection` is the kind's name in the path, `items` its name in the answer. Each resource on the page counts
+    against the client's request rate. Raises RateLimitedError and the errors of `fetch`.
     """
     services = call.services
     page: ResourcePage = await services.resources.page(
@@ -80,7 +80,7 @@ async def list_owned(
 
 
 def page_of(items: str, found: list[bytes], token: str | None) -> bytes:
-    """Write a page as Gemini does: empty members are left out."""
+    """Return a page as JSON; like Gemini, leave empty members out."""
     members = []
     if found:
         members.append(b'"%b": [%b]' % (items.encode(), b",".join(found)))

@@ -17,7 +17,7 @@ async def list_models(scope: Scope, receive: Receive, send: Send, call: NativeCa
 
 
 async def get_model(scope: Scope, receive: Receive, send: Send, call: NativeCall) -> None:
-    """Serve `GET {version}/models/M`; an alias gives the model that it stands for."""
+    """Serve `GET {version}/models/M`; for an alias, return the model behind the alias."""
     query = query_of(scope)
     alt_of(query, is_stream=False)
     name = call.services.models.resolve(call.route.name)

@@ -1,4 +1,4 @@
-"""Google's OpenAI-compatible path: the model stands in the JSON, whose name alone is spliced; the rest is relayed."""
+"""Google's OpenAI-compatible path: the model's name in the JSON is replaced if needed; the rest is relayed."""
 
 from starlette.types import Receive, Scope, Send
 
@@ -36,7 +36,7 @@ async def list_models(scope: Scope, receive: Receive, send: Send, call: NativeCa
 
 
 async def get_model(scope: Scope, receive: Receive, send: Send, call: NativeCall) -> None:
-    """Serve `GET {version}/openai/models/M`; an alias gives the model that it stands for."""
+    """Serve `GET {version}/openai/models/M`; for an alias, return the model behind the alias."""
     await _relay(scope, send, call, f"models/{call.services.models.resolve(call.route.name)}")
 
 

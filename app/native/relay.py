@@ -1,12 +1,12 @@
-"""One exchange with Gemini, relayed: a request goes up as given, its answer comes down as it arrives.
+"""One exchange with Gemini, relayed: the request is sent as given, and the answer is passed on as it arrives.
 
     request ──> Gemini ──> 400 and above ──(read whole, masked)───────────────────────────────> client
                       └──> others: head (allow list) ──> pieces (errors in them masked) ─────> client
                                                             └─ a copy for the usage, after it was sent
 
-A small document is held to its end, since nobody can read half of it, and the errors in it are masked. No other byte of
-an answer is changed, compressed or not. This module knows no resource and no client. A refusal of the gateway's own key
-is an error of the gateway's, which names nothing.
+A small document is held to its end, since half a document is of no use, and the errors in it are masked. No other byte
+of an answer is changed, compressed or not. If Gemini refuses the gateway's own key, the client gets an error of the
+gateway that names neither key nor project. This module knows no resource and no client.
 """
 
 from collections.abc import AsyncIterator, Mapping
@@ -50,9 +50,9 @@ class Streaming(Enum):
 
 
 class Outgoing(NamedTuple):
-    """A request to Gemini: method, URL (already encoded), headers, which say the body's length, and body.
+    """A request to Gemini: method, URL (already encoded), headers with the body's length, and body.
 
-    `streaming` is the shape in which the answer may stream; an answer of server-sent events always does.
+    `streaming` is the shape in which the answer may stream; server-sent events are always read as a stream.
     """
 
     method: str
@@ -63,13 +63,13 @@ class Outgoing(NamedTuple):
 
     @property
     def is_control(self) -> bool:
-        """Whether it is a small question about a model or a stored object, and no work of a model's."""
+        """Whether this is a short request about a model or a stored object, answered without running a model."""
         return self.body is None and self.streaming is Streaming.NO
 
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """How to read the usage of an answer: the surface's reader, and the name of the usage in the JSON."""
+    """How to read the usage in an answer: the surface's reader, and the JSON name of the usage."""
 
     read: Read
     keyword: bytes
@@ -77,7 +77,7 @@ class Reading:
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """An answer that was read whole: its status, the headers for the client, its body with its Content-Encoding."""
+    """An answer read whole: its status, the headers for the client, and its body, still in its Content-Encoding."""
 
     status: int
     headers: Headers
@@ -86,13 +86,13 @@ class Document:
 
     @classmethod
     def of_json(cls, body: bytes) -> "Document":
-        """Return an answer of the gateway's own, in JSON."""
+        """Return a 200 answer of the gateway's own, in JSON."""
         headers = [(b"content-type", b"application/json; charset=UTF-8"), (b"content-length", b"%d" % len(body))]
         return cls(200, headers, body)
 
     @property
     def text(self) -> bytes:
-        """Return the body without its encoding. Raises UpstreamFailedError if it cannot be decoded."""
+        """Return the body decoded. Raises UpstreamFailedError if the body does not match its Content-Encoding."""
         return decoded(self.body, self.encoding, MAX_TEXT_BYTES)
 
     @property
@@ -125,18 +125,18 @@ class RelayResult:
         self._reader = reader
 
     def feed(self, piece: bytes) -> None:
-        """Take in a piece of the answer that has been passed on."""
+        """Read the usage in a piece of the answer that has been passed on."""
         if self._reader is not None:
             self._reader.feed(piece)
 
     @property
     def said(self) -> RelayedUsage:
-        """Return the usage that the answer has told so far."""
+        """Return the usage read so far."""
         return RelayedUsage() if self._reader is None else self._reader.said()
 
     @property
     def text_bytes(self) -> int:
-        """Return the bytes that have come, decompressed."""
+        """Return the number of bytes received so far, after decompression."""
         return 0 if self._reader is None else self._reader.text_bytes
 
 
@@ -148,10 +148,11 @@ async def relay(
     reading: Reading | None = None,
     result: RelayResult | None = None,
 ) -> None:
-    """Ask Gemini and pass its answer on as it comes; `result` is kept up to date, so that it holds on every ending.
+    """Send a request to Gemini and pass the answer on as it arrives.
 
-    Raises the errors of `Upstream.request`, UpstreamCredentialsError in place of a refusal of the gateway's own key,
-    and UpstreamFailedError for an error too large to be read and a stream with an encoding.
+    `result` is kept up to date, and so is right even if the relay breaks off. Raises the errors of `Upstream.request`,
+    UpstreamCredentialsError if Gemini refuses the gateway's key, and UpstreamFailedError for an error body above
+    MAX_ERROR_BYTES and for a compressed stream.
     """
     result = RelayResult() if result is None else result
     deadline = _deadline(upstream, outgoing)
@@ -176,7 +177,7 @@ async def relay(
 async def _pass(send: Send, answer: ClientResponse, pieces: AsyncIterator[bytes], result: RelayResult) -> None:
     head = {"type": "http.response.start", "status": answer.status, "headers": client_headers(answer.headers.items())}
     async for piece in pieces:
-        # With the first piece, so that an answer that breaks before it can still be an error.
+        # The head waits for the first piece: an answer that breaks before can still become an error.
         if head:
             await send(head)
             head = {}
@@ -226,7 +227,7 @@ async def _masked(pieces: AsyncIterator[bytes], mask: StreamMask) -> AsyncIterat
 
 
 async def fetch(upstream: Upstream, outgoing: Outgoing, *, max_bytes: int = MAX_DOCUMENT_BYTES) -> Document:
-    """Ask Gemini for a whole answer. Raises as `relay` does, and UpstreamFailedError for an answer too large."""
+    """Return Gemini's whole answer. Raises the errors of `relay`, and UpstreamFailedError above `max_bytes`."""
     async with _asked(upstream, outgoing, _deadline(upstream, outgoing)) as answer:
         if answer.status >= 400:
             return await _refusal(upstream, answer)
@@ -235,7 +236,7 @@ async def fetch(upstream: Upstream, outgoing: Outgoing, *, max_bytes: int = MAX_
 
 
 async def send_document(send: Send, document: Document) -> None:
-    """Send a whole answer."""
+    """Send a whole answer to the client."""
     await send({"type": "http.response.start", "status": document.status, "headers": document.headers})
     await send({"type": "http.response.body", "body": document.body})
 
@@ -274,7 +275,7 @@ def _mask(upstream: Upstream, outgoing: Outgoing, answer: ClientResponse) -> Str
     if not (_is_events(answer) or outgoing.streaming is Streaming.ARRAY):
         return None
     if _encoding(answer) not in {"", "identity"}:
-        # Streams are asked for without an encoding, since an error in a compressed one could not be masked.
+        # Streams are requested uncompressed, since an error in a compressed stream could not be masked.
         raise UpstreamFailedError("Gemini's stream has an encoding that was not requested.")
     return StreamMask(upstream.masking, Events() if _is_events(answer) else Elements())
 

@@ -1,4 +1,4 @@
-"""What a body's strings stand for: each is the client's own, written as Gemini writes it, or is refused.
+"""Resolves the names in a body: each must name the client's own object, and is rewritten to Gemini's name for it.
 
 Found: stored object ──> the client's? ──> its name at Gemini, or "does not exist"
 Found: model ──> one grammar, alias, allowed? ──> the model's name          Found: URL ──> by its kind and the settings
@@ -40,9 +40,9 @@ _KINDS = {
 
 
 class Resolver:
-    """Resolves what one body names, and keeps what an estimate needs.
+    """Resolves the names in one body, and collects its files and cached tokens for the estimate.
 
-    `model` is the model that the body asks; `path_model` the one that the path asks, which the body may only repeat.
+    `model` is the model named in the body, `path_model` the model in the path, which the body may only repeat.
     """
 
     def __init__(self, call: NativeCall, *, path_model: str | None = None) -> None:
@@ -54,10 +54,10 @@ class Resolver:
         self.cached_tokens = 0
 
     async def resolve(self, found: Sequence[Found]) -> list[bytes | None]:
-        """Return the replacement for each string, as a quoted JSON literal, or None if it goes on as it is.
+        """Return the replacement for each string, as a quoted JSON literal, or None if the string stays unchanged.
 
-        The lines of a batch's file are checked too. Raises what Gemini says of objects that do not exist,
-        ForbiddenError for models, and MalformedRequestError.
+        The lines of a batch's file are checked too. Raises Gemini's error for an object that does not exist,
+        ForbiddenError for a model that the client may not use, and MalformedRequestError.
         """
         await self._look_up_files(found)
         resources = await self._look_up(found)
@@ -105,7 +105,7 @@ class Resolver:
             self.model = model
         elif self._path_model not in {None, model}:
             raise MalformedRequestError(
-                f"The request names the model {model}, but its path asks {self._path_model}; both must be the same."
+                f"The body names the model {model}, but the path names {self._path_model}; name the same model in both."
             )
         if name.removeprefix("models/") == model:
             return None
@@ -113,17 +113,17 @@ class Resolver:
 
     def _check_url(self, kind: UrlKind) -> None:
         if kind is UrlKind.OTHER:
-            raise MalformedRequestError("URLs of this scheme are not supported: upload the media, or send them inline.")
+            raise MalformedRequestError("URLs of this scheme are not supported; upload the media, or send them inline.")
         if kind is UrlKind.HTTPS and not self._call.services.settings.allow_https_urls:
             raise MalformedRequestError(
-                "This gateway lets Gemini fetch no URLs but YouTube's (ALLOW_HTTPS_URLS): upload the media, or send "
+                "This gateway accepts only YouTube URLs (ALLOW_HTTPS_URLS is off); upload the media, or send "
                 "them inline."
             )
 
     def _file(self, found: Found, reference: Reference, resources: dict[Key, Resource]) -> bytes | None:
         file = self.files.get(reference.name)
         if file is None:
-            # Nobody has judged the lines of a results file, so it cannot be a batch's.
+            # The lines of a results file were never scanned, so such a file cannot be the input of a batch.
             if (ResourceKind.OUTPUT, reference.name) in resources and not found.field.holds_lines:
                 return None
             raise missing_file(reference.name)
@@ -135,7 +135,10 @@ class Resolver:
         return None if name == reference.name else orjson.dumps(f"files/{name}")
 
     async def _check_lines(self, file: StoredFile) -> None:
-        """Check the objects, models and URLs that the lines of a batch's file name. They cannot be replaced."""
+        """Check the objects, models and URLs named in the lines of a batch's file.
+
+        Gemini reads the file as uploaded, so each name must be Gemini's own already.
+        """
         named = NamedByLines.load(file.upload.named)
         if named is None:
             raise MalformedRequestError(
@@ -147,12 +150,12 @@ class Resolver:
         for model in named.models:
             if model.removeprefix("models/") != self._path_model:
                 raise MalformedRequestError(
-                    f"A line of the batch's file names the model {model[:100]}, but the batch asks {self._path_model}; "
-                    "both must be the same."
+                    f"A line of the batch's file names the model {model[:100]}, but the path names "
+                    f"{self._path_model}; name the same model in both."
                 )
         found = [Found(0, 0, name, canonical(name) or MISSING, _LINE_FIELD) for name in named.objects]
         for each, replacement in zip(found, await self.resolve(found), strict=True):
-            # A name of the client's own would be another client's file there, or none.
+            # At Gemini the client's own name for a file would mean another client's file, or no file.
             if replacement is not None:
                 raise _missing(each)
 
@@ -172,7 +175,7 @@ def _key(found: Found) -> Key | None:
 
 
 def handle_key(value: str) -> Key:
-    """Return the key of the Live session that a handle resumes; a handle is long, so its digest is kept."""
+    """Return the registry's key of the Live session that a handle resumes: a digest, since a handle is long."""
     return ResourceKind.HANDLE, hashlib.sha256(value.encode()).hexdigest()
 
 

@@ -1,10 +1,10 @@
-"""Which of Google's operations a request is: from its method and its raw path, by a strict grammar.
+"""Finds the Google operation of a request from its method and raw path, by a strict grammar.
 
     /{version}/models[/M[:verb]]   /{version}/cachedContents[/ID]   /{version}/batches[/ID[:cancel]]   ...
 
-Paths are matched undecoded, and no percent sign, dot segment or empty segment matches: what is asked of Gemini is built
-anew from the matched pieces, so nothing can come to mean another path there. What is not in the table does not exist.
-It reads no body and no header.
+Paths are matched undecoded, and no percent sign, dot segment or empty segment matches. Gemini's URL is rebuilt from the
+matched pieces, so no request can mean another path there. A path outside the table does not exist. This module reads no
+body and no header.
 """
 
 import re
@@ -21,7 +21,7 @@ from app.request.operation import UNKNOWN, Access, Operation, Target
 
 
 class Resource(StrEnum):
-    """What can be closed by itself, by its name in NATIVE_RESOURCES."""
+    """A group of operations that the operator can close by its name in NATIVE_RESOURCES."""
 
     MODELS = "models"
     FILES = "files"
@@ -31,7 +31,7 @@ class Resource(StrEnum):
     LIVE = "live"
     OPENAI = "openai"
 
-    # The text's own: an Enum's is worked out in Python, and every call asks whether its resource is open.
+    # The hash of `str`: an Enum computes its hash in Python, and every call looks its resource up in a set.
     __hash__ = str.__hash__
 
 
@@ -49,7 +49,7 @@ class NativeOperation(Operation):
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """A matched request: the operation, the API version, and the name that stands in the path ("" for none)."""
+    """A matched request: the operation, the API version, and the name in the path ("" if the path has no name)."""
 
     operation: NativeOperation
     version: str
@@ -85,7 +85,7 @@ def _item(name: str, resource: Resource, *verbs: tuple[str, str], suffix: str = 
 def _methods(
     name: str, path: str, resource: Resource, verbs: tuple[tuple[str, str], ...], asking: str = ""
 ) -> _Methods:
-    """Return operations by method, from pairs of a method and a verb; the verb `asking` asks a model."""
+    """Return operations by method, from pairs of a method and a verb; the verb `asking` runs a model."""
     return {
         method: _operation(f"{name}.{verb}", path, resource, _ASKING if verb == asking else _RELAYED)
         for method, verb in verbs
@@ -167,7 +167,7 @@ _MODEL_CALL = re.compile(rf"/{_VERSION}/models/{_NAME}:(?P<verb>[A-Za-z]+)", re.
 
 
 def operations() -> tuple[NativeOperation, ...]:
-    """List every operation that there is."""
+    """Return every operation of the table."""
     found = [operation for _, methods in _TABLE for operation in methods.values()]
     return (*found, *_VERBS.values())
 
@@ -175,9 +175,9 @@ def operations() -> tuple[NativeOperation, ...]:
 def route_of(method: str, raw_path: str, open_resources: Collection[str]) -> Route:
     """Find the operation of a request; `method` is WEBSOCKET for a handshake.
 
-    Raises NotFoundError, MethodNotAllowedError, and ForbiddenError where the operator has closed a resource.
+    Raises NotFoundError, MethodNotAllowedError, and ForbiddenError for a resource that the operator has closed.
     """
-    # What is remembered stays small, whatever clients send.
+    # Only short paths are cached, so that clients cannot fill memory with long ones.
     found = _remembered(method, raw_path) if len(raw_path) <= _LONGEST_REMEMBERED else _find(method, raw_path)
     if found.operation.resource not in open_resources:
         raise ForbiddenError(f"This gateway's operator has closed {found.operation.resource} (NATIVE_RESOURCES).")

@@ -1,4 +1,4 @@
-"""The services of the relayed surfaces, and one matched request of theirs with its caller."""
+"""The services of the relayed surfaces, and a matched request with its caller."""
 
 from dataclasses import dataclass
 
@@ -17,7 +17,7 @@ from app.store.upload_sessions import UploadSessions
 
 @dataclass(frozen=True, slots=True)
 class NativeServices(Services):
-    """The services of one gateway, with those that relaying alone needs."""
+    """The services of one gateway, with the additional services of the relayed surfaces."""
 
     resources: ResourceRegistry
     upload_sessions: UploadSessions
@@ -28,18 +28,18 @@ class NativeServices(Services):
 
 @dataclass(frozen=True, slots=True)
 class NativeCall(ClientCaller):
-    """One request that has been matched, and its caller."""
+    """A matched request and its caller."""
 
     services: NativeServices
     route: Route
 
     def model(self, requested: str | None) -> str:
-        """Return the model for a client's name of it, in the path or in JSON alike; None for the default model.
+        """Return Gemini's name of the requested model, from the path or JSON; the default model for None.
 
         Raises ResourceNotFoundError for a name that no model can have, ForbiddenError if the client may not use the
         model.
         """
-        # A dataclass with slots is another class than the one that `super()` would look up.
+        # `dataclass(slots=True)` makes a new class, which `super()` without arguments would not find.
         model = ClientCaller.model(self, requested)
         if requested is not None and not (MODEL_NAME.fullmatch(requested) and MODEL_NAME.fullmatch(model)):
             raise ResourceNotFoundError(
@@ -50,5 +50,5 @@ class NativeCall(ClientCaller):
 
 
 def call_of(services: NativeServices, route: Route, scope: Scope) -> NativeCall:
-    """Return the call of a request. Raises LookupError if authentication has decided on no client."""
+    """Return the call of a request. Raises LookupError if authentication has set no client."""
     return NativeCall(services, usage_of(scope), route)

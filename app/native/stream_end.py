@@ -1,6 +1,6 @@
 """Ends a relayed stream of events with an error event, in the shape of its surface, if Gemini is late.
 
-Any other stream that breaks off is cut: its client sees an unfinished answer.
+Any other stream that breaks off is cut, and the client sees an unfinished answer.
 """
 
 from starlette.types import Message, Scope, Send
@@ -10,7 +10,7 @@ from app.errors import GatewayError, Surface, surface_of
 
 
 class RelayedStream:
-    """An answer on its way to the client; `send` is the server's."""
+    """An answer on its way to the client. `send` is the server's ASGI `send`."""
 
     def __init__(self, scope: Scope, send: Send) -> None:
         self._scope = scope
@@ -28,7 +28,7 @@ class RelayedStream:
         await self._send(message)
 
     async def end_with(self, error: GatewayError) -> bool:
-        """End a stream of events with an error; False if there is none that could be ended so."""
+        """End an open stream of events with an error event; return False if no such stream is open."""
         if not self._is_open:
             return False
         self._is_open = False
@@ -37,6 +37,6 @@ class RelayedStream:
             frame = b'event: error\ndata: {"event_type":"error",' + body[1:] + b"\n\n"
         else:
             frame = b"data: " + body + b"\r\n\r\n"
-        # Gemini's last event may have come without the empty line that ends it.
+        # Begin with a line break, since Gemini's last event may lack the empty line at its end.
         await self._send({"type": "http.response.body", "body": b"\r\n" + frame})
         return True

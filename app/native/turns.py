@@ -1,7 +1,7 @@
-"""Long scans take turns on the event loop, so that no request waits for another one's body.
+"""Long scans take turns on the event loop, so that no request waits for another request's body.
 
-A scan runs in slices of SLICE_S. After each slice it queues at one gate for the whole process, and the gate lets one
-scan pass in each round of the event loop: however many bodies are scanned at once, other work waits for one slice.
+A scan runs in slices of SLICE_S seconds. After each slice the scan queues at a gate of the process, which lets one scan
+pass in each round of the event loop. So other work waits for one slice at most, however many bodies are being scanned.
 """
 
 import asyncio
@@ -10,7 +10,7 @@ from time import perf_counter
 from typing import TypeVar
 
 PIECE_BYTES = 4 << 10
-"""Bytes that are scanned without a look at the clock: at most some 4,000 values, or a few milliseconds."""
+"""Bytes scanned between two looks at the clock: at most some 4,000 values, or a few milliseconds."""
 SLICE_S = 0.005
 _Result = TypeVar("_Result")
 
@@ -37,7 +37,7 @@ class Turn:
         self._spent_s = 0.0
 
     async def scan(self, feed: Callable[[bytes], Iterable[_Result]], data: bytes) -> list[_Result]:
-        """Feed `data` to a scanner in pieces; returns all results in order. Raises what `feed` raises."""
+        """Feed `data` to a scanner in pieces and return all results in order. Errors of `feed` pass through."""
         results: list[_Result] = []
         for start in range(0, len(data), PIECE_BYTES):
             if self._spent_s >= SLICE_S:

@@ -1,8 +1,8 @@
-"""What a relayed answer says of its usage, read from the bytes that pass: whole JSON, a JSON array, or a stream.
+"""Reads the usage in a relayed answer from the passing bytes: whole JSON, a JSON array, or a stream of events.
 
     pieces of the answer ──> (gunzip a copy) ──> lines or document ──> usage, model, finish reason
 
-It holds at most one frame and a bounded tail, delays nothing, and takes bytes that it cannot read for no usage.
+The reader holds at most one frame and a bounded tail, and delays nothing. Unreadable bytes count as no usage.
 """
 
 import zlib
@@ -14,16 +14,16 @@ import orjson
 
 from app.gemini.answer import Usage
 
-# The end of an answer is kept for its last byte: the usage follows the generated text.
+# Only the end of an answer is kept, since the usage follows the generated text.
 MAX_TAIL_BYTES = 1 << 18
 GUNZIP_BYTES = 1 << 18
-# One piece of a bomb would become hundreds of megabytes, while every other call waits.
+# One piece of a gzip bomb would become hundreds of megabytes, and every other call would wait for it.
 MAX_GUNZIPPED_BYTES = 1 << 22
 Json = dict[str, object]
 
 
 class RelayedUsage(NamedTuple):
-    """What an answer said: its usage (None when it said none), the model that answered, how it ended."""
+    """The usage in an answer (None if the answer has none), the model that answered, and the finish reason."""
 
     usage: Usage | None = None
     model: str | None = None
@@ -37,7 +37,7 @@ Read = Callable[[Json], RelayedUsage]
 
 @dataclass(slots=True)
 class UsageReader:
-    """Reads what passes. `read` is the surface's; `keyword` is the name that stands before the usage there."""
+    """Reads the usage in a passing answer, by the surface's `read`; `keyword` is the JSON name of the usage there."""
 
     read: Read
     keyword: bytes
@@ -55,7 +55,7 @@ class UsageReader:
             self._inflate = zlib.decompressobj(31)
 
     def feed(self, piece: bytes) -> None:
-        """Take in a piece of the answer that has been passed on; an answer that is not gzip as it says has no usage."""
+        """Read a piece of the answer that has been passed on; an answer declared as gzip but not gzip has no usage."""
         if self._is_unreadable:
             return
         if self._inflate is None:
@@ -87,7 +87,7 @@ class UsageReader:
         end = held.rfind(b"\n")
         if end < 0:
             return
-        # The newest frame that speaks of usage is the one that counts: usage grows.
+        # The newest frame with usage counts, since usage grows with each frame.
         found = held.rfind(self.keyword, 0, end)
         if found >= 0:
             start = held.rfind(b"\n", 0, found) + 1
@@ -97,7 +97,7 @@ class UsageReader:
         del held[: end + 1]
 
     def said(self) -> RelayedUsage:
-        """Give what has been read so far."""
+        """Return the usage read so far."""
         if self.is_stream:
             line = self._frame.strip()
             return self._from(line.removeprefix(b"data:").strip(), is_cut=self._is_cut)
@@ -107,8 +107,8 @@ class UsageReader:
         found = None if is_cut else _object(text)
         if found is not None:
             return self.read(found)
-        # The beginning is not there any more. Put before what follows the name, a brace makes a document of its own
-        # only if the name stood at the top, so nothing that was generated can pass for it.
+        # The beginning is lost. A brace in front of the last `"usage": ...` makes valid JSON only if that name was at
+        # the top level, so generated text that looks like usage cannot pass for usage.
         text = text.rstrip().removesuffix(b"]").rstrip()
         start = text.rfind(b'"' + self.keyword + b'"')
         found = None if start < 0 else _object(b"{" + text[start:])
@@ -121,16 +121,16 @@ def _object(text: bytes) -> Json | None:
     except orjson.JSONDecodeError:
         return None
     if isinstance(parsed, list) and parsed:
-        # Not asked for as server-sent events, a stream is one array; its last element has the whole usage.
+        # Without alt=sse a stream is one JSON array, whose last element has the whole usage.
         parsed = parsed[-1]
     return parsed if isinstance(parsed, dict) else None
 
 
 def mapping(value: object) -> Mapping[str, object]:
-    """Read an object; what is none is empty."""
+    """Return `value` if it is a dict, else `{}`."""
     return value if isinstance(value, dict) else {}
 
 
 def text(value: object) -> str | None:
-    """Read a text; what is none is None."""
+    """Return `value` if it is a non-empty string, else None."""
     return value if isinstance(value, str) and value else None

@@ -1,4 +1,4 @@
-"""The writers of this process's uploads: a client that comes again ends its own request that still hangs."""
+"""The writers of this process's uploads: a newer request of a client ends its older one that still hangs."""
 
 import asyncio
 from dataclasses import dataclass, field
@@ -13,23 +13,23 @@ class Writer:
     number: int
     task: "asyncio.Task[object]"
     has_left: asyncio.Event = field(default_factory=asyncio.Event)
-    # No request ends a writer twice, or one that is already giving its lease back: that one is waited for.
+    # No request cancels a writer twice, nor a writer that is already releasing its lease: the request waits instead.
     is_ending: bool = False
     was_ended: bool = False
 
 
 def conflict(upload: str | None = None) -> UploadConflictError:
-    """Return the error of a request that is not, or no longer, the writer of an upload; `upload` names the upload."""
+    """Return the error of a request that is not, or no longer, the writer of an upload. `upload` is its file's name."""
     which = "this upload" if upload is None else f"the upload of files/{upload}"
     return UploadConflictError(
-        f"Another request writes to {which}, and only one may. Ask by X-Goog-Upload-Command: query (or Content-Range: "
-        "bytes */*) how many bytes have come, and continue from there.",
+        f"Another request writes to {which}, and only one may write at a time. Ask by X-Goog-Upload-Command: query (or "
+        "Content-Range: bytes */*) how many bytes were received, and continue from there.",
         retry_after_s=2,
     )
 
 
 class Writers:
-    """The writers of this process, by their sessions: the request that came last writes."""
+    """The writers of this process by session: the request that arrived last writes."""
 
     def __init__(self) -> None:
         self._writers: dict[str, Writer] = {}
@@ -53,7 +53,7 @@ class Writers:
         self._writers[token_hash] = writer
 
     def leave(self, token_hash: str, writer: Writer) -> None:
-        """Forget a writer, and let the request that waits for its end go on."""
+        """Forget a writer, and wake the request that waits for its end."""
         if self._writers.get(token_hash) is writer:
             del self._writers[token_hash]
         writer.has_left.set()

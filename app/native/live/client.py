@@ -10,7 +10,7 @@ from app.errors import ClientGoneError
 from app.native.live.closing import Closing
 
 CLOSE_S = 5.0
-"""Seconds for a client to take the close."""
+"""Seconds for a client to answer the close."""
 
 
 class ClientClosedError(ClientGoneError):

@@ -1,7 +1,7 @@
 """The end of a Live session: codes and reasons of a close, for either side.
 
-Gemini's reasons are masked, and a refusal of the gateway's own key becomes an internal error with a neutral reason. The
-module knows no socket.
+Gemini's reasons are masked, and a refusal of the gateway's own key becomes an internal error with a neutral reason.
+This module knows no socket.
 """
 
 from dataclasses import dataclass
@@ -27,26 +27,26 @@ class Closing:
 
     @classmethod
     def of(cls, code: int | None, reason: str | None) -> "Closing":
-        """Return a close with a code and a reason as one side gave them."""
+        """Return the close for a code and reason received from one side; an unsendable code is replaced."""
         if code is None or code == _NO_CODE:
             code = NORMAL
         return cls(code if code in _SENDABLE else INTERNAL_ERROR, cut(reason or ""))
 
     @classmethod
     def of_error(cls, error: GatewayError) -> "Closing":
-        """Return the close for an error: 1011 for those of the gateway and of Gemini, else 1009 or 1008."""
+        """Return the close for an error: 1011 for a fault of the gateway or Gemini, 1009 for size, else 1008."""
         if error.status >= 500:
             return cls(INTERNAL_ERROR, cut(error.detail))
         return cls(TOO_LARGE if isinstance(error, BodyTooLargeError) else POLICY_VIOLATION, cut(error.detail))
 
     @classmethod
     def of_gemini(cls, code: int | None, reason: str | None, masking: Masking) -> "Closing":
-        """Return the close of the client's side for Gemini's."""
+        """Return the close to send to the client after Gemini's close."""
         if reason and speaks_of_the_key(reason):
             return cls(INTERNAL_ERROR, KEY_REFUSED)
         return cls.of(code, masking.text(reason or ""))
 
 
 def cut(reason: str) -> str:
-    """Return as much of a reason as a close frame holds."""
+    """Return the beginning of a reason that fits into a close frame."""
     return reason.encode("utf-8", "replace")[:MAX_REASON_BYTES].decode(errors="ignore")

@@ -1,4 +1,4 @@
-"""The endpoint of Live sessions: from the handshake over the setup to the closes of both sides."""
+"""The endpoint of Live sessions: handshake, setup, relay, and the closes of both sides."""
 
 import asyncio
 
@@ -19,7 +19,7 @@ _PATH = "/ws/google.ai.generativelanguage.{version}.GenerativeService.BidiGenera
 
 
 async def live(scope: Scope, receive: Receive, send: Send, call: NativeCall) -> None:
-    """Serve a Live session until it ends. Raises RateLimitedError before the handshake for a session too many."""
+    """Serve a Live session until it ends. Raises RateLimitedError before the handshake at the limit of sessions."""
     place = await call.services.metering.admission.enter_live(call.client)
     try:
         client = LiveClient(receive, send)
@@ -53,7 +53,7 @@ async def _first_message(client: LiveClient) -> LiveMessage:
         async with asyncio.timeout(SETUP_S):
             return await client.message()
     except TimeoutError:
-        raise SlowBodyError(f"No setup message within {SETUP_S:g} s.") from None
+        raise SlowBodyError(f"No setup message within {SETUP_S:g} s; send the setup first.") from None
 
 
 async def _relay(

@@ -1,4 +1,4 @@
-"""The messages of a Live session: what of Gemini's is read while it passes.
+"""The messages of a Live session: the parts of Gemini's messages that the gateway reads as they pass.
 
     Gemini ──message──> usage, end of a turn, handle ──> client
 
@@ -17,7 +17,7 @@ _KEYWORDS = (b"usageMetadata", b"sessionResumptionUpdate", b"turnComplete", b"to
 
 
 class ServerNews(NamedTuple):
-    """What a message of Gemini's tells: usage, the end of a turn, a new handle by which the session can be resumed.
+    """News in a message of Gemini's: usage, the end of a turn, a new handle by which the session can be resumed.
 
     A turn also ends if the model waits for the results of functions.
     """
@@ -31,7 +31,7 @@ NO_NEWS = ServerNews()
 
 
 def read_server_message(data: bytes) -> ServerNews:
-    """Read a message of Gemini's."""
+    """Return the news in a message of Gemini's."""
     if not any(keyword in data for keyword in _KEYWORDS):
         return NO_NEWS
     try:

@@ -21,11 +21,11 @@ _REALTIME = frozenset({"realtimeinput"})
 
 
 class LiveRequests:
-    """Reads the messages of one session. `context` is that of its handshake."""
+    """Reads the messages of one session. `context` is the handshake's request context."""
 
     def __init__(self, call: NativeCall, context: RequestContext) -> None:
         if context.client_again is None:
-            raise LookupError("nothing judges the credential of this session again")
+            raise LookupError("the handshake's context lacks client_again, which judges the credential again")
         self._call = call
         self._client_again = context.client_again
         self._base_url = context.base_url
@@ -33,14 +33,17 @@ class LiveRequests:
 
     @property
     def model(self) -> str:
-        """Return the model of the session, by Gemini's name."""
+        """The model of the session, by Gemini's name."""
         return self._model or self._call.services.models.default
 
     async def setup(self, message: LiveMessage) -> LiveMessage:
-        """Return the setup message as Gemini is to read it. Raises as `read`, and for any other message."""
+        """Return the setup message as Gemini is to read it.
+
+        Raises MalformedRequestError for any other message, and the errors of `read`.
+        """
         document, found = await self._scanned(message)
         if document.root_names != _SETUP:
-            raise MalformedRequestError("The first message of a Live session is its setup.")
+            raise MalformedRequestError("The first message of a Live session must be its setup.")
         rewritten = LiveMessage(await document.rewritten(message.data, found), message.is_text)
         self._model = document.model
         return rewritten
@@ -52,20 +55,24 @@ class LiveRequests:
         """
         document, found = await self._scanned(message)
         if document.root_names & _SETUP:
-            raise MalformedRequestError("A Live session has one setup, which is its first message.")
+            raise MalformedRequestError("A Live session has only one setup, its first message; open a new session.")
         if document.root_names != _REALTIME:
             await self.judge()
         return LiveMessage(await document.rewritten(message.data, found), message.is_text)
 
     async def judge(self) -> None:
-        """Judge the credential once more; raises UnauthenticatedError, ForbiddenError, and if it cannot be judged."""
+        """Judge the credential again.
+
+        Raises UnauthenticatedError, ForbiddenError, and StoreUnavailableError or the provider's error if the credential
+        cannot be judged now.
+        """
         client = await self._client_again()
         require_model(client, self.model)
         # The client's limits may have changed too.
         self._call.usage.client = client
 
     async def judge_quietly(self) -> None:
-        """Judge the credential as `judge`; a store or provider that is away for a moment ends no session."""
+        """Judge the credential like `judge`, but ignore a store or provider that is unavailable for the moment."""
         try:
             await self.judge()
         except (StoreUnavailableError, IssuerUnavailableError):

@@ -30,7 +30,7 @@ HANDLE_LIFETIME_S = 24 * 3600.0
 
 @dataclass(frozen=True, slots=True)
 class SessionEnd:
-    """The closes for the two sides; None for a side that has closed itself. `problem` is the code of an error."""
+    """The closes to send to the two sides; None for a side that has closed already. `problem` is an error's code."""
 
     client: Closing | None
     gemini: Closing | None
@@ -105,7 +105,7 @@ class LiveSession:
             message = LiveMessage(await self._call.services.upstream.masking.error(message.data), message.is_text)
         news = read_server_message(message.data)
         if news.handle is not None:
-            # Before the client knows the handle, so that a client that is quick can resume by it.
+            # Recorded before the client gets the handle, so that even a quick client can resume by it.
             await self._record(news.handle)
         await self._client.send(message)
         if news.usage is not None:

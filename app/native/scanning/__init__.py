@@ -1,12 +1,11 @@
-"""The scanner of relayed JSON: passes bytes through, and finds the strings that name something.
+"""The scanner of relayed JSON: passes bytes through, and finds the strings that name objects, models and URLs.
 
     tables ──> Place, Field ──┐
     pieces of JSON ──> JsonScanner ──> Found strings to resolve, and the position up to which bytes may go on
                           └─> Judge ──> Facts: text, media, and what bears on cost
 
-Three kinds of field: references must name the client's own object in its one canonical form, free text passes whatever
-it says, and every other string passes unless the whole of it is a canonical name. Pure: the scanner knows no client, no
-HTTP and no store.
+Three kinds of field: a reference must name the client's own object in its one canonical form; free text always passes;
+every other string passes unless the whole string is a canonical name. It knows no client, no HTTP and no store.
 """
 
 from app.native.scanning.facts import Facts

@@ -1,4 +1,4 @@
-"""What a body tells of its cost: lengths of text and media, and the facts that its tables name."""
+"""The facts of a body that bear on its cost: lengths of text and media, and the values marked in the tables."""
 
 import json
 from dataclasses import dataclass, field
@@ -30,8 +30,8 @@ class Facts:
         self.media_count[mime_type] = self.media_count.get(mime_type, 0) + 1
 
     def take(self, fact: str, written: bytes) -> None:
-        """Read a fact from its JSON literal. If it stands in several requests of one body, the largest count holds."""
-        # The standard parser reads any number, where a faster one refuses what is too large for a double.
+        """Read a fact from its JSON literal. If several requests of one body set a count, the largest holds."""
+        # The standard parser reads any number; orjson refuses numbers too large for a double.
         value = json.loads(written)
         if value is None:
             return
@@ -43,7 +43,7 @@ class Facts:
             case "service_tier":
                 self.service_tier = str(value)[:40].lower()
             case "is_background":
-                # A lenient reader may take any other value for true, and a background call costs after its answer.
+                # A lenient reader may read any other value as true, and a background call costs after its answer.
                 self.is_background = value is not False
             case "stream":
                 self.stream = value is True

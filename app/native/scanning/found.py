@@ -1,4 +1,4 @@
-"""Strings that the scanner has found, each to be resolved before its bytes may go on."""
+"""Strings found by the scanner. Each must be resolved before its bytes may be sent."""
 
 from dataclasses import dataclass
 
@@ -8,23 +8,23 @@ from app.native.scanning.roles import Field
 
 @dataclass(frozen=True, slots=True)
 class ModelName:
-    """The name of a model, as the client writes it."""
+    """The name of a model, in the client's spelling."""
 
     name: str
 
 
 @dataclass(frozen=True, slots=True)
 class Handle:
-    """An opaque string that stands for a stored object; the field's kind says for which kind of object."""
+    """An opaque string for a stored object, whose kind is the field's kind."""
 
     value: str
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A string that names something: its bytes in the document, with their quotes, its text, meaning and field.
+    """A string to resolve: its bytes in the document, quotes included, its text, meaning and field.
 
-    A value that can name no object may be longer than `text`, and its `end` is then that of its beginning.
+    Of a value that can name no object, `text` may hold only the beginning, and `end` is then the end of that beginning.
     """
 
     start: int

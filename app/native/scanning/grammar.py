@@ -1,6 +1,6 @@
-r"""JSON's lexical grammar (RFC 8259) over bytes that come in pieces, and nothing more lenient.
+r"""JSON's strict lexical grammar (RFC 8259) over bytes that arrive in pieces.
 
-Each token has a pattern for the whole of it, and one for a beginning of it that may still become whole. A string is
+Each token has a pattern for the whole token, and another for a beginning that may still become whole. A string is
 `"` (plain | escape)* `"`, where an escape is one of \" \\ \/ \b \f \n \r \t \uXXXX.
 """
 
@@ -30,7 +30,7 @@ _LONG_RUN = 256
 
 
 def unescaped(written: bytes) -> str | None:
-    """Return the text of a string's content, None if half of a surrogate pair is alone in it."""
+    """Return the text of a string's content; None if it holds half of a surrogate pair."""
     if b"\\" not in written:
         return written.decode()
     try:
@@ -40,7 +40,7 @@ def unescaped(written: bytes) -> str | None:
 
 
 def beginning_of(written: bytes, most: int) -> str:
-    """Unescape the beginning of a string's content as far as that is possible; returns at most `most` characters."""
+    """Unescape the beginning of a string's content, as far as possible, and return at most `most` characters."""
     text = written[: 6 * most].decode("utf-8", "ignore")
     plain = re.sub(r"\\u([0-9a-fA-F]{4})|\\(.)", lambda match: chr(int(match[1], 16)) if match[1] else match[2], text)
     return plain[:most]

@@ -1,4 +1,4 @@
-"""What becomes of each value, by its field: it passes, is found, tells a fact, or is closed."""
+"""Decides by its field whether a value passes, is to be resolved, holds a fact, or is forbidden."""
 
 from app.errors import ForbiddenError, MalformedRequestError
 from app.native.scanning.facts import Facts
@@ -9,7 +9,7 @@ from app.native.scanning.references import MISSING, Kind, Meaning, Url, UrlKind,
 from app.native.scanning.roles import OTHER, Field, Role
 
 MAX_FOUND = 5_000
-"""Strings of one document that have to be resolved."""
+"""The largest number of strings to resolve in one document."""
 _REFERENCES = frozenset({Role.REFERENCE, Role.MEDIA_REFERENCE})
 _BARE = frozenset({Kind.INTERACTION, Kind.LIVE_SESSION})
 """Kinds that Gemini names by an id without a collection."""
@@ -17,7 +17,7 @@ _MEDIA_TYPES = frozenset({"image", "audio", "video", "document", "file"})
 
 
 class Judge:
-    """Judges the values of one document; `found` holds what was found since it was last taken."""
+    """Judges the values of one document. `found` holds the strings found since the scanner last emptied it."""
 
     def __init__(self, facts: Facts, policy: Policy, rules: ScanRules) -> None:
         self.found: list[Found] = []
@@ -49,7 +49,7 @@ class Judge:
         self._add(Found(start, end, text, what, field), frame)
 
     def long_string(self, beginning: str, frame: Frame | None, start: int) -> bool:
-        """Judge a string by its beginning: it is longer than any name. Returns whether it is media."""
+        """Judge a string longer than any name by its beginning. Return whether the string is media."""
         field = OTHER if frame is None else frame.field
         role = field.role
         if frame is None or role not in _REFERENCES | {Role.MODEL, Role.CLOSED, Role.MCP_SERVERS}:
@@ -72,7 +72,7 @@ class Judge:
     def container(self, field: Field, name: bytes) -> None:
         """Judge the beginning of an object or list."""
         if field.role is Role.FACT:
-            raise MalformedRequestError(f"Invalid JSON payload: {_shown(name)} is neither an object nor a list.")
+            raise MalformedRequestError(f"Invalid JSON payload: {_shown(name)} must not be an object or a list.")
         self._check_closed(field, name)
 
     def close(self, frame: Frame) -> None:
@@ -109,14 +109,16 @@ class Judge:
 
     def _check_closed(self, field: Field, name: bytes) -> None:
         if field.role is Role.CLOSED:
-            raise ForbiddenError(f"{_shown(name)} is closed on this gateway: it would reach past it.")
+            raise ForbiddenError(f"{_shown(name)} is not allowed on this gateway: it would bypass it. Leave it out.")
         if field.role is Role.MCP_SERVERS and not self._allows_mcp_servers:
             raise _mcp_servers_closed()
 
     def _add(self, found: Found, frame: Frame | None) -> None:
         self._left -= 1
         if self._left < 0:
-            raise MalformedRequestError(f"The request names more than {MAX_FOUND} files, models and other objects.")
+            raise MalformedRequestError(
+                f"The request names more than {MAX_FOUND} files, models and other objects; send several requests."
+            )
         if found.field.role is Role.MEDIA_REFERENCE and frame is not None:
             frame.late += (found,)
         else:
@@ -128,4 +130,6 @@ def _shown(name: bytes) -> str:
 
 
 def _mcp_servers_closed() -> ForbiddenError:
-    return ForbiddenError("MCP servers are closed on this gateway; its operator can open them (ALLOW_MCP_SERVERS).")
+    return ForbiddenError(
+        "MCP servers are not allowed on this gateway; its operator can allow them (ALLOW_MCP_SERVERS)."
+    )

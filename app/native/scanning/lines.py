@@ -1,4 +1,4 @@
-"""The lines of a batch's file, scanned while the file passes: what they name, or that the file cannot be a batch's."""
+"""Scans the lines of a batch's file during its upload, and notes the names in them, or that the file is unfit."""
 
 from dataclasses import dataclass
 
@@ -12,28 +12,28 @@ from app.native.scanning.restorable import RestorableScanner
 
 MAX_NAMED = 10_000
 BYTES_PER_VALUE = 4
-"""A file with fewer bytes for each value is more structure than text, and costs too much to scan."""
+"""The fewest bytes per value of a file: with fewer, the file is mostly structure and costs too much to scan."""
 LINE_VALUES = 4
-"""A line costs as much as this many values, however short it is."""
+"""The cost of a line, as a number of values: even a blank line costs as much as these."""
 _VERSION = 2
-"""Scans under other rules cannot be continued, and what they noted proves nothing."""
+"""The version of the scan's rules. A scan under other rules cannot be continued, and its note proves nothing."""
 
 
 @dataclass(frozen=True, slots=True)
 class NamedByLines:
-    """What the lines of a file name: stored objects and models by their names, and whether any names an https URL."""
+    """The stored objects and models named in the lines of a file, and whether any line has an https URL."""
 
     objects: frozenset[str] = frozenset()
     models: frozenset[str] = frozenset()
     has_https: bool = False
 
     def dump(self) -> str:
-        """Return the note that is kept with the file."""
+        """Return the note to store with the file, as JSON."""
         return orjson.dumps([_VERSION, sorted(self.objects), sorted(self.models), self.has_https]).decode()
 
     @classmethod
     def load(cls, note: str | None) -> "NamedByLines | None":
-        """Read a note; None if the file's lines were not scanned, or by other rules."""
+        """Return the content of a note; None if the file's lines were not scanned, or under other rules."""
         parsed = None if note is None else orjson.loads(note)
         if not isinstance(parsed, list) or not parsed or parsed[0] != _VERSION:
             return None
@@ -44,9 +44,9 @@ class NamedByLines:
 class JsonLinesScanner:
     """Scans JSON Lines: one document a line, blank lines allowed.
 
-    It raises nothing: a line that is not a document, or that names what no client may, makes the file unreadable for
-    batches. `position` counts the bytes that were fed. The lines go to Gemini as they are, so the gateway's own
-    address names no file in them.
+    The scanner raises nothing: a line that is no document, or holds a forbidden value, makes the file unreadable for
+    batches. `position` is the number of bytes fed. Since Gemini gets the lines unchanged, the gateway's own addresses
+    name no file in them.
     """
 
     def __init__(self, rules: ScanRules = DEFAULT_RULES) -> None:
@@ -61,7 +61,7 @@ class JsonLinesScanner:
 
     @property
     def named(self) -> NamedByLines | None:
-        """What the lines have named so far; None if the file is not readable for batches."""
+        """The names found in the lines so far; None if the file is unreadable for batches."""
         if not self.is_readable:
             return None
         return NamedByLines(frozenset(self._objects), frozenset(self._models), self._has_https)
@@ -126,7 +126,7 @@ class JsonLinesScanner:
 
     @classmethod
     def restore(cls, saved: bytes, rules: ScanRules = DEFAULT_RULES) -> "JsonLinesScanner":
-        """Return a scanner that goes on from a saved state; one that was saved under other rules is unreadable."""
+        """Return a scanner that continues from a saved state; a state saved under other rules is unreadable."""
         scanner = cls(rules)
         version, *state = orjson.loads(saved)
         if version != _VERSION:

@@ -5,7 +5,7 @@
            └─> anything else ──> MISSING                         reference fields only
 
 A reference has one spelling. Another case, an escape, white space, a query or another host names no object, so the
-leniency of a second parser cannot matter. This module knows no client.
+leniency of the next parser cannot matter. This module knows no client.
 """
 
 import re
@@ -31,7 +31,7 @@ class Kind(StrEnum):
 
 
 class UrlKind(StrEnum):
-    """Where a URL leads, as far as the gateway's settings tell URLs apart."""
+    """The kinds of URL that the gateway's settings tell apart."""
 
     YOUTUBE = "youtube"
     HTTPS = "https"
@@ -62,7 +62,7 @@ class Url:
 
 @dataclass(frozen=True, slots=True)
 class Missing:
-    """The value of a reference field that can name no object of any client."""
+    """The value of a reference field that can name no object of any client at all."""
 
 
 MISSING = Missing()
@@ -70,8 +70,8 @@ Meaning = Reference | Url | Missing
 GOOGLE_HOST = "generativelanguage.googleapis.com"
 GOOGLE = f"https://{GOOGLE_HOST}"
 LONGEST = 8_192
-"""Bytes of a JSON string that is judged whole. The longest canonical name has some 550 characters, and the longest
-escape of a character six bytes, so no longer string is a canonical name."""
+"""The longest JSON string, in bytes, that is judged whole. The longest canonical name has some 550 characters, and the
+longest escape of a character six bytes, so no longer string is a canonical name."""
 _LONGEST_NAME = 1_300
 
 _FILE = r"[a-z0-9](?:[a-z0-9-]{0,38}[a-z0-9])?"
@@ -97,7 +97,7 @@ _OTHER_SCHEME = re.compile(r"(?:gs|s3|http|ftp|file)://[!-~]+", re.ASCII)
 
 
 def canonical(text: str, bases: tuple[str, ...] = ()) -> Reference | None:
-    """Return the object whose canonical name or address `text` is, None if it is neither.
+    """Return the object named by `text`; None if `text` is no canonical name or address.
 
     `bases` are the gateway's own addresses, without a trailing slash: its clients may name their files below them.
     """
@@ -116,7 +116,7 @@ def canonical(text: str, bases: tuple[str, ...] = ()) -> Reference | None:
 
 
 def url_of(text: str, bases: tuple[str, ...] = ()) -> Url | None:
-    """Return the kind of URL that `text` is, None if it is not one, or has a host that keeps clients' files."""
+    """Return `text` as a URL; None if `text` is no URL, or if its host keeps clients' files."""
     if text[:5] == "data:":
         return Url(UrlKind.DATA)
     if _YOUTUBE.fullmatch(text):

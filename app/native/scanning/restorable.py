@@ -1,4 +1,4 @@
-"""A scanner whose state outlives its process: the lines of an upload come in several requests."""
+"""A scanner whose state outlives its process: the lines of an upload arrive in several requests."""
 
 import codecs
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ class _SavedFrame:
 
 
 class RestorableScanner(JsonScanner):
-    """A scanner that can be saved between two pieces. Its facts are not kept, nor references that await a `type`."""
+    """A scanner that can be saved between two pieces, without its facts and the references that await a `type`."""
 
     def save(self) -> bytes:
         """Return the state, for `restore`."""
@@ -30,7 +30,7 @@ class RestorableScanner(JsonScanner):
 
     @classmethod
     def restore(cls, saved: bytes, policy: Policy, rules: ScanRules = DEFAULT_RULES) -> "RestorableScanner":
-        """Return a scanner that goes on from a saved state."""
+        """Return a scanner that continues from a saved state."""
         position, at, held, values, is_media, decoder, frames = orjson.loads(saved)
         scanner = cls(policy, rules)
         scanner.position, scanner._at, scanner._held = position, At(at), bytes.fromhex(held)
@@ -47,7 +47,7 @@ class RestorableScanner(JsonScanner):
         frame.name, frame.names = saved.name.encode(), set(saved.names)
         self._names += len(frame.names)
         if saved.is_object and not frame.is_free:
-            # The table is not saved: the name leads to its field again.
+            # Tables are not saved, so the name is looked up again.
             found = frame.place.look_up(unescaped(frame.name) or "")
             frame.field = frame.field if found is None else found[1]
         self._stack.append(frame)

@@ -1,7 +1,7 @@
-"""The vocabulary of the tables: what the value of a name is, and which names an object of Gemini's has.
+"""The vocabulary of the tables: the role of each named value, and the names in each kind of object.
 
-Names are compared as Google's JSON does not: `fileUri`, `file_uri` and any other spelling of the same letters are one
-name, so that no leniency of another parser opens a way. Facts alone need their exact spelling.
+Names are compared more loosely than by Google: `fileUri`, `file_uri` and any other spelling of the same letters are one
+name, so that no lenient parser after this one can be tricked. Only facts need their exact spelling.
 """
 
 import re
@@ -17,30 +17,30 @@ class Role(IntEnum):
     """How a value is judged."""
 
     OTHER = 0
-    """A string passes unless the whole of it is the canonical name or address of a stored object."""
+    """A string passes unless the whole string is the canonical name or address of a stored object."""
     TEXT = 1
     """A string, or a list of strings, is free text."""
     TREE = 2
-    """The whole value is the client's own data, whatever its strings say."""
+    """The whole value is the client's own data, and its strings always pass."""
     DATA = 3
     """A string is media in base64."""
     REFERENCE = 4
     """A string names a stored object, or a URL if the field takes URLs."""
     MEDIA_REFERENCE = 5
-    """The same, but only if the object's `type` says that it is media."""
+    """A string names a stored object or a URL, but only if the object's `type` is that of media."""
     MODEL = 6
     """A string is the name of a model."""
     FACT = 7
     """A number, word or flag that bears on cost or routing."""
     MIME_TYPE = 8
     TYPE = 9
-    """A word that says which of several kinds the object is."""
+    """A word for the kind of the object."""
     CLOSED = 10
-    """No client may set a value: it would reach past the gateway."""
+    """No client may set a value, since it would bypass the gateway."""
     MCP_SERVERS = 11
     """Closed unless the operator has opened MCP servers."""
 
-    # An Enum's own hash is computed in Python, and sets of roles are asked for every string.
+    # The hash of `int`: an Enum computes its hash in Python, and every string is looked up in sets of roles.
     __hash__ = int.__hash__
 
 
@@ -48,9 +48,9 @@ class Role(IntEnum):
 class Field:
     """One row of a table.
 
-    `kind` is the object that a reference names, `takes_urls` whether it may be a URL instead, `holds_lines` whether it
-    is the file of a batch's requests. `fact` is the attribute of Facts that is read. `is_primary` marks the model that
-    is asked, as opposed to one that a request names beside it. `below` is the place of the objects in the value.
+    `kind` is the kind of object that a reference names; `takes_urls` allows a URL instead; `holds_lines` marks the file
+    of a batch's requests. `fact` is the attribute of Facts to set. `is_primary` marks the model to run, as opposed to
+    further models named in the request. `below` is the place of the objects in the value.
     """
 
     role: Role
@@ -77,26 +77,26 @@ CLOSED = Field(Role.CLOSED)
 
 
 def reference(kind: Kind) -> Field:
-    """Return a field that names an object of a kind."""
+    """Return a field that names an object of this kind."""
     return Field(Role.REFERENCE, kind=kind)
 
 
 def fact(name: str) -> Field:
-    """Return a field that tells a fact, by the attribute of Facts."""
+    """Return a field that sets the attribute `name` of Facts."""
     return Field(Role.FACT, fact=name)
 
 
 Table: TypeAlias = Mapping[str, "Field | Table | tuple[Field, Table]"]
-"""Names in camelCase, each to its field, to the table of the objects below it, or to both."""
+"""From names in camelCase to their fields, to the tables of the objects below them, or to both."""
 
 
 def fold(name: str) -> str:
-    """Fold a name: without underscores, in lower case."""
+    """Return a name in lower case, without underscores."""
     return name.replace("_", "").lower()
 
 
 def snake(name: str) -> str:
-    """Spell a camelCase name in snake_case."""
+    """Return a camelCase name in snake_case."""
     return re.sub("[A-Z]", lambda letter: f"_{letter[0].lower()}", name)
 
 
@@ -112,7 +112,7 @@ class Place:
     def __init__(
         self, table: Table, *, outer: "Place | None" = None, is_snake_only: bool = False, default: Field = OTHER
     ) -> None:
-        """Compile a table. Names that are not in it have the fields of `outer`, else `default`."""
+        """Compile a table. A name outside the table has its field in `outer`, or else the field `default`."""
         self._default = default
         self._fields: dict[str, Field] = {} if outer is None else dict(outer._fields)
         self.known: dict[bytes, tuple[str | None, Field]] = {} if outer is None else dict(outer.known)
@@ -125,7 +125,7 @@ class Place:
     def look_up(self, name: str) -> tuple[str | None, Field] | None:
         """Return the folded name and the field of an unescaped name.
 
-        None means that the name is nearly that of a fact: one reader may take it for the fact, another ignore it.
+        Return None for a near miss of a fact's name, which one parser may read as the fact and another ignore.
         """
         known = self.known.get(name.encode())
         if known is not None:

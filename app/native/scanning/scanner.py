@@ -1,10 +1,10 @@
-"""A strict scanner of one JSON document that comes in pieces.
+"""A strict scanner of one JSON document that arrives in pieces.
 
     feed(piece) ──> [Found, ...]     strings to resolve; all bytes before `position` are judged
 
-Strict as RFC 8259, since a lenient parser reads the document next: two parsers must not read it differently. Memory is
-flat: free text and media are never held, of any other string at most 8 KiB, and all counts are bounded. It knows no
-client and no HTTP; the tables say what each value is.
+Strict as RFC 8259, since Gemini's lenient parser reads the document next, and two parsers must not differ about it.
+Memory is flat: free text and media are never held, other strings up to 8 KiB, and all counts are bounded. The scanner
+knows no client and no HTTP; the tables define the role of each value.
 """
 
 import codecs
@@ -23,15 +23,15 @@ from app.native.scanning.roles import OTHER, Field, Role
 from app.native.scanning.tables.everywhere import ANYWHERE
 
 MAX_DEPTH = 100
-"""Google's parser takes as many levels."""
+"""The deepest nesting, the same as in Google's parser."""
 MAX_NAME_BYTES = 1_024
 MAX_SCALAR_BYTES = 400
 MAX_NAMES = 10_000
-"""Names that are held, of all open objects together."""
+"""The largest number of names held, in all open objects together."""
 
 
 class At(IntEnum):
-    """What may come next."""
+    """The position in the grammar: the tokens that may come next."""
 
     VALUE = 0
     FIRST_VALUE = 1
@@ -42,7 +42,7 @@ class At(IntEnum):
     END = 6
 
 
-# Bound once: an attribute of the enum for every token would cost more than the comparison.
+# Bound once, since looking up an enum's attribute for every token would cost more than the comparison.
 _VALUE, _FIRST_VALUE, _NAME, _FIRST_NAME, _AFTER, _TEXT, _END = At
 _QUOTE, _BRACE, _BRACKET, _END_BRACE, _END_BRACKET, _COMMA, _SPACE = b'"{[}], '
 _OPENING = (_BRACE, _BRACKET)
@@ -50,7 +50,7 @@ _NO_NAME = "a name in quotes and a colon are missing, or the name is too long"
 
 
 class JsonScanner:
-    """Scans one document. After an error it cannot be used any more."""
+    """Scans one document. After an error the scanner must not be used again."""
 
     def __init__(self, policy: Policy, rules: ScanRules = DEFAULT_RULES) -> None:
         self.facts = Facts()
@@ -67,13 +67,13 @@ class JsonScanner:
         self._names = 0
         self._text_bytes = 0
         self._is_media = False
-        # Made at the first piece that is not ASCII.
+        # Created at the first piece that is not ASCII, since most bodies are ASCII.
         self._decoder: codecs.IncrementalDecoder | None = None
 
     def feed(self, piece: bytes) -> list[Found]:
-        """Scan a piece; returns the strings that were found. The bytes before `position` may go on once those are.
+        """Scan a piece and return the strings found in it. Once these are resolved, the bytes before `position` may go.
 
-        Raises MalformedRequestError, and ForbiddenError for closed fields.
+        Raises MalformedRequestError, and ForbiddenError for a field that no client may set.
         """
         if self._decoder is not None or not piece.isascii():
             self._decode(piece)
@@ -97,14 +97,14 @@ class JsonScanner:
             position = after
             if self.values > self._rules.max_values:
                 raise MalformedRequestError(
-                    f"The JSON has more than {self._rules.max_values} values; send numbers and lists as a file."
+                    f"The JSON has more than {self._rules.max_values} values; upload long lists as a file instead."
                 )
         self._held = data[position:]
         self.position += position
         return self._taken()
 
     def end(self) -> list[Found]:
-        """End the document. Raises MalformedRequestError if it is not whole."""
+        """End the document and return the last strings found. Raises MalformedRequestError if it is incomplete."""
         if self._decoder is not None:
             self._decode(b"", is_last=True)
         if self._at is _VALUE and not self._stack and self._held and grammar.LAST_SCALAR.fullmatch(self._held):
@@ -128,7 +128,7 @@ class JsonScanner:
         if self.position == 0 and not self._held and decoded.startswith("\ufeff"):
             raise MalformedRequestError("The JSON begins with a byte order mark; leave it out.")
 
-    # Tokens. Each step returns where its token ends, or None if the token is not whole yet.
+    # Tokens. Each step returns the end of its token, or None if the token is incomplete.
 
     def _step(self, data: bytes, start: int, first: int) -> int | None:  # noqa: PLR0911  # one return a token
         at = self._at
@@ -183,7 +183,7 @@ class JsonScanner:
             return Frame(is_object, is_free=True)
         if is_object:
             return Frame(is_object, place=field.below or ANYWHERE)
-        # What is in a list has the list's name.
+        # The elements of a list have the list's name and field.
         return Frame(is_object, field=field if field.role in INHERITED else OTHER, name=parent.name)
 
     def _close(self, data: bytes, start: int) -> int:
@@ -197,7 +197,7 @@ class JsonScanner:
                 self._at = _END
                 self.root_names = frozenset(frame.names)
                 return start
-            # What has ended mostly ends its parent too.
+            # The end of one object is usually followed by the end of its parent.
             if start == len(data) or data[start] != (_END_BRACE if stack[-1].is_object else _END_BRACKET):
                 self._at = _AFTER
                 return start
@@ -211,7 +211,7 @@ class JsonScanner:
         raise self._wrong(_NO_NAME, start)
 
     def _named(self, data: bytes, match: re.Match[bytes], frame: Frame) -> int:
-        """Take a name, and the value after it if that is whole."""
+        """Read a name, and also its value if the value is complete in `data`."""
         written, start = match[1], match.start(1) - 1
         if len(written) > MAX_NAME_BYTES:
             raise self._wrong(_NO_NAME, start)
@@ -296,14 +296,14 @@ class JsonScanner:
         end = grammar.run_end(data, start)
         self._text_bytes, self._is_media = end - start, is_media
         if end < len(data) and data[end] == _QUOTE:
-            # The string is whole already, as most are.
+            # Most strings end in the piece in which they begin.
             self._end_text()
             return end + 1
         self._at = _TEXT
         return end
 
     def _text(self, data: bytes, position: int) -> tuple[int, bool]:
-        """Go on in a free string; returns where its part here ends, and whether the string has ended."""
+        """Continue a free string. Return the end of its part in `data`, and whether the string has ended."""
         end = grammar.run_end(data, position)
         self._text_bytes += end - position
         if end == len(data):

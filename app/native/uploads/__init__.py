@@ -1,1 +1,1 @@
-"""Gemini's own upload protocol, streamed through: files under names of the gateway's, sessions of their owners'."""
+"""Gemini's own upload protocol, streamed: the gateway chooses the files' names, and each session has one owner."""

@@ -2,7 +2,7 @@
 
     POST|PUT /upload/{version}/files?upload_id=<token>        no credential ──> the session's owner is the client
 
-The token is the credential of its session. The store keeps only its digest, and the address tells nothing of the
+The token is the credential of its session. The store keeps only its digest, and the address reveals nothing about the
 address at Gemini.
 """
 
@@ -22,7 +22,7 @@ from app.store.upload_sessions import UploadSessions
 TOKEN_BYTES = 32
 TOKEN_PARAMETER = "upload_id"  # noqa: S105  # the name of a parameter, and no secret
 CANCELLED = {"X-Goog-Upload-Status": "cancelled"}
-# Base64url of 32 bytes: the last of the 43 characters holds four bits, so that only 16 characters can stand there.
+# Base64url of 32 bytes: the last of the 43 characters holds four bits, so it is one of only 16 characters.
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]")
 
 
@@ -44,7 +44,7 @@ def gone() -> ResourceNotFoundError:
 
 
 def token_of(query: RequestQuery) -> str | None:
-    """Return the token that a request names, None if it names none.
+    """Return the token in a request's query; None without a token.
 
     Raises ResourceNotFoundError for text that cannot be a token, and MalformedRequestError for two tokens.
     """
@@ -57,8 +57,8 @@ def token_of(query: RequestQuery) -> str | None:
 async def client_by_address(scope: Scope, sessions: UploadSessions, authenticator: Authenticator) -> Client | None:
     """Return the client of a request without a credential, by the token of an upload session.
 
-    None unless the request names exactly one token of exact form. Raises ResourceNotFoundError for a token without a
-    session, and for a session whose owner may not come any more.
+    Return None unless the request has exactly one well-formed token. Raises ResourceNotFoundError for a token without
+    a session, and for a session whose owner is no longer allowed.
     """
     tokens = parsed_query(scope).values(TOKEN_PARAMETER)
     if len(tokens) != 1 or not _TOKEN.fullmatch(tokens[0]):
@@ -71,9 +71,9 @@ async def client_by_address(scope: Scope, sessions: UploadSessions, authenticato
 
 
 def address(scope: Scope, version: str, token: str, *, is_ranged: bool = False) -> str:
-    """Return the address for a client: scheme, host and prefix by which the client came, or those of PUBLIC_URL.
+    """Return the session's address under PUBLIC_URL, or else under the scheme, host and prefix of the request.
 
-    `is_ranged` is for the form of the protocol whose chunks come with Content-Range.
+    `is_ranged` marks the form of the protocol whose chunks have a Content-Range.
     """
     base = f"{context_of(scope).base_url}{scope.get('root_path', '')}"
     form = "uploadType=resumable" if is_ranged else "upload_protocol=resumable"

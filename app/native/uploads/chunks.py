@@ -1,8 +1,8 @@
-"""The commands on a session's address, in whichever form they come: a chunk, a query, a cancel.
+"""The commands on a session's address, in every form of the protocol: a chunk, a query, a cancel.
 
-    token ──> session of the client ──> the one writer (fence) ──> what has Gemini? ──> pass on what it lacks
+    token ──> session of the client ──> the one writer (fence) ──> bytes at Gemini? ──> pass on the missing bytes
 
-No chunk is held here. The module knows no form of the protocol but Gemini's answer to finalize.
+No chunk is held here. Of the forms of the protocol this module knows only Gemini's answer to finalize.
 """
 
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ from app.store.upload_sessions import UploadSession
 
 @dataclass(frozen=True, slots=True)
 class SessionState:
-    """How a session stands: its status, in Gemini's word, its bytes, and Gemini's answer to finalize if it is final."""
+    """The state of a session: Gemini's word for its status, its received bytes, and the answer to finalize if final."""
 
     session: UploadSession
     status: str
@@ -32,7 +32,7 @@ class SessionState:
 
 
 async def query(call: NativeCall, token: str) -> SessionState:
-    """Ask Gemini how a session stands. Raises ResourceNotFoundError."""
+    """Ask Gemini for the state of a session. Raises ResourceNotFoundError."""
     session = await _find(call, token)
     if session.document is not None:
         return _finished(session)
@@ -54,16 +54,16 @@ async def cancel(call: NativeCall, token: str) -> None:
 
 
 async def carry(call: NativeCall, token: str, writer: Writer, chunk: Chunk) -> SessionState:
-    """Carry a chunk to Gemini. When this returns, the next chunk may come at once, to any replica.
+    """Pass a chunk on to Gemini. After the return, the next chunk may be sent at once, to any replica.
 
     Raises ResourceNotFoundError, UploadConflictError, OffsetConflictError and MalformedRequestError for a chunk that
-    does not fit, and what passing the chunk on raises.
+    does not fit, and the errors of `Passing`.
     """
     async with writing(call, digest(token), writer) as own:
         try:
             return await _carry(call, own, chunk)
         except UploadFailedError:
-            # The client may have cancelled the upload at another process.
+            # The client may have cancelled the upload through another replica.
             if await call.services.upload_sessions.get(own.session.token_hash) is None:
                 raise gone() from None
             raise
@@ -96,13 +96,13 @@ async def _carry(call: NativeCall, own: Writing, chunk: Chunk) -> SessionState:
     session = own.session
     _check_fit(call, session, chunk)
     if session.document is not None:
-        # All bytes are there: a chunk that is repeated is acknowledged.
+        # Gemini has all bytes already: a repeated chunk is acknowledged.
         await Passing(chunk, own).drop()
         own.is_sure = True
         return _finished(session) if chunk.is_final else SessionState(session, "active", session.received)
     upstream = _upstream(call, session)
     if not own.is_sure or (chunk.offset is not None and chunk.offset > own.received):
-        # Gemini is asked also before a client is told of a gap: the recorded number may be less than Gemini has.
+        # Gemini is also asked before a gap is reported, since Gemini may have more bytes than were recorded.
         match await upstream.standing():
             case FinishedUpload(file):
                 await Passing(chunk, own).drop()
@@ -114,7 +114,7 @@ async def _carry(call: NativeCall, own: Writing, chunk: Chunk) -> SessionState:
                 raise dropped()
     if chunk.offset is not None and chunk.offset > own.received:
         raise OffsetConflictError(
-            f"The chunk begins at {chunk.offset}, but {own.received} bytes were received; continue from there."
+            f"The chunk begins at byte {chunk.offset}, but {own.received} bytes were received; continue from there."
         )
     if own.lines is not None:
         own.lines.stand_at(own.received)
@@ -126,7 +126,7 @@ async def _carry(call: NativeCall, own: Writing, chunk: Chunk) -> SessionState:
 
 
 def _check_fit(call: NativeCall, session: UploadSession, chunk: Chunk) -> None:
-    """Judge a chunk by its head, before a byte of its body is read: an error that cannot be mended says `cancelled`."""
+    """Judge a chunk by its head, before its body is read. An error that no retry mends has the status `cancelled`."""
     if chunk.offset is None or not chunk.length:
         return
     end = chunk.offset + chunk.length

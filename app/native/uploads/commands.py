@@ -1,7 +1,7 @@
-"""A command on a session's address: upload, finalize, query and cancel, as X-Goog-Upload-Command says it.
+"""A command on a session's address: X-Goog-Upload-Command with upload, finalize, query or cancel.
 
-Towards the SDKs (Files API reference, section 2.1): only 200 is success; a chunk worth repeating is answered without an
-upload status, one that failed for good with `cancelled`.
+For the SDKs (Files API reference, section 2.1) only 200 is success. The answer to a chunk worth repeating has no upload
+status; the answer to a chunk that failed for good has `cancelled`.
 """
 
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""A file as Gemini describes it, and as its owner sees it: the same bytes, but for a name of the owner's own."""
+"""Gemini's description of a file, and its form for the owner: the same bytes but for the owner's name of the file."""
 
 import base64
 from collections.abc import Mapping
@@ -9,7 +9,7 @@ MAX_SIZE_DIGITS = 15
 
 
 def shown(document: bytes, name: str, alias: str | None) -> bytes:
-    """Give a description of the file `name` with its owner's own name in the places of Gemini's, if it has one."""
+    """Return a description of the file `name` with the owner's name, if there is one, in place of Gemini's."""
     if alias is None:
         return document
     for said in (URI_PREFIX + name, f"files/{name}"):
@@ -24,7 +24,7 @@ def size_of(file: Mapping[str, object]) -> int | None:
 
 
 def sha256_of(file: Mapping[str, object]) -> str | None:
-    """Read `sha256Hash` as hex: base64 of the digest, or of its hex (Files API reference, section 2)."""
+    """Return `sha256Hash` as hex. Gemini writes base64 of the digest or of its hex (Files API reference, section 2)."""
     written = file.get("sha256Hash")
     if not isinstance(written, str):
         return None

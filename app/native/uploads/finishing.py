@@ -1,4 +1,4 @@
-"""The end of an upload: what Gemini says of the file is kept, its owner gets an id for it, and the answer goes out."""
+"""The end of an upload: store Gemini's description of the file, create the owner's id for it, and answer."""
 
 import orjson
 from starlette.types import Send
@@ -20,9 +20,9 @@ async def record(
     lines: UploadedLines | None,
     facts: Facts = NO_FACTS,
 ) -> int:
-    """Record a finished upload as its owner's; return the file's size in bytes.
+    """Record a finished upload for its owner; return the file's size in bytes.
 
-    `size_bytes` is used only if Gemini does not say the size. A file that was recorded before keeps its id.
+    `size_bytes` is used only if Gemini's description lacks the size. A file that was recorded before keeps its id.
     """
     described = orjson.loads(file.document or "{}")
     said = size_of(described)
@@ -37,7 +37,7 @@ async def record(
 
 
 async def answer_final(send: Send, body: bytes, *, name: str, alias: str | None) -> None:
-    """Answer with Gemini's words, and the client's own name for the file in the place of Gemini's."""
+    """Send Gemini's answer, with the client's own name for the file in place of Gemini's."""
     told = shown(body, name, alias)
     headers = [
         (b"x-goog-upload-status", b"final"),

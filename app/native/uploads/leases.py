@@ -1,8 +1,8 @@
-"""The leases by which this process writes to upload sessions: each chunk takes its lease and gives it back.
+"""The leases by which this process writes to upload sessions: each chunk takes a lease and releases it.
 
-    begin ──> taken from the database ──> a chunk, renewed while it lasts ──> end ──> given back
+    begin ──> taken in the database ──> a chunk, the lease renewed meanwhile ──> end ──> released
 
-It knows no HTTP, and nothing of the bytes that are written.
+This module knows no HTTP, and nothing of the bytes that are written.
 """
 
 import asyncio
@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from app.errors import StoreUnavailableError
 from app.store.upload_sessions import UploadSession, UploadSessions, WritingElsewhereError
 
-# How long a writer that is not heard of keeps others out.
+# Seconds for which a silent writer keeps others out.
 LEASE_S = 15.0
 RENEW_S = 5.0
 
@@ -30,12 +30,12 @@ class WriterLease:
     @property
     def is_fresh(self) -> bool:
         """Whether the lease was taken or renewed so recently that no other writer can have it."""
-        # Only the clock's time passes while a machine sleeps, and only the other never goes back.
+        # Two clocks: the monotonic clock stops while a machine sleeps, and the wall clock can be set back.
         age_s = max(time.monotonic() - self._held_at, abs(time.time() - self._held_at_time))
         return age_s < RENEW_S
 
     def renewed(self, at: float, at_time: float) -> None:
-        """Record that the lease was renewed at a monotonic time and a clock's time, in seconds."""
+        """Record a renewal at a monotonic time and a wall-clock time, both in seconds."""
         self._held_at, self._held_at_time = at, at_time
 
 
@@ -47,10 +47,9 @@ class WriterLeases:
         self._ending: set[asyncio.Task[None]] = set()
 
     async def begin(self, token_hash: str, *, owner: str | None, lease_until: float) -> WriterLease | None:
-        """Become a session's writer, as `UploadSessions.begin_writing` does.
+        """Become a session's writer, by `UploadSessions.begin_writing`; return None if the owner has no such session.
 
-        None if there is no such session of the owner's. Raises WritingElsewhereError while another request writes. A
-        call that is cancelled leaves no writer.
+        Raises WritingElsewhereError while another request writes. A cancelled call leaves no writer.
         """
         at, at_time = time.monotonic(), time.time()
         taking = asyncio.ensure_future(
@@ -61,7 +60,7 @@ class WriterLeases:
         try:
             session = await asyncio.shield(taking)
         except asyncio.CancelledError:
-            # A client that leaves and comes again cancels twice; the undoing is carried through all the same.
+            # A client that leaves and returns cancels twice; even then the release must be carried out.
             await asyncio.shield(self.in_background(self._undo(taking)))
             raise
         return None if session is None else WriterLease(session, at, at_time)
@@ -73,7 +72,7 @@ class WriterLeases:
                 await self.end(session)
 
     def in_background(self, work: Coroutine[None, None, None]) -> "asyncio.Task[None]":
-        """Run work to its end, whatever becomes of the caller; `aclose` waits for it."""
+        """Run work to its end even if the caller is cancelled; `aclose` waits for it."""
         task = asyncio.get_running_loop().create_task(work)
         self._ending.add(task)
         task.add_done_callback(self._forget)
@@ -82,11 +81,11 @@ class WriterLeases:
     def _forget(self, task: "asyncio.Task[None]") -> None:
         self._ending.discard(task)
         if not task.cancelled():
-            # Retrieved, since the caller may have left: the lease then runs out by itself.
+            # Retrieved here, since the caller may be gone; a lease that was not released expires by itself.
             task.exception()
 
     async def renew(self, lease: WriterLease) -> bool:
-        """Prolong a lease; return whether it was still held."""
+        """Extend a lease; return whether it was still held."""
         at, at_time = time.monotonic(), time.time()
         session = lease.session
         is_held = await self._sessions.renew(session.token_hash, fence=session.fence, until=at_time + LEASE_S)
@@ -108,13 +107,13 @@ class WriterLeases:
         while True:
             await asyncio.sleep(RENEW_S)
             if not is_stalled():
-                # While the database is away the lease runs out, which the writer sees before its next byte.
+                # While the database is down the lease expires, and the writer checks the lease before its next byte.
                 with suppress(StoreUnavailableError):
                     if not await self.renew(lease):
                         return
 
     async def end(self, session: UploadSession) -> bool:
-        """Give a lease back and record how the session stands; return whether the lease was still held."""
+        """Release a lease and record the session's state; return whether the lease was still held."""
         return await self._sessions.end_writing(
             session.token_hash,
             fence=session.fence,
@@ -124,5 +123,5 @@ class WriterLeases:
         )
 
     async def aclose(self) -> None:
-        """Wait until every lease that is being given back is given back."""
+        """Wait until all pending releases are done."""
         await asyncio.gather(*self._ending, return_exceptions=True)

@@ -1,9 +1,9 @@
-"""The scan of a batch's file while it is uploaded, and up to which byte of the file the scan stands.
+"""The scan of a batch's file during its upload, and the number of scanned bytes.
 
-    feed (bytes that are passed on) ──> position        stand_at (what Gemini has) ──> the same, or unreadable
+    feed (bytes sent to Gemini) ──> position        stand_at (bytes at Gemini) ──> equal to position, or unreadable
 
-Only a file of which Gemini has exactly the scanned bytes may be a batch's: a chunk that is cut on its way is scanned
-further than Gemini receives it, and the client could then send other bytes in the place of the scanned ones.
+Only a file of which Gemini has exactly the scanned bytes may be a batch's. If a chunk is cut on its way, more bytes are
+scanned than Gemini receives, and the client could then send other bytes instead of the scanned bytes.
 """
 
 from app.native.scanning import JsonLinesScanner
@@ -22,17 +22,17 @@ class UploadedLines:
         self._scanner.feed(piece)
 
     def stand_at(self, received: int | None) -> None:
-        """Compare the scan with the number of bytes that Gemini has (None: unknown); if they differ, the scan is void.
+        """Compare the scan's position with the number of bytes at Gemini (None: unknown); void the scan if they differ.
 
-        To be called whenever that number becomes known: before more bytes are passed on, and when the file is final.
+        Call this whenever the number becomes known: before more bytes are sent, and when the file is final.
         """
         if received != self.position:
             self._scanner.is_readable = False
 
     def named_in(self, size_bytes: int | None) -> str | None:
-        """End the scan of a file of which Gemini has `size_bytes`; return the note of the objects that it names.
+        """End the scan of a file with `size_bytes` at Gemini; return the note of the objects named in the file.
 
-        None if nobody can tell what the file names.
+        Return None if the scan is void, so that the names in the file are unknown.
         """
         self.stand_at(size_bytes)
         self._scanner.end()
@@ -44,10 +44,10 @@ class UploadedLines:
 
     @classmethod
     def restore(cls, saved: bytes) -> "UploadedLines":
-        """Return a scan that continues where a saved one stood."""
+        """Return a scan that continues from a saved state."""
         position, _, scanner = saved.partition(b" ")
         if not position.isdigit():
-            # Of a version whose scans did not say where they stood.
+            # Saved by an older version, without the number of scanned bytes.
             lines = cls()
             lines.stand_at(None)
             return lines

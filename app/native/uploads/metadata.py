@@ -1,4 +1,4 @@
-"""What a client says of a file before it sends it: in the start's body and headers, in either spelling of names."""
+"""The client's metadata of a file, from the body and headers of the start, in camelCase or snake_case."""
 
 import re
 from collections.abc import Mapping
@@ -21,7 +21,7 @@ _TYPE = re.compile(r"[!-~]{1,127}(?:; ?[ -~]{1,60})?")
 
 @dataclass(frozen=True, slots=True)
 class Metadata:
-    """What was said of a file: the client's own name for it, what is shown, its type, its size in bytes."""
+    """The metadata of a file: the client's own name for it, its display name, its MIME type, its size in bytes."""
 
     alias: str | None = None
     display_name: str | None = None
@@ -30,7 +30,7 @@ class Metadata:
 
 
 def read_metadata(body: bytes, headers: Mapping[bytes, bytes]) -> Metadata:
-    """Read the body of a start (it may be empty) and its headers, of which those about the content win.
+    """Return the metadata in a start's body, which may be empty, and in its headers; X-Goog-Upload-Header-* win.
 
     Raises MalformedRequestError and InvalidFieldError.
     """
@@ -48,7 +48,7 @@ def read_metadata(body: bytes, headers: Mapping[bytes, bytes]) -> Metadata:
 
 
 def _said(headers: Mapping[bytes, bytes], name: bytes) -> str:
-    """Give what a start says of the content, under its name of today or the one before."""
+    """Return the start's header about the content, by its current name or its former one; None without the header."""
     found = headers.get(b"x-goog-upload-header-" + name) or headers.get(b"x-upload-" + name, b"")
     return found.decode("latin-1")
 
@@ -59,12 +59,12 @@ def _file(body: bytes) -> dict[str, object]:
     try:
         parsed = orjson.loads(body)
     except orjson.JSONDecodeError:
-        raise MalformedRequestError("Invalid JSON payload received: the body of the start is not JSON.") from None
+        raise MalformedRequestError("Invalid JSON payload received: the body must be JSON or empty.") from None
     file = parsed.get("file") if isinstance(parsed, dict) else None
     if parsed == {} or (isinstance(parsed, dict) and file is None and set(parsed) <= {"file"}):
         return {}
     if not isinstance(file, dict) or len(parsed) > 1:
-        raise MalformedRequestError('Invalid JSON payload received: the start\'s body is {"file": {...}}.')
+        raise MalformedRequestError('Invalid JSON payload received: the body must be {"file": {...}} or empty.')
     folded = {fold(name): value for name, value in file.items()}
     unknown = sorted(set(folded) - _KNOWN)
     if unknown or len(folded) < len(file):

@@ -1,6 +1,6 @@
-"""A chunk on its way through: read from the client, written to Gemini, never gathered.
+"""One chunk, streamed: read from the client, written to Gemini, never gathered.
 
-client ──piece──> skip what Gemini has ──> within the declared length? still the writer? ──> scan ──> Gemini
+client ──piece──> skip bytes at Gemini ──> within the declared length? still the writer? ──> scan ──> Gemini
 """
 
 from collections.abc import AsyncIterator
@@ -20,7 +20,7 @@ SLICE_BYTES = 256 << 10
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """A chunk to upload, body unread. `offset` is None for a finalize without data, `length` if it is not known."""
+    """A chunk to upload, body unread. `offset` is None for a finalize without data; `length` is None if unknown."""
 
     scope: Scope
     receive: Receive
@@ -30,7 +30,7 @@ class Chunk:
 
 
 class Passing:
-    """Passes one chunk on, by its one writer, to a session that has `own.received` bytes for certain."""
+    """Passes one chunk on as the session's one writer; Gemini has `own.received` bytes of the file for certain."""
 
     def __init__(self, chunk: Chunk, own: Writing) -> None:
         settings = own.call.services.settings
@@ -47,19 +47,19 @@ class Passing:
 
     @property
     def _is_all_there(self) -> bool:
-        """Whether Gemini has all of the chunk already, from a try whose answer was lost."""
+        """Whether Gemini has the whole chunk already, from an earlier try whose answer was lost."""
         return self._length is not None and self._begins_at + self._length <= self._own.received
 
     async def drop(self) -> None:
-        """Read the chunk and drop its bytes. Raises what reading the body raises, and MalformedRequestError."""
+        """Read the chunk and drop its bytes. Raises the errors of reading the body, and MalformedRequestError."""
         async for _ in self._bounded():
             pass
 
     async def send(self, upstream: ResumableSession) -> None:
         """Pass on a chunk that is not the last.
 
-        Raises UploadFailedError with `cancelled` if the session is dead, UploadConflictError, what reading the body
-        raises, and errors without an upload status if the chunk is worth repeating.
+        Raises UploadFailedError with `cancelled` if the session is dead, UploadConflictError, the errors of reading the
+        body, and errors without an upload status if the chunk is worth repeating.
         """
         own = self._own
         if self._is_all_there:
@@ -73,7 +73,7 @@ class Passing:
         own.stand_at(self._passed_to)
 
     async def finish(self, upstream: ResumableSession) -> RemoteFile:
-        """Pass on the last chunk and return the finished file. Raises what `send` does."""
+        """Pass on the last chunk and return the finished file. Raises the errors of `send`."""
         own = self._own
         if self._is_all_there:
             await self.drop()
@@ -117,18 +117,18 @@ class Passing:
                     self._passed_to += len(part)
                     if own.lines is not None:
                         own.lines.feed(bytes(part))
-                    # Only of a body that was passed on whole can Gemini make a file.
+                    # Gemini can make a file only of a body that was passed on whole.
                     if self._length is not None and self._passed_to == self._begins_at + self._length:
                         own.is_in_doubt = self._is_final
                     yield part
             own.is_in_doubt = self._is_final
         except GatewayError as error:
-            # The client's fault, or its leaving: the connection to Gemini is given up for it.
+            # A fault of the client, or its disconnect, also breaks the connection to Gemini; report the cause.
             self._failure = error
             raise
 
     async def _bounded(self) -> AsyncIterator[bytes]:
-        """Read the body, of whose bytes the client has declared how many may come."""
+        """Read the body and check its number of bytes against the client's declaration."""
         own = self._own
         while True:
             own.wait_for_client(is_waiting=True)
@@ -144,13 +144,13 @@ class Passing:
 
     def _check_end(self, end: int) -> None:
         if self._length is not None and self._read > self._length:
-            raise MalformedRequestError(f"The chunk has more bytes than the {self._length} that were declared for it.")
+            raise MalformedRequestError(f"The chunk has more than its declared {self._length} bytes.")
         check_end(end, self._own.session.declared_bytes)
         if end > self._most:
             raise FileTooLargeError(f"The file has more than {self._most} bytes.", headers=CANCELLED)
 
     async def _count(self, size_bytes: int) -> None:
-        # A length that was not declared is counted as the bytes come.
+        # An undeclared length counts against the owner's limit as the bytes arrive.
         session, services = self._own.session, self._own.call.services
         if size_bytes - self._counted >= services.settings.chunk_bytes:
             await services.files.grow(session.owner, session.upload_name, size_bytes)
@@ -158,15 +158,15 @@ class Passing:
 
 
 def check_end(end: int, declared_bytes: int | None) -> None:
-    """Raise MalformedRequestError for a chunk that ends behind the file's declared end."""
+    """Raise MalformedRequestError for a chunk that ends beyond the file's declared end."""
     if declared_bytes is not None and end > declared_bytes:
         raise MalformedRequestError(
-            f"The upload has {end} bytes or more so far, but its start declared {declared_bytes}; start a new upload "
+            f"The upload has at least {end} bytes, but its start declared {declared_bytes}; start a new upload "
             "with the right length.",
             headers=CANCELLED,
         )
 
 
 def dropped() -> UploadFailedError:
-    """Return the error for a session that Gemini has dropped."""
+    """Return the error for a session that no longer exists at Gemini."""
     return UploadFailedError("Gemini closed the upload session; start the upload again.", headers=CANCELLED)

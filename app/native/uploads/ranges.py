@@ -1,8 +1,8 @@
 """The old Python library's form: `uploadType=resumable`, the address in `Location`, chunks by PUT with Content-Range.
 
-    308 with Range: go on behind it      308 without Range: nothing has come yet      200 with the file: done
+    308 with Range: continue after it      308 without Range: no bytes received yet      200 with the file: done
 
-At Gemini it is a session like any other. (Files API reference, section 2.2.)
+At Gemini the session is like any other. (Files API reference, section 2.2.)
 """
 
 import re
@@ -44,7 +44,7 @@ def read_range(written: bytes, length: int | None) -> ContentRange | None:
         return None
     first, last = int(match[1]), int(match[2])
     if last < first or (length is not None and length != last + 1 - first):
-        raise MalformedRequestError("Content-Range and Content-Length name different numbers of bytes.")
+        raise MalformedRequestError("Content-Range and Content-Length have different numbers of bytes.")
     total = None if match[3] == b"*" else int(match[3])
     if total is not None and last >= total:
         raise MalformedRequestError(f"Content-Range ends at byte {last} of a file of {total} bytes.")
@@ -54,7 +54,7 @@ def read_range(written: bytes, length: int | None) -> ContentRange | None:
 async def ranged(
     scope: Scope, receive: Receive, send: Send, call: NativeCall, *, token: str, headers: Mapping[bytes, bytes]
 ) -> None:
-    """Serve one PUT on a session's address: a chunk, or a question for the acknowledged offset."""
+    """Serve one PUT on a session's address: a chunk, or a query for the acknowledged offset."""
     writer = call.services.writers.arrive(context_of(scope).arrival)
     written = headers.get(b"content-range")
     length = content_length(scope)

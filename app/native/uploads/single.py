@@ -1,6 +1,6 @@
-"""The protocol's forms of one request: the file as the body (raw), or after its description (multipart/related).
+"""The protocol's one-request forms: the file as the body (raw), or after its description (multipart/related).
 
-At Gemini both become a resumable session, streamed while they arrive: so a broken body leaves no file.
+At Gemini both become a resumable session, written while the body arrives, so that a broken body leaves no file.
 """
 
 import re
@@ -46,7 +46,7 @@ async def upload_multipart(
 
 
 def _file_name(headers: Mapping[bytes, bytes]) -> str | None:
-    """Return X-Goog-Upload-File-Name, which curl sends as it was typed: in UTF-8, or in Latin-1."""
+    """Return X-Goog-Upload-File-Name, which curl sends as it was typed, in UTF-8 or Latin-1."""
     name = headers.get(b"x-goog-upload-file-name", b"")
     try:
         return name.decode() or None
@@ -67,7 +67,7 @@ async def _carry(pieces: AsyncIterator[bytes], send: Send, call: NativeCall, met
     counted = metadata.size_bytes or 0
 
     async def count(size_bytes: int) -> None:
-        # A length that nobody said is counted as it comes.
+        # An undeclared length counts against the owner's limit as the bytes arrive.
         nonlocal counted
         if size_bytes > counted:
             check_size(call, size_bytes)
@@ -109,7 +109,7 @@ async def _carry(pieces: AsyncIterator[bytes], send: Send, call: NativeCall, met
 
 
 class _Related:
-    """A multipart/related body of two parts, read as it comes."""
+    """A multipart/related body of two parts, read as it arrives."""
 
     def __init__(self, content_type: str, pieces: AsyncIterator[bytes]) -> None:
         match = _BOUNDARY.search(content_type)
@@ -178,14 +178,14 @@ class _Related:
         return True
 
     async def description(self) -> bytes:
-        """Read as far as the file begins; gives the first part."""
+        """Read up to the beginning of the file and return the first part."""
         while not self._file:
             if not await self._more():
                 break
         return bytes(self._description)
 
     async def file(self) -> AsyncIterator[bytes]:
-        """Give the second part, as it comes."""
+        """Yield the pieces of the second part as they arrive."""
         while True:
             with suppress(IndexError):
                 while True:

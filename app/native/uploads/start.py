@@ -1,4 +1,4 @@
-"""The start of a resumable upload: limits judged, a name of the gateway's, a session at Gemini, an address of ours."""
+"""The start of a resumable upload: check limits, choose the file's name, open a session, return its address."""
 
 from collections.abc import Mapping
 
@@ -13,8 +13,8 @@ from app.native.uploads.lines import UploadedLines
 from app.native.uploads.metadata import MAX_METADATA_BYTES, Metadata, read_metadata
 from app.native.uploads.writing import SESSION_LIFETIME_S
 
-# Clients name no one type for JSON Lines. Files of these types are scanned while they pass, since they may become a
-# batch's; the scan of a file that is not JSON Lines ends with its first line.
+# Clients use several types for JSON Lines. Files of these types are scanned during the upload, since each may become
+# the file of a batch; the scan of a file that is not JSON Lines ends at its first line.
 _LINES_TYPES = frozenset({"text/plain", "application/octet-stream"})
 _LINES_WORDS = ("json", "jsonl", "ndjson", "jsonlines")
 
@@ -22,12 +22,12 @@ _LINES_WORDS = ("json", "jsonl", "ndjson", "jsonlines")
 async def start(
     scope: Scope, receive: Receive, send: Send, call: NativeCall, *, headers: Mapping[bytes, bytes], is_ranged: bool
 ) -> None:
-    """Serve `X-Goog-Upload-Command: start`, and the start of a session whose chunks come with Content-Range."""
+    """Serve `X-Goog-Upload-Command: start`, and the start of a session whose chunks have a Content-Range."""
     if not is_ranged and headers.get(b"x-goog-upload-command", b"").strip().lower() != b"start":
         raise MalformedRequestError("X-Goog-Upload-Command must be start if the URL has no upload_id.")
     metadata = read_metadata(await _small_body(scope, receive, call), headers)
     if metadata.size_bytes is None and call.services.metering.admission.has_byte_limits(call.client):
-        # The chunks that follow come without the client's credential, and so without its limits.
+        # The following chunks carry no credential, and so the client's limits must be checked now.
         raise LengthRequiredError(
             "X-Goog-Upload-Header-Content-Length (the file's size) is required, because your limits are in bytes."
         )
@@ -63,9 +63,9 @@ async def start(
 
 
 async def open_session(call: NativeCall, metadata: Metadata) -> ResumableSession:
-    """Judge a file by what is said of it, count it, and open its session.
+    """Check a file by its metadata, count it against the client's limits, and open its session.
 
-    Raises EmptyFileError, FileTooLargeError, RateLimitedError, StoredBytesError, NameTakenError, what Gemini refuses.
+    Raises EmptyFileError, FileTooLargeError, RateLimitedError, StoredBytesError, NameTakenError, and Gemini's refusals.
     """
     services, client, size = call.services, call.client, metadata.size_bytes
     check_size(call, size)
@@ -82,7 +82,7 @@ async def open_session(call: NativeCall, metadata: Metadata) -> ResumableSession
 
 
 def check_size(call: NativeCall, size_bytes: int | None) -> None:
-    """Raise EmptyFileError or FileTooLargeError for a file of a size that is not taken."""
+    """Raise EmptyFileError or FileTooLargeError for a file without bytes or with too many."""
     if size_bytes == 0:
         raise EmptyFileError("The file has no bytes.")
     most = call.services.settings.max_file_bytes
@@ -103,5 +103,5 @@ async def _small_body(scope: Scope, receive: Receive, call: NativeCall) -> bytes
     async for piece in body_of(scope, receive, call.services.settings):
         body += piece
         if len(body) > MAX_METADATA_BYTES:
-            raise MalformedRequestError(f"The description of a file may have at most {MAX_METADATA_BYTES} bytes.")
+            raise MalformedRequestError(f"The body of a start may have at most {MAX_METADATA_BYTES} bytes.")
     return bytes(body)

@@ -1,4 +1,4 @@
-"""`/upload/{version}/files`: which of the protocol's forms a request speaks, and which module serves it."""
+"""`/upload/{version}/files`: finds the form of the protocol that a request uses, and calls its module."""
 
 from starlette.types import Receive, Scope, Send
 
@@ -13,7 +13,7 @@ from app.request.context import parsed_query
 
 
 async def upload(scope: Scope, receive: Receive, send: Send, call: NativeCall) -> None:
-    """Serve one request of an upload. Raises what its form of the protocol raises."""
+    """Serve one request of an upload, by the form of the protocol that it uses."""
     query = parsed_query(scope)
     token, upload_type = token_of(query), query.value("uploadType")
     headers = dict(scope["headers"])

@@ -1,10 +1,10 @@
-"""Who writes to a session: one request at a time, wherever its client's commands come to.
+"""The one writer of a session: only one request at a time, across all processes.
 
-    arrive ──> this process's writer ──> the lease (all processes) ──> the block ──> lease given back, progress recorded
+    arrive ──> this process's writer ──> the lease (all processes) ──> the block ──> lease released, progress recorded
 
-A client whose connection broke comes again while the gateway still waits for the rest of the old chunk. In one process
-the new request ends the old one at once; a request at another process is refused until the old one gives its lease
-back, or has made no progress for the lease's time.
+A client whose connection broke returns while the gateway still waits for the rest of the old chunk. In the same process
+the new request ends the old request at once; a request at another process is refused until the old request releases its
+lease, or has made no progress for the time of a lease.
 """
 
 import asyncio
@@ -20,18 +20,18 @@ from app.native.uploads.lines import UploadedLines
 from app.native.writers import Writer, conflict
 from app.store.upload_sessions import UploadSession, WritingElsewhereError
 
-# How long a session waits for its client's next command.
+# Seconds for which a session waits for its client's next command.
 SESSION_LIFETIME_S = 24 * 3600.0
-# How long a session waits whose last chunk failed: then the file, if Gemini has it after all, is deleted.
+# Seconds for which a session waits after its last chunk failed; then a file that Gemini made after all is deleted.
 DOUBT_S = 600.0
 
 
 @dataclass(slots=True)
 class Writing:
-    """The one writer of a session. `lines` scans a batch's file, None for others.
+    """The one writer of a session. `lines` scans a batch's file; None for other files.
 
-    `received` is the number of bytes that Gemini has, or had when the number was last certain; `is_sure` says whether
-    it is. `is_in_doubt` says that Gemini may have finished the file.
+    `received` is the number of bytes at Gemini; if not `is_sure`, the last certain number. `is_in_doubt` means that
+    Gemini may have finished the file.
     """
 
     call: NativeCall
@@ -45,37 +45,36 @@ class Writing:
 
     @property
     def session(self) -> UploadSession:
-        """The session, as it was when this writer began."""
+        """The session as read when this writer began."""
         return self.lease.session
 
     @property
     def is_stalled(self) -> bool:
-        """Whether the client has sent nothing for a while: its next request may then take over elsewhere."""
+        """Whether the client has been silent for so long that its next request may take over at another process."""
         return self._waits_since is not None and time.monotonic() - self._waits_since >= RENEW_S
 
     def wait_for_client(self, *, is_waiting: bool) -> None:
-        """Record that the writer begins, or has ended, to wait for its client."""
+        """Record that the writer begins or ends waiting for its client."""
         self._waits_since = time.monotonic() if is_waiting else None
 
     def stand_at(self, received: int) -> None:
-        """Record how many bytes Gemini has for certain."""
+        """Record the certain number of bytes at Gemini."""
         self.received, self.is_sure, self.is_in_doubt = received, True, False
         if self.lines is not None:
             self.lines.stand_at(received)
 
     async def hold(self) -> None:
-        """Make sure, before anything goes to Gemini, that this is still the writer. Raises UploadConflictError."""
+        """Make sure, before bytes are sent to Gemini, that this is still the writer. Raises UploadConflictError."""
         if not self.lease.is_fresh and not await self.call.services.leases.renew(self.lease):
             raise conflict(self.session.upload_name)
 
 
 @asynccontextmanager
 async def writing(call: NativeCall, token_hash: str, writer: Writer) -> AsyncIterator[Writing]:
-    """Run a block as the session's writer; how far the upload came is recorded at its end, whatever way it ends.
+    """Run a block as the session's writer, and record the upload's progress at every ending of the block.
 
-    `writer` is this request, numbered as it arrived.
-    Raises UploadConflictError while or as soon as another request writes, and ResourceNotFoundError if the client has
-    no such session.
+    `writer` is this request, with its number in the order of arrival. Raises UploadConflictError while or as soon as
+    another request writes, and ResourceNotFoundError if the client has no such session.
     """
     services = call.services
     await services.writers.take(token_hash, writer)
@@ -87,7 +86,7 @@ async def writing(call: NativeCall, token_hash: str, writer: Writer) -> AsyncIte
                 yield own
         finally:
             writer.is_ending = True
-            # Carried through when this request is cancelled too: the next writer needs the lease and the progress.
+            # Done even if this request is cancelled, since the next writer needs the lease and the progress.
             ending = services.leases.in_background(_end(own))
             ending.add_done_callback(lambda _: services.writers.leave(token_hash, writer))
             await asyncio.shield(ending)
@@ -111,7 +110,7 @@ async def _begin(call: NativeCall, token_hash: str) -> Writing:
     if lease is None:
         raise gone()
     session = lease.session
-    # So short a lease is that of an upload that was in doubt when its last writer ended.
+    # Only an upload in doubt at the end of its last writer gets so short a lease.
     was_in_doubt = session.lease_until is not None and session.lease_until < now + DOUBT_S
     lines = None if session.scan is None else UploadedLines.restore(session.scan)
     is_sure = not session.is_unsure

@@ -28,7 +28,7 @@ async def test_a_session_without_setup_is_closed_and_opens_no_connection_to_gemi
     async with session(closed, await closed.key("web")) as socket:
         code, reason = await closing(socket)
 
-    assert (code, reason) == (1008, "No setup message within 0.2 s.")
+    assert (code, reason) == (1008, "No setup message within 0.2 s; send the setup first.")
     assert emulator.requests("live") == []
 
 
@@ -40,7 +40,7 @@ async def test_a_first_message_that_is_not_a_setup_opens_no_connection_to_gemini
         await say(socket, first)
         code, reason = await closing(socket)
 
-    assert (code, reason) == (1008, "The first message of a Live session is its setup.")
+    assert (code, reason) == (1008, "The first message of a Live session must be its setup.")
     assert emulator.requests("live") == []
 
 

@@ -43,7 +43,7 @@ async def test_quota_user_is_dropped_and_field_masks_are_refused(closed: Closed)
 
     assert dropped.status_code == 200, dropped.text
     assert refused.status_code == 400
-    assert "The query parameter fields is not taken" in refused.json()["error"]["message"]
+    assert "The query parameter fields is not supported" in refused.json()["error"]["message"]
 
 
 def without_ids(wire: bytes, encoding: str | None) -> bytes:

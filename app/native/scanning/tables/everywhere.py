@@ -1,4 +1,4 @@
-"""The fields that mean the same wherever they are: references above all, so that no place is forgotten."""
+"""The fields with the same meaning in every object: references above all, so that no object is forgotten."""
 
 from typing import Final
 
@@ -24,7 +24,7 @@ _MCP_SERVERS: Final = Field(
     Role.MCP_SERVERS,
     below=Place({"url": OTHER, "headers": TREE, "streamableHttpTransport": {"url": OTHER, "headers": TREE}}),
 )
-"""The address of an MCP server is no media: ALLOW_MCP_SERVERS opens it, ALLOW_HTTPS_URLS does not matter."""
+"""The address of an MCP server is no media: ALLOW_MCP_SERVERS allows it, and ALLOW_HTTPS_URLS does not apply."""
 _FILE: Final = reference(Kind.FILE)
 _STORE: Final = reference(Kind.STORE)
 _OPERATION: Final = reference(Kind.OPERATION)
@@ -79,4 +79,4 @@ EVERYWHERE: Final[Table] = {
     "credentials": CLOSED,
 }
 ANYWHERE: Final = Place(EVERYWHERE)
-"""The place of objects that no table knows."""
+"""The place of objects outside all tables."""

@@ -82,7 +82,7 @@ INTERACTION: Final = Place(
         "environment": CLOSED,
         "agentConfig": {
             "model": OTHER_MODEL,
-            # Two clients that choose the same id would share one session.
+            # Two clients with the same id would share one session.
             "sessionId": CLOSED,
             "findRequest": _SOURCES,
             "fixRequest": _SOURCES,

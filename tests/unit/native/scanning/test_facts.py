@@ -111,7 +111,7 @@ def test_a_huge_count_is_the_largest_that_gemini_reads() -> None:
 
 @pytest.mark.parametrize("body", [{"background": {}}, {"service_tier": ["flex"]}, {"store": []}])
 def test_a_fact_is_neither_an_object_nor_a_list(body: Any) -> None:
-    with pytest.raises(MalformedRequestError, match="neither an object nor a list"):
+    with pytest.raises(MalformedRequestError, match="must not be an object or a list"):
         read(body, INTERACTIONS)
 
 
