@@ -1,8 +1,8 @@
-"""Who calls: each request's client is found, and its right to the operation checked, before its body is asked for.
+"""Finds each request's client and checks its right to the operation, before the body is asked for.
 
     target ──> public: anyone ── else a credential (or an upload's own address) ──> client ──> the operation's scope
 
-A path that does not exist needs a credential too. This module knows no path and no operation by name.
+A path that does not exist needs a credential too. This module knows no path or operation by name.
 """
 
 from collections.abc import Awaitable, Callable, Iterable
@@ -20,18 +20,19 @@ from app.request.usage import RequestUsage
 
 _API_KEY_HEADERS = frozenset({b"x-api-key", b"x-goog-api-key"})
 _READ = _API_KEY_HEADERS | {b"authorization", b"origin", b"x-firebase-appcheck"}
-# Google's clients may put their key into the query; the gateway's own surface takes no secret in an address.
+# Google's clients may put their key into the query; the REST surface accepts no secret in a URL, which proxies log.
 _TAKE_QUERY_KEY = frozenset({Surface.GOOGLE, Surface.INTERACTIONS})
 
 
 class Authentication:
-    """ASGI middleware: the only place that decides which client a request is from, and whether it may go on.
+    """ASGI middleware: the only place that decides which client a request is from, and whether the client may proceed.
 
-    It places the request's target in its context, and begins its usage, with the client, unless the target is public.
-    `find` returns the target of a request. `authenticator` returns the authenticator that the lifespan has opened.
-    `by_address` returns the client of a request without a credential if the request goes to the address of an upload
-    session, which is the credential of that session. For a WebSocket it also leaves the way to judge the credential
-    again.
+    It puts the request's target into its context and, unless the target is public, starts its usage with the client.
+    For a WebSocket it also puts `client_again` into the context, to judge the credential again during a session.
+
+    `find` returns the target of a request. `authenticator` returns the authenticator opened by the lifespan.
+    `by_address` returns the client of a request without a credential to the address of an upload session, which is
+    itself the credential of that session.
     """
 
     def __init__(
@@ -47,7 +48,7 @@ class Authentication:
         self._by_address = by_address
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Find the client, then pass on; or refuse."""
+        """Find the client and call the application. Raises UnauthenticatedError and ForbiddenError."""
         if scope["type"] != "lifespan":
             context = context_of(scope)
             context.target = self._find(scope)
@@ -64,7 +65,7 @@ class Authentication:
         await self._app(scope, receive, send)
 
     async def _client(self, scope: Scope, access: Access) -> Client:
-        # A query that cannot be read is refused here, on every surface: nothing behind reads it another way.
+        # An unreadable query is refused here, on every surface, so that no later code reads it in another way.
         query = parsed_query(scope)
         takes_query_key = surface_of(scope["path"]) in _TAKE_QUERY_KEY
         found = presented(scope["headers"], query.values("key") if takes_query_key else ())
@@ -85,7 +86,7 @@ class Authentication:
 
 
 def presented(headers: Iterable[tuple[bytes, bytes]], query_keys: tuple[str, ...]) -> Presented:
-    """Return the credentials of a request's head. `query_keys` are those of its query, if its surface takes any."""
+    """Return the credentials in a request's head. `query_keys` are the keys in the query, if its surface allows any."""
     bearers: list[str] = []
     # The JavaScript SDK's Live and curl put the key into the query.
     api_keys = [*query_keys]
@@ -103,5 +104,5 @@ def presented(headers: Iterable[tuple[bytes, bytes]], query_keys: tuple[str, ...
             app_check = text
         else:
             api_keys.append(text)
-    # A second Authorization is one credential too many: it is judged as any other.
+    # A second Authorization is one credential too many, and is refused as such by the authenticator.
     return Presented(bearers[0] if bearers else None, (*api_keys, *bearers[1:]), origin, app_check)

@@ -1,4 +1,4 @@
-"""Give each request an id, a log line, and an answer to each exception that escapes the application.
+"""Adds to each request an id and a log line, and answers each exception that escapes the application.
 
 The line names the route's template, never the path, the query or a header, which can carry keys and prompts. For the
 same reason an unexpected exception is logged as its type and its frames, without its message.
@@ -176,7 +176,7 @@ class _Exchange:
 
 
 def _frame_bytes(message: "Message") -> int:
-    # A text's characters stand for its bytes: exact for base64 and most JSON, and without encoding it once more.
+    # Characters count as bytes: exact for base64 and most JSON, and saves encoding the text only to measure it.
     return len(message.get("bytes") or message.get("text") or b"")
 
 

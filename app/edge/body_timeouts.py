@@ -1,4 +1,4 @@
-"""Read a request's body within the time limits for slow clients.
+"""Reads a request's body within the time limits for slow clients.
 
 The module knows ASGI messages, and nothing about the content of the body.
 """
@@ -101,7 +101,9 @@ class _WaitTimer:
 
 
 class _TimedBody:
-    """The iterator that `body_of` returns. An async generator would cost a small body more than its reading."""
+    """The iterator that `body_of` returns."""
+
+    # A class, since an async generator would cost a small body more than reading the body does.
 
     def __init__(self, scope: "Scope", receive: "Receive", settings: Settings) -> None:
         self._receive = receive

@@ -31,9 +31,11 @@ class Phase(IntEnum):
 class QueueFlow(FlowControl):
     """uvicorn's flow control, but a connection with queued requests is not read.
 
-    Every way to resume reading comes by here: an answer's end, a handler that waits for its client to leave, and a body
-    that is taken. Each of them would admit another read full of requests.
+    Every resumption of reading passes through here: the end of an answer, a handler that waits for its client to leave,
+    and a body that is read.
     """
+
+    # Each resumption would admit another read full of requests.
 
     def __init__(self, transport: asyncio.Transport, queue: deque[object]) -> None:
         super().__init__(transport)
@@ -69,7 +71,7 @@ class LimitedConnection(HttpToolsProtocol):
         self.start_head_timer()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Tell the running request that its client has left."""
+        """Notify the running request that its client has left."""
         if self.running is not None:
             self.running.hang_up()
         self.stop_head_timer()
@@ -79,7 +81,7 @@ class LimitedConnection(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def shutdown(self) -> None:
-        """Close, now or after the answer that is being made; the bytes held for this turn of the loop go out before."""
+        """Close, now or after the running answer; the bytes held for this turn of the loop are sent before."""
         if self.running is not None:
             self.running.transport.flush()
         super().shutdown()
@@ -102,8 +104,9 @@ class LimitedConnection(HttpToolsProtocol):
     def start_idle_timer(self) -> None:
         """Start the time limit of an idle connection.
 
-        The timer is set once, not once an answer: when it fires, it looks how long the connection has been idle.
+        When the timer fires, it checks for how long the connection has been idle.
         """
+        # Set once a connection, since setting a timer for every answer would cost more.
         self._idle_since = self.loop.time()
         if self.timeout_keep_alive_task is None:
             self._idle_for(self.timeout_keep_alive)

@@ -1,4 +1,4 @@
-"""CORS: the pages that may read answers. It is outermost, since refusals and errors need its headers too."""
+"""CORS: the pages that may read answers. This middleware is outermost, since errors need its headers too."""
 
 import re
 from collections.abc import Callable, Collection

@@ -68,7 +68,7 @@ class Cycle(RequestResponseCycle):
         self.message_event.set()
 
     def hang_up(self) -> None:
-        """Tell the waiting request that its client has left."""
+        """Notify the waiting request that its client has left."""
         if self.response_complete:
             return
         self.disconnected = True
@@ -78,12 +78,14 @@ class Cycle(RequestResponseCycle):
 
 
 class AnswerTransport(asyncio.Transport):
-    """The transport that one cycle writes to; it holds the beginning of an answer until the loop's turn ends.
+    """The transport of one cycle: holds the beginning of an answer until the loop's turn ends, then sends all at once.
 
-    The body, or its first piece, mostly follows within that turn, and both leave in one system call and one packet. All
-    answers of a turn leave one after another at its end: a system call that wakes a client costs several times as much
-    if other work separates it from the next. `lingers` makes the close wait for the client.
+    `lingers` makes the close wait for the client.
     """
+
+    # The body, or its first piece, mostly follows within that turn, and both leave in one system call and one packet.
+    # All answers of a turn leave one after another at its end: a system call that wakes a client costs several times as
+    # much if other work separates it from the next.
 
     def __init__(self, connection: Connection) -> None:
         super().__init__()

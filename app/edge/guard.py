@@ -1,9 +1,9 @@
-"""Refuse requests by Host and Origin, and, if the gateway is open, forwarded requests.
+"""Refuses requests by Host and Origin and, if the gateway is open, forwarded requests.
 
     Host twice or none: 400 ── not ours: 421 (DNS rebinding) ── open: foreign pages and proxies: 403 ── app
 
-The head alone is judged, before a byte of the body is asked for. The module assumes nothing about the application
-behind it, and authenticates nobody.
+Only the head is judged, before a byte of the body is asked for. The module assumes nothing about the application
+inside it, and authenticates nobody.
 """
 
 import re

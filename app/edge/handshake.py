@@ -1,4 +1,4 @@
-"""Bound the time until a WebSocket handshake is answered."""
+"""Bounds the time until a WebSocket handshake is answered."""
 
 import asyncio
 from typing import TYPE_CHECKING

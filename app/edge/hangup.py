@@ -1,6 +1,6 @@
 """Work that ends when its client leaves, without a task that watches for it.
 
-It knows the future that the connection keeps in the request's context, and nothing of HTTP.
+This module knows the future that the connection puts into the request's context, and no HTTP.
 """
 
 import asyncio
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 def until_hangup(scope: "Scope") -> "UntilHangup":
     """Run an `async with` block until it ends, or until the client leaves.
 
-    The block is cancelled when the client is seen to be gone, and ClientGoneError is raised in place of that
-    cancellation. A cancellation from elsewhere passes through. Without a connection behind the scope it does nothing.
+    When the client has left, the block is cancelled, and ClientGoneError is raised in place of that cancellation. Any
+    other cancellation passes through. For a scope without a connection the block runs unwatched.
     """
     return UntilHangup(context_of(scope).hangup)
 
@@ -55,14 +55,14 @@ class UntilHangup:
         task, self._task = self._task, None
         if not self._has_fired:
             return
-        # A higher count than at the entry means that other code cancels the task too, and goes first.
+        # A higher count than at the entry means that other code has cancelled the task too, which takes precedence.
         is_ours_alone = task.uncancel() <= self._cancelling
         if kind is asyncio.CancelledError:
             if is_ours_alone:
                 raise ClientGoneError("The client disconnected.") from error
             return
-        # The block ended by itself in the same turn of the loop. The cancellation is still to be delivered, and would
-        # end the next wait of this task.
+        # The block ended by itself in the same turn of the loop. The pending cancellation would end this task's next
+        # wait, so it is awaited here.
         try:
             await asyncio.sleep(0)
         except asyncio.CancelledError:

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 class EdgeLimits:
     """Limits of one connection; times in seconds, sizes in bytes.
 
-    `max_pipelined` requests may wait behind the running one. After an answer whose request has not ended, at most
+    `max_pipelined` requests may wait for the running request. After an answer whose request has not ended, at most
     `drain_bytes` are read and dropped for at most `drain_s`. `poll_s` is the time between two looks at a socket that is
-    not read. A client that acknowledges no byte of its answer for `unread_s` is cut off.
+    not read. A client that acknowledges no byte of its answer for `unread_s` is disconnected.
     """
 
     header_timeout_s: float

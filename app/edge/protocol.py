@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from uvicorn._types import ASGI3Application
 
 _IDLE, _HEAD, _BODY, _DEAF = Phase
-"""Bound once: looking a member up costs more than comparing it, and every header needs one."""
+"""Bound once: looking a member up costs more than comparing it, and every header needs a comparison."""
 _RENDERED_HEADERS = frozenset({b"origin", b"x-request-id"})
 """The headers of a refused request that its rendering needs; no other may be acted upon."""
 _BODY_HEADERS = frozenset({b"content-length", b"transfer-encoding"})
@@ -73,7 +73,7 @@ class EdgeProtocol(LimitedConnection):
             self._bound_what_is_held()
 
     def _bound_what_is_held(self) -> None:
-        """Bound the bytes that the parser keeps: at most those it was fed since its last callback."""
+        """Bound the bytes that the parser keeps, which are at most the bytes fed since its last callback."""
         phase = self.phase
         if self._gave_out:
             self._held_bytes = 0
@@ -141,7 +141,7 @@ class EdgeProtocol(LimitedConnection):
         self._gave_out = True
         cycle = self.cycle
         if not cycle.body:
-            # Uncopied: most pieces of a large body come alone.
+            # Not copied, since a large body's piece is mostly the only one held.
             cycle.body = body  # type: ignore[assignment]  # uvicorn hands out bytes(body) of either type
         elif isinstance(cycle.body, bytearray):
             cycle.body += body
@@ -240,7 +240,7 @@ class EdgeProtocol(LimitedConnection):
         self.flow.resume_reading()
 
     def _upgrade(self, rest: bytes) -> None:
-        """Hand a WebSocket handshake over. Any other upgrade is ignored, as HTTP allows, and its request read again."""
+        """Hand a WebSocket handshake over. Ignore any other upgrade, as HTTP allows, and parse its request again."""
         if not self._should_upgrade():
             self._read_again_without_upgrade(rest)
         elif self._is_busy():

@@ -1,6 +1,6 @@
-"""Answer with an error: rendered for the surface of its path, over HTTP or in place of a WebSocket handshake.
+"""Answers with an error, rendered for the surface of its path, over HTTP or in place of a WebSocket handshake.
 
-Every answer with an error is made here.
+Every answer with an error is created here.
 """
 
 from typing import TYPE_CHECKING

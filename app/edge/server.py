@@ -12,21 +12,19 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp
 
 _KEEP_ALIVE_S = 75
-"""Longer than usual load balancers and clients keep an idle connection, so that they close it and no call is lost."""
+"""Longer than load balancers and clients usually keep an idle connection: if they close it, no call is lost."""
 _BACKLOG = 2_048
 _SWITCH_INTERVAL_S = 0.0002
-"""How long a thread waits for the interpreter before it asks for it, instead of Python's 5 ms.
-
-The event loop releases the interpreter for a moment with every event. A waiting thread is woken each time, mostly too
-late, and does not ask while it is woken. In the other direction, the loop waits at most this long for a thread that
-computes.
-"""
+"""Seconds that a thread waits for the interpreter before it requests it, instead of Python's 5 ms."""
+# The event loop releases the interpreter for a moment with every event. A waiting thread is woken each time, mostly too
+# late, and makes no request while it is woken. In the other direction, the loop waits at most this long for a thread
+# that computes.
 
 
 def make_server(
     app: "ASGIApp", *, host: str, port: int, settings: Settings, limits: EdgeLimits | None = None
 ) -> uvicorn.Server:
-    """Return the server of an application; `await server.serve()` or `server.run()` runs it until a signal comes.
+    """Return the server of an application; `await server.serve()` or `server.run()` runs it until a signal arrives.
 
     `limits` replace the limits from the settings. The caller configures logging: the loggers are `uvicorn.error`,
     `gateway.access` and `gateway.errors`.

@@ -1,6 +1,6 @@
 """The parts of uvicorn that the connection classes build on, which any minor version may change.
 
-A user's installation has no lock file, so that `serve` and `dev` check the names before they start.
+A user's installation has no lock file, so `serve` and `dev` check the names before they start.
 """
 
 from collections.abc import Iterator, Mapping

@@ -19,11 +19,11 @@ if TYPE_CHECKING:
     from uvicorn.server import ServerState
 
 _MAX_FRAMES = 16_384
-"""The most frames of one message. A frame of a byte takes up 40 times as much memory as its content."""
+"""The largest number of frames in one message: a frame of one byte takes 40 times as much memory as its content."""
 _SLICE_BYTES = 4_096
 _SLICE_S = 0.005
-# uvicorn logs each handshake with its query, which holds Google's clients' keys, and each refused one as an error. The
-# access log has a line for every handshake, and every defect.
+# Kept quiet: uvicorn logs each handshake with its query, which holds the keys of Google's clients, and each refused
+# handshake as an error. The access log has a line for every handshake and every defect.
 _logger = logging.getLogger("uvicorn.error.websocket")
 _logger.setLevel(logging.CRITICAL)
 
@@ -38,7 +38,7 @@ class EdgeWebSocket(WebSocketsSansIOProtocol):
         self._is_scheduled = False
 
     def begin(self, head: bytes) -> bool:
-        """Read the head of the handshake; return False if it is not a handshake, and nothing has been answered."""
+        """Read the head of the handshake; return False, with nothing answered, if it is not a handshake."""
         super().data_received(head)
         return self.handshake_initiated
 
@@ -59,7 +59,7 @@ class EdgeWebSocket(WebSocketsSansIOProtocol):
         self._go_on()
 
     def _may_parse(self) -> bool:
-        # Before the handshake is answered, frames would be answered before it. After a close they are only dropped.
+        # Parsed too early, frames could be answered before the handshake is. After a close, frames are only dropped.
         if self.transport.is_closing():
             return False
         return self.close_sent or (self.handshake_complete and self.queue.empty())
@@ -86,7 +86,7 @@ class EdgeWebSocket(WebSocketsSansIOProtocol):
         return await self.queue.get()
 
     def handle_ping(self) -> None:
-        """Answer a ping. A client that reads no pong gets no more of them (RFC 6455, 5.5.3), or they would pile up."""
+        """Answer a ping, unless the client reads no pongs, which would pile up (RFC 6455, 5.5.3)."""
         pongs = self.conn.data_to_send()
         if self.writable.is_set():
             self.transport.write(b"".join(pongs))

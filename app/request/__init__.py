@@ -1,1 +1,1 @@
-"""One request as every floor above sees it: its context, its query, and the usage of its model calls."""
+"""One request as every package above sees it: its context, its query, and the usage of its model calls."""

@@ -1,4 +1,4 @@
-"""The context of a request: every fact that one part of the gateway learns of a request and another part needs.
+"""The context of a request: every fact that one part of the gateway finds out and another part needs.
 
     connection (hang-up) ──> access log (id) ──> guard (base URL) ──> authentication (target, client) ──> usage
 
@@ -32,13 +32,12 @@ def _never() -> bool:
 class RequestContext:
     """The facts about one request, HTTP or WebSocket.
 
-    `arrival` grows in the order in which requests arrived in this process. `hangup` is done when the client has left,
-    None without a connection behind the request. `is_body_here` tells whether a part of the body waits to be read.
-    `refusal` is an error that the connection found in the head. `base_url` is PUBLIC_URL, or scheme and host by which
-    the client came, without a trailing slash. `target` is the operation that the request is for. `usage` is None until
-    the client is known. `client_again` judges the credential of a WebSocket once more: it returns the client as its
-    rights stand then, or raises as authentication does. `problem` is the code of the error that the request was
-    answered with.
+    `arrival` grows in the order in which requests arrived in this process. `hangup` is a future, done when the client
+    has left; None for a request without a connection. `is_body_here` returns whether a part of the body waits to be
+    read. `refusal` is an error that the connection found in the head. `base_url` is PUBLIC_URL, or the scheme and host
+    of the request, without a trailing slash. `target` is the requested operation. `usage` is None until the client is
+    known. `client_again` judges the credential of a WebSocket again: it returns the client with its current rights, or
+    raises authentication's errors. `problem` is the code of the error with which the request was answered.
     """
 
     hangup: "asyncio.Future[None] | None" = None
@@ -59,7 +58,7 @@ class RequestContext:
 
 
 def context_of(scope: "Scope") -> RequestContext:
-    """Return the context of a request, a new one if its connection has placed none (as for WebSockets)."""
+    """Return the context of a request, or a new context if its connection has placed none (as for WebSockets)."""
     context: RequestContext | None = scope.get(_KEY)
     if context is None:
         context = scope[_KEY] = RequestContext()
@@ -75,17 +74,17 @@ def parsed_query(scope: "Scope") -> RequestQuery:
 
 
 def usage_of(scope: "Scope") -> RequestUsage:
-    """Return the usage of a request, with the client that authentication has decided on.
+    """Return the usage of a request, with its authenticated client.
 
-    Raises LookupError if no client was decided on. There is no client to fall back to, so that a request which passed
-    authentication by no way can do nothing.
+    Raises LookupError if authentication has set no client. There is no client to fall back to, so that a request which
+    bypassed authentication can do nothing.
     """
     usage = context_of(scope).usage
     if usage is None:
-        raise LookupError("no client was decided on for this request")
+        raise LookupError("authentication has set no client for this request")
     return usage
 
 
 def client_of(scope: "Scope") -> Client:
-    """Return the client that authentication has decided on. Raises LookupError as `usage_of` does."""
+    """Return the authenticated client of a request. Raises LookupError like `usage_of`."""
     return usage_of(scope).client

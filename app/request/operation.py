@@ -1,4 +1,4 @@
-"""An operation of the gateway: its names, who may use it, and what a request for it takes of its client's rate."""
+"""An operation of the gateway: its names, the right it needs, and its requests' share of the client's rate."""
 
 from dataclasses import dataclass
 
@@ -7,12 +7,12 @@ from app.clients.identity import Scope
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """The rule of one operation.
+    """The access rule of one operation.
 
-    `scope` is what the client needs; None lets every client in, but nobody without a credential. `is_public` needs no
-    credential at all. `asks_model` says that a model may be asked: each request takes a unit of the client's requests a
-    minute and holds one of its slots, before its body is read. `has_address` says that an upload session's own address
-    stands for a credential.
+    `scope` is the scope that the client needs; None admits every client, but nobody without a credential. `is_public`
+    needs no credential. `asks_model` means that the operation may run a model: each request counts against the client's
+    requests a minute and holds one of its slots, before its body is read. `has_address` accepts the address of an
+    upload session as a credential.
     """
 
     scope: Scope | None = None
@@ -27,7 +27,7 @@ ANY_CLIENT = Access()
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """One operation: its name in the ledger, its path template as the log shows it, and who may use it."""
+    """One operation: its name in the ledger, its path template for the log, and its access rule."""
 
     operation_id: str
     path: str
@@ -36,10 +36,10 @@ class Operation:
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """The operation that a request is for, None if the path or its method does not exist.
+    """The operation that a request is for; None if the path or its method does not exist.
 
-    `access` holds for the request, whether the operation exists or not. `is_rest` says that the path is one of the
-    REST application's; `methods` are then those of the path, if the request has another method.
+    `access` applies whether the operation exists or not. `is_rest` marks a path of the REST application; `methods` are
+    then the path's methods, if the request has another method.
     """
 
     operation: Operation | None
@@ -49,4 +49,4 @@ class Target:
 
 
 UNKNOWN = Target(None, ANY_CLIENT, is_rest=False)
-"""A path that does not exist: closed to everybody without a credential, like each operation that is not public."""
+"""A path that does not exist: like every operation that is not public, it needs a credential."""

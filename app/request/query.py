@@ -1,7 +1,7 @@
-"""The query string of a request: parsed once, by the only parser that the gateway has for it.
+"""The query string of a request: parsed once, by the gateway's only parser for query strings.
 
-A decision taken from a parameter and the action that follows read the same `RequestQuery`, so that no second reading
-can mean another name or another value. Of parameters by name it knows only those that hold credentials.
+A decision about a parameter and the action that follows read the same `RequestQuery`, so that no second parser can read
+another name or value. By name, this module knows only the parameters that hold credentials.
 """
 
 import re
@@ -46,11 +46,11 @@ class RequestQuery:
         return tuple(value for other, value in self.pairs if other == name)
 
     def without_credentials(self) -> tuple[tuple[str, str], ...]:
-        """Return the parameters that are no credentials, in order."""
+        """Return all parameters but the credentials, in order."""
         return tuple(pair for pair in self.pairs if pair[0] not in CREDENTIALS)
 
     def value(self, name: str) -> str | None:
-        """Return the value of a parameter, None if it is absent.
+        """Return the value of a parameter; None if the parameter is absent.
 
         Raises MalformedRequestError for a parameter that is given more than once, even with the same value.
         """

@@ -1,4 +1,4 @@
-"""The usage of a request: the sum of its model calls, and how its client's limits stood."""
+"""The usage of a request: the sum of its model calls, and the state of its client's limits."""
 
 from collections import Counter
 from dataclasses import dataclass
@@ -13,9 +13,9 @@ _NO_USAGE = Usage()
 
 @dataclass(slots=True)
 class RequestUsage:
-    """The usage of one request so far, whatever the number of its model calls; `client` is whose usage it is.
+    """The usage of one request so far, summed over its model calls. `client` pays for the usage.
 
-    `ticket` holds the request's slots, `quotas` are the rest of the client's limits.
+    `ticket` holds the request's slots; `quotas` are the remaining amounts of the client's limits.
     """
 
     client: Client
@@ -27,7 +27,7 @@ class RequestUsage:
     quotas: Quotas = NO_QUOTAS
 
     def add(self, model: str, outcome: str, usage: Usage, cost: float | None) -> None:
-        """Add a model call that was answered."""
+        """Add the usage of an answered model call."""
         is_first = self.model is None
         self.model, self.outcome = model, outcome
         if is_first:
