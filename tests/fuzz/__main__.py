@@ -54,7 +54,7 @@ def _fuzz(name: str, seconds: int) -> bool:
 
 
 def _keep(name: str) -> None:
-    _libfuzzer(name, "-merge=1", CORPUS / name, FOUND / name)
+    _libfuzzer(name, "-set_cover_merge=1", CORPUS / name, FOUND / name)
 
 
 def _libfuzzer(name: str, *arguments: str | Path) -> int:

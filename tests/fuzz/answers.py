@@ -16,28 +16,12 @@ MOST_BYTES = 1 << 16
 MOST_TOKENS = 2**31 - 1
 STATUSES = (400, 401, 403, 404, 409, 413, 429, 499, 500, 503, 504, 599)
 WORDS = (
-    *PRIVATE_WORDS,
-    *(
-        b'{"candidates":[{"content":{"parts":[{"text":"',
-        b'"thought":true',
-        b'"finishReason":"STOP"',
-        b'"finishMessage":',
-    ),
-    *(
-        b'"usageMetadata":{"promptTokenCount":',
-        b'"promptTokensDetails":[{"modality":"TEXT","tokenCount":',
-        b'"status":"',
-    ),
-    *(b'"promptFeedback":{"blockReason":"', b'"modelVersion":', b'"details":[{"retryDelay":"1s"', b'"status":"'),
-    *(
-        b'"violations":[{"quotaId":"PerDay"',
-        b'"reason":"API_KEY_INVALID"',
-        b"File files/abc",
-        b"9" * 400,
-        b"1e400",
-        b"\n",
-    ),
-)
+    *PRIVATE_WORDS, b'{"candidates":[{"content":{"parts":[{"text":"', b'"thought":true', b'"finishReason":"STOP"',
+    b'"finishMessage":', b'"usageMetadata":{"promptTokenCount":',
+    b'"promptTokensDetails":[{"modality":"TEXT","tokenCount":', b'"status":"', b'"promptFeedback":{"blockReason":"',
+    b'"modelVersion":', b'"details":[{"retryDelay":"1s"', b'"violations":[{"quotaId":"PerDay"',
+    b'"reason":"API_KEY_INVALID"', b"File files/abc", b"9" * 400, b"\n",
+)  # fmt: skip
 
 
 def run(data: bytes) -> None:

@@ -10,17 +10,10 @@ from app.native.used import Json
 
 NAME, ALIAS = "a1b2c3", "talk"
 WORDS = (
-    *(b'{"file":{"name":"files/a1b2c3"', b'"uri":"https://generativelanguage.googleapis.com/v1beta/files/a1b2c3"'),
-    *(b'"state":"ACTIVE"', b'"expirationTime":"2026-01-01T00:00:00Z"', b'"videoMetadata":{"videoDuration":"1.5s"}'),
-    *(
-        b'"error":{"message":"',
-        b'"sizeBytes":"5"',
-        b'"sha256Hash":"',
-        b'"displayName":"',
-        b"0001-01-01T00:00:00",
-        b"}}",
-    ),
-)
+    b'{"file":{"name":"files/a1b2c3"', b'"uri":"https://generativelanguage.googleapis.com/v1beta/files/a1b2c3"',
+    b'"state":"ACTIVE"', b'"expirationTime":"2026-01-01T00:00:00Z"', b'"videoMetadata":{"videoDuration":"1.5s"}',
+    b'"error":{"message":"', b'"sizeBytes":"5"', b'"sha256Hash":"', b'"displayName":"', b"0001-01-01T00:00:00", b"}}",
+)  # fmt: skip
 
 
 def run(data: bytes) -> None:

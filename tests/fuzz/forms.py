@@ -13,10 +13,10 @@ from tests.fuzz.cutting import cuttings, finished
 BOUNDARY = b"frontier"
 MAX_FIELDS_BYTES = 4_096
 WORDS = (
-    *(b"--frontier\r\n", b"\r\n--frontier\r\n", b"\r\n--frontier--", b"--frontier", b"\r\n\r\n", b"\r\n", b"; "),
-    *(b"Content-Disposition: form-data; name=", b"Content-Type: ", b"Content-Length: ", b'"prompt"', b'"file"'),
-    *(b"Content-Transfer-Encoding: ", b"filename*=utf-8''", b'filename="', b'"temperature"', b'"sha256"', b"%22"),
-)
+    b"--frontier\r\n", b"\r\n--frontier\r\n", b"\r\n--frontier--", b"--frontier", b"\r\n\r\n", b"\r\n", b"; ",
+    b"Content-Disposition: form-data; name=", b"Content-Type: ", b"Content-Length: ", b'"prompt"', b'"file"',
+    b"Content-Transfer-Encoding: ", b"filename*=utf-8''", b'filename="', b'"temperature"', b'"sha256"', b"%22",
+)  # fmt: skip
 
 
 class _Handler:

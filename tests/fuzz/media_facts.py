@@ -8,12 +8,12 @@ from app.store.records import Facts
 
 TYPES = [mime_type for mime_type in SUPPORTED if not mime_type.startswith("text/")]
 WORDS = (
-    *(b"\0\0\0\x18ftyp", b"moov", b"mvhd", b"mvex", b"mehd", b"meta", b"pitm", b"iprp", b"ipco", b"ipma", b"ispe"),
-    *(b"clap", b"irot", b"RIFF", b"WAVE", b"fmt ", b"data", b"ds64", b"FORM", b"AIFC", b"COMM", b"fLaC", b"OggS\0"),
-    *(b"OpusHead", b"\1vorbis", b"Xing", b"VBRI", b"LAME", b"eXIf", b"EXIF", b"Exif\0\0", b"II*\0", b"MM\0+", b"VP8X"),
-    *(b"VP8L", b"IHDR", b"\xff\xd8\xff\xe1", b"\xff\xc0", b"%PDF-1.7", b"/Linearized", b"/N 3", b"\x18\x53\x80\x67"),
-    *(b"\x15\x49\xa9\x66", b"\x44\x89", b"\x2a\xd7\xb1", b"\xff\xff\xff\xff", b"\0\0\0\0", b"\0\0\0\1", b"ID3\4\0\0"),
-)
+    b"\0\0\0\x18ftyp", b"moov", b"mvhd", b"mvex", b"mehd", b"meta", b"pitm", b"iprp", b"ipco", b"ipma", b"ispe",
+    b"clap", b"irot", b"RIFF", b"WAVE", b"fmt ", b"data", b"ds64", b"FORM", b"AIFC", b"COMM", b"fLaC", b"OggS\0",
+    b"OpusHead", b"\1vorbis", b"Xing", b"VBRI", b"LAME", b"eXIf", b"EXIF", b"Exif\0\0", b"II*\0", b"MM\0+", b"VP8X",
+    b"VP8L", b"IHDR", b"\xff\xd8\xff\xe1", b"\xff\xc0", b"%PDF-1.7", b"/Linearized", b"/N 3", b"\x18\x53\x80\x67",
+    b"\x15\x49\xa9\x66", b"\x44\x89", b"\x2a\xd7\xb1", b"\xff\xff\xff\xff", b"\0\0\0\0", b"\0\0\0\1", b"ID3\4\0\0",
+)  # fmt: skip
 
 
 def run(data: bytes) -> None:

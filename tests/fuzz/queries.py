@@ -5,7 +5,9 @@ from urllib.parse import unquote_to_bytes, urlencode
 from app.errors import GatewayError
 from app.request.query import MAX_PARAMETERS, RequestQuery
 
-WORDS = (b"upload_id=", b"key=", b"alt=sse", b"&", b"=", b";", b"%", b"%00", b"%C3%A9", b"%c0%80", b"+", b"[]", b"#")
+WORDS = (
+    b"upload_id=", b"key=", b"alt=sse", b"&", b"=", b";", b"%", b"%00", b"%C3%A9", b"%c0%80", b"+", b"[]", b"#",
+)  # fmt: skip
 
 
 def run(data: bytes) -> None:

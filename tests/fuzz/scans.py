@@ -19,13 +19,13 @@ from tests.fuzz.cutting import cuttings
 BASES = ("http://127.0.0.1:8000",)
 RULES = ScanRules(bases=BASES, max_values=2_000)
 WORDS = (
-    *(b'"fileUri"', b'"file_uri"', b'"fileData"', b'"inlineData"', b'"data"', b'"text"', b'"parts"', b'"contents"'),
-    *(b'"model"', b'"cachedContent"', b'"fileName"', b'"input"', b'"result"', b'"type"', b'"uri"', b'"mimeType"'),
-    *(b'"files/a"', b'"cachedContents/a"', b'"batches/a"', b'"models/a"', b'"image"', b'"tools"', b'"function_result"'),
-    *(b'"https://generativelanguage.googleapis.com/v1beta/files/a"', b'"http://127.0.0.1:8000/v1beta/files/a"'),
-    *(b'"\\u0066iles/a"', b'"data:image/png;base64,AA"', b'"parameters"', b'"setup"', b'"batch"', b'"requests"'),
-    *(b"null", b"true", b"-1e9", b"\\u", b"\\ud83d\\ude00", b"\xef\xbb\xbf", b"{", b"}", b"[", b"]", b":", b",", b'"'),
-)
+    b'"fileUri"', b'"file_uri"', b'"fileData"', b'"inlineData"', b'"data"', b'"text"', b'"parts"', b'"contents"',
+    b'"model"', b'"cachedContent"', b'"fileName"', b'"input"', b'"result"', b'"type"', b'"uri"', b'"mimeType"',
+    b'"files/a"', b'"cachedContents/a"', b'"batches/a"', b'"models/a"', b'"image"', b'"tools"', b'"function_result"',
+    b'"https://generativelanguage.googleapis.com/v1beta/files/a"', b'"http://127.0.0.1:8000/v1beta/files/a"',
+    b'"\\u0066iles/a"', b'"data:image/png;base64,AA"', b'"parameters"', b'"setup"', b'"batch"', b'"requests"', b"null",
+    b"true", b"-1e9", b"\\u", b"\\ud83d\\ude00", b"\xef\xbb\xbf", b"{", b"}", b"[", b"]", b":", b",", b'"',
+)  # fmt: skip
 _MEDIA_TYPES = frozenset({"image", "audio", "video", "document", "file"})
 _BARE = frozenset({Kind.INTERACTION, Kind.LIVE_SESSION})
 

@@ -10,11 +10,11 @@ from tests.fuzz.cutting import cuttings
 
 LONGEST_REASON = 1_000
 WORDS = (
-    *(b"text/plain", b"image/png", b"audio/l16", b"audio/mpeg", b"video/mp4", b"application/pdf", b"; charset="),
-    *(b"utf-16", b"iso2022_jp", b"gb18030", b";rate=", b";channels=", b".ts", b".m4a", b"\0\0\0\x20ftyp", b"RIFF"),
-    *(b"\x1a\x45\xdf\xa3", b"OggS\0", b"ID3\4\0\0\0\0\0\0", b"\xff\xfb", b"\xff\xf1", b"%PDF-", b"<svg", b"<!--"),
-    *(b"PK\3\4", b"BM", b"II*\0", b"\0\0\1\0", b"GIF89a", b"fLaC", b"webm", b"heic", b"\x42\x82", b"WAVE", b"<?xml "),
-)
+    b"text/plain", b"image/png", b"audio/l16", b"audio/mpeg", b"video/mp4", b"application/pdf", b"; charset=",
+    b"utf-16", b"iso2022_jp", b"gb18030", b";rate=", b";channels=", b".ts", b".m4a", b"\0\0\0\x20ftyp", b"RIFF",
+    b"\x1a\x45\xdf\xa3", b"OggS\0", b"ID3\4\0\0\0\0\0\0", b"\xff\xfb", b"\xff\xf1", b"%PDF-", b"<svg", b"<!--",
+    b"PK\3\4", b"BM", b"II*\0", b"\0\0\1\0", b"GIF89a", b"fLaC", b"webm", b"heic", b"\x42\x82", b"WAVE", b"<?xml ",
+)  # fmt: skip
 
 
 def run(data: bytes) -> None:

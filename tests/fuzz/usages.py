@@ -11,35 +11,13 @@ from tests.fuzz.cutting import cuttings
 
 READINGS: tuple[Reading, ...] = (generation.READING, openai.READING, interactions.READING)
 WORDS = (
-    *(b'"usageMetadata":{"promptTokenCount":', b'"candidatesTokenCount":', b'"promptTokensDetails":[{"modality":"'),
-    *(b'"usage":{"prompt_tokens":', b'"completion_tokens":', b'"total_tokens":', b'"prompt_tokens_details":'),
-    *(b'"total_input_tokens":', b'"input_tokens_by_modality":[{"modality":"text","tokens":', b'"status":"completed"'),
-    *(
-        b'"candidates":[{"finishReason":"STOP"}]',
-        b'"choices":[{"finish_reason":"stop"}]',
-        b'"interaction":{',
-        b"data: ",
-    ),
-    *(
-        b'"serverContent":{"turnComplete":true}',
-        b'"sessionResumptionUpdate":{"newHandle":"',
-        b'"toolCall":',
-        b"\r\n\r\n",
-    ),
-    *(
-        b'"interaction":{',
-        b"\r\n\r\n",
-        b"-1",
-        b"1e300",
-        b"18446744073709551615",
-        b"true",
-        b"null",
-        b"[",
-        b"]",
-        b"{",
-        b"}",
-    ),
-)
+    b'"usageMetadata":{"promptTokenCount":', b'"candidatesTokenCount":', b'"promptTokensDetails":[{"modality":"',
+    b'"usage":{"prompt_tokens":', b'"completion_tokens":', b'"total_tokens":', b'"prompt_tokens_details":',
+    b'"total_input_tokens":', b'"input_tokens_by_modality":[{"modality":"text","tokens":', b'"status":"completed"',
+    b'"candidates":[{"finishReason":"STOP"}]', b'"choices":[{"finish_reason":"stop"}]', b'"interaction":{', b"data: ",
+    b'"serverContent":{"turnComplete":true}', b'"sessionResumptionUpdate":{"newHandle":"', b'"toolCall":', b"\r\n\r\n",
+    b"-1", b"1e300", b"18446744073709551615", b"true", b"null", b"[", b"]", b"{", b"}",
+)  # fmt: skip
 
 
 def run(data: bytes) -> None:
