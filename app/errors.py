@@ -76,6 +76,7 @@ class GatewayError(Exception):
 class InternalError(GatewayError):
     """A defect of the gateway."""
 
+    code = "internal"
     is_retryable = True
 
 
@@ -303,7 +304,11 @@ class EmptyFileError(GatewayError):
     google_status = 400
 
 
-class UnknownModelError(GatewayError):
+class UpstreamRefusedError(GatewayError):
+    """The request was refused before any model worked on it, so the call costs nothing; a base class to catch."""
+
+
+class UnknownModelError(UpstreamRefusedError):
     """Gemini does not have the model."""
 
     status = 422
@@ -313,7 +318,7 @@ class UnknownModelError(GatewayError):
     google_status = 404
 
 
-class RejectedByModelError(GatewayError):
+class RejectedByModelError(UpstreamRefusedError):
     """Gemini refused the content or the options of the request."""
 
     status = 422
@@ -367,7 +372,7 @@ class BlockedByModelError(GatewayError):
     advice = "Read `upstream.code` for Gemini's reason; other media, or `/generate`, may succeed."
 
 
-class RateLimitedError(GatewayError):
+class RateLimitedError(UpstreamRefusedError):
     """The calls exceed a limit of the client, of its issuer, of the gateway or of Gemini."""
 
     status = 429
@@ -405,7 +410,7 @@ class ClientGoneError(GatewayError):
     advice = "No action is needed."
 
 
-class UpstreamCredentialsError(GatewayError):
+class UpstreamCredentialsError(UpstreamRefusedError):
     """Gemini refuses the gateway's own key, region or billing."""
 
     status = 502
@@ -444,7 +449,7 @@ class UploadFailedError(GatewayError):
     is_retryable = True
 
 
-class BusyError(GatewayError):
+class BusyError(UpstreamRefusedError):
     """The gateway's connections to Gemini, its memory for inline media or its upload slots are all in use."""
 
     status = 503
@@ -454,7 +459,7 @@ class BusyError(GatewayError):
     is_retryable = True
 
 
-class FileNotReadyError(GatewayError):
+class FileNotReadyError(UpstreamRefusedError):
     """Gemini is still processing the file."""
 
     status = 503
@@ -475,7 +480,7 @@ class FileQuotaError(GatewayError):
     google_status = 429
 
 
-class UpstreamQuotaError(GatewayError):
+class UpstreamQuotaError(UpstreamRefusedError):
     """The project's quota at Gemini is used up; a short wait does not help."""
 
     status = 503
@@ -484,7 +489,7 @@ class UpstreamQuotaError(GatewayError):
     advice = "Try again tomorrow, or ask the operator to raise the project's quota."
 
 
-class UpstreamUnavailableError(GatewayError):
+class UpstreamUnavailableError(UpstreamRefusedError):
     """Gemini is overloaded or cannot be reached."""
 
     status = 503
@@ -528,8 +533,11 @@ def _family(root: type[GatewayError]) -> list[type[GatewayError]]:
     return [child for direct in root.__subclasses__() for child in (direct, *_family(direct))]
 
 
-# Every problem code, in the order of this file: the closed list that `docs/errors.md` and `/problems/<code>` show.
-PROBLEMS: Mapping[str, type[GatewayError]] = {kind.code: kind for kind in _family(GatewayError)}
+# Every problem code, by status: the closed list that `docs/errors.md` and `/problems/<code>` show. A class without a
+# code of its own only serves to catch others.
+PROBLEMS: Mapping[str, type[GatewayError]] = {
+    kind.code: kind for kind in sorted(_family(GatewayError), key=lambda kind: kind.status) if "code" in vars(kind)
+}
 
 
 class Surface(Enum):

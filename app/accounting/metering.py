@@ -15,36 +15,12 @@ from app.clients.admission import Admission, RateTicket
 from app.clients.estimate import NOTHING, Estimate, Used
 from app.clients.ledger import Entry, Ledger
 from app.edge.access_log import Exchanged
-from app.errors import (
-    BusyError,
-    FileNotReadyError,
-    RateLimitedError,
-    RejectedByModelError,
-    Surface,
-    UnknownModelError,
-    UpstreamCredentialsError,
-    UpstreamQuotaError,
-    UpstreamUnavailableError,
-    surface_of,
-)
+from app.errors import Surface, UpstreamRefusedError, surface_of
 from app.gemini.answer import Usage
 from app.gemini.models import STANDARD, Models, Price
 from app.request.context import context_of
 from app.request.usage import RequestUsage
 from app.store.ledger import Surface as LedgerSurface
-
-FREE = (
-    BusyError,
-    FileNotReadyError,
-    RateLimitedError,
-    RejectedByModelError,
-    UnknownModelError,
-    UpstreamCredentialsError,
-    UpstreamQuotaError,
-    UpstreamUnavailableError,
-)
-"""Gemini's refusals: no model has worked."""
-
 
 CALLS_A_REQUEST = 10
 """So many of a listing's calls to Gemini count as one request: Gemini's own lists have ten objects a page."""
@@ -167,7 +143,7 @@ class Admitted(Asked):
         used: Used | None = None
         if usage is not None:
             used = _book(self._meter, self._model, usage, self.outcome, self._price)
-        elif self.is_refused or isinstance(error, FREE):
+        elif self.is_refused or isinstance(error, UpstreamRefusedError):
             used = NOTHING
         elif self.is_unmetered:
             used = Used(estimate.input_tokens, estimate.output_tokens, estimate.cost)

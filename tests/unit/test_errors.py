@@ -34,7 +34,8 @@ KINDS = sorted(PROBLEMS.items())
 def family(root: type[GatewayError] = GatewayError) -> list[type[GatewayError]]:
     """Every error of the gateway's error module; those of other modules are kinds of these."""
     direct = [kind for kind in root.__subclasses__() if kind.__module__ == "app.errors"]
-    return [kind for child in direct for kind in (child, *family(child))]
+    kinds = [kind for child in direct for kind in (child, *family(child))]
+    return [kind for kind in kinds if "code" in vars(kind)]
 
 
 def shown(error: GatewayError, surface: Surface) -> Any:
