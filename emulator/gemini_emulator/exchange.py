@@ -21,6 +21,7 @@ from gemini_emulator.failures import ApiFailureError, invalid, too_large
 from gemini_emulator.faults import NO_FAULTS, FaultKind, Faults
 from gemini_emulator.journal import Record
 from gemini_emulator.proto.blobs import lift, without_media
+from gemini_emulator.proto.numbers import with_numbered_enums
 from gemini_emulator.splitting import PAUSE_S, Cut, SplitMode, Splitter, Splitting
 
 if TYPE_CHECKING:
@@ -81,11 +82,25 @@ class Exchange:
         self.scheme: str = scope["scheme"]
         raw_path: bytes = scope.get("raw_path") or scope["path"].encode()
         self.path = raw_path.partition(b"?")[0].decode("latin-1")
-        self.query = dict(parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True))
+        self.query: dict[str, str] = dict(parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True))
         self.headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
         self.record = Record("unknown", self.method, self.path)
         self.faults: Faults = NO_FAULTS
         self.splitting = _WHOLE
+
+    @property
+    def alt(self) -> str:
+        """The framing that the query asks for, such as `sse`, without its parameters; "" if it asks for none."""
+        return self._written_alt.partition(";")[0]
+
+    @property
+    def numbers_enums(self) -> bool:
+        """Whether the query asks for enums as numbers."""
+        return "enum-encoding=int" in self._written_alt.split(";")
+
+    @property
+    def _written_alt(self) -> str:
+        return self.query.get("alt") or self.query.get("$alt", "")
 
     @property
     def declared_bytes(self) -> int | None:
@@ -158,7 +173,9 @@ class Exchange:
     # The answer
 
     async def answer_json(self, value: object, *, status: int = 200, headers: Headers = ()) -> None:
-        """Answer with JSON, indented as Google's."""
+        """Answer with JSON, indented as Google's; enums as numbers if the query asks for them."""
+        if self.numbers_enums:
+            value = with_numbered_enums(value)
         await self.answer(
             orjson.dumps(value, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE), status=status, headers=headers
         )
@@ -209,7 +226,7 @@ class Exchange:
             await self.answer_json(failure.interaction_body(), status=failure.code, headers=headers)
             return
         is_stream = self.record.operation == "streamGenerateContent"
-        is_sse = is_stream and self.query.get("alt") == "sse"
+        is_sse = is_stream and self.alt == "sse"
         value: object = failure.body() if is_sse or not is_stream else [failure.body()]
         body = orjson.dumps(value, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
         content_type = b"text/event-stream" if is_sse else JSON_TYPE

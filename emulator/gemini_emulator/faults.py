@@ -84,7 +84,7 @@ _ALTERING = frozenset(
 )
 
 _FIELDS: Mapping[str, Kind] = {
-    "kind": Enumeration("Fault.Kind", frozenset(kind.upper() for kind in FaultKind)),
+    "kind": Enumeration("Fault.Kind", tuple(kind.upper() for kind in FaultKind)),
     "operation": Scalar.STRING,
     "count": Scalar.INT32,
     "skip": Scalar.INT32,
@@ -100,7 +100,7 @@ _FIELDS: Mapping[str, Kind] = {
     "reason": Scalar.STRING,
     "chars": Scalar.INT32,
     "text": Scalar.STRING,
-    "then": Enumeration("Fault.Then", frozenset({"ACTIVE", "FAILED"})),
+    "then": Enumeration("Fault.Then", ("ACTIVE", "FAILED")),
 }
 _FAULT: Final = message("Fault", _FIELDS)
 _T = TypeVar("_T")

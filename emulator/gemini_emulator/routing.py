@@ -1,6 +1,7 @@
 """Which operation a call is: from its method, its path, and for uploads its query and headers.
 
     /{v}/models[/M[:method]]   /{v}/files[/ID[:download]]   /upload/{v}/files
+    /download/{v}/files/ID:download
     /{v}/cachedContents[/ID]    /{v}/batches[/ID[:cancel]]   /{v}/interactions[/ID[/cancel]]
 
 Paths are matched as they came, undecoded. It reads heads, never a body.
@@ -74,7 +75,7 @@ _PATHS = (
     (re.compile(rf"/{_VERSION}/files"), {"GET": "files.list"}),
     (re.compile(rf"/{_VERSION}/files:register"), {"POST": "files.register"}),
     (re.compile(rf"/{_VERSION}/files/(?P<name>[^/:%]+)"), {"GET": "files.get", "DELETE": "files.delete"}),
-    (re.compile(rf"/{_VERSION}/files/(?P<name>[^/:%]+):download"), {"GET": "files.download"}),
+    (re.compile(rf"(?:/download)?/{_VERSION}/files/(?P<name>[^/:%]+):download"), {"GET": "files.download"}),
     (re.compile(rf"/{_VERSION}/models/[\w.-]+/operations/(?P<name>[^/:]+)"), {"GET": "operations.get"}),
     (re.compile(rf"/{_VERSION}/operations/(?P<name>[^/:]+)"), {"GET": "operations.get"}),
     (re.compile(rf"/{_VERSION}/cachedContents"), {"GET": "caches.list", "POST": "caches.create"}),
@@ -88,7 +89,7 @@ _PATHS = (
     (re.compile(rf"/{_VERSION}/openai/chat/completions"), {"POST": "openai.chat"}),
     (re.compile(rf"/{_VERSION}/openai/embeddings"), {"POST": "openai.embeddings"}),
     (re.compile(rf"/{_VERSION}/openai/models"), {"GET": "openai.models.list"}),
-    (re.compile(rf"/{_VERSION}/openai/models/(?:models/)?(?P<name>[\w.-]+)"), {"GET": "openai.models.get"}),
+    (re.compile(rf"/{_VERSION}/openai/models/(?:models(?:/|%2[Ff]))?(?P<name>[\w.-]+)"), {"GET": "openai.models.get"}),
     (re.compile(rf"/{_VERSION}/interactions"), {"POST": "interactions.create"}),
     (
         re.compile(rf"/{_VERSION}/interactions/(?P<name>[^/:%]+)"),
@@ -116,6 +117,8 @@ def route_of(method: str, path: str, query: Mapping[str, str], headers: Mapping[
         if match is None:
             continue
         operation = methods.get(method)
+        if operation is None and "models" in path.lower().partition("/openai/")[0]:
+            raise ApiFailureError(404, f"The requested URL {path} was not found on this server.")
         if operation is None:
             raise ApiFailureError(405, f"Method {method} is not allowed for {path}.")
         found = match.groupdict()

@@ -85,7 +85,7 @@ def test_a_key_may_come_in_the_query(emulator: Emulator) -> None:
         ("POST", "/v1beta/models/gemini-3.8-flash:predict", 404),
         ("GET", "/v1beta/files/%2e%2e", 404),
         ("POST", "/v1beta/files", 405),
-        ("GET", "/v1beta/models/gemini-3.8-flash:generateContent", 405),
+        ("GET", "/v1beta/models/gemini-3.8-flash:generateContent", 404),
         ("PATCH", "/v1beta/files/abc", 405),
         ("PUT", "/upload/v1beta/files", 405),
     ],

@@ -37,6 +37,7 @@ def test_the_answer_has_the_shape_of_the_reference(emulator: Emulator) -> None:
         "usageMetadata": {
             "promptTokenCount": 1,
             "candidatesTokenCount": 14,
+            "candidatesTokensDetails": [{"modality": "TEXT", "tokenCount": 14}],
             "totalTokenCount": 15,
             "promptTokensDetails": [{"modality": "TEXT", "tokenCount": 1}],
         },

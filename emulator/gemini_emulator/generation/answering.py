@@ -37,13 +37,17 @@ _CHARS_PER_TOKEN = 4
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """An answer's text, the thoughts before it ("" for none), how it ended in Google's words, and what it calls."""
+    """An answer's text, the thoughts before it ("" for none), how it ended in Google's words, and what it calls.
+
+    `finish_reason` is "" for an answer that does not name one; the answer is given `candidates` times.
+    """
 
     text: str
     thoughts: str = ""
     finish_reason: str = "STOP"
     finish_message: str = ""
     call: FunctionCall | None = None
+    candidates: int = 1
 
     @property
     def text_tokens(self) -> int:
@@ -70,6 +74,7 @@ def compose(prompt: Prompt, seen: list[Seen], faults: Faults) -> Answer:
         answer = Answer("", call=call)
     else:
         answer = Answer(told.text) if told else _limit(_text_of(prompt, seen), prompt)
+    answer = replace(answer, candidates=prompt.options.candidates)
     if prompt.options.includes_thoughts:
         wondered = " ".join(prompt.texts)[:_MAX_THOUGHT_CHARS]
         thoughts = f"The emulator does not think; it was asked: {wondered}"
@@ -93,7 +98,9 @@ def _text_of(prompt: Prompt, seen: list[Seen]) -> str:
     except UnsupportedSchemaError as error:
         raise invalid(f"* GenerateContentRequest.generation_config.response_schema: {error}\n") from error
     if options.mime_type == "text/x.enum":
-        return str(value)
+        if not isinstance(value, str):
+            raise invalid("* GenerateContentRequest.generation_config.response_schema: text/x.enum needs an enum.\n")
+        return value
     return orjson.dumps(value, option=orjson.OPT_PASSTHROUGH_DATETIME).decode()
 
 

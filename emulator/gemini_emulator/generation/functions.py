@@ -15,7 +15,6 @@ from gemini_emulator.failures import invalid
 from gemini_emulator.proto.fields import Fields
 
 _WORD = re.compile(r"[A-Za-z]{4,}")
-_MODES = frozenset({"MODE_UNSPECIFIED", "AUTO", "ANY", "NONE", "VALIDATED"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,12 +54,10 @@ def read_functions(request: Fields) -> Functions:
     if any(not one.text("name") for one in declared):
         raise invalid("* GenerateContentRequest.tools[0].function_declarations[0].name: must not be empty.\n")
     config = request.fields("toolConfig").fields("functionCallingConfig")
-    mode = (config.text("mode") or "AUTO").upper()
-    if mode not in _MODES:
-        raise invalid(f"Invalid value at 'tool_config.function_calling_config.mode' (Mode), \"{mode}\"")
+    mode = config.text("mode")
     if mode == "NONE":
         return Functions((), must_call=False)
-    allowed = config.texts("allowedFunctionNames") or config.texts("allowed_function_names")
+    allowed = config.texts("allowedFunctionNames")
     unknown = set(allowed) - {one.text("name") for one in declared}
     if unknown:
         raise invalid(f"allowed_function_names names what is not declared: {', '.join(sorted(unknown))}.")

@@ -7,10 +7,12 @@ from typing import Literal
 from gemini_emulator.catalogue import Model
 from gemini_emulator.failures import ApiFailureError, invalid
 from gemini_emulator.proto.fields import Fields
+from gemini_emulator.proto.kinds import snake_case
 
 _JSON = "application/json"
 _ENUM = "text/x.enum"
 _MAX_STOPS = 5
+_MAX_CANDIDATES = 8
 _RANGES = {
     "temperature": (0.0, 2.0),
     "topP": (0.0, 1.0),
@@ -33,6 +35,7 @@ class Options:
     schema: Mapping[str, object] | None
     dialect: Literal["json_schema", "openapi"]
     includes_thoughts: bool
+    candidates: int
     media_resolution: str
 
 
@@ -58,6 +61,7 @@ def read_options(config: Fields, model: Model) -> Options:
         mime_type=mime_type,
         schema=schema,
         dialect=dialect,
+        candidates=config.integer("candidateCount") or 1,
         includes_thoughts=thinking.flag("includeThoughts"),
         media_resolution=config.text("mediaResolution"),
     )
@@ -72,8 +76,16 @@ def _check_sampling(config: Fields, model: Model) -> None:
             )
     if not model.takes_penalties and ("presencePenalty" in config or "frequencyPenalty" in config):
         raise invalid(f"Penalty is not enabled for models/{model.name}")
-    if (config.integer("candidateCount") or 1) != 1:
+    candidates = config.integer("candidateCount")
+    if candidates is not None and not 1 <= candidates <= _MAX_CANDIDATES:
+        raise invalid(f"* GenerateContentRequest.generation_config.candidate_count: must be 1 to {_MAX_CANDIDATES}.\n")
+    if candidates not in {None, 1} and not model.takes_penalties:
         raise invalid("Multiple candidates is not enabled for this model")
+    if "logprobs" in config and not config.flag("responseLogprobs"):
+        raise invalid("logprobs may only be set if response_logprobs is true.")
+    voices = {snake_case(name) for name in config.mapping("speechConfig") or {}}
+    if voices >= {"voice_config", "multi_speaker_voice_config"}:
+        raise invalid("speech_config: only one of voice_config and multi_speaker_voice_config may be set.")
     stops = config.texts("stopSequences")
     if len(stops) > _MAX_STOPS or "" in stops:
         raise invalid(

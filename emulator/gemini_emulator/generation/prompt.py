@@ -32,6 +32,8 @@ _PART_DATA = frozenset(
     }
 )
 
+_THOUGHT = frozenset({"thought", "thoughtSignature"})
+
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
@@ -110,7 +112,9 @@ def _check_turns(turns: list[Fields], model: Model) -> None:
         if not parts:
             raise invalid("* GenerateContentRequest.contents: contents.parts must not be empty.\n")
         for number, part in enumerate(parts):
-            if _PART_DATA.isdisjoint(part):
+            # Thinking models answer with such parts, and clients send them back as they came.
+            is_thought = turn.text("role") == "model" and not _THOUGHT.isdisjoint(part)
+            if _PART_DATA.isdisjoint(part) and not is_thought:
                 raise invalid(
                     f"* GenerateContentRequest.contents[{index}].parts[{number}].data: required oneof field 'data' "
                     "must have one initialized field\n"

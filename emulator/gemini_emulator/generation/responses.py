@@ -47,8 +47,8 @@ def whole(answer: Answer, identity: Identity) -> dict[str, object]:
     if answer.text:
         parts.append({"text": answer.text})
     parts += _calls(answer)
-    usage = _usage(identity, answer.text_tokens, answer.thought_tokens)
-    return _response(identity, [_candidate(parts, answer)], usage)
+    usage = _usage(identity, answer.text_tokens * answer.candidates, answer.thought_tokens)
+    return _response(identity, _candidates(parts, answer.candidates, answer), usage)
 
 
 def blocked(fault: Fault, identity: Identity) -> dict[str, object]:
@@ -62,15 +62,16 @@ def chunks(answer: Answer, identity: Identity) -> Iterator[dict[str, object]]:
     """Render an answer chunk by chunk: thoughts, then text, with the finish reason on the last."""
     if answer.thoughts:
         parts: list[dict[str, object]] = [{"text": answer.thoughts, "thought": True}]
-        yield _response(identity, [_candidate(parts)], _usage(identity, 0, answer.thought_tokens))
+        yield _response(identity, _candidates(parts, answer.candidates), _usage(identity, 0, answer.thought_tokens))
     size = max(_MIN_CHUNK_CHARS, -(-len(answer.text) // _MAX_CHUNKS))
     for start in range(0, max(1, len(answer.text)), size):
         text = answer.text[start : start + size]
         is_last = start + size >= len(answer.text)
         counted = answer.text_tokens if is_last else text_tokens(answer.text[: start + size])
         parts = [{"text": text}] if text else []
-        candidate = _candidate([*parts, *_calls(answer)] if is_last else parts, answer if is_last else None)
-        yield _response(identity, [candidate], _usage(identity, counted, answer.thought_tokens))
+        parts += _calls(answer) if is_last else []
+        candidates = _candidates(parts, answer.candidates, answer if is_last else None)
+        yield _response(identity, candidates, _usage(identity, counted * answer.candidates, answer.thought_tokens))
 
 
 def _calls(answer: Answer) -> list[dict[str, object]]:
@@ -92,14 +93,19 @@ def _response(identity: Identity, candidates: list[dict[str, object]], usage: di
     }
 
 
-def _candidate(parts: list[dict[str, object]], ending: Answer | None = None) -> dict[str, object]:
+def _candidates(parts: list[dict[str, object]], count: int, ending: Answer | None = None) -> list[dict[str, object]]:
+    return [_candidate(parts, index, ending) for index in range(count)]
+
+
+def _candidate(parts: list[dict[str, object]], index: int, ending: Answer | None) -> dict[str, object]:
     content: dict[str, object] = {"parts": parts, "role": "model"} if parts else {"role": "model"}
     candidate: dict[str, object] = {"content": content}
     if ending is not None:
-        candidate["finishReason"] = ending.finish_reason
+        if ending.finish_reason:
+            candidate["finishReason"] = ending.finish_reason
         if ending.finish_message:
             candidate["finishMessage"] = ending.finish_message
-    candidate["index"] = 0
+    candidate["index"] = index
     return candidate
 
 
@@ -115,6 +121,7 @@ def _usage(identity: Identity, text: int, thoughts: int) -> dict[str, object]:
         usage["cacheTokensDetails"] = details(identity.cached_tokens)
     if text:
         usage["candidatesTokenCount"] = text
+        usage["candidatesTokensDetails"] = details({"TEXT": text})
     if thoughts:
         usage["thoughtsTokenCount"] = thoughts
     return usage

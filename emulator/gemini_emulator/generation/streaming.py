@@ -10,6 +10,7 @@ import orjson
 
 from gemini_emulator.exchange import JSON_TYPE, Exchange
 from gemini_emulator.faults import Fault, FaultKind
+from gemini_emulator.proto.numbers import with_numbered_enums
 
 _SSE_HEADERS = ((b"content-disposition", b"attachment"),)
 
@@ -24,7 +25,7 @@ async def stream(exchange: Exchange, responses: Iterable[dict[str, object]], *, 
         raise broken.failure()
     drip = exchange.faults.get(FaultKind.DRIP)
     pause_s = drip.delay_s if drip else pause_s
-    is_sse = exchange.query.get("alt") == "sse"
+    is_sse = exchange.alt == "sse"
     if is_sse:
         await exchange.begin(content_type=b"text/event-stream", headers=_SSE_HEADERS)
     else:
@@ -32,10 +33,11 @@ async def stream(exchange: Exchange, responses: Iterable[dict[str, object]], *, 
     for index, response in enumerate(_with_error(responses, broken)):
         if index and pause_s:
             await asyncio.sleep(pause_s)
-        text = orjson.dumps(response)
+        text = orjson.dumps(with_numbered_enums(response) if exchange.numbers_enums else response)
         await exchange.write(b"data: %b\r\n\r\n" % text if is_sse else b"%b%b" % (b",\r\n" if index else b"[", text))
     if not is_sse:
-        await exchange.write(b"]\n")
+        # Google's own stream reader (google-api-core) raises on any byte after the array.
+        await exchange.write(b"]")
     await exchange.end()
 
 

@@ -178,7 +178,8 @@ class LiveSession:
         await self._say(answer.text)
         self._turns.append({"role": "model", "parts": [{"text": answer.text}]})
         await self._send({"serverContent": {"generationComplete": True}})
-        await self._send({"serverContent": {"turnComplete": True}, "usageMetadata": _usage(understood, answer)})
+        usage = _usage(understood, answer, modality="AUDIO" if self._speaks else "TEXT")
+        await self._send({"serverContent": {"turnComplete": True}, "usageMetadata": usage})
         await self._tell_handle()
 
     async def _say(self, text: str) -> None:
@@ -211,7 +212,7 @@ def _listed(value: object) -> list[object]:
     return value if isinstance(value, list) else [] if value is None else [value]
 
 
-def _usage(understood: Understood, answer: Answer) -> Json:
+def _usage(understood: Understood, answer: Answer, *, modality: str = "TEXT") -> Json:
     tokens = understood.identity.prompt_tokens
     prompt, said = sum(tokens.values()), answer.text_tokens
     return {
@@ -219,5 +220,5 @@ def _usage(understood: Understood, answer: Answer) -> Json:
         "responseTokenCount": said,
         "totalTokenCount": prompt + said,
         "promptTokensDetails": details(tokens),
-        "responseTokensDetails": [{"modality": "TEXT", "tokenCount": said}],
+        "responseTokensDetails": details({modality: said}),
     }

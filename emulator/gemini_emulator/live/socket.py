@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 OPERATION = "live"
 _PATH = re.compile(r"/+ws/google\.ai\.generativelanguage\.(v1|v1beta|v1alpha)\.GenerativeService\.BidiGenerateContent")
 _MALFORMED, _VIOLATION, _WRONG_KEY = 1007, 1008, "invalid"
-_LONGEST_REASON = 120
+_MAX_REASON_BYTES = 123
 _REMEMBERED_BYTES = 60_000
 
 
@@ -81,10 +81,9 @@ class LiveSocket:
             await self._until_ended(hearing, session)
         except ApiFailureError as failure:
             code = _MALFORMED if failure.code == 400 else _VIOLATION
-            reason = failure.message[:_LONGEST_REASON]
-            await send({"type": "websocket.close", "code": code, "reason": reason})
+            await send({"type": "websocket.close", "code": code, "reason": _cut(failure.message)})
         except _ClosedByFaultError as closed:
-            await send({"type": "websocket.close", "code": closed.code, "reason": closed.reason})
+            await send({"type": "websocket.close", "code": closed.code, "reason": _cut(closed.reason)})
         finally:
             session.stop()
             if hearing is not None:
@@ -113,6 +112,11 @@ async def _hear(receive: "Receive", session: LiveSession, record: Record) -> Non
             frames.append(data)
             record.document = b"[%b]" % b",".join(frames)
         await session.take(read_frame(data))
+
+
+def _cut(reason: str) -> str:
+    """Return the longest start of `reason` that fits into a close frame (RFC 6455, 5.5: 125 bytes with the code)."""
+    return reason.encode()[:_MAX_REASON_BYTES].decode(errors="ignore")
 
 
 def _is_json(data: bytes) -> bool:

@@ -3,7 +3,11 @@
 document ── translate ──> message ── Respondent ──> Answer ──> chat.completion, or its chunks and [DONE]
 """
 
+from collections.abc import Callable
+
+import numpy as np
 import orjson
+import pybase64
 
 from gemini_emulator.catalogue import find_model, listed_models
 from gemini_emulator.config import EmulatorConfig
@@ -22,7 +26,7 @@ from gemini_emulator.routing import Route
 
 _MADE_AT = 1_790_000_000
 _CHUNK_CHARS = 40
-_FINISHED = {"STOP": "stop", "MAX_TOKENS": "length"}
+_FINISHED = {"STOP": "stop", "": "stop", "MAX_TOKENS": "length"}
 
 
 class OpenAiCalls:
@@ -51,7 +55,10 @@ class OpenAiCalls:
                 "object": "chat.completion",
                 "created": _MADE_AT,
                 "model": model.name,
-                "choices": [{"index": 0, "message": _message(answer), "finish_reason": _finished(answer)}],
+                "choices": [
+                    {"index": index, "message": _message(answer), "finish_reason": _finished(answer)}
+                    for index in range(answer.candidates)
+                ],
                 "usage": _usage(understood, answer),
             }
         )
@@ -70,8 +77,11 @@ class OpenAiCalls:
                 await exchange.write(b"data: %b\n\n" % orjson.dumps(broken.failure().body()))
                 break
             ends = index == len(pieces) - 1
-            choice: Json = {"index": 0, "delta": piece, "finish_reason": _finished(answer) if ends else None}
-            await self._write(exchange, understood, [choice], None)
+            reason = _finished(answer) if ends else None
+            choices: list[Json] = [
+                {"index": number, "delta": piece, "finish_reason": reason} for number in range(answer.candidates)
+            ]
+            await self._write(exchange, understood, choices, None)
         if tells_usage:
             await self._write(exchange, understood, [], _usage(understood, answer))
         await exchange.write(b"data: [DONE]\n\n")
@@ -98,7 +108,12 @@ class OpenAiCalls:
         texts = [given] if isinstance(given, str) else given
         if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts) or not texts:
             raise invalid("input: must be a text, or a list of texts.")
-        vectors = [vector_of(Fields(parse(EMBED_CONTENT, {"content": {"parts": [{"text": text}]}}))) for text in texts]
+        encode = _encoder(document.get("encoding_format"))
+        size = document.get("dimensions")
+        requests: list[Json] = [
+            {"content": {"parts": [{"text": text}]}, "outputDimensionality": size} for text in texts
+        ]
+        vectors = [encode(vector_of(Fields(parse(EMBED_CONTENT, request)))) for request in requests]
         await exchange.answer_json(
             {
                 "object": "list",
@@ -131,6 +146,17 @@ def _model_name(document: Json) -> str:
     return name
 
 
+def _encoder(encoding: object) -> Callable[[list[float]], object]:
+    """Return the function that writes a vector; base64 is of 32-bit floats, little-endian, as OpenAI's clients read."""
+    match encoding:
+        case None | "float":
+            return list
+        case "base64":
+            return lambda vector: pybase64.b64encode(np.array(vector, dtype="<f4").tobytes()).decode()
+        case _:
+            raise invalid("encoding_format: must be float or base64.")
+
+
 def _resource(name: str) -> Json:
     return {"id": f"models/{name}", "object": "model", "owned_by": "google"}
 
@@ -149,7 +175,7 @@ def _message(answer: Answer) -> Json:
 
 def _usage(understood: Understood, answer: Answer) -> Json:
     prompt = sum(understood.identity.prompt_tokens.values())
-    completion = answer.text_tokens
+    completion = answer.text_tokens * answer.candidates
     return {
         "prompt_tokens": prompt,
         "completion_tokens": completion,

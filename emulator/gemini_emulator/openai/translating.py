@@ -18,7 +18,11 @@ _OPTIONS = {
     "max_tokens": "maxOutputTokens",
     "max_completion_tokens": "maxOutputTokens",
     "seed": "seed",
+    "n": "candidateCount",
+    "presence_penalty": "presencePenalty",
+    "frequency_penalty": "frequencyPenalty",
 }
+_EFFORTS = frozenset({"none", "minimal", "low", "medium", "high", "xhigh"})
 _CHOICES = {"auto": "AUTO", "none": "NONE", "required": "ANY"}
 
 
@@ -34,6 +38,9 @@ def generate_request(chat: Mapping[str, object]) -> Json:
         if each.get("role") not in {"system", "developer"}
     ]
     request: Json = {"contents": turns, "generationConfig": _options(chat)}
+    extras = _extras(chat)
+    if extras.get("cached_content") is not None:
+        request["cachedContent"] = extras["cached_content"]
     if system:
         request["systemInstruction"] = {"parts": system}
     declared = [_mapping(tool.get("function")) for tool in _objects(chat.get("tools") or [], "tools")]
@@ -48,6 +55,14 @@ def generate_request(chat: Mapping[str, object]) -> Json:
 
 def _options(chat: Mapping[str, object]) -> Json:
     options: Json = {ours: value for theirs, ours in _OPTIONS.items() if (value := chat.get(theirs)) is not None}
+    effort = chat.get("reasoning_effort")
+    if effort is not None and effort not in _EFFORTS:
+        raise invalid(f"reasoning_effort: must be one of {', '.join(sorted(_EFFORTS))}.")
+    thinking = _extras(chat).get("thinking_config")
+    if thinking is not None and effort is not None:
+        raise invalid("reasoning_effort and extra_body.google.thinking_config must not be set together.")
+    if thinking is not None:
+        options["thinkingConfig"] = thinking
     stop = chat.get("stop")
     if stop:
         options["stopSequences"] = [stop] if isinstance(stop, str) else stop
@@ -58,6 +73,11 @@ def _options(chat: Mapping[str, object]) -> Json:
         schema = _mapping(form.get("json_schema")).get("schema")
         options |= {"responseMimeType": "application/json", "responseJsonSchema": schema}
     return options
+
+
+def _extras(chat: Mapping[str, object]) -> Mapping[str, object]:
+    """Return Google's own options, which OpenAI's clients send as `extra_body.google`."""
+    return _mapping(_mapping(chat.get("extra_body")).get("google"))
 
 
 def _declaration(function: Mapping[str, object]) -> Json:

@@ -33,10 +33,10 @@ class Scalar(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Enumeration:
-    """One of a list of names, in any case."""
+    """One of a list of names, in any case, or the number of a name: its place in the list, from 0."""
 
     name: str
-    values: frozenset[str]
+    values: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ _FLOAT, _BYTES, _DURATION, _STRUCT, _VALUE = (
 
 
 def _names(name: str, values: str, *, prefix: str = "") -> Enumeration:
-    return Enumeration(name, frozenset(prefix + value for value in values.split()))
+    return Enumeration(name, tuple(prefix + value for value in values.split()))
 
 
 _MEDIA_RESOLUTION = _names(
@@ -38,6 +38,9 @@ _THRESHOLD = _names(
     "SafetySetting.HarmBlockThreshold",
     "HARM_BLOCK_THRESHOLD_UNSPECIFIED BLOCK_LOW_AND_ABOVE BLOCK_MEDIUM_AND_ABOVE BLOCK_ONLY_HIGH BLOCK_NONE OFF",
 )
+
+_MEDIA_PROCESSING = _names("Part.MediaProcessing", "MEDIA_PROCESSING_UNSPECIFIED STATIC AGENTIC")
+_CALLING_MODE = _names("FunctionCallingConfig.Mode", "MODE_UNSPECIFIED AUTO ANY NONE VALIDATED")
 
 _SCHEMA: Final = Message("Schema")
 _SCHEMA.extend(
@@ -116,7 +119,7 @@ _PART = message(
         "videoMetadata": _VIDEO_METADATA,
         "mediaResolution": message("Part.MediaResolution", {"level": _PART_RESOLUTION, "numTokens": _INT32}),
         "partMetadata": _STRUCT,
-        "mediaProcessing": _STRUCT,
+        "mediaProcessing": _MEDIA_PROCESSING,
         "speechMetadata": _STRUCT,
         "documentMetadata": _STRUCT,
         "spreadsheetMetadata": _STRUCT,
@@ -128,6 +131,20 @@ _CONTENT = message("Content", {"role": _STRING, "parts": Repeated(_PART)})
 
 _THINKING_CONFIG = message(
     "ThinkingConfig", {"includeThoughts": _BOOL, "thinkingBudget": _INT32, "thinkingLevel": _THINKING_LEVEL}
+)
+_TRANSCRIPTION_CONFIG = message(
+    "AudioTranscriptionConfig",
+    {
+        "languageCodes": Repeated(_STRING),
+        "customVocabulary": Repeated(_STRING),
+        "wordTimestamp": _BOOL,
+        "diarization": _BOOL,
+        "mode": _names("AudioTranscriptionConfig.Mode", "MODE_UNSPECIFIED VERBATIM SMART"),
+        "sourceText": _STRING,
+        "adaptationPhrases": Repeated(_STRING),
+        "languageHints": _STRUCT,
+        "languageAuto": _STRUCT,
+    },
 )
 _GENERATION_CONFIG = message(
     "GenerationConfig",
@@ -149,7 +166,8 @@ _GENERATION_CONFIG = message(
         "thinkingConfig": _THINKING_CONFIG,
         "speechConfig": _STRUCT,
         "imageConfig": _STRUCT,
-        "audioTranscriptionConfig": _STRUCT,
+        "audioTranscriptionConfig": _TRANSCRIPTION_CONFIG,
+        "modelSelectionConfig": _STRUCT,
         "translationConfig": _STRUCT,
         "responseFormat": Repeated(_STRUCT),
         "responseLogprobs": _BOOL,
@@ -188,7 +206,18 @@ _TOOL = message(
 )
 _TOOL_CONFIG = message(
     "ToolConfig",
-    {"functionCallingConfig": _STRUCT, "retrievalConfig": _STRUCT, "includeServerSideToolInvocations": _BOOL},
+    {
+        "functionCallingConfig": message(
+            "FunctionCallingConfig",
+            {
+                "mode": _CALLING_MODE,
+                "allowedFunctionNames": Repeated(_STRING),
+                "streamFunctionCallArguments": _BOOL,
+            },
+        ),
+        "retrievalConfig": _STRUCT,
+        "includeServerSideToolInvocations": _BOOL,
+    },
 )
 
 GENERATE_CONTENT: Final = message(
@@ -207,7 +236,7 @@ GENERATE_CONTENT: Final = message(
         "labels": MapOf(_STRING),
         "store": _BOOL,
         "serviceTier": _STRING,
-        "continuationToken": _STRING,
+        "continuationToken": _BYTES,
     },
 )
 COUNT_TOKENS: Final = message(

@@ -104,6 +104,8 @@ class _Walk:
             self._depth -= 1
 
     def _name(self, kind: Enumeration, value: object, path: str) -> object:
+        if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < len(kind.values):
+            return kind.values[value]
         name = value.upper().replace("-", "_") if isinstance(value, str) else ""
         return name if name in kind.values else self._unfit(_TYPE_PREFIX + kind.name, value, path)
 
