@@ -54,7 +54,7 @@ class LineHandler(logging.StreamHandler[TextIO]):
 def log_to(stream: TextIO, *, gathered: str) -> None:
     """Write all log lines to a stream; lines of the logger `gathered` are written once per turn."""
     logging.basicConfig(level=logging.INFO, handlers=[LineHandler(stream, gathered=gathered)])
-    # Its warnings quote bytes of requests.
+    # Warnings of this logger quote bytes of requests, which may be a client's data.
     logging.getLogger("python_multipart").setLevel(logging.ERROR)
     for name in ("httpx", "aiosqlite", "google_genai", "alembic"):
         logging.getLogger(name).setLevel(logging.WARNING)

@@ -236,8 +236,8 @@ def create_app(
 ) -> ASGIApp:
     """Return the gateway for these settings.
 
-    `bind_host` is the listening address, which is allowed as a Host; `is_dev` allows every loopback origin; `clock`
-    follows this machine's if None.
+    `bind_host` is the listening address, which is allowed as a Host; `is_dev` allows every loopback origin; without
+    `clock`, the gateway creates a GeminiClock of this machine.
     """
     api = create_api(settings, key, clock)
     app: ASGIApp = NativeRoutes(RestRoutes(api, ROUTERS), lambda: api.services, HANDLERS)
@@ -298,7 +298,7 @@ async def _http_error(request: Request, error: Exception) -> Response:
     if status == 405:
         ours = MethodNotAllowedError(f"{request.method} is not allowed here; see the Allow header.", headers=headers)
     elif status == 404:
-        ours = NotFoundError("There is nothing at this path; see /docs.")
+        ours = NotFoundError("This path does not exist; see /docs.")
     else:
         ours = MalformedRequestError("The request cannot be read.")
     return error_response(request.scope, ours)
@@ -308,7 +308,7 @@ async def _invalid(request: Request, error: Exception) -> Response:
     if not isinstance(error, RequestValidationError):
         raise error
     fields = [
-        # The first piece of the path says only that the parameter is in the query or in the path.
+        # The first piece of the location is only "query" or "path".
         field_error({**item, "loc": tuple(item["loc"][1:])}, received=shown("", str(item.get("input"))))
         for item in error.errors()
     ]

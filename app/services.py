@@ -39,7 +39,7 @@ class Services:
 
 @dataclass(frozen=True, slots=True)
 class ClientCaller:
-    """The client of one request, as authentication has decided on it, with the services that it may use."""
+    """The authenticated client of one request, with the services that the request may use."""
 
     services: Services
     usage: RequestUsage
@@ -51,11 +51,11 @@ class ClientCaller:
 
     @property
     def has_credential(self) -> bool:
-        """Whether the client has shown a credential; with open access no client does."""
+        """Whether the client sent a credential; with open access no client does."""
         return self.client.id != LOCAL.id
 
     def model(self, requested: str | None) -> str:
-        """Return the model for a client's name of it, None for the default model.
+        """Return Gemini's name for the requested model; the default model for None.
 
         Raises ForbiddenError if the client may not use the model.
         """

@@ -1,12 +1,12 @@
-"""Who a call is from: one credential of whatever kind, to the client that it stands for.
+"""Finds a call's client by its one credential: a key, a token of the gateway, or an identity provider's JWT.
 
     gg_... ──> key ──────────────┐
-    ggt_... ──> token ──> key ───┼──> client ──> its origin ──> App Check, where it is asked for ──> one use counted
+    ggt_... ──> token ──> key ───┼──> client ──> its origin ──> App Check, if required ──> one use counted
     anything else ──> JWT ───────┘
 
-What was found good is remembered for ten seconds, so that a call costs no look into the database, a revoked key lives
-ten seconds longer at most, and known clients are served that long while the database is away. What a client may do is
-asked with `require`, `require_model` and `require_origin`. It knows header names for its messages, and no request.
+A good credential is cached for ten seconds: a call then needs no query, a revoked key lives at most ten seconds longer,
+and known clients are served for that long during an outage of the database. The rights of a client are checked by
+`require`, `require_model` and `require_origin`. This module knows header names, for its messages, but no request.
 """
 
 import asyncio
@@ -39,7 +39,7 @@ T = TypeVar("T")
 
 @dataclass(slots=True)
 class Presented:
-    """What a request brings to prove who it is from; empty credentials are none."""
+    """The credentials in a request's head; an empty credential counts as absent."""
 
     bearer: str | None = None
     api_keys: tuple[str, ...] = ()
@@ -48,13 +48,13 @@ class Presented:
 
     @property
     def has_credential(self) -> bool:
-        """Whether the request brings a credential, good or bad."""
+        """Whether the request has a credential, good or bad."""
         return bool(self.bearer) or any(self.api_keys)
 
 
 @dataclass(frozen=True, slots=True)
 class _Known:
-    """A credential that was found good, until when it is of itself, and the token whose uses are counted."""
+    """A good credential: its client, its own expiry, and the token whose uses are counted."""
 
     client: Client
     expires_at: float | None
@@ -63,13 +63,13 @@ class _Known:
 
 @dataclass(frozen=True, slots=True)
 class _Owner:
-    """The client that an owner's id stands for now; None if the owner has no good key any more."""
+    """The current client of an owner's id; None if the owner has no valid key any more."""
 
     client: Client | None
 
 
 class _Memory(Generic[T]):
-    """Remembers what was found by a text for ten seconds from when it was looked for; of the text, only its digest."""
+    """Caches values by the digest of a text, for ten seconds from the look-up."""
 
     def __init__(self, monotonic: Callable[[], float]) -> None:
         self._monotonic = monotonic
@@ -83,18 +83,18 @@ class _Memory(Generic[T]):
         digest = _digest(text)
         self._found.pop(digest, None)
         if len(self._found) >= MAX_REMEMBERED:
-            # The one that was remembered first: its time is over before that of any other.
+            # The oldest value expires first.
             del self._found[next(iter(self._found))]
         self._found[digest] = (looked_at, value)
 
 
 def _digest(text: str) -> bytes:
-    # Of the collision-free digests the quickest one: every call has its credential looked up by it.
+    # The fastest of the collision-free digests, since every call looks its credential up by digest.
     return blake2b(text.encode("utf-8", "surrogatepass")).digest()
 
 
 class Authenticator:
-    """Finds the client that a call is from. `clock` gives seconds since the epoch, `monotonic` never goes back."""
+    """Finds the client of a call. `clock` returns seconds since the epoch; `monotonic` never goes back."""
 
     def __init__(
         self,
@@ -127,9 +127,9 @@ class Authenticator:
         self._owners: _Memory[_Owner] = _Memory(monotonic)
 
     def recalled(self, presented: Presented) -> Client | None:
-        """Find the client of a call without waiting: one with a single credential that was found good a moment ago.
+        """Return the client of a call from the cache, without waiting, if the call has a single, cached credential.
 
-        None when there is more to see, which is `authenticate`'s. Raises ForbiddenError as that does.
+        Return None if `authenticate` must decide. Raises ForbiddenError like `authenticate`.
         """
         if self.is_open and self._app_check is None:
             return LOCAL
@@ -148,10 +148,10 @@ class Authenticator:
         return known.client
 
     async def authenticate(self, presented: Presented) -> Client:
-        """Find the client that a call is from, before its body is asked for.
+        """Return the client of a call, before its body is asked for.
 
-        Raises UnauthenticatedError (no credential, more than one, a bad one), ForbiddenError (a page of an origin that
-        the client does not have), StoreUnavailableError and IssuerUnavailableError.
+        Raises UnauthenticatedError (no credential, several, or a bad credential), ForbiddenError (a page of an origin
+        that the client does not have), StoreUnavailableError and IssuerUnavailableError.
         """
         if self.is_open:
             await self._check_app(presented.app_check)
@@ -165,16 +165,17 @@ class Authenticator:
             if known.counted is not None:
                 await self._count(known.counted)
         except UnauthenticatedError as error:
-            # RFC 6750, section 3: the scheme, and that a token was sent but not taken.
+            # RFC 6750, section 3: the scheme alone, or with the error if a token was sent and refused.
             scheme = 'Bearer error="invalid_token"' if presented.has_credential else "Bearer"
             error.headers.setdefault("WWW-Authenticate", scheme)
             raise
         return known.client
 
     async def authenticate_again(self, presented: Presented) -> Client:
-        """Return the client of an open session as its credential stands now; counts no use of a token.
+        """Return the client of an open session with its current rights; count no use of a token.
 
-        The credential is looked up, not remembered, so that a revocation is seen at once. Raises as `authenticate`.
+        The credential is looked up without the cache, so that a revocation is seen at once. Raises the errors of
+        `authenticate`.
         """
         if self.is_open:
             return LOCAL
@@ -183,11 +184,11 @@ class Authenticator:
         return known.client
 
     async def uploader(self, owner: str) -> Client | None:
-        """Return the owner of an upload session as a client that may do nothing but upload.
+        """Return the owner of an upload session as a client that may only upload, at most ten seconds old.
 
-        None if the owner may not come any more: its keys have ended, or this gateway takes no credential of its kind.
-        The answer is at most ten seconds old. It is for requests whose only credential is the address of the session.
-        Raises StoreUnavailableError.
+        This is for requests whose only credential is the address of the session. Return None if the owner is no longer
+        allowed: its keys have ended, or this gateway no longer accepts its kind of credential. Raises
+        StoreUnavailableError.
         """
         known = self._owners.get(owner)
         if known is None:
@@ -200,7 +201,7 @@ class Authenticator:
         if self.is_open:
             return LOCAL if owner == LOCAL.id else None
         if self._jwt is not None and owner.startswith(JWT_ID_PREFIX):
-            # The user's name is in its token alone. Usage reports take it from the calls that came with the token.
+            # A user's name is only in its token. Usage reports get the name from the calls with that token.
             return Client(id=owner, name="", scopes=_UPLOADING)
         client_id, slash, user = owner.partition("/")
         if not self._takes_keys or not client_id.startswith(CLIENT_ID_PREFIX):
@@ -227,7 +228,7 @@ class Authenticator:
         return known
 
     async def _identify(self, credential: str) -> _Known:
-        # Of a busy client, dozens of calls find in the same moment that its time is over: one looks for all.
+        # When a busy client's cached credential expires, dozens of calls miss it at once: one look-up serves all.
         digest = _digest(credential)
         looking = self._looking.get(digest)
         if looking is None:
@@ -244,7 +245,7 @@ class Authenticator:
     def _looked(self, digest: bytes, task: asyncio.Task[_Known]) -> None:
         del self._looking[digest]
         if not task.cancelled():
-            # Those who asked may all have gone, and then nobody else takes note of it.
+            # All waiting calls may have left, and then no other code retrieves the exception.
             task.exception()
 
     async def _look_up(self, credential: str, now: float) -> _Known:
@@ -272,7 +273,7 @@ class Authenticator:
         if self._app_check is None:
             return
         if not token:
-            raise UnauthenticatedError(f"Every call needs an App Check token, in {APP_CHECK_HEADER}.")
+            raise UnauthenticatedError(f"Every call needs an App Check token in the header {APP_CHECK_HEADER}.")
         now = self._clock()
         good_until = self._checked_apps.get(token)
         if good_until is None or now >= good_until:
@@ -296,14 +297,14 @@ def _only(presented: Presented) -> str:
 
 
 def require(client: Client, scope: Scope) -> None:
-    """Raise ForbiddenError unless the client has a scope."""
+    """Raise ForbiddenError unless the client has this scope."""
     if scope not in client.scopes:
         have = ", ".join(sorted(client.scopes)) or "none"
         raise ForbiddenError(f"This operation needs the scope {scope}; the client's scopes: {have}.")
 
 
 def require_model(client: Client, model: str) -> None:
-    """Raise ForbiddenError unless the client may use a model, by the name that Gemini is asked for."""
+    """Raise ForbiddenError unless the client may use the model with this name at Gemini."""
     name = model.removeprefix("models/")
     if client.models is not None and name not in client.models:
         raise ForbiddenError(
@@ -312,13 +313,13 @@ def require_model(client: Client, model: str) -> None:
 
 
 def require_origin(client: Client, origin: str | None) -> None:
-    """Raise ForbiddenError when a call comes from a browser's page (it has an Origin) that the client is not for."""
+    """Raise ForbiddenError if a call is from a browser's page whose Origin the client may not use."""
     if origin is not None and client.origins is not None and origin not in client.origins:
         raise ForbiddenError(f"The client's key may not be used by pages of {origin[:100]}.")
 
 
 def open_authenticator(settings: Settings, database: Database, fetch: Fetch) -> Authenticator:
-    """Make the authenticator of one gateway; raises SettingsError for issuers with wrong scopes or limits."""
+    """Return the authenticator of one gateway. Raises SettingsError for issuers with wrong scopes or limits."""
     secret = None if settings.secret_key is None else settings.secret_key.get_secret_value()
     return Authenticator(
         settings,

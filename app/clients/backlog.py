@@ -1,4 +1,4 @@
-"""What is written soon, off the call's path: one task, in the order it came, as much at a time as has gathered."""
+"""Deferred writes, off the call's path: one task writes all waiting items together, in their order of arrival."""
 
 import asyncio
 import logging
@@ -14,7 +14,7 @@ T = TypeVar("T")
 
 
 class Backlog(Generic[T]):
-    """Items that wait to be written; each is given to `write` once, whatever comes of it."""
+    """Items that wait to be written. Each is passed to `write` once, and not again if that fails."""
 
     def __init__(self, write: Callable[[Sequence[T]], Awaitable[None]]) -> None:
         self._write = write
@@ -24,13 +24,13 @@ class Backlog(Generic[T]):
         self._is_idle.set()
 
     def add(self, item: T) -> None:
-        """Have an item written; it does not wait."""
+        """Add an item to be written, without waiting."""
         self._items.append(item)
         self._has_items.set()
         self._is_idle.clear()
 
     async def drained(self) -> None:
-        """Wait until everything has been written."""
+        """Wait until all items have been written."""
         await self._is_idle.wait()
 
     async def _run(self) -> None:
@@ -40,7 +40,8 @@ class Backlog(Generic[T]):
             try:
                 await self._write(batch)
             except Exception as error:
-                # A defect must not end the writing for good. Its message may hold what was stored.
+                # A defect must not end the writing for good. Its message may hold stored data, so only its type is
+                # logged.
                 log.error("not written: %s", type(error).__name__)  # noqa: TRY400  # no traceback, for the same reason
             del self._items[: len(batch)]
             if not self._items:
@@ -49,7 +50,7 @@ class Backlog(Generic[T]):
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """Write while the block runs, and at its end what is left, for at most LINGER_S."""
+        """Write while the block runs, and write the remaining items at its end, for at most LINGER_S."""
         task = asyncio.create_task(self._run())
         try:
             yield
@@ -58,7 +59,7 @@ class Backlog(Generic[T]):
 
 
 async def finish(task: asyncio.Task[None], drained: Awaitable[None]) -> None:
-    """End a task that writes when it has written everything, or after LINGER_S."""
+    """End a writing task once all items are written, or after LINGER_S."""
     try:
         async with asyncio.timeout(LINGER_S):
             await drained

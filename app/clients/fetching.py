@@ -1,4 +1,4 @@
-"""Fetches an identity provider's public documents, over a session that is given. It knows not what they say."""
+"""Fetches an identity provider's public documents over a given session, without knowing their content."""
 
 import asyncio
 
@@ -11,7 +11,7 @@ MAX_DOCUMENT_BYTES = 512 * 1024
 
 
 def fetcher(session: aiohttp.ClientSession) -> Fetch:
-    """Make the fetch that `SigningKeys` works with: 5 s at most, 512 KiB at most, no redirect followed."""
+    """Return the `Fetch` of `SigningKeys`: at most 5 s and 512 KiB, and no redirect followed."""
 
     async def fetch(url: str) -> bytes:
         try:

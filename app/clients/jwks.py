@@ -1,9 +1,9 @@
-"""The public keys of an identity provider (JWKS): found, kept, renewed, and used on while the provider is away.
+"""The public keys of an identity provider (JWKS): fetched, renewed, and kept during an outage of the provider.
 
-    kid ──known──> key                             (renewed after an hour; kept 24 hours while the provider is away)
-        ──unknown──> asked for again, at most once in 30 s ──> key, or nothing
+    kid ──known──> key                             (renewed after an hour; kept 24 hours during an outage)
+        ──unknown──> fetched again, at most once in 30 s ──> key, or None
 
-How a document is fetched is given (`Fetch`); which tokens a key may verify is not its to say.
+`Fetch` fetches the documents; `jwt` decides which tokens a key may verify.
 """
 
 import asyncio
@@ -24,12 +24,12 @@ MAX_KEYS = 100
 _KEY_TYPES = frozenset({"RSA", "EC", "OKP"})
 
 Fetch = Callable[[str], Awaitable[bytes]]
-"""Gives the document at a URL; raises FetchFailedError."""
+"""Returns the document at a URL; raises FetchFailedError."""
 Jwk = Mapping[str, object]
 
 
 class FetchFailedError(Exception):
-    """A document that could not be fetched, or is not what it should be; the message is for the log."""
+    """A document could not be fetched, or has the wrong content; the message is for the log."""
 
 
 def _parsed(document: bytes) -> dict[str, object]:
@@ -46,7 +46,7 @@ def _usable(document: dict[str, object]) -> dict[str, Jwk]:
     listed = document.get("keys")
     keys: dict[str, Jwk] = {}
     for key in listed[:MAX_KEYS] if isinstance(listed, list) else ():
-        # Only a public key that may sign: a shared or private one has no business in a public document.
+        # Only public keys that may sign: a shared or private key does not belong into a public document.
         if (
             isinstance(key, dict)
             and isinstance(kid := key.get("kid"), str)
@@ -61,7 +61,7 @@ def _usable(document: dict[str, object]) -> dict[str, Jwk]:
 
 
 class SigningKeys:
-    """One provider's keys. `monotonic` gives seconds that never go back."""
+    """One provider's keys. `monotonic` returns seconds that never go back."""
 
     def __init__(self, issuer: str, jwks_url: str | None, fetch: Fetch, *, monotonic: Callable[[], float]) -> None:
         self._issuer = issuer
@@ -74,15 +74,15 @@ class SigningKeys:
         self._asking = asyncio.Lock()
 
     async def find(self, kid: str) -> Jwk | None:
-        """Find a key by its id; None when the provider has none of this id.
+        """Return a key by its id; None if the provider has no key with this id.
 
-        Raises IssuerUnavailableError when the provider is away and nothing of it is known.
+        Raises IssuerUnavailableError if the provider is unavailable and none of its keys are known.
         """
         age_s = self._monotonic() - self._came_at
         if self._keys and age_s >= KEEP_S:
             self._keys = {}
         key = self._keys.get(kid)
-        # A key that is known is not waited for while another call asks for news of it.
+        # A call with a known key does not wait while another call renews the keys.
         if key is None or (age_s >= RENEW_AFTER_S and not self._asking.locked()):
             await self._renew(kid if key is None else None)
             key = self._keys.get(kid)
@@ -110,7 +110,7 @@ class SigningKeys:
     async def _where(self) -> str:
         if self._jwks_url is not None:
             return self._jwks_url
-        # OpenID Connect Discovery 1.0, section 4; its 4.3: what calls itself another issuer is not this one's.
+        # OpenID Connect Discovery 1.0, section 4; by 4.3, a document naming another issuer must not be used.
         document = _parsed(await self._fetch(f"{self._issuer.rstrip('/')}/.well-known/openid-configuration"))
         url = document.get("jwks_uri")
         if document.get("issuer") != self._issuer:

@@ -2,8 +2,8 @@
 
     token ──iss──> issuer (configured) ──kid──> key (its JWKS) ──> signature, aud, exp, nbf, iat, sub ──> client
 
-Which algorithms may sign is the configuration's to say and never the token's (RFC 8725, section 3.1). A message of it
-holds nothing of a token.
+The configuration decides which algorithms may sign, never the token (RFC 8725, section 3.1). No message holds a part of
+a token.
 """
 
 import json
@@ -20,13 +20,13 @@ from app.errors import UnauthenticatedError
 from app.settings import IssuerSettings, SettingsError
 
 SKEW_S = 60.0
-"""How far a provider's clock may be from ours."""
+"""The largest allowed difference, in seconds, between a provider's clock and the gateway's."""
 MAX_TOKEN_CHARS = 16_384
 _MAX_NAME_CHARS = 100
 _LATEST_TIME = 1 << 53
 _CHECKS: jwt.types.Options = {
     "require": ["exp", "iss", "aud", "sub"],
-    # Times are checked below, by the gateway's clock.
+    # `verify` checks times itself, by the gateway's clock.
     "verify_exp": False,
     "verify_nbf": False,
     "verify_iat": False,
@@ -39,25 +39,25 @@ Claims = Mapping[str, object]
 
 @dataclass(frozen=True, slots=True)
 class Verified:
-    """A token that is good: the client that it stands for, and until when (seconds since the epoch, skew included)."""
+    """A good token: its client, and its expiry in seconds since the epoch, with the allowed skew."""
 
     client: Client
     expires_at: float
 
 
 class _Issuer:
-    """One identity provider, as it is configured."""
+    """One configured identity provider."""
 
     def __init__(self, settings: IssuerSettings, keys: SigningKeys) -> None:
         self.settings = settings
         self.keys = keys
-        # Where a claim lists them, the provider's own administrator has chosen.
+        # Scopes listed in a claim were chosen by the provider's administrator, so they need no default restriction.
         usual = DEFAULT_SCOPES if settings.scopes_claim is None else frozenset(Scope)
         self._scopes = usual if settings.scopes is None else scopes_of(settings.scopes)
         self._limits: Limits = limits_of(settings.limits)
 
     def client(self, claims: Claims, subject: str) -> Client:
-        # As JSON no two pairs look the same; hashed, since a subject may be of any length and letters.
+        # As JSON, since two different pairs then never look the same; hashed, since a subject may be of any length.
         pair = json.dumps([self.settings.issuer, subject]).encode()
         return Client(
             id=f"{JWT_ID_PREFIX}{sha256(pair).hexdigest()}",
@@ -84,7 +84,7 @@ def _shown(text: str) -> str:
 
 
 class JwtVerifier:
-    """Takes the tokens of some issuers, and of no other. `variable` names the setting that they come from."""
+    """Verifies the tokens of the given issuers, and refuses all others. `variable` is the issuers' setting."""
 
     def __init__(
         self, issuers: Iterable[IssuerSettings], fetch: Fetch, *, variable: str, monotonic: Callable[[], float]
@@ -100,13 +100,13 @@ class JwtVerifier:
     async def verify(self, token: str, *, now: float) -> Verified:
         """Verify a token.
 
-        Raises UnauthenticatedError, and IssuerUnavailableError when its issuer is away and none of its keys are known.
+        Raises UnauthenticatedError, and IssuerUnavailableError if the issuer is unavailable and none of its keys known.
         """
         if len(token) > MAX_TOKEN_CHARS:
             raise UnauthenticatedError("The token is too long.")
         try:
             header = jwt.get_unverified_header(token)
-            # Only to see whose it says it is: nothing of it is believed before its signature is verified.
+            # Read unverified only to find the issuer; no other claim is used before the signature is verified.
             named = jwt.decode(token, options={"verify_signature": False}).get("iss")
         except (jwt.PyJWTError, ValueError, RecursionError):
             raise UnauthenticatedError("The credential is neither a key of this gateway nor a token.") from None

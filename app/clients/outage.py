@@ -1,7 +1,7 @@
 """Counting in Redis, and its fallback during an outage: count in this process, refuse, or let all requests through.
 
-A server that failed is not asked again for RETRY_S, so that an outage costs one request a second its wait and the
-others nothing. The log has one line for the outage and one for its end. Counts of this process stay here.
+After a failure the server is not asked again for RETRY_S, so that in an outage only one request a second waits for it.
+The log has one line for the outage and another for its end. Counts of this process stay in this process.
 """
 
 import asyncio
@@ -27,11 +27,9 @@ FAILURES = (RedisError, OSError, TimeoutError)
 
 @asynccontextmanager
 async def _asking() -> AsyncIterator[None]:
-    """Run a block that asks Redis, for at most TIMEOUT_S.
-
-    While it connects, redis-py may swallow a cancellation, and the cancelled task would run on; such a cancellation is
-    raised again.
-    """
+    """Run a block that asks Redis, for at most TIMEOUT_S."""
+    # While redis-py connects, it may swallow a cancellation, and the cancelled task would run on. Such a cancellation
+    # is raised again.
     task = asyncio.current_task()
     if task is None:
         raise RuntimeError("Redis is asked only inside a task")
@@ -60,7 +58,7 @@ class SharedCounters:
 
     @property
     def state(self) -> str:
-        """Return `ok`, or `away`."""
+        """Return `ok`, or `away` during an outage."""
         return "ok" if self._retry_at is None else "away"
 
     def _is_away(self, now: float) -> bool:
@@ -77,10 +75,10 @@ class SharedCounters:
         self._retry_at = None
 
     def take_at_once(self, request: CounterRequest) -> None:
-        """Take nothing: Redis must be waited for."""
+        """Return None: an answer from Redis must be awaited."""
 
     async def take(self, request: CounterRequest) -> CounterResult:
-        """Take all of the request or nothing; raises StoreUnavailableError if an outage refuses requests."""
+        """Count all amounts of the request or none. Raises StoreUnavailableError if the fallback refuses requests."""
         now = request.taken_at
         if self._is_away(now):
             return await self._take_without(request)
@@ -88,7 +86,7 @@ class SharedCounters:
             # One request tries the server; the others use the fallback until it answers.
             self._retry_at = now + RETRY_S
         if request.slots:
-            # Slots that were given back a moment ago must be free for the next request.
+            # Slots released a moment ago must be free for the next request.
             await self.closing.drained()
         try:
             async with _asking():
@@ -113,7 +111,7 @@ class SharedCounters:
         return taken
 
     def close(self, request: CounterRequest, correction: int, *, now: float) -> None:
-        """Give back the slots and correct the windows, in Redis or here, where the request was counted."""
+        """Release the slots and correct the windows, in Redis or in this process, wherever the request was counted."""
         if request.number not in self._taken_here:
             self._inside.pop(request.number, None)
             self.closing.add((request, correction, now))
@@ -130,7 +128,7 @@ class SharedCounters:
             async with _asking():
                 await self._shared.close(closed)
         except FAILURES as error:
-            # Not tried again: counts end with their minute, and slots with their lease.
+            # Not repeated, since counts expire with their minute, and slots with their lease.
             self._went(now, error)
 
     async def drained(self) -> None:
@@ -138,7 +136,7 @@ class SharedCounters:
         await self.closing.drained()
 
     async def renew(self, *, now: float) -> None:
-        """Prolong the leases of running requests, and check that Redis answers."""
+        """Extend the leases of running requests, and check that Redis answers."""
         try:
             async with _asking():
                 await self._shared.renew(list(self._inside.values()), now=now)

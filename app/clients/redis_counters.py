@@ -1,7 +1,7 @@
-"""Rates and concurrency in Redis, or in any server that speaks its protocol, for all replicas together.
+"""Rates and concurrency for all replicas together, in Redis or another server with its protocol.
 
-One script decides and counts, so that a request is counted whole or not at all, whatever other processes count at the
-same time. Every key expires by itself. `outage.py` acts while the server is away.
+One script decides and counts atomically, so that a request is counted whole or not at all. Every key expires by itself.
+`outage.py` handles an outage of the server.
 
     gg{limits}:client:web:requests:29384756    a minute's count
     gg{limits}:client:web:concurrent-requests  running calls, each with the end of its lease
@@ -15,7 +15,7 @@ from redis.asyncio import Redis
 from app.clients.counters import LEASE_S, WINDOW_S, CounterRequest, CounterResult, counts_now, window_of
 
 PREFIX = "gg{limits}:"
-"""With a hash tag: in a cluster all keys of a request must lie on one node."""
+"""The keys' prefix, with a hash tag: in a cluster all keys of a request must be on one node."""
 
 TAKE = """
 local now, lease, until_, window_ttl, lease_ttl = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
@@ -62,7 +62,7 @@ for i, key in ipairs(KEYS) do
   end
 end
 """
-"""Prolongs only existing leases: a lease that ends in the same moment must not come back."""
+"""Extends only existing leases: a lease that ends in the same moment must not return."""
 WINDOW_TTL_S = 2 * WINDOW_S
 LEASE_TTL_S = int(2 * LEASE_S)
 
@@ -83,7 +83,7 @@ class RedisCounters:
         return f"{self._process}-{request.number:x}"
 
     async def take(self, request: CounterRequest) -> CounterResult:
-        """Take all of the request, or nothing."""
+        """Count all amounts of the request, or none."""
         now = request.taken_at
         keys = [_window_key(counter.key, now) for counter in request.windows]
         keys += [PREFIX + counter.key for counter in request.slots]
@@ -95,7 +95,7 @@ class RedisCounters:
         return CounterResult(used, refused=refused - 1 if refused else None)
 
     async def close(self, closed: Sequence[tuple[CounterRequest, int, float]]) -> None:
-        """Give back the slots and correct the windows of requests, each with its correction and the time of its end."""
+        """Release the slots and correct the windows of requests, each with its correction and the time of its end."""
         changes: list[tuple[str, str, str | int]] = []
         for request, correction, now in closed:
             if counts_now(request, correction, now=now):
@@ -105,7 +105,7 @@ class RedisCounters:
             await self._apply(changes, until=0)
 
     async def renew(self, requests: Collection[CounterRequest], *, now: float) -> None:
-        """Prolong the leases of running requests; without any, check that the server answers."""
+        """Extend the leases of running requests; without any, check that the server answers."""
         changes = [
             (PREFIX + counter.key, "renew", self._lease(request)) for request in requests for counter in request.slots
         ]

@@ -1,1 +1,1 @@
-"""The upstream: Gemini's HTTP API as a client sees it. It knows its envelope and its errors, and no client of ours."""
+"""The upstream: a client of Gemini's HTTP API. It knows Gemini's envelope and errors, but no client of the gateway."""

@@ -1,4 +1,4 @@
-"""What a model answered: read from one GenerateContentResponse, or gathered from a stream of them."""
+"""A model's answer: read from one GenerateContentResponse, or accumulated from a stream of them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,8 +15,8 @@ MODALITIES = ("text", "image", "audio", "video", "document")
 _NO_COUNTS = dict.fromkeys(MODALITIES, 0)
 
 
-# The finish reasons of an answer that ended by itself. proto3 JSON leaves zero values out, so a whole answer may come
-# without its finish reason.
+# The finish reasons of an answer that ended by itself. proto3 JSON leaves zero values out, so a whole answer may lack
+# its finish reason.
 UNSPECIFIED = "unspecified"
 ENDED = frozenset({"stop", UNSPECIFIED})
 
@@ -78,7 +78,7 @@ def count(value: object) -> int:
 
 
 def by_modality(details: object) -> dict[str, int]:
-    """Read a list of `{modality, tokenCount}`; names in lower case, zero for those not named."""
+    """Return the tokens by modality, names in lower case, of a list of `{modality, tokenCount}`."""
     counts = _NO_COUNTS.copy()
     for item in map(_object, _list(details)):
         name = item.get("modality")
@@ -88,9 +88,9 @@ def by_modality(details: object) -> dict[str, int]:
 
 
 def read_usage(metadata: object) -> Usage:
-    """Read `usageMetadata`."""
+    """Return the usage in `usageMetadata`."""
     get = _object(metadata).get
-    # By position, since this is done for every call.
+    # By position, which is faster: every call creates one.
     return Usage(
         count(get("promptTokenCount")) + count(get("toolUsePromptTokenCount")),
         count(get("candidatesTokenCount")),
@@ -102,7 +102,7 @@ def read_usage(metadata: object) -> Usage:
 
 
 class AnswerReader:
-    """Gathers an answer from one whole response, or from the responses of a stream in their order."""
+    """Accumulates an answer from one whole response, or from the responses of a stream in their order."""
 
     def __init__(self, *, is_stream: bool = True) -> None:
         self._is_stream = is_stream
@@ -117,9 +117,9 @@ class AnswerReader:
         self.text_chars = 0
 
     def feed(self, data: bytes) -> list[Delta]:
-        """Take one response in; gives the pieces of text it brought.
+        """Add one response and return its pieces of text.
 
-        Raises UpstreamFailedError when it is no JSON object, and what an `error` in it means.
+        Raises UpstreamFailedError if the response is no JSON object, and the matching error if it holds an `error`.
         """
         try:
             response = orjson.loads(data)
@@ -152,7 +152,7 @@ class AnswerReader:
         return deltas
 
     def answer(self) -> Answer:
-        """Return the answer that has been gathered. Raises UpstreamFailedError if a stream was cut."""
+        """Return the accumulated answer. Raises UpstreamFailedError if a stream was cut."""
         if self._answer is None:
             self._answer = self._gathered()
         return self._answer

@@ -14,9 +14,9 @@ from app.errors import BusyError, GatewayError
 
 @dataclass(slots=True, eq=False)
 class Caller:
-    """One request's caller: `group` is a key or an issuer, `user` a user of it.
+    """One request's caller: `group` is a key or an issuer, `user` a user of that group.
 
-    `gave_up_waiting` says that the request was ended while it waited for a connection.
+    `gave_up_waiting` means that the request ended while it waited for a connection.
     """
 
     group: str
@@ -45,7 +45,7 @@ def on_behalf_of(group: str, user: str) -> Iterator[Caller]:
 
 
 def blame(late: GatewayError) -> GatewayError:
-    """Return the error of a deadline that has ended the caller's request: `late`, unless no connection was free."""
+    """Return the error for a caller's request ended by its deadline: `late`, or BusyError if no connection was free."""
     if current_caller().gave_up_waiting:
         return no_connection("No connection to Gemini was free in time")
     return late
@@ -55,5 +55,5 @@ BUSY_RETRY_S = 2.0
 
 
 def no_connection(reason: str) -> BusyError:
-    """Return the error of a call that got no connection."""
+    """Return the error for a call that got no connection."""
     return BusyError(f"{reason}; retry in {BUSY_RETRY_S:g} s.", retry_after_s=BUSY_RETRY_S)

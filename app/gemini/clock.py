@@ -1,8 +1,8 @@
-"""Gemini's time, as the machine's clock and the Date of Gemini's answers agree on it.
+"""Gemini's time, from this machine's clock and the Date header of Gemini's answers.
 
-    monotonic ──> now()          steady: moves only to where the two others have agreed for minutes
-    Date      ──> expiry_time()  the earliest: nothing expires while one clock says that there is time left
-    machine   ──> agreed()       None while the clocks differ: nothing is deleted by a clock then
+    monotonic ──> now()          steady: adjusted only once the other two clocks have agreed for minutes
+    Date      ──> expiry_time()  the earliest: no object expires while one clock shows time left
+    machine   ──> agreed()       None while the clocks differ: no row is deleted then
 
 A machine that was suspended, a repair by NTP or a proxy with a clock of its own can set either clock wrong for a while.
 Such a clock is logged as a warning and changes nothing for good. This module knows no file, no HTTP and no database.
@@ -16,14 +16,14 @@ from email.utils import parsedate_to_datetime
 log = logging.getLogger("gateway.clock")
 
 TOLERANCE_S = 5.0
-"""Two answers tell the same time within this: the Date header counts whole seconds, and answers take a while."""
+"""Two answers agree on the time within this: the Date header has whole seconds, and answers take a while."""
 LARGEST_SKEW_S = 600.0
-"""Clocks that differ by more do not agree."""
+"""The largest difference, in seconds, between clocks that agree."""
 CONFIRMING_S = 180.0
 CONFIRMING_ANSWERS = 3
-"""For how long, and in how many answers with different Dates, Gemini must tell the same time before it is adopted."""
+"""Gemini's time is adopted after agreeing for this long, in this many answers with different Dates."""
 KEPT_AFTER_EXPIRY_S = 3 * 86_400.0
-"""How long rows of expired objects are kept."""
+"""Seconds for which rows of expired objects are kept."""
 WARNING_INTERVAL_S = 3_600.0
 
 
@@ -39,7 +39,7 @@ class GeminiClock:
         self._date = ""
         # The first answer sets the time at once: replicas share leases, so a machine's skew of minutes must not last.
         self._is_new = True
-        # What Gemini tells, as seconds ahead of the monotonic clock: since when, and in how many answers.
+        # Gemini's time in seconds ahead of the monotonic clock: since when, and in how many answers.
         self._told_s: float | None = None
         self._told_since = 0.0
         self._answers = 0
@@ -47,18 +47,18 @@ class GeminiClock:
         self._warned_at: float | None = None
 
     def now(self) -> float:
-        """Return the steady time: for time stamps, leases and prices."""
+        """Return the steady time, for time stamps, leases and prices."""
         return self._monotonic() + self._offset_s
 
     def expiry_time(self) -> float:
-        """Return the time by which expiry is judged: the earlier of the steady time and Gemini's latest Date."""
+        """Return the time to judge expiry by: the earlier of the steady time and Gemini's latest Date."""
         offset_s = self._offset_s if self._told_s is None else min(self._offset_s, self._told_s)
         return self._monotonic() + offset_s
 
     def agreed(self) -> float | None:
         """Return the time by which the leases of others have ended, or None while the clocks differ.
 
-        None also before Gemini's first answer, and for three minutes after the clocks have differed.
+        Return None also before Gemini's first answer, and for three minutes after the clocks have differed.
         """
         if self._told_s is None:
             return None
@@ -69,12 +69,12 @@ class GeminiClock:
         return self.expiry_time()
 
     def forgettable(self) -> float | None:
-        """Return the time before which an expiry is past for good (days ago), or None while the clocks differ."""
+        """Return the time, days ago, before which every expiry is past for good; None while the clocks differ."""
         agreed = self.agreed()
         return None if agreed is None else agreed - KEPT_AFTER_EXPIRY_S
 
     def observe(self, date: str | None) -> None:
-        """Compare the clocks with an answer's Date header; an unreadable header tells nothing."""
+        """Compare the clocks with an answer's Date header; ignore an unreadable header."""
         if date is None or date == self._date:
             return
         self._date = date
@@ -92,7 +92,7 @@ class GeminiClock:
         if abs(skew_s) > LARGEST_SKEW_S:
             self._warn(skew_s)
         elif abs(told_s - self._offset_s) > TOLERANCE_S and (self._is_new or self._is_confirmed()):
-            log.info("the gateway's time was set by %.0f s, to Gemini's", told_s - self._offset_s)
+            log.info("the gateway's time was moved by %.0f s, to Gemini's time", told_s - self._offset_s)
             self._offset_s = told_s
         self._is_new = False
         if not self._is_agreed():

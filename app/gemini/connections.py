@@ -1,11 +1,11 @@
 """Shares the connections to Gemini between callers (rules of fair shares).
 
-    take ──one is free, the group below its share──> taken ──release──┐
+    take ──free connection, group below its share──> taken ──release──┐
       └──> queue, bounded ──round robin over groups, then users───────┴──> taken
                 └──longer than wait_s, or the queue is full──> BusyError
 
-A group may use every connection that nobody else waits for, up to its share; the rest is a reserve for others. This
-module opens no connection and knows no request.
+A group may use every connection that no other group waits for, up to its share; the rest is a reserve for the others.
+This module opens no connection and knows no request.
 """
 
 import asyncio
@@ -19,7 +19,7 @@ from app.gemini.caller import Caller, no_connection
 
 @dataclass(slots=True, eq=False)
 class _Waiter:
-    """A call in the queue; `turn` is done when it got a connection, or has to leave."""
+    """A call in the queue. `turn` is done when the call has a connection, or must leave the queue."""
 
     caller: Caller
     turn: "asyncio.Future[None]"
@@ -45,7 +45,7 @@ class FairQueue:
         self._sizes[caller.group] += 1
 
     def discard(self, waiter: _Waiter) -> None:
-        """Remove a call, if it still waits."""
+        """Remove a call if it is still in the queue."""
         caller = waiter.caller
         users = self._groups.get(caller.group)
         if users is not None and waiter in users.get(caller.user, ()):
@@ -53,7 +53,7 @@ class FairQueue:
             self._forget(caller)
 
     def next(self, may_take: Callable[[str], bool]) -> _Waiter | None:
-        """Remove and return the call whose turn it is, of the groups that may take a connection; None for none."""
+        """Remove and return the next call of a group that may take a connection; None if no such call waits."""
         for group, users in self._groups.items():
             if may_take(group):
                 user = next(iter(users))
@@ -90,7 +90,7 @@ class FairQueue:
 
 @dataclass(slots=True)
 class ConnectionSlots:
-    """The right to use one of `total` connections, each call one.
+    """The right of each call to use one of `total` connections.
 
     `share` is the part of them that one group may use, `max_waiting` the length of the queue, `wait_s` the longest
     wait in seconds.
@@ -104,9 +104,9 @@ class ConnectionSlots:
     _queue: FairQueue = field(default_factory=FairQueue)
 
     async def take(self, caller: Caller, *, within_s: float | None = None) -> None:
-        """Take a connection for a caller; wait for one at most `wait_s`, and at most `within_s`.
+        """Reserve a connection for a caller, after at most `wait_s` and at most `within_s` seconds in the queue.
 
-        Raises BusyError if none gets free in time, or too many calls wait already.
+        Raises BusyError if no connection becomes free in time, or if the queue is full.
         """
         if self._may_take(caller.group):
             self._used[caller.group] += 1
@@ -129,12 +129,12 @@ class ConnectionSlots:
             self._queue.discard(waiter)
 
     def release(self, caller: Caller) -> None:
-        """Release a connection; the call whose turn it is gets it."""
+        """Release a connection to the next call in the queue."""
         self._used[caller.group] -= 1
         if not self._used[caller.group]:
             del self._used[caller.group]
         while (waiter := self._queue.next(self._may_take)) is not None:
-            # A call that is being cancelled is still in the queue for a moment.
+            # A cancelled call stays in the queue for a moment.
             if not waiter.turn.done():
                 self._used[waiter.caller.group] += 1
                 waiter.turn.set_result(None)

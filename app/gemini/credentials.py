@@ -1,6 +1,6 @@
 """The Gemini API key: from the setting, or from a file that is read again when it changes (Docker secrets).
 
-It is given to the upstream's requests and to nothing else.
+Only the upstream's requests carry the key.
 """
 
 import time
@@ -14,7 +14,7 @@ CHECK_INTERVAL_S = 5.0
 
 
 class ApiKey:
-    """The key in use, and the key that it replaced: an answer may still be about that one."""
+    """The key in use and the key before it, which late answers may still mention."""
 
     def __init__(self, value: str, file: Path | None = None) -> None:
         self._value = SecretStr(value)
@@ -40,7 +40,7 @@ class ApiKey:
             stamp = file.stat().st_mtime_ns
             value = file.read_bytes() if stamp != self._stamp else b""
         except OSError:
-            # A secret that is being replaced is away for a moment; the one in hand stays good.
+            # While a secret is being replaced its file is missing for a moment; keep the current key.
             return
         self._stamp = stamp
         if key := _usable(value):
@@ -48,13 +48,13 @@ class ApiKey:
 
 
 def _usable(value: bytes) -> str | None:
-    # A key goes into a header, as one word.
+    # The key becomes the value of a header, so it must be one word.
     words = value.split()
     return words[0].decode() if len(words) == 1 and words[0].isascii() and words[0].decode().isprintable() else None
 
 
 def read_api_key(settings: Settings) -> ApiKey:
-    """Read the key from GEMINI_API_KEY or GEMINI_API_KEY_FILE; raises SettingsError when there is none to use."""
+    """Return the key from GEMINI_API_KEY or GEMINI_API_KEY_FILE. Raises SettingsError if neither has a usable key."""
     if settings.gemini_api_key is not None:
         key = _usable(settings.gemini_api_key.get_secret_value().encode())
         if key is None:

@@ -1,10 +1,10 @@
-"""How long Gemini may take, and the block that ends when it takes longer.
+"""The time limits of an exchange with Gemini, and the block that ends when Gemini exceeds them.
 
-    body goes up ──its end──> answer_s ──whole answer, or a stream's first bytes
+    body sent ──its end──> answer_s ──whole answer, or a stream's first bytes
                                             └──stream──> pause_s between bytes, stream_s in all
 
-While a body arrives from a client, Gemini's time does not run: the client's own limits hold there. This module knows
-no request and no surface.
+While a body arrives from a client, Gemini's time does not run, since the client's own limits apply then. This module
+knows no request and no surface.
 """
 
 import asyncio
@@ -23,8 +23,8 @@ class Patience:
 
     `answer_s` runs from the end of the request's body to the end of a whole answer or to a stream's first bytes;
     `limit` names its source (a setting, a field, a header) for the error. `pause_s` and `stream_s` bound a begun
-    stream. `told_s` is the time that Gemini is told (`X-Server-Timeout`), None for none. `is_total` says that the time
-    runs while the body is sent, too: the body is here, and does not arrive from a client.
+    stream. `told_s` is the value of `X-Server-Timeout` for Gemini; None omits the header. `is_total` means that the
+    time runs also while the body is sent, since the body is in memory and does not arrive from a client.
     """
 
     answer_s: float
@@ -41,7 +41,7 @@ class Patience:
 
 
 class Deadline:
-    """An `async with` block that Gemini's lateness ends with UpstreamTimeoutError."""
+    """An `async with` block that ends with UpstreamTimeoutError if Gemini is late."""
 
     def __init__(self, patience: Patience) -> None:
         self.patience = patience
@@ -70,7 +70,7 @@ class Deadline:
         self.spent_s += seconds
 
     async def sending(self, body: AsyncIterator[bytes | memoryview]) -> AsyncIterator[bytes | memoryview]:
-        """Yield a body that arrives from a client: the time runs only while Gemini takes a piece of it."""
+        """Yield a body that arrives from a client; the time runs only while a piece is being sent to Gemini."""
         pause_s = self.patience.pause_s
         self._is_sending = True
         self._rest()
@@ -91,14 +91,14 @@ class Deadline:
             self._move(None, "")
 
     def _expect_taken(self, pause_s: float) -> None:
-        # Gemini may answer before it has the whole body: from then on the answer's time runs.
+        # Gemini may answer before it has the whole body; from then on the answer's time runs.
         if self._is_sending:
             self._expect(pause_s, f"Gemini took no more of the request within {pause_s:g} s.")
 
     async def pieces(self, answer: ClientResponse, *, is_stream: bool) -> AsyncIterator[bytes]:
-        """Yield the answer's bytes as they arrive. Of a stream only the first of them are bound by `answer_s`.
+        """Yield the answer's bytes as they arrive. In a stream, `answer_s` limits only the first bytes.
 
-        The time of a stream rests while a piece is passed on; `stream_s` is checked after each.
+        The time of a stream pauses while a piece is passed on; `stream_s` is checked after each piece.
         """
         content, loop = answer.content, asyncio.get_running_loop()
         ends_at = 0.0
@@ -118,7 +118,7 @@ class Deadline:
         pause_s, stream_s = self.patience.pause_s, self.patience.stream_s
         too_long = f"Gemini's stream lasted longer than {stream_s:g} s (STREAM_TIMEOUT_S)."
         if now >= ends_at:
-            # A stream that never lets its reader wait would never meet the timer.
+            # The timer runs only while the reader waits, and so cannot end a stream that never makes it wait.
             raise UpstreamTimeoutError(too_long)
         if now + pause_s < ends_at:
             self._move(now + pause_s, f"Gemini's stream paused for more than {pause_s:g} s (REQUEST_TIMEOUT_S).")
@@ -133,7 +133,7 @@ class Deadline:
         self._move(asyncio.get_running_loop().time() + seconds, late)
 
     def _move(self, when: float | None, late: str) -> None:
-        # A deadline that has struck, or a block that has ended, is not moved any more: the body's task may outlive it.
+        # The task that sends the body may outlive the block: a deadline that has passed must not be moved again.
         if not self._is_over and not self._timeout.expired():
             self._timeout.reschedule(when)
             self._late = late

@@ -1,4 +1,4 @@
-"""Taking the compression off a whole answer of Gemini's, within a bound. It knows no envelope."""
+"""Decompresses a whole answer of Gemini's, within a bound. This module knows no envelope."""
 
 import zlib
 
@@ -10,9 +10,9 @@ _PLAIN = frozenset({"", "identity"})
 
 
 def decoded(body: bytes, encoding: str, max_bytes: int) -> bytes:
-    """Return a whole body without its Content-Encoding, which must be gzip or none.
+    """Return a whole body decompressed; its Content-Encoding must be gzip, identity or absent.
 
-    Raises UpstreamFailedError for another encoding, a body that is not gzip, and one that grows beyond `max_bytes`.
+    Raises UpstreamFailedError for another encoding, for a body that is not gzip, and above `max_bytes` decompressed.
     """
     name = encoding.strip().lower()
     if name in _PLAIN:
@@ -21,7 +21,7 @@ def decoded(body: bytes, encoding: str, max_bytes: int) -> bytes:
         raise UpstreamFailedError(f"Gemini's answer has the encoding {name[:20]!r}, which was not requested.")
     inflate = zlib.decompressobj(_GZIP_WINDOW)
     try:
-        # One byte more than the bound tells a body that fits from one that goes on.
+        # One byte above the bound, to tell a body that fits from a longer one.
         text = inflate.decompress(body, max_bytes + 1)
     except zlib.error:
         raise UpstreamFailedError("Gemini's answer is not the gzip that its Content-Encoding names.") from None

@@ -25,7 +25,7 @@ MAX_ERROR_BYTES = 1 << 19
 
 @dataclass(frozen=True, slots=True)
 class TokenCount:
-    """What a request would cost in tokens; modalities have lower-case names."""
+    """The tokens of a request, counted without running a model; modalities have lower-case names."""
 
     total_tokens: int
     by_modality: dict[str, int]
@@ -68,7 +68,7 @@ class Generation:
         return await self._upstream.masking.error(data) if is_error_event(data) else data
 
     async def generate(self, model: str, request: GenerateRequest, *, timeout_s: float | None = None) -> AnswerReader:
-        """Ask the model and return its whole answer. Gemini is told that the client waits `timeout_s` seconds."""
+        """Run the model and return its whole answer. Gemini is told that the client waits `timeout_s` seconds."""
         reader = AnswerReader(is_stream=False)
         async with self._call(model, "generateContent", request, self._deadline(timeout_s)) as answer:
             await self._check(answer, model)
@@ -77,14 +77,14 @@ class Generation:
 
     @asynccontextmanager
     async def stream(self, model: str, request: GenerateRequest) -> AsyncIterator[AsyncIterator[bytes]]:
-        """Ask the model and yield its answer's responses one by one, as JSON bytes, when they arrive."""
+        """Run the model and yield the responses of its stream, as JSON bytes, when they arrive."""
         deadline = self._deadline(is_stream=True)
         async with self._call(model, "streamGenerateContent?alt=sse", request, deadline) as answer:
             await self._check(answer, model)
             yield self._events(answer, deadline)
 
     async def count_tokens(self, model: str, request: GenerateRequest) -> TokenCount:
-        """Count a request's tokens; the request is wrapped by `count_request`."""
+        """Return a request's token count. The request must be wrapped by `count_request`."""
         async with self._call(model, "countTokens", request, self._deadline()) as answer:
             await self._check(answer, model)
             body = await read_whole(answer, MAX_ERROR_BYTES)
@@ -96,7 +96,7 @@ class Generation:
 
 
 async def _events(pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    # Frames end with a blank line; a frame is one line of data, as Gemini sends it.
+    # Frames end with a blank line, and Gemini sends the data of a frame as one line.
     pending = bytearray()
     async for piece in pieces:
         searched = len(pending)

@@ -1,10 +1,10 @@
-"""Masks what Gemini's errors say of the operator: the key, the project, addresses, the consumer.
+"""Masks the operator's data in Gemini's errors: the key, the project, addresses, the consumer.
 
     error body ──> JSON strings ──(patterns, the key itself, names of fields)──> the same bytes, masked in place
     other whole answer ──> the `error` of its object, of an operation, of each result of a batch ──> masked
 
-Google's errors name the consumer ("consumer 'project_number:7395'") and link to its console. An error that holds
-nothing to mask is returned unchanged, byte for byte. This module knows no status and no surface.
+Google's errors name the consumer ("consumer 'project_number:7395'") and link to its console. An error without
+anything to mask is returned unchanged, byte for byte. This module knows no status and no surface.
 """
 
 import asyncio
@@ -32,11 +32,11 @@ _PATTERNS: Final = tuple(
         r"\bprojects?[ #]+['\"]?[\w-]*\d[\w-]*",
         r"\bprojects? ['\"][\w.:-]+",
         r"\bconsumers?[/:=]+\s*[\w.:/-]+",
-        # The look-behind and the possessive repeat keep a long word from being tried from each of its letters.
+        # Without the look-behind and the possessive repeat, a long word would be tried from each of its letters.
         r"(?<![\w.+-])[\w.+-]++@[\w-]+\.[\w.-]+",
     )
 )
-# The values of these fields are masked whatever they say: in google.rpc.ErrorInfo's metadata, project ids stand alone.
+# The values of these fields are always masked, since in google.rpc.ErrorInfo's metadata a project id is a bare word.
 _PRIVATE_FIELDS: Final = frozenset(
     {"consumer", "containerinfo", "consumerid", "project", "projectid", "projectnumber", "principal", "principalemail"}
     | {"serviceaccount", "quotaproject", "apikey"}
@@ -65,29 +65,29 @@ _PLACES: Final[Places] = {**_OPERATION, "operations": _OPERATION, "batches": _OP
 
 
 def without_private(text: str) -> str:
-    """Return a text with everything masked that looks like a key, a project, a consumer or an address."""
+    """Return a text with all words masked that look like a key, a project, a consumer or an address."""
     for pattern in _PATTERNS:
         text = pattern.sub(MASK, text)
     return text
 
 
 class Masking:
-    """Masks by patterns, and the gateway's own keys literally. `secrets` returns the keys in use now or just before."""
+    """Masks by patterns, and the gateway's own keys literally. `secrets` returns the current and the former key."""
 
     def __init__(self, secrets: Callable[[], tuple[str, ...]]) -> None:
         self._secrets = secrets
 
     def text(self, text: str) -> str:
-        """Return a text with everything masked that is the operator's."""
+        """Return a text with all of the operator's data masked."""
         for secret in self._secrets():
             if len(secret) >= _SHORTEST_KEY:
                 text = text.replace(secret, MASK)
         return without_private(text)
 
     def body(self, body: bytes) -> bytes:
-        """Return the body of an error, uncompressed: unchanged if nothing in it is the operator's.
+        """Return the uncompressed body of an error with the operator's data masked in place.
 
-        Strings are masked in their places, whatever the depth and however broken the JSON is around them.
+        Strings are masked at any depth, even in broken JSON.
         """
         masked = _STRING.sub(self._token, body)
         if _is_json(body):
@@ -95,7 +95,7 @@ class Masking:
         return self.text(masked.decode(*_BYTES)).encode(*_BYTES)
 
     async def error(self, body: bytes) -> bytes:
-        """Return the body of an error as `body` does, a long one by a thread, so that no other call waits."""
+        """Return the body of an error like `body`, using a thread for a long body so that no other call waits."""
         return self.body(body) if len(body) <= AT_ONCE_BYTES else await asyncio.to_thread(self.body, body)
 
     async def document(self, body: bytes) -> bytes:

@@ -1,4 +1,4 @@
-"""Gemini's error answers, read, and the error that our client gets for each (REST contract, "Gemini's errors").
+"""Reads Gemini's error answers, and chooses the client's error for each (REST contract, "Gemini's errors").
 
 No message that is passed on carries a key, a project or an address (`masking`).
 """
@@ -38,7 +38,7 @@ _NAMED_FILE = re.compile(r"\bFile (?:files/)?([a-z0-9][a-z0-9-]{0,39})\b")
 _NAMED_OBJECT = re.compile(
     r"^CachedContent not found|\b(?:cachedContents|interactions|batches|operations|tunedModels|fileSearchStores)/[\w-]+"
 )
-# google.api.ErrorReason's words that speak of the caller's key, project or service begin so.
+# The prefixes of google.api.ErrorReason's words about the caller's key, project or service.
 _OF_THE_KEY = (
     "API_KEY_",
     "SERVICE_DISABLED",
@@ -51,7 +51,7 @@ _OF_THE_KEY = (
     "LOCATION_POLICY_",
 )
 KEY_REFUSED = "Gemini refuses the gateway's own credentials; tell the operator."
-# Phrases of Google's messages about the key, the project or the region, for refusals that have no status.
+# Phrases of Google's messages about the key, the project or the region, for refusals without a status.
 _KEY_PHRASE = re.compile(
     r"\bAPI[ _-]?keys?\b|unregistered callers|authentication credential|\bunauthenticated\b|\breferr?er\b"
     r"|requests to this API|caller does not have permission|consumer .*suspended|has not been used in project"
@@ -93,7 +93,7 @@ class Refusal:
 
 
 class NamedFileError(FileNotFoundProblemError):
-    """Gemini does not know a file that the request names; `name` is its id upstream."""
+    """Gemini does not know a file named in the request; `name` is the file's id at Gemini."""
 
     def __init__(self, name: str, refusal: Refusal) -> None:
         super().__init__("A file that the request names is not at Gemini any more: upload it again.")
@@ -122,7 +122,7 @@ def _code(error: dict[str, object]) -> str:
 
 
 def _without_secrets(message: str) -> str:
-    # Gemini may quote a megabyte of the request. A secret cut in half would not be recognised, so the cut word goes.
+    # Gemini may quote a megabyte of the request. Half a secret would not be recognised, so the cut word is dropped.
     if len(message) > MAX_SCANNED_CHARS:
         head = message[:MAX_SCANNED_CHARS]
         message = head.rpartition(" ")[0] or head
@@ -130,7 +130,7 @@ def _without_secrets(message: str) -> str:
 
 
 def read_refusal(status: int, body: bytes) -> Refusal:
-    """Return the error of an answer in Google's shape (also in an array of one), in Interactions' shape, or in none."""
+    """Return the refusal in an answer: in Google's shape, alone or in an array, in Interactions' shape, or in none."""
     try:
         parsed = orjson.loads(body)
     except orjson.JSONDecodeError:
@@ -158,7 +158,7 @@ def read_refusal(status: int, body: bytes) -> Refusal:
 
 
 def error_of(refusal: Refusal, *, model: str | None = None) -> GatewayError:
-    """Return the error that our client gets for Gemini's refusal; `model` is named if Gemini does not know it."""
+    """Return the client's error for Gemini's refusal. `model` is the requested model, for the message."""
     if refusal.is_of_the_key:
         return UpstreamCredentialsError(KEY_REFUSED, upstream=refusal.said)
     if refusal.status >= 500:
@@ -173,7 +173,7 @@ def error_of(refusal: Refusal, *, model: str | None = None) -> GatewayError:
 
 
 def sdk_error(error: sdk_errors.APIError) -> GatewayError:
-    """Turn an error that the SDK raised into ours."""
+    """Return the gateway's error for an error that the SDK raised."""
     details = error.details
     body = details[0] if isinstance(details, list) and details else details
     inner = body.get("error", body) if isinstance(body, dict) else {}

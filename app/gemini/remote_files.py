@@ -1,4 +1,4 @@
-"""A file as Gemini describes it, and the control calls on it: get, delete and list, by google-genai."""
+"""Gemini's description of a file, and the control calls for files, by google-genai: get, delete and list."""
 
 import re
 from dataclasses import dataclass
@@ -17,16 +17,16 @@ LIST_PAGE = 100
 MAX_PAGES = 1_000
 """100,000 files: a project of 20 GB has more only if they are smaller than 200 kB."""
 FILE_HOST_WORD = "generativelanguage"
-"""The regional and internal siblings of Gemini's host have this word in their names too."""
+"""The word in the names of Gemini's host and of its regional and internal siblings."""
 URI_PREFIX = "https://generativelanguage.googleapis.com/v1beta/files/"
 """Every file's `uri` begins so, also behind a proxy (Files API reference, section 2)."""
 _SECONDS = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,9})?)s?")
 
 
 def is_file_host(host: str) -> bool:
-    """Whether a host, in lower case, keeps clients' files: Google's host for Gemini, or a sibling of it.
+    """Whether a host, in lower case, keeps clients' files: Google's host for Gemini or one of its siblings.
 
-    Other hosts of Google's, as those of Cloud Storage and Firebase, are hosts like any other.
+    Google's other hosts, such as those of Cloud Storage and Firebase, are hosts like any other.
     """
     return host.endswith("googleapis.com") and FILE_HOST_WORD in host
 
@@ -58,7 +58,7 @@ class ListedFile:
 
 @dataclass(frozen=True, slots=True)
 class FileList:
-    """Gemini's list of the project's files; `is_whole` is False if the list is longer than was read."""
+    """Gemini's list of the project's files; `is_whole` is False if only a part of the list was read."""
 
     files: tuple[ListedFile, ...]
     is_whole: bool

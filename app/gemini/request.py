@@ -2,7 +2,7 @@
 
     {"contents":[ earlier turns , {"role":"user","parts":[ text | inline | file , ... ]} ] , options }
 
-Inline data goes in as raw slices, each a multiple of 3 bytes but the last, and becomes base64 slice by slice while the
+Inline data is added as raw slices, each a multiple of 3 bytes but the last, and becomes base64 slice by slice while the
 request is written. Every length that decides about inlining is computed here, by the same functions that write.
 """
 
@@ -17,7 +17,7 @@ from app.gemini.remote_files import URI_PREFIX
 
 WHOLE_BYTES = 65_536
 NAME_CHARS = 40
-"""Length of the names that the gateway gives to files; so references have a known length before they exist."""
+"""Length of the names that the gateway gives to files, so that references have a known length before they exist."""
 
 _HEAD = b'{"contents":['
 _USER = b'{"role":"user","parts":['
@@ -26,7 +26,7 @@ _TURN_END = b"]}"
 
 @dataclass(frozen=True, slots=True)
 class MediaOptions:
-    """How Gemini is to take one file: seconds from its start, frames a second, resolution (low to ultra_high)."""
+    """How Gemini is to read one file: start and end in seconds, frames a second, resolution (low to ultra_high)."""
 
     start: float | None = None
     end: float | None = None
@@ -34,7 +34,7 @@ class MediaOptions:
     media_resolution: str | None = None
 
     def json(self) -> bytes:
-        """Give the members that stand beside the data, each with a comma before it."""
+        """Return the JSON members beside the data, each after a comma."""
         video: dict[str, object] = {}
         if self.start is not None:
             video["startOffset"] = _duration(self.start)
@@ -77,17 +77,17 @@ class InlinePart:
     options: MediaOptions = NO_OPTIONS
 
     def head(self) -> bytes:
-        """Give what stands before the data."""
+        """Return the JSON before the data."""
         return b'{"inlineData":{"mimeType":' + orjson.dumps(self.mime_type) + b',"data":"'
 
     def tail(self) -> bytes:
-        """Give what stands after the data."""
+        """Return the JSON after the data."""
         return b'"}' + self.options.json() + b"}"
 
 
 @dataclass(frozen=True, slots=True)
 class FilePart:
-    """Media by its URI. `mime_type` is None where Gemini finds it out itself (YouTube)."""
+    """Media by its URI. `mime_type` is None if Gemini finds out the type by itself (YouTube)."""
 
     mime_type: str | None
     uri: str
@@ -112,7 +112,7 @@ class Turn:
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What goes beside the contents, in the client's words; None and empty are left out."""
+    """The members beside the contents, in the client's words; None and empty values are left out."""
 
     system_instruction: str | None = None
     temperature: float | None = None
@@ -128,7 +128,7 @@ class Options:
     safety: str | None = None
 
     def json(self) -> bytes:
-        """Give the members after `contents`, each with a comma before it."""
+        """Return the JSON members after `contents`, each after a comma."""
         beside: dict[str, object] = {}
         if self.system_instruction is not None:
             beside["systemInstruction"] = {"parts": [{"text": self.system_instruction}]}
@@ -168,18 +168,18 @@ HARM_CATEGORIES = (
 
 
 def base64_length(size_bytes: int) -> int:
-    """Tell how many characters `size_bytes` bytes take in base64."""
+    """Return the number of base64 characters for `size_bytes` bytes."""
     return 4 * ((size_bytes + 2) // 3)
 
 
 @lru_cache(maxsize=256)
 def reference_length(mime_type: str, options: MediaOptions) -> int:
-    """Tell how long the part of an uploaded file is, before its name exists."""
+    """Return the length in bytes of an uploaded file's part, before the file's name exists."""
     return len(FilePart(mime_type, URI_PREFIX + "x" * NAME_CHARS, options).json())
 
 
 def part_length(part: Part) -> int:
-    """Tell how many bytes a part takes in the request."""
+    """Return the length in bytes of a part in the request."""
     if isinstance(part, InlinePart):
         return len(part.head()) + base64_length(sum(map(len, part.slices))) + len(part.tail())
     return len(part.json())
@@ -187,12 +187,12 @@ def part_length(part: Part) -> int:
 
 @lru_cache(maxsize=256)
 def inline_overhead(mime_type: str, options: MediaOptions) -> int:
-    """Tell what an inline part takes besides its base64."""
+    """Return the length in bytes of an inline part without its base64."""
     return part_length(InlinePart(mime_type, (), options))
 
 
 def turns_length(turns: Sequence[Turn]) -> int:
-    """Tell how many bytes turns take inside `contents`, with a comma after each."""
+    """Return the length in bytes of turns in `contents`, with a comma after each."""
     return sum(len(_turn_head(turn)) + _parts_length(turn.parts) + len(_TURN_END) + 1 for turn in turns)
 
 
@@ -205,12 +205,12 @@ def _turn_head(turn: Turn) -> bytes:
 
 
 ENVELOPE_BYTES = len(_HEAD) + len(_USER) + len(_TURN_END) + len(b"]}")
-"""What a request of one turn, without parts and options, takes."""
+"""Length in bytes of a request of one turn, without parts and options."""
 
 
 @dataclass(slots=True)
 class GenerateRequest:
-    """A request ready to be written. `options` is what `Options.json` gave."""
+    """A request ready to be written. `options` is the result of `Options.json`."""
 
     turns: Sequence[Turn]
     options: bytes
@@ -219,7 +219,7 @@ class GenerateRequest:
     size_bytes: int = 0
 
     def __post_init__(self) -> None:
-        # A wrapper's head ends in the comma before our first member.
+        # A wrapper's head already ends in the comma before the first member.
         text = bytearray(self.wrapper[0] + _HEAD[1:] if self.wrapper[0] else _HEAD)
         for index, turn in enumerate(self.turns):
             text += (b"," if index else b"") + _turn_head(turn)
@@ -250,10 +250,10 @@ class GenerateRequest:
                 yield from map(pybase64.b64encode, piece)
 
     def whole(self) -> bytes | None:
-        """Give a small request in one piece, which spares it writes; None for one that goes out in pieces."""
+        """Return a small request in one piece, which saves writes; None for a request to send in pieces."""
         return b"".join(self._encoded()) if self.size_bytes <= WHOLE_BYTES else None
 
     async def pieces(self) -> AsyncIterator[bytes]:
-        """Give the bytes of the request; media are encoded as they go out."""
+        """Yield the bytes of the request; media are encoded piece by piece."""
         for piece in self._encoded():
             yield piece

@@ -5,7 +5,7 @@
                  └──> query ──> resume    └──> query ──> GET the file by its name
 
 A chunk is held by the caller until `send_chunk` returns, so that any byte of the chunk can be sent again. This module
-knows no form, no registry and no client; it hands over a file's resource as Gemini gave it.
+knows no form, no registry and no client; it returns a file's resource as received from Gemini.
 """
 
 import asyncio
@@ -42,32 +42,32 @@ class UploadReply:
 
     @property
     def is_acknowledged(self) -> bool:
-        """Whether the chunk was taken and more may follow."""
+        """Whether Gemini accepted the chunk and more chunks may follow."""
         return self.http_status == 200 and self.status == "active"
 
     @property
     def is_gone(self) -> bool:
-        """Whether the session takes no more bytes."""
+        """Whether the session accepts no more bytes."""
         return self.http_status in {404, 410} or self.status in {"cancelled", "final"}
 
 
 @dataclass(frozen=True, slots=True)
 class ActiveUpload:
-    """Gemini has `received` bytes and takes more."""
+    """Gemini has `received` bytes and accepts more."""
 
     received: int
 
 
 @dataclass(frozen=True, slots=True)
 class FinishedUpload:
-    """The upload is final: `file` lies at Gemini."""
+    """The upload is final: Gemini has `file`."""
 
     file: RemoteFile
 
 
 @dataclass(frozen=True, slots=True)
 class DroppedUpload:
-    """Gemini takes no more bytes and has no file."""
+    """Gemini accepts no more bytes and has no file."""
 
 
 UploadStanding = ActiveUpload | FinishedUpload | DroppedUpload
@@ -99,7 +99,7 @@ class ResumableSession:
     async def send_chunk(self, chunk: memoryview, offset: int) -> None:
         """Send the bytes of `chunk`, which begin at `offset` of the file, until all of them are acknowledged.
 
-        Raises UploadFailedError when the session is dead or three failures in a row brought no progress.
+        Raises UploadFailedError if the session is dead, or after three failures in a row without progress.
         """
         position, end = offset, offset + len(chunk)
         failures = 0
@@ -119,9 +119,9 @@ class ResumableSession:
             await _pause_or_give_up(failures)
 
     async def finalize(self, tail: memoryview, offset: int) -> RemoteFile:
-        """Send the last bytes, finish the upload and return the file, also if Gemini's answer was lost or unreadable.
+        """Send the last bytes, finish the upload and return the file, even if Gemini's answer was lost or unreadable.
 
-        Raises UploadFailedError as `send_chunk` does.
+        Raises UploadFailedError like `send_chunk`.
         """
         position, failures = offset, 0
         while True:
@@ -147,9 +147,9 @@ class ResumableSession:
         await self._command("cancel")
 
     async def standing(self, *, after: UploadReply | None = None) -> UploadStanding:
-        """Return how the upload stands: by the answer `after` to a finalize, else by a query, else by the file's name.
+        """Return the state of the upload, from the answer `after` to a finalize, from a query, or from the file's name.
 
-        Raises UpstreamFailedError if none of them tells, and what Gemini's refusal means.
+        Raises UpstreamFailedError if all three fail, and the errors of `error_of` if Gemini refuses.
         """
         file = self._file_in(after)
         if file is not None:
@@ -162,7 +162,7 @@ class ResumableSession:
         if reply is not None and reply.is_acknowledged and reply.received is not None:
             return ActiveUpload(reply.received)
         _raise_if_refused(reply)
-        # The name is random and the gateway's own: a file of this name can come of no other upload.
+        # The gateway chose the name at random, so no other upload can have created a file of this name.
         file = await self._file_by_name()
         if file is not None:
             return FinishedUpload(file)
@@ -202,13 +202,13 @@ class ResumableSession:
     async def _command(
         self, command: str, *, offset: int | None = None, data: memoryview | None = None, tries: int = MAX_FAILURES
     ) -> UploadReply | None:
-        """Send one command with bytes that are held here. Raises BusyError if no connection got free in any try."""
+        """Send one command with bytes in memory. Raises BusyError if no connection was free in any try."""
         body, length = (slices(data), len(data)) if data else (None, 0)
         patience = Patience.total(self._timeout_s, CHUNK_LIMIT)
         try:
             return await self._send(command, offset, body, length, patience)
         except BusyError:
-            # An upload that ended here would send again all the bytes that Gemini has already.
+            # If the upload ended here, the client would send all bytes again that Gemini has already.
             if tries == 1:
                 raise
         return await self._command(command, offset=offset, data=data, tries=tries - 1)
@@ -223,7 +223,7 @@ class ResumableSession:
     ) -> UploadReply | None:
         """Send one command with `length` bytes (None: unknown) that arrive from a client.
 
-        Returns None if no whole answer came. Raises BusyError if no connection got free.
+        Return None without a whole answer. Raises BusyError if no connection was free.
         """
         timeout_s = self._timeout_s
         patience = Patience(timeout_s, CHUNK_LIMIT, pause_s=timeout_s, stream_s=timeout_s)

@@ -19,12 +19,12 @@ from app.settings import Settings
 READ_BUFFER_BYTES = 1 << 18
 KEEP_ALIVE_S = 30
 DNS_CACHE_S = 60
-# The session adds no header of its own: requests carry exactly the headers that they were given.
+# The session adds no header of its own: requests carry exactly their callers' headers.
 _NOT_ADDED = ("User-Agent", "Accept", "Accept-Encoding", "Content-Type")
 
 
 def origins_of(settings: Settings) -> frozenset[URL]:
-    """Return the origins that requests may go to: Gemini's, and those of its upload sessions."""
+    """Return the origins that requests may go to: Gemini's origin and the origins of its upload sessions."""
     return frozenset(URL(url).origin() for url in (settings.gemini_base_url, *settings.upstream_upload_origins))
 
 

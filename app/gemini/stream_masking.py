@@ -1,7 +1,7 @@
-"""Masks the errors in a stream that is relayed: server-sent events, or the elements of a JSON array.
+"""Masks the errors in a relayed stream: server-sent events, or the elements of a JSON array.
 
     pieces ──> units (lines, elements) ──an error?──> masked
-                                       └─────────────> as they came
+                                       └─────────────> unchanged
 
 A unit is held until its end has arrived: its reader could not read it earlier either. A unit larger than HELD_BYTES
 passes on as it arrives; if it begins as an error does, the stream ends. Nothing else is changed, delayed or kept.
@@ -47,7 +47,7 @@ class Events:
 
 
 class Elements:
-    """Elements of one JSON array, as a stream comes without `alt=sse`."""
+    """Elements of one JSON array, the form of a stream without `alt=sse`."""
 
     shape = _ELEMENT
 
@@ -87,7 +87,7 @@ class StreamMask:
         self._is_passing = False
 
     def feed(self, piece: bytes) -> bytes:
-        """Return the bytes that may be passed on by now.
+        """Add a piece and return the bytes that may now be passed on.
 
         Raises UpstreamFailedError for an error of more than HELD_BYTES.
         """

@@ -15,7 +15,7 @@ MAX_URL_CHARS = 4_096
 
 
 class UnknownLengths:
-    """Whether Gemini takes sessions of unknown length: as set, or as this process has learnt."""
+    """Whether Gemini accepts sessions of unknown length: by the setting, or by its refusals in this process."""
 
     def __init__(self, policy: str) -> None:
         self._is_learning = policy == "auto"
@@ -48,8 +48,8 @@ class ResumableUploads:
     ) -> ResumableSession:
         """Open a session for the file `name` (without `files/`); `size_bytes` is None if unknown.
 
-        Raises LengthRequiredError when Gemini takes no unknown length, FileQuotaError, what Gemini's refusal means, and
-        UpstreamFailedError for an answer whose upload URL or granularity cannot be used.
+        Raises LengthRequiredError if Gemini accepts no unknown length, FileQuotaError, the errors of `error_of`, and
+        UpstreamFailedError for an answer with an unusable upload URL or granularity.
         """
         if size_bytes is None and not self.unknown_lengths.are_taken:
             raise _length_required()
@@ -96,10 +96,10 @@ class ResumableUploads:
 
     def _granularity(self, written: str) -> int:
         granularity = read_count(written) if written else GRANULARITY
-        # Chunks of this many bytes are held in memory.
+        # Bounded, since chunks of this many bytes are held in memory.
         if granularity is None or not 1 <= granularity <= self._max_granularity:
             raise UpstreamFailedError(
-                f"Gemini wants chunks in multiples of {written[:20]!r} bytes, "
+                f"Gemini requires chunks in multiples of {written[:20]!r} bytes, "
                 f"but CHUNK_BYTES allows at most {self._max_granularity}."
             )
         return granularity

@@ -1,8 +1,8 @@
 """Requests to Gemini: one session, the key, and the pool's limit.
 
-Every call of the process goes by here: relayed calls, the gateway's own, uploads, Live, and google-genai's control
-calls (`control`). No request follows a redirect or leaves the configured origins (`session`). This module knows no
-envelope.
+Every call of the process passes through here: relayed calls, the gateway's own, uploads, Live, and google-genai's
+control calls (`control`). No request follows a redirect or leaves the configured origins (`session`). This module knows
+no envelope.
 """
 
 import asyncio
@@ -31,12 +31,12 @@ HEARTBEAT_S = 30.0
 HANDSHAKE_S = 30.0
 REQUEST_LIMIT = "REQUEST_TIMEOUT_S"
 CLIENT_LIMIT = "X-Server-Timeout"
-# The largest number of connections that are kept for control calls, and the part of all that they may be.
+# The largest number of connections reserved for control calls, and the largest share of all connections.
 MOST_FOR_CONTROL = 16
 CONTROL_SHARE = 1 / 8
-# A queue of one call per connection makes a call wait about as long as a call takes; few connections have a longer one.
+# With one queued call per connection, a call waits about as long as a call takes; few connections need a longer queue.
 SHORTEST_QUEUE = 64
-# URLs of paths up to this length are cached: most calls name the same few.
+# URLs of paths up to this length are cached, since most calls use the same few paths.
 LONGEST_CACHED = 200
 # aiohttp copies a body of bytes into the transport's buffer whole, so a longer one is sent slice by slice.
 SLICE_BYTES = 1 << 16
@@ -45,7 +45,7 @@ Body = bytes | AsyncIterator[bytes | memoryview] | None
 
 
 class Upstream:
-    """Requests to Gemini within the pool's limit, and Gemini's state as its answers show it."""
+    """Sends requests to Gemini within the pool's limit, and keeps Gemini's state as seen in its answers."""
 
     def __init__(self, session: aiohttp.ClientSession, key: ApiKey, settings: Settings, clock: GeminiClock) -> None:
         self._session = session
@@ -66,13 +66,13 @@ class Upstream:
         return _url(self._base, path) if len(path) <= LONGEST_CACHED else URL(self._base + path, encoded=True)
 
     def observe(self, headers: Mapping[str, str]) -> None:
-        """Note from an answer's head that Gemini is there, its time, and whether it is the emulator."""
+        """Record from an answer's head that Gemini is reachable, its time, and whether it is the emulator."""
         self.is_emulated = "X-Gateway-Emulator" in headers
         self.is_reached = True
         self.clock.observe(headers.get("Date"))
 
     def patience(self, client_s: float | None = None, *, is_stream: bool = False) -> Patience:
-        """Return how long Gemini may take for a call whose client gives it `client_s` seconds (X-Server-Timeout)."""
+        """Return the time limits of a call whose client sets `client_s` seconds (X-Server-Timeout)."""
         most_s = self._request_timeout_s
         is_clients = client_s is not None and client_s < most_s
         answer_s = client_s if client_s is not None and is_clients else most_s
@@ -81,7 +81,7 @@ class Upstream:
             limit=CLIENT_LIMIT if is_clients else REQUEST_LIMIT,
             pause_s=most_s,
             stream_s=self._stream_timeout_s,
-            # A stream may last longer than its first bytes may take, so Gemini is told the client's own limit alone.
+            # A stream may last longer than the limit of its first bytes, so Gemini is told only the client's own limit.
             told_s=client_s if is_stream else answer_s,
         )
 
@@ -97,11 +97,11 @@ class Upstream:
         deadline: Deadline | None = None,
         is_control: bool = False,
     ) -> AsyncIterator[aiohttp.ClientResponse]:
-        """Run an `async with` block with the answer to one request, whatever its status but a redirect.
+        """Run an `async with` block with the answer to one request, of any status but a redirect.
 
-        `headers` say the length of a body that comes in pieces. `deadline` bounds the exchange, `timeout_s` the whole
-        of it; without either the gateway's own limit holds. Control calls have connections of their own. Raises
-        BusyError if no connection gets free, UpstreamUnavailableError if Gemini cannot be reached,
+        `headers` must hold the length of a body in pieces. `deadline` limits the exchange by phases, `timeout_s` (in
+        seconds) as a whole; without both, the gateway's own limit applies. Control calls have connections of their own.
+        Raises BusyError if no connection becomes free, UpstreamUnavailableError if Gemini cannot be reached,
         UpstreamTimeoutError, and UpstreamFailedError for a broken connection, a redirect and a foreign origin, also in
         the block.
         """
@@ -132,11 +132,11 @@ class Upstream:
 
     @asynccontextmanager
     async def websocket(self, path: str, *, max_message_bytes: int) -> AsyncIterator[aiohttp.ClientWebSocketResponse]:
-        """Open a WebSocket at an API path; it holds a connection until the block ends.
+        """Open a WebSocket at an API path, and hold a connection until the block ends.
 
-        Raises BusyError if no connection gets free, UpstreamUnavailableError if Gemini cannot be reached,
-        UpstreamTimeoutError if it does not answer the handshake, UpstreamCredentialsError if it refuses the key, and
-        UpstreamFailedError for any other refusal and a broken connection.
+        Raises BusyError if no connection becomes free, UpstreamUnavailableError if Gemini cannot be reached,
+        UpstreamTimeoutError if Gemini does not answer the handshake, UpstreamCredentialsError if Gemini refuses the
+        key, and UpstreamFailedError for any other refusal and a broken connection.
         """
         deadline = Deadline(Patience.total(HANDSHAKE_S))
         async with self._connection(self._slots, deadline):
@@ -151,7 +151,7 @@ class Upstream:
 
     @asynccontextmanager
     async def _connection(self, slots: ConnectionSlots, deadline: Deadline) -> AsyncIterator[None]:
-        """Run a block that uses one connection; the wait for it is part of the call's time."""
+        """Run a block that uses one connection; the wait for the connection counts against the call's time."""
         caller = current_caller()
         loop = asyncio.get_running_loop()
         began_at = loop.time()
@@ -164,7 +164,7 @@ class Upstream:
 
     @contextmanager
     def _mapped_errors(self) -> Iterator[None]:
-        """Run a block that speaks to Gemini, and raise aiohttp's errors as the gateway's own."""
+        """Run a block that exchanges data with Gemini, and raise aiohttp's errors as the gateway's own."""
         try:
             yield
         except aiohttp.WSServerHandshakeError as error:
@@ -190,19 +190,19 @@ def _for_control(settings: Settings) -> int:
 
 
 def _slots(settings: Settings, total: int) -> ConnectionSlots:
-    # An open gateway cannot tell its callers apart, so nobody is left to keep a reserve for.
+    # An open gateway cannot tell its callers apart, so a reserve for other callers would be wasted.
     share = 1.0 if settings.is_open else settings.client_share
     return ConnectionSlots(total, share, max(SHORTEST_QUEUE, total), settings.connection_wait_s)
 
 
 async def slices(view: memoryview) -> AsyncIterator[memoryview]:
-    """Yield a body in slices that the transport can take one after the other."""
+    """Yield a body in slices, so that the transport never copies the whole body."""
     for start in range(0, len(view), SLICE_BYTES):
         yield view[start : start + SLICE_BYTES]
 
 
 @asynccontextmanager
 async def open_upstream(settings: Settings, key: ApiKey, clock: GeminiClock | None = None) -> AsyncIterator[Upstream]:
-    """Open the session, and close it at the end; without a clock, time follows this machine's."""
+    """Open the session, and close it at the end; without `clock`, a new GeminiClock of this machine is used."""
     async with open_session(settings, key) as session:
         yield Upstream(session, key, settings, clock or GeminiClock())

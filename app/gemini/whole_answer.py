@@ -1,4 +1,4 @@
-"""Reads an answer of Gemini's to its end, within a bound. It knows no envelope and no compression."""
+"""Reads an answer of Gemini's to its end, within a bound. This module knows no envelope and no compression."""
 
 from aiohttp import ClientResponse
 
@@ -7,7 +7,7 @@ from app.errors import UpstreamFailedError
 
 async def read_whole(answer: ClientResponse, max_bytes: int) -> bytes:
     """Return the whole body of `answer`. Raises UpstreamFailedError if the body has more than `max_bytes`."""
-    # `read(n)` and `readany()` return after the first TCP segment, however little it holds: only at_eof() is the end.
+    # `read(n)` and `readany()` return after the first TCP segment, even a short one; only at_eof() means the end.
     content = answer.content
     body = bytearray()
     while True:

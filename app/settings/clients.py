@@ -1,4 +1,4 @@
-"""Settings of the gateway's clients: how they prove who they are."""
+"""Settings of the gateway's clients: how they authenticate."""
 
 from typing import Annotated, Literal
 
@@ -47,7 +47,7 @@ class IssuerSettings(BaseModel):
 
 
 class ClientSettings(Environment):
-    """Clients: how they prove who they are."""
+    """Clients: how they authenticate."""
 
     client_auth: Annotated[frozenset[AuthMethod] | None, NoDecode] = Field(
         None,
@@ -85,7 +85,7 @@ class ClientSettings(Environment):
     @classmethod
     def _refuse_none_with_others(cls, value: frozenset[AuthMethod] | None) -> frozenset[AuthMethod] | None:
         if value is not None and "none" in value and len(value) > 1:
-            raise ValueError("none cannot be combined with other methods")
+            raise ValueError("the method none cannot be combined with other methods")
         return value
 
     @field_validator("jwt_issuers", mode="before")
@@ -121,7 +121,7 @@ class ClientSettings(Environment):
 
     @property
     def auth_methods(self) -> frozenset[AuthMethod]:
-        """Return how clients prove who they are, with the default if CLIENT_AUTH is unset."""
+        """Return the methods of authentication, with the default if CLIENT_AUTH is unset."""
         if self.client_auth is not None:
             return self.client_auth
         return frozenset({"keys", "jwt"} if self.jwt_issuer is not None or self.jwt_issuers else {"keys"})

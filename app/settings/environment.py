@@ -1,4 +1,4 @@
-"""How settings are read: from environment variables or a `.env` file.
+"""Reads settings from environment variables or a `.env` file.
 
 A wrong value stops the start with one line that names the variable. This module knows no setting.
 """

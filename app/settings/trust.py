@@ -1,4 +1,4 @@
-"""Which URLs may be trusted to come from their host."""
+"""Decides which URLs are sure to be answered by their own host."""
 
 from urllib.parse import urlsplit
 
@@ -6,7 +6,7 @@ _THIS_MACHINE = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
 def is_trusted_url(url: str) -> bool:
-    """Whether an answer from a URL is sure to come from its host: https, or http on this machine."""
+    """Whether an answer from a URL is sure to be its host's: https, or http on this machine."""
     try:
         parts = urlsplit(url)
         host = parts.hostname

@@ -2,7 +2,7 @@
 
 Many calls are held and settled in one transaction. One conditional statement takes the room of a budget, so that no two
 calls of any process can take the same room. Rows are locked in the order of their keys, reservations before budgets, so
-that no two transactions wait for each other. This module knows no clock and no limits but those it is given.
+that no two transactions wait for each other. This module has no clock and no limits of its own.
 """
 
 import json
@@ -133,7 +133,7 @@ class _HoldBatch:
         self.states = [{} for _ in self.holds]
 
     def take(self, connection: Connection, key: Key) -> None:
-        """Take the amounts of all holds from one budget; if they do not fit together, those that fit in their order."""
+        """Hold the amounts of all holds on one budget; if their sum does not fit, hold in order those that fit."""
         asking = [
             (index, budget)
             for index, hold in enumerate(self.holds)
@@ -165,7 +165,7 @@ class _HoldBatch:
                 _book(connection, taken, NO_AMOUNTS, self.holds[index].amounts)
 
     def reserve(self, connection: Connection) -> None:
-        """Insert a reservation for each hold that was taken."""
+        """Insert a reservation for each successful hold."""
         rows = [
             {
                 "id": hold.id,
@@ -212,8 +212,8 @@ class BudgetBook:
     async def write(self, holds: Sequence[Hold], settlements: Collection[Settlement]) -> list[HoldResult]:
         """Settle first, then hold in the given order; return the result of each hold.
 
-        A settlement books the true usage in place of the held amounts, once: without a reservation of its id it does
-        nothing, and a swept reservation is corrected.
+        A settlement books the true usage in place of the held amounts, once. A settlement without a reservation of its
+        id changes nothing; a swept reservation is corrected.
         """
 
         def work(connection: Connection) -> list[HoldResult]:
@@ -234,7 +234,7 @@ class BudgetBook:
         return await self._database.run(lambda connection: _look(connection, (subject, period)))
 
     async def renew(self, reservations: Collection[str], *, lease_until: float) -> None:
-        """Prolong the leases of running calls."""
+        """Extend the leases of running calls."""
         running = update(ReservationRow).where(ReservationRow.id.in_(sorted(reservations)))
         if reservations:
             await self._database.run(lambda connection: connection.execute(running.values(lease_until=lease_until)))
@@ -263,7 +263,7 @@ class BudgetBook:
         return await self._database.run(work)
 
     async def forget_ended(self, before: float) -> None:
-        """Delete budgets and swept reservations that ended so long before a time that nobody reads them."""
+        """Delete budgets and swept reservations that ended long enough before a time that no query reads them."""
 
         def work(connection: Connection) -> None:
             connection.execute(delete(BudgetRow).where(BudgetRow.ends_at < before - KEPT_BUDGET_S))

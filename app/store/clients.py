@@ -192,9 +192,9 @@ class ClientStore:
         origins: Change,
         limits: Mapping[str, float | None],
     ) -> ClientRecord | None:
-        """Change a client; None or KEEP leaves a value unchanged, a limit of None is removed.
+        """Change a client, and return it, or None if there is no active client of this name.
 
-        Returns the client, or None if there is no active client of this name.
+        A value of None or KEEP stays unchanged; a limit set to None is removed.
         """
         async with self._database.transaction() as session:
             row = await session.scalar(select(ClientRow).where(ClientRow.name == name).with_for_update())

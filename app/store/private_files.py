@@ -1,4 +1,4 @@
-"""SQLite's files and the secret beside them: for their owner alone, from their first byte on.
+"""SQLite's files and the secret beside them: accessible only to their owner, from their first byte on.
 
 The database holds sealed upload addresses, names of files and the ledger. SQLite gives its write-ahead log the mode of
 the database, so the database is made before SQLite opens it.
@@ -16,17 +16,15 @@ _SUFFIXES = ("", "-wal", "-shm", "-journal")
 
 
 def make_private_database(database: Path) -> None:
-    """Make the database's file (0600) and folder (0700) if missing, and tighten what exists; one log line says so."""
+    """Create the database's file (0600) and folder (0700) if missing; restrict existing ones, with a log line."""
     make_private_folder(database)
-    # An existing file stays as it is.
+    # Opening an existing file changes neither its content nor its mode.
     os.close(os.open(database, os.O_RDONLY | os.O_CREAT, 0o600))
 
 
 def make_private_folder(database: Path) -> None:
-    """Make the folder of the database and of the secret if missing, and tighten it and the gateway's files in it.
-
-    An existing folder is tightened only if it holds nothing but the gateway's files: it might be a home or /tmp.
-    """
+    """Create the folder of the database and of the secret if missing, and restrict it and its files to the owner."""
+    # An existing folder with any other file in it is left alone, since it might be a home or /tmp.
     folder = database.parent
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     ours = [database.with_name(database.name + suffix) for suffix in _SUFFIXES] + [database.with_name(SECRET_NAME)]

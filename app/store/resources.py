@@ -34,8 +34,8 @@ Key = tuple[ResourceKind, str]
 class Resource:
     """One resource: `name` is its id at Gemini without its collection, times are seconds of Gemini's clock.
 
-    `tokens` is what using it adds to a prompt (a cache's content), where that is known. `call` is the id of the
-    reservation that what it costs later is booked on, and `model` the model that it is for.
+    `tokens` is the number of tokens that the resource adds to a prompt (a cache's content), if known. `call` is the id
+    of the reservation for its later cost, and `model` the model that it is for.
     """
 
     kind: ResourceKind
@@ -80,7 +80,7 @@ class ResourceRegistry:
         self._database = database
 
     async def add(self, resource: Resource) -> None:
-        """Add a resource. An existing resource stays unchanged, whoever owns it."""
+        """Add a resource. An existing resource stays unchanged, also if another client owns it."""
         values = {
             "kind": resource.kind.value,
             "name": resource.name,

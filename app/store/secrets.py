@@ -1,4 +1,4 @@
-"""The gateway's own secret: given, or created once beside the SQLite database; it seals and signs."""
+"""The gateway's own secret, from SECRET_KEY or created once beside the SQLite database; seals and signs by it."""
 
 import os
 import secrets

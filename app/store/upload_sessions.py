@@ -64,7 +64,7 @@ _END = text(
 )
 
 
-# An upload's lease is prolonged in steps, which saves a write per chunk.
+# An upload's lease is extended in steps, which saves a write per chunk.
 LEASE_STEP_S = 600.0
 
 
@@ -102,7 +102,7 @@ class UploadSessions:
         await self._database.run(lambda connection: connection.execute(_ADD, values))
 
     async def get(self, token_hash: str) -> UploadSession | None:
-        """Return a session, None if there is none."""
+        """Return a session; None if the session does not exist."""
 
         def work(connection: Connection) -> UploadSession | None:
             row = connection.execute(_GET, {"token_hash": token_hash}).first()
@@ -115,8 +115,8 @@ class UploadSessions:
     ) -> UploadSession | None:
         """Become a session's writer until `until`; return the session with the writer's fence.
 
-        None if there is no such session of `owner` (None: any owner). Raises WritingElsewhereError while another
-        writer's lease holds. The upload itself is kept until `lease_until`.
+        Return None if `owner` (None: any owner) has no such session. Raises WritingElsewhereError while another
+        writer's lease lasts. The upload itself is kept until `lease_until`.
         """
         values = {"token_hash": token_hash, "now": now, "until": until}
 
@@ -139,14 +139,14 @@ class UploadSessions:
         return await self._database.run(work)
 
     async def renew(self, token_hash: str, *, fence: int, until: float) -> bool:
-        """Prolong a writer's lease; return whether the lease was still that writer's."""
+        """Extend a writer's lease; return whether the writer still had the lease."""
         values = {"token_hash": token_hash, "fence": fence, "until": until}
         return await self._database.run(lambda connection: connection.execute(_RENEW, values).first() is not None)
 
     async def end_writing(
         self, token_hash: str, *, fence: int, received: int, is_unsure: bool, scan: bytes | None
     ) -> bool:
-        """Give a writer's lease back and record what Gemini has; return whether the lease was still that writer's."""
+        """Release a writer's lease and record the bytes at Gemini; return whether the writer still had the lease."""
         values = {
             "token_hash": token_hash,
             "fence": fence,

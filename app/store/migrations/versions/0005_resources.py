@@ -1,4 +1,4 @@
-"""What clients made at Gemini besides files."""
+"""Clients' resources at Gemini other than files."""
 
 import sqlalchemy as sa
 from alembic import op

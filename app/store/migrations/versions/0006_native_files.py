@@ -1,4 +1,4 @@
-"""Files as Google's own paths have them: names of clients' own, descriptions, upload sessions."""
+"""Files of Google's own paths: clients' own names, descriptions, upload sessions."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -31,7 +31,7 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Drop what was added."""
+    """Drop the added columns and the table of sessions."""
     op.drop_table("upload_sessions")
     op.drop_index("uploads_by_alias", "uploads")
     op.drop_column("uploads", "named")
