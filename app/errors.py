@@ -80,6 +80,10 @@ class InternalError(GatewayError):
     is_retryable = True
 
 
+class UpstreamRefusedError(GatewayError):
+    """Gemini refused before a model worked, so that the call costs nothing; a class to catch by, without a code."""
+
+
 class MalformedRequestError(GatewayError):
     """The body does not match its own format: broken multipart, broken JSON or broken HTTP."""
 
@@ -304,10 +308,6 @@ class EmptyFileError(GatewayError):
     google_status = 400
 
 
-class UpstreamRefusedError(GatewayError):
-    """The request was refused before any model worked on it, so the call costs nothing; a base class to catch."""
-
-
 class UnknownModelError(UpstreamRefusedError):
     """Gemini does not have the model."""
 
@@ -372,7 +372,7 @@ class BlockedByModelError(GatewayError):
     advice = "Read `upstream.code` for Gemini's reason; other media, or `/generate`, may succeed."
 
 
-class RateLimitedError(UpstreamRefusedError):
+class RateLimitedError(GatewayError):
     """The calls exceed a limit of the client, of its issuer, of the gateway or of Gemini."""
 
     status = 429
@@ -449,7 +449,7 @@ class UploadFailedError(GatewayError):
     is_retryable = True
 
 
-class BusyError(UpstreamRefusedError):
+class BusyError(GatewayError):
     """The gateway's connections to Gemini, its memory for inline media or its upload slots are all in use."""
 
     status = 503

@@ -16,7 +16,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from app.access.authentication import Authentication
 from app.access.entrance import Entrance
 from app.accounting.fair_shares import FairShares
-from app.accounting.metering import Metering, record
+from app.accounting.ledger_entry import record
+from app.accounting.metering import Metering
 from app.api import auth, chat, files, generate, operations, usage
 from app.api import models as models_api
 from app.api.access import RestOperations

@@ -1,9 +1,12 @@
-"""What media may take in tokens, before they are counted: so much of a client's limits is reserved for them.
+"""Estimates of a call's tokens before the model is asked: the amounts that are reserved for it.
 
-The rules are those that Google publishes; where a file's length is not known its bytes stand for it, generously, since
-a reservation that is too large is given back. It knows no client and no limit.
+The rules for media are those that Google publishes. If a file's length is not known, a generous guess from its bytes
+stands in, since a surplus is given back. This module knows no client and no limit.
 """
 
+from dataclasses import dataclass
+
+from app.gemini.models import STANDARD
 from app.media.types import Kind
 from app.store.records import Facts
 
@@ -13,11 +16,23 @@ PAGE_TOKENS = 560
 SOUND_TOKENS_PER_S = 32
 VIDEO_TOKENS_PER_S = 300
 BYTES_PER_TOKEN = {Kind.AUDIO: 500, Kind.VIDEO: 1_000, Kind.DOCUMENT: 100, Kind.TEXT: 4}
-"""For media whose length is not known."""
+"""For media of unknown length."""
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """The tokens that a call may use: its input, and the client's own cap on its output, None for none.
+
+    `tier` is the service tier that the request names.
+    """
+
+    input_tokens: int
+    max_output_tokens: int | None = None
+    tier: str = STANDARD
 
 
 def media_tokens(kind: Kind | None, size_bytes: int, facts: Facts) -> int:
-    """Estimate what one file takes."""
+    """Return the estimated input tokens of one file."""
     match kind:
         case Kind.IMAGE:
             return IMAGE_TOKENS

@@ -5,9 +5,12 @@ Generate, chat and the tasks share this module. It knows neither the question no
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import AbstractAsyncContextManager, nullcontext
+from contextlib import AbstractAsyncContextManager
+from functools import partial
 
-from app.accounting.metering import Asked
+from app.accounting.estimating import Estimate
+from app.accounting.metering import ModelCall
+from app.accounting.outcome import Outcome
 from app.api.caller import RestCaller
 from app.api.estimating import input_tokens
 from app.api.prompt import Item, Stored
@@ -71,24 +74,23 @@ class Asking:
 
     async def answer(self, request: MakeRequest) -> AnswerReader:
         """Return the whole answer. Raises the error for Gemini's refusal."""
-        async with self._admitted() as asked:
+        reader = AnswerReader(is_stream=False)
+        async with self._model_call(reader):
             try:
-                reader = await self._generate(request)
+                await self._generate(request, reader)
             except NamedFileError as error:
                 await self._close_if_ours(error)
                 raise
             except FileNotReadyError:
                 await self._recover()
-                reader = await self._generate(request)
-            _tell(asked, reader)
+                await self._generate(request, reader)
         return reader
 
     async def deltas(self, request: MakeRequest, reader: AnswerReader) -> AsyncIterator[Delta]:
         """Yield the pieces of a streamed answer as they arrive; `reader` collects them. Raises as `answer`."""
-        async with self._admitted() as asked:
+        async with self._model_call(reader):
             try:
                 async for delta in self._stream(request, reader):
-                    asked.streamed_chars += len(delta.text)
                     yield delta
             except NamedFileError as error:
                 await self._close_if_ours(error)
@@ -96,19 +98,16 @@ class Asking:
             except FileNotReadyError:
                 await self._recover()
                 async for delta in self._stream(request, reader):
-                    asked.streamed_chars += len(delta.text)
                     yield delta
-            _tell(asked, reader)
+            reader.answer()
 
-    def _admitted(self) -> AbstractAsyncContextManager[Asked]:
-        metering = self._services.metering
-        if not metering.is_on:
-            return nullcontext(Asked())
-        return metering.admitted(self._usage, self._model, input_tokens(self._items), self._max_output_tokens)
+    def _model_call(self, reader: AnswerReader) -> AbstractAsyncContextManager[ModelCall]:
+        estimate = Estimate(input_tokens(self._items), self._max_output_tokens)
+        return self._services.metering.model_call(self._usage, self._model, estimate, partial(outcome_of, reader))
 
-    async def _generate(self, request: MakeRequest) -> AnswerReader:
+    async def _generate(self, request: MakeRequest, reader: AnswerReader) -> None:
         left_s = self._ends_at - asyncio.get_running_loop().time()
-        return await self._services.generation.generate(self._model, request(), timeout_s=left_s)
+        await self._services.generation.generate(self._model, request(), reader, timeout_s=left_s)
 
     async def _stream(self, request: MakeRequest, reader: AnswerReader) -> AsyncIterator[Delta]:
         async with self._services.generation.stream(self._model, request()) as responses:
@@ -133,6 +132,8 @@ class Asking:
             await self._services.files.close(error.name)
 
 
-def _tell(asked: Asked, reader: AnswerReader) -> None:
-    answer = reader.answer()
-    asked.usage, asked.outcome = answer.usage, answer.finish_reason
+def outcome_of(reader: AnswerReader, error: BaseException | None) -> Outcome:
+    """Return the outcome of a call whose answer `reader` has read, and that ended in `error`, None for no error."""
+    if error is None:
+        return Outcome.whole(reader.usage, reader.answer().finish_reason, text_chars=reader.text_chars)
+    return Outcome.broken(error, reader.usage, reader.text_chars)

@@ -1,6 +1,5 @@
 """Conversion of inner values to the models of answers: files, usage, warnings."""
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
@@ -39,14 +38,7 @@ def token_usage(usage: Usage, cost: float | None) -> TokenUsage:
 def summed_usage(usages: Sequence[Usage], models: Models, model: str) -> TokenUsage:
     """Return the total usage of several calls; each is priced by itself, because prices depend on the call's length."""
     costs = [models.cost(model, usage) for usage in usages]
-    total = Usage(
-        input_tokens=sum(one.input_tokens for one in usages),
-        output_tokens=sum(one.output_tokens for one in usages),
-        thinking_tokens=sum(one.thinking_tokens for one in usages),
-        cached_tokens=sum(one.cached_tokens for one in usages),
-        total_tokens=sum(one.total_tokens for one in usages),
-        input_by_modality=dict(sum((Counter(one.input_by_modality) for one in usages), Counter())),
-    )
+    total = sum(usages, Usage())
     # A sum with an unknown price would look like a total, so there is no cost at all.
     return token_usage(total, None if None in costs else sum(cost or 0.0 for cost in costs))
 

@@ -14,7 +14,7 @@ from app.api.schemas import UsageReport, UsageRow
 from app.clients.keys import KeyedClient
 from app.clients.usage_report import as_csv, record_of
 from app.errors import FieldError, InvalidFieldError
-from app.store.ledger import UsageBy
+from app.store.ledger_records import UsageBy
 
 router = APIRouter(prefix="/api/v1/usage")
 

@@ -15,7 +15,8 @@ from app.clients.usage_report import as_csv, record_of
 from app.errors import StoreUnavailableError
 from app.settings import Settings, read
 from app.store.database import open_database
-from app.store.ledger import LedgerTable, UsageBy, UsageSum, UsageSums
+from app.store.ledger import LedgerTable
+from app.store.ledger_records import UsageBy, UsageSum, UsageSums
 
 _UNITS_S = {"m": 60.0, "h": 3_600.0, "d": 86_400.0}
 _AGO = re.compile(r"([0-9]{1,6})([mhd])")

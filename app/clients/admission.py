@@ -14,9 +14,8 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from itertools import count
 
-from app.clients.budgets import append_left, bounded, budgets_of, nanodollars, policies_of
+from app.clients.budgets import append_left, bounded, budgets_of, policies_of
 from app.clients.counters import Counter, CounterRequest, Counters, open_counters
-from app.clients.estimate import Estimate, Used, without_usage
 from app.clients.identity import Client
 from app.clients.limit_owners import LimitOwner, LimitOwners, OwnerKind
 from app.clients.limit_sets import ClientLimits, LimitSet
@@ -69,49 +68,33 @@ NO_TICKET = RateTicket()
 class Reservation:
     """The tokens and money that an admitted model call holds until it is settled.
 
-    `call` is the id of its reservation of budgets, "" if it holds none; a deferred call is settled by that id.
-    `quotas` are the client's remaining limits at admission.
+    A deferred call is settled by its `id`, "" if it holds no budget. `quotas` are the rest of the client's limits at
+    admission.
     """
 
-    __slots__ = ("_admission", "_request", "call", "estimate", "quotas")
+    __slots__ = ("_admission", "_request", "id", "quotas")
 
     def __init__(
         self,
-        admission: "Admission | None",
-        estimate: Estimate,
-        request: CounterRequest | None,
-        call: str,
-        quotas: Quotas,
+        admission: "Admission | None" = None,
+        request: CounterRequest | None = None,
+        reservation_id: str = "",
+        quotas: Quotas = NO_QUOTAS,
     ) -> None:
         self._admission = admission
         self._request = request
-        self.call = call
-        self.estimate = estimate
+        self.id = reservation_id
         self.quotas = quotas
 
-    def settle(self, usage: Used | None, *, streamed_tokens: int = 0) -> None:
-        """Book what the call has used, whatever way it ended; it neither waits nor fails, and only the first counts.
-
-        None when no usage was seen: its input is booked then, and `streamed_tokens` of output. NOTHING when the model
-        was not asked.
-        """
+    def settle(self, amounts: Amounts) -> None:
+        """Book the amounts that the call has used; neither waits nor fails, and only the first call counts."""
         admission, self._admission = self._admission, None
         if admission is None:
             return
-        used = without_usage(self.estimate, streamed_tokens) if usage is None else usage
-        tokens = bounded(used.input_tokens + used.output_tokens)
         if self._request is not None:
-            admission.correct(self._request, tokens - self._request.amount)
-        if self.call:
-            # A price that is not known is not zero.
-            cost = self.estimate.cost if used.cost is None else used.cost
-            admission.reservations.end(self.call, tokens=tokens, cost=nanodollars(cost or 0.0))
-
-    def leave(self) -> None:
-        """Leave the reservation until `Admission.settle_later` books the cost; until then the estimate counts."""
-        admission, self._admission = self._admission, None
-        if admission is not None and self.call:
-            admission.reservations.leave(self.call)
+            admission.correct(self._request, bounded(amounts.tokens) - self._request.amount)
+        if self.id:
+            admission.reservations.end(self.id, amounts)
 
 
 class Admission:
@@ -207,33 +190,44 @@ class Admission:
         """Give back the slots of a counted request, and add the correction to each of its windows."""
         self._counters.close(request, correction, now=self._clock())
 
-    async def admit(self, client: Client, estimate: Estimate, ticket: RateTicket = NO_TICKET) -> Reservation:
-        """Admit a model call of a request that came in with `ticket`; raises RateLimitedError as `enter` does.
+    async def admit(
+        self,
+        client: Client,
+        amounts: Amounts,
+        ticket: RateTicket = NO_TICKET,
+        *,
+        is_priced: bool = True,
+        may_be_deferred: bool = False,
+    ) -> Reservation:
+        """Admit a model call of a request that came in with `ticket`, and hold its estimated amounts.
 
-        Raises InvalidFieldError if a limit is in money and the model has no price, and StoreUnavailableError.
+        The reservation of a call that may be deferred lasts for days without its process. Raises RateLimitedError as
+        `enter` does, InvalidFieldError if a limit is in money and the call has no price, and StoreUnavailableError.
         """
         limits = ticket.limits or self._limits_of(client)
         if not limits.has_budgets:
-            return Reservation(None, estimate, None, "", ticket.quotas)
+            return Reservation(quotas=ticket.quotas)
         now = self._clock()
         budget_set = limits.budget_set(now)
-        if budget_set.is_in_money and estimate.cost is None:
+        if budget_set.is_in_money and not is_priced:
             text = "The model has no price here, and a limit that holds for you is in money; name a model that has one."
             raise InvalidFieldError(text, errors=(FieldError("model", text),))
+        amounts = Amounts(bounded(amounts.tokens), bounded(amounts.cost))
         of_call, request = limits.of_call, None
         told, values = ticket.quotas.told, [*ticket.quotas.values]
         if of_call is not None:
-            request = self._request(of_call, estimate.tokens)
+            request = self._request(of_call, amounts.tokens)
             used = self._counters.take_at_once(request)
             if used is None:
                 used = await self._taken(of_call, request, ticket.quotas)
             told += of_call.told
             of_call.append_left(values, used, request.taken_at)
-        reservation = ""
+        reservation_id = ""
         if budget_set.budgets:
-            amounts = Amounts(bounded(estimate.tokens), bounded(nanodollars(estimate.cost or 0.0)))
             try:
-                reservation, held = await self.reservations.hold(budget_set.budgets, amounts)
+                reservation_id, held = await self.reservations.hold(
+                    budget_set.budgets, amounts, may_be_deferred=may_be_deferred
+                )
             except BaseException:
                 self._undo(request)
                 raise
@@ -242,7 +236,7 @@ class Admission:
                 raise _refusal(budget_set.owned, held, amounts, now, Quotas(told, values))
             told += budget_set.told
             budget_set.append_left(values, held.states, now)
-        return Reservation(self, estimate, request, reservation, Quotas(told, values))
+        return Reservation(self, request, reservation_id, Quotas(told, values))
 
     async def _taken(self, limits: LimitSet, request: CounterRequest, quotas: Quotas) -> Sequence[int]:
         """Take from counters that must be waited for; return the counts. `quotas` precede them in a refusal."""
@@ -263,9 +257,9 @@ class Admission:
         if request is not None:
             self.correct(request, -request.amount)
 
-    def settle_later(self, call: str, used: Used) -> None:
-        """Book the cost of a deferred call; neither waits nor fails, and only the first call counts."""
-        self.reservations.end(call, tokens=used.tokens, cost=nanodollars(used.cost or 0.0))
+    def settle_deferred(self, reservation_id: str, amounts: Amounts) -> None:
+        """Book the amounts of a deferred call; neither waits nor fails, and only the first call counts."""
+        self.reservations.end(reservation_id, amounts)
 
     def has_budgets(self, client: Client) -> bool:
         """Return whether any limit in tokens or money holds for a client."""

@@ -1,8 +1,8 @@
-"""Writes holds and settlements of budgets: what comes at the same time goes into one transaction.
+"""Writes holds and settlements of budgets: those of the same moment share a transaction.
 
-hold ───┐                          a hold is waited for, so it is written at once; under load a moment later,
-        ├──> one batch ──> book    so that others come along
-settle ─┘                          a settlement is not, so it waits for a hold to go with, but not for long
+hold ───┐                          a caller waits for its hold, so that it is written at once; under load a moment
+        ├──> one batch ──> book    later, with others
+settle ─┘                          nobody waits for a settlement: it goes with the next hold, or soon without one
 """
 
 import asyncio
@@ -26,7 +26,7 @@ _Waiting = tuple[Hold, "asyncio.Future[HoldResult]"]
 
 
 class BudgetWriter:
-    """One task that writes. Settlements outlive an outage of the database; holds fail with it."""
+    """One task that writes. Settlements outlast an outage of the database; holds fail with it."""
 
     def __init__(self, write: Write) -> None:
         self._write = write
@@ -38,9 +38,9 @@ class BudgetWriter:
         self._is_idle.set()
 
     def hold(self, hold: Hold) -> "asyncio.Future[HoldResult]":
-        """Have a hold taken; what is given tells what became of it, or fails with StoreUnavailableError.
+        """Queue a hold; the future has its result, or fails with StoreUnavailableError.
 
-        It is not to be cancelled: whoever has no use for a hold any more settles it at nothing.
+        A hold whose future is cancelled is given back.
         """
         done: asyncio.Future[HoldResult] = asyncio.get_running_loop().create_future()
         self._holds.append((hold, done))
@@ -49,7 +49,7 @@ class BudgetWriter:
         return done
 
     def settle(self, settlement: Settlement) -> None:
-        """Have a settlement written soon; it neither waits nor fails."""
+        """Queue a settlement; neither waits nor fails."""
         self._settlements.append(settlement)
         self._wake()
 
@@ -77,13 +77,13 @@ class BudgetWriter:
             elif is_busy:
                 await asyncio.sleep(GATHER_S)
             self._is_urgent.clear()
-            holds = self._holds[:BATCH]
+            holds = [(hold, done) for hold, done in self._holds[:BATCH] if not done.cancelled()]
             del self._holds[:BATCH]
             settlements = self._settlements[:BATCH]
             is_written = await self._write_batch(holds, settlements)
             if is_written:
                 del self._settlements[: len(settlements)]
-            # Others came while this was written, or with it.
+            # Several holds at once, or more that came meanwhile: the next batch gathers.
             is_busy = len(holds) > 1 or bool(self._holds)
             if self._holds:
                 self._is_urgent.set()
@@ -94,7 +94,7 @@ class BudgetWriter:
                 await self._linger(RETRY_S)
 
     async def _linger(self, seconds: float) -> None:
-        # A hold that comes is not kept waiting.
+        # A hold ends the wait.
         try:
             async with asyncio.timeout(seconds):
                 await self._is_urgent.wait()
@@ -102,25 +102,34 @@ class BudgetWriter:
             pass
 
     async def _write_batch(self, holds: Sequence[_Waiting], settlements: Sequence[Settlement]) -> bool:
+        if not holds and not settlements:
+            return True
         try:
-            outcomes = await self._write([hold for hold, _ in holds], settlements)
+            results = await self._write([hold for hold, _ in holds], settlements)
         except GatewayError as error:
             self._fail(holds, error)
             return False
         except Exception as error:
             if len(holds) > 1 or (holds and settlements):
                 return await self._write_apart(holds, settlements)
-            # A defect must not end the writing for good. Its message may hold what was stored. What was not settled is
-            # booked at its estimate when its lease ends.
+            # A defect must not end the task. Its message may hold stored values. Reservations that were not settled are
+            # booked at their estimates when their leases end.
             log.error("not written: %s", type(error).__name__)  # noqa: TRY400  # no traceback, for the same reason
             self._fail(holds, error)
             return True
-        for (_, done), held in zip(holds, outcomes, strict=True):
-            done.set_result(held)
+        for (hold, done), result in zip(holds, results, strict=True):
+            if not done.cancelled():
+                done.set_result(result)
+            elif result.refused is None:
+                self._give_back(hold)
         return True
 
+    def _give_back(self, hold: Hold) -> None:
+        if hold.id is not None:
+            self.settle(Settlement(hold.id, tokens=0, cost=0))
+
     async def _write_apart(self, holds: Sequence[_Waiting], settlements: Sequence[Settlement]) -> bool:
-        # One of them is at fault: the others must not pay for it.
+        # One hold or settlement is at fault, and the others must not fail with it.
         is_settled = await self._write_batch([], settlements)
         for each in holds:
             await self._write_batch([each], [])
@@ -128,15 +137,16 @@ class BudgetWriter:
 
     def _fail(self, holds: Sequence[_Waiting], error: Exception) -> None:
         for hold, done in holds:
-            # It may have been written all the same.
-            # Beyond that many, it is booked whole when its lease ends.
-            if hold.id is not None and len(self._settlements) < UNSURE_AT_MOST:
-                self.settle(Settlement(hold.id, tokens=0, cost=0))
-            done.set_exception(error)
+            # The database may have taken the hold before it failed. Beyond UNSURE_AT_MOST such holds are booked at
+            # their estimates when their leases end.
+            if len(self._settlements) < UNSURE_AT_MOST:
+                self._give_back(hold)
+            if not done.cancelled():
+                done.set_exception(error)
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """Write while the block runs, and at its end what is left, for a while."""
+        """Write while the block runs, and the rest at its end, for at most LINGER_S."""
         task = asyncio.create_task(self._run())
         try:
             yield

@@ -17,9 +17,8 @@ from contextlib import suppress
 from itertools import count, islice
 from typing import Self
 
-from app.store.ledger import Entry, LedgerTable, Row, UsageBy, UsageSums
-
-__all__ = ["Entry", "Ledger"]
+from app.store.ledger import LedgerTable, Row
+from app.store.ledger_records import Entry, UsageBy, UsageSums
 
 log = logging.getLogger("gateway.ledger")
 DUE_AT = 5_120

@@ -15,8 +15,11 @@ from secrets import token_hex
 from app.clients.budget_writer import BudgetWriter
 from app.clients.budgets import bounded
 from app.clients.counters import LEASE_S
-from app.store.budget_records import Amounts, Budget, Hold, HoldResult, Settlement
+from app.store.budget_records import NO_AMOUNTS, Amounts, Budget, Hold, HoldResult, Settlement
 from app.store.budgets import BudgetBook
+
+DEFERRED_LEASE_S = 8 * 86_400.0
+"""How long a deferred call may take to show its usage: Gemini's batches and background calls end within days."""
 
 
 class Reservations:
@@ -39,19 +42,26 @@ class Reservations:
         """Write while the block runs, and write the rest at its end."""
         return self._writer.running()
 
-    async def hold(self, budgets: tuple[Budget, ...], amounts: Amounts) -> tuple[str, HoldResult]:
-        """Hold the amounts of every budget or of none; return the reservation's id, and how the budgets stand.
+    async def hold(
+        self, budgets: tuple[Budget, ...], amounts: Amounts, *, may_be_deferred: bool = False
+    ) -> tuple[str, HoldResult]:
+        """Hold the amounts of every budget or of none; return the reservation's id, and the budgets' states.
 
-        Raises StoreUnavailableError. A cancelled caller holds nothing.
+        Raises StoreUnavailableError. A cancelled caller holds nothing. A reservation that may be deferred has a lease
+        of DEFERRED_LEASE_S, whatever becomes of this process.
         """
         reservation = f"{self._process}-{next(self._numbers):x}"
-        self._live.add(reservation)
-        writing = self._writer.hold(Hold(reservation, budgets, amounts, self._clock() + LEASE_S))
+        if not may_be_deferred:
+            self._live.add(reservation)
+        lease_s = DEFERRED_LEASE_S if may_be_deferred else LEASE_S
+        writing = self._writer.hold(Hold(reservation, budgets, amounts, self._clock() + lease_s))
         try:
-            held = await asyncio.shield(writing)
+            held = await writing
         except asyncio.CancelledError:
-            # The hold is on its way to the database, and a settlement that overtakes it would find nothing to end.
-            writing.add_done_callback(lambda done: self._abandoned(reservation, done))
+            self._live.discard(reservation)
+            if not writing.cancelled():
+                # The hold was written a moment before; the writer gives back a hold that is cancelled earlier.
+                self.end(reservation, NO_AMOUNTS)
             raise
         except BaseException:
             self._live.discard(reservation)
@@ -60,23 +70,18 @@ class Reservations:
             self._live.discard(reservation)
         return reservation, held
 
-    def _abandoned(self, reservation: str, done: "asyncio.Future[HoldResult]") -> None:
-        self._live.discard(reservation)
-        if done.exception() is None and done.result().refused is None:
-            self.end(reservation, tokens=0, cost=0)
-
     async def use(self, budgets: tuple[Budget, ...], amounts: Amounts) -> HoldResult:
         """Use the amounts of every budget, or of none, without giving back; raises StoreUnavailableError."""
-        return await asyncio.shield(self._writer.hold(Hold(None, budgets, amounts, 0.0)))
+        return await self._writer.hold(Hold(None, budgets, amounts, 0.0))
 
-    def end(self, reservation: str, *, tokens: int, cost: int) -> None:
-        """Book the tokens and money that a call has used, soon; neither waits nor fails. Only the first call counts."""
+    def end(self, reservation: str, amounts: Amounts) -> None:
+        """Book the amounts that a call has used, soon; neither waits nor fails, and only the first call counts."""
         self._live.discard(reservation)
-        self._writer.settle(Settlement(reservation, bounded(tokens), bounded(cost)))
+        self._writer.settle(Settlement(reservation, bounded(amounts.tokens), bounded(amounts.cost)))
 
-    def leave(self, reservation: str) -> None:
-        """Stop prolonging the lease: a later sweep books the estimate, and `end` can correct that for a week."""
-        self._live.discard(reservation)
+    async def held(self, reservation: str) -> Amounts | None:
+        """Return the amounts that a reservation holds, None if it is settled; raises StoreUnavailableError."""
+        return await self._book.held(reservation)
 
     async def sweep(self) -> int:
         """Prolong the leases of running calls, then book abandoned reservations; return the number of those."""

@@ -5,7 +5,7 @@ import io
 from collections.abc import Mapping
 from dataclasses import asdict, fields
 
-from app.store.ledger import MODALITIES, UsageBy, UsageSum, UsageSums
+from app.store.ledger_records import MODALITIES, UsageBy, UsageSum, UsageSums
 
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 _MODALITIES = "input_by_modality"

@@ -4,6 +4,7 @@ The line names the route's template, never the path, the query or a header, whic
 same reason an unexpected exception is logged as its type and its frames, without its message.
 """
 
+import asyncio
 import logging
 import re
 import secrets
@@ -41,6 +42,7 @@ class Exchanged:
     first_byte_ms: float | None
     bytes_in: int
     bytes_out: int
+    is_shutdown: bool = False
 
 
 class AccessLog:
@@ -73,6 +75,10 @@ class AccessLog:
         exchange = _Exchange(scope, receive, send, request_id)
         try:
             await self._app(scope, exchange.receive, exchange.send)
+        except asyncio.CancelledError:
+            # A client that left is a ClientGoneError here: only the server's own end cancels a whole request.
+            exchange.is_shutdown = True
+            raise
         except ClientGoneError:
             exchange.has_client_gone = True
         except GatewayError as error:
@@ -93,6 +99,8 @@ class AccessLog:
         # An answer that has begun stays unfinished, and the server cuts the connection.
         if exchange.status == 0:
             await reply(exchange.scope, exchange.send, error)
+        else:
+            context_of(exchange.scope).problem = error.code
 
 
 class _Exchange:
@@ -107,6 +115,7 @@ class _Exchange:
         "bytes_in",
         "bytes_out",
         "has_client_gone",
+        "is_shutdown",
         "scope",
         "status",
     )
@@ -117,6 +126,7 @@ class _Exchange:
         self.bytes_in = 0
         self.bytes_out = 0
         self.has_client_gone = False
+        self.is_shutdown = False
         self._receive = receive
         self._send = send
         self._request_id = request_id
@@ -158,6 +168,7 @@ class _Exchange:
             None if first_byte_at is None else (first_byte_at - began_at) * 1000,
             self.bytes_in,
             self.bytes_out,
+            self.is_shutdown,
         )
 
     def log(self, ended: "Exchanged") -> None:

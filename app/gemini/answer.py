@@ -1,7 +1,7 @@
 """A model's answer: read from one GenerateContentResponse, or accumulated from a stream of them."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -25,20 +25,43 @@ MAX_TOKENS = 2**31 - 1
 NO_MODALITIES: Mapping[str, int] = MappingProxyType({})
 
 
-class Usage(NamedTuple):
-    """Tokens of one call; `input_by_modality` and `cached_by_modality` have lower-case names."""
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Tokens of one call or of several; `input_by_modality` has lower-case names. Output excludes thoughts."""
 
     input_tokens: int = 0
     output_tokens: int = 0
     thinking_tokens: int = 0
     cached_tokens: int = 0
     total_tokens: int = 0
-    input_by_modality: Mapping[str, int] = NO_MODALITIES
+    input_by_modality: Mapping[str, int] = field(default_factory=lambda: NO_MODALITIES)
+
+    @property
+    def is_counted(self) -> bool:
+        """Return whether any token is counted that costs something."""
+        return bool(self.input_tokens or self.output_tokens or self.thinking_tokens)
+
+    def __add__(self, other: "Usage") -> "Usage":
+        """Return the sum."""
+        return Usage(
+            self.input_tokens + other.input_tokens,
+            self.output_tokens + other.output_tokens,
+            self.thinking_tokens + other.thinking_tokens,
+            self.cached_tokens + other.cached_tokens,
+            self.total_tokens + other.total_tokens,
+            _sum(self.input_by_modality, other.input_by_modality),
+        )
+
+
+def _sum(one: Mapping[str, int], other: Mapping[str, int]) -> Mapping[str, int]:
+    if not one or not other:
+        return one or other
+    return {name: one.get(name, 0) + other.get(name, 0) for name in {**one, **other}}
 
 
 @dataclass(frozen=True, slots=True)
 class Delta:
-    """A piece of text that arrived."""
+    """A piece of text."""
 
     text: str
     is_thought: bool
@@ -90,7 +113,6 @@ def by_modality(details: object) -> dict[str, int]:
 def read_usage(metadata: object) -> Usage:
     """Return the usage in `usageMetadata`."""
     get = _object(metadata).get
-    # By position, which is faster: every call creates one.
     return Usage(
         count(get("promptTokenCount")) + count(get("toolUsePromptTokenCount")),
         count(get("candidatesTokenCount")),
@@ -99,6 +121,12 @@ def read_usage(metadata: object) -> Usage:
         count(get("totalTokenCount")),
         by_modality(get("promptTokensDetails")),
     )
+
+
+def told_usage(metadata: object) -> Usage | None:
+    """Read `usageMetadata`; None if it is absent, or counts nothing."""
+    usage = read_usage(metadata)
+    return usage if usage.total_tokens or usage.is_counted else None
 
 
 class AnswerReader:
@@ -112,8 +140,9 @@ class AnswerReader:
         self._finish_message: str | None = None
         self._block_reason: str | None = None
         self._model: str | None = None
-        self._usage: object = None
         self._answer: Answer | None = None
+        self.usage: Usage | None = None
+        """The last usage that came, None if none has."""
         self.text_chars = 0
 
     def feed(self, data: bytes) -> list[Delta]:
@@ -130,7 +159,7 @@ class AnswerReader:
         if "error" in response:
             raise _stream_error(data, response)
         self._answer = None
-        self._usage = response.get("usageMetadata") or self._usage
+        self.usage = told_usage(response.get("usageMetadata")) or self.usage
         self._model = _text(response.get("modelVersion")) or self._model
         if block := _text(_object(response.get("promptFeedback")).get("blockReason")):
             self._block_reason = block.lower()
@@ -161,7 +190,7 @@ class AnswerReader:
         reason = self._finish_reason
         if self._block_reason is not None and reason is None:
             reason = "blocked"
-        usage = read_usage(self._usage)
+        usage = self.usage or read_usage({})
         # A whole response cannot be cut. A broken transfer of a stream has raised before; a stream that ended without
         # any usage was ended by something else than Gemini.
         if reason is None and self._is_stream and not usage.total_tokens:

@@ -67,13 +67,13 @@ class Generation:
     async def _without_private(self, data: bytes) -> bytes:
         return await self._upstream.masking.error(data) if is_error_event(data) else data
 
-    async def generate(self, model: str, request: GenerateRequest, *, timeout_s: float | None = None) -> AnswerReader:
-        """Run the model and return its whole answer. Gemini is told that the client waits `timeout_s` seconds."""
-        reader = AnswerReader(is_stream=False)
+    async def generate(
+        self, model: str, request: GenerateRequest, reader: AnswerReader, *, timeout_s: float | None = None
+    ) -> None:
+        """Ask the model and read its whole answer into `reader`. Gemini is told that the client waits `timeout_s` s."""
         async with self._call(model, "generateContent", request, self._deadline(timeout_s)) as answer:
             await self._check(answer, model)
             reader.feed(await self._without_private(await read_whole(answer, MAX_ANSWER_BYTES)))
-        return reader
 
     @asynccontextmanager
     async def stream(self, model: str, request: GenerateRequest) -> AsyncIterator[AsyncIterator[bytes]]:

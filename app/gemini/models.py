@@ -36,6 +36,8 @@ MAX_PRICES = 1_000
 """How many prices of a day are remembered."""
 STANDARD = "standard"
 """The service tier of a call that names none."""
+BATCH = "batch"
+"""The tier of a batch's calls."""
 
 
 class Price(BaseModel):

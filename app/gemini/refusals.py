@@ -21,6 +21,7 @@ from app.errors import (
     UpstreamCredentialsError,
     UpstreamFailedError,
     UpstreamQuotaError,
+    UpstreamRefusedError,
     UpstreamSaid,
     UpstreamTimeoutError,
     UpstreamUnavailableError,
@@ -92,7 +93,23 @@ class Refusal:
         return is_denied or (self.code == "FAILED_PRECONDITION" and self.status == 400 and "ACTIVE" not in self.message)
 
 
-class NamedFileError(FileNotFoundProblemError):
+class GeminiBusyError(UpstreamRefusedError, RateLimitedError):
+    """Gemini's own 429, which a short wait helps."""
+
+
+class GeminiTooLargeError(UpstreamRefusedError, BodyTooLargeError):
+    """Gemini's own 413."""
+
+
+class GeminiFailedError(UpstreamRefusedError, UpstreamFailedError):
+    """Gemini's own 5xx, or a status without a better meaning."""
+
+
+class GeminiTimeoutError(UpstreamRefusedError, UpstreamTimeoutError):
+    """Gemini's own 504."""
+
+
+class NamedFileError(UpstreamRefusedError, FileNotFoundProblemError):
     """Gemini does not know a file named in the request; `name` is the file's id at Gemini."""
 
     def __init__(self, name: str, refusal: Refusal) -> None:
@@ -187,8 +204,8 @@ def _other(refusal: Refusal, model: str | None) -> GatewayError:
             f"Gemini has no model {model!r} that does this; GET /api/v1/models lists its models.", upstream=said
         )
     if refusal.status == 413:
-        return BodyTooLargeError("Gemini refuses a request of this size; upload the media first.", upstream=said)
-    return UpstreamFailedError(f"Gemini answered with status {refusal.status}.", upstream=said)
+        return GeminiTooLargeError("Gemini refuses a request of this size; upload the media first.", upstream=said)
+    return GeminiFailedError(f"Gemini answered with status {refusal.status}.", upstream=said)
 
 
 def _bad_request(refusal: Refusal) -> GatewayError:
@@ -206,7 +223,7 @@ def _too_many(refusal: Refusal) -> GatewayError:
         return UpstreamQuotaError(
             "The project's daily quota at Gemini is used up; retry tomorrow.", upstream=refusal.said
         )
-    return RateLimitedError(
+    return GeminiBusyError(
         f"Gemini is rate-limiting this project; retry in {delay:g} s.", retry_after_s=delay, upstream=refusal.said
     )
 
@@ -219,7 +236,7 @@ def _failure(refusal: Refusal) -> GatewayError:
             "Gemini is overloaded or unavailable; retry in a moment.", retry_after_s=delay, upstream=said
         )
     if refusal.status == 504:
-        return UpstreamTimeoutError(
+        return GeminiTimeoutError(
             "Gemini did not finish in time; raise timeout_s or shorten the request.", upstream=said
         )
-    return UpstreamFailedError(f"Gemini failed with status {refusal.status}.", upstream=said)
+    return GeminiFailedError(f"Gemini failed with status {refusal.status}.", upstream=said)

@@ -8,18 +8,18 @@ from collections.abc import Mapping
 
 from starlette.types import Receive, Scope, Send
 
-from app.gemini.answer import Usage
+from app.accounting.outcome import DEFERRED, Outcome
+from app.gemini.models import BATCH as BATCH_TIER
 from app.native.bodies import take
 from app.native.deferred import check_deferred
 from app.native.heads import PAGING, encoded, json_headers, query_of, upstream_headers
+from app.native.json_values import items, mapping, text
 from app.native.listing import list_owned
-from app.native.metered import Metered, merged
 from app.native.owning import owned
 from app.native.reading import read_generation
 from app.native.relay import Document, Outgoing, fetch, send_document
 from app.native.scanning.policy import BATCH
 from app.native.services import NativeCall
-from app.native.used import Json, mapping, text
 from app.store.resources import Resource, ResourceKind
 
 LIFETIME_S = 60 * 86_400.0
@@ -38,12 +38,15 @@ async def create(scope: Scope, receive: Receive, send: Send, call: NativeCall) -
         upstream = call.services.upstream
         path = f"/{call.route.version}/models/{model}:{call.route.operation.verb}{encoded(query)}"
         outgoing = Outgoing("POST", upstream.url(path), json_headers(scope, body.length), body.content)
-        async with Metered(call, model, body.estimate).admitted() as asked:
+        model_call = await call.services.metering.reserve(call.usage, model, body.estimate, may_be_deferred=True)
+        try:
             document = await fetch(upstream, outgoing)
-            asked.is_refused = document.status != 200
-            if document.status == 200:
-                asked.is_deferred = True
-                await _record(call, document, model, asked.call)
+        except BaseException as error:
+            model_call.settle(Outcome.broken(error, None))
+            raise
+        model_call.settle(DEFERRED if document.status == 200 else Outcome.refused_by_status(document.status))
+        if document.status == 200:
+            await _record(call, document, model, model_call.reservation_id)
     await send_document(send, document)
 
 
@@ -120,15 +123,17 @@ async def _look(call: NativeCall, batch: Resource, document: Document) -> None:
             Resource(ResourceKind.OUTPUT, name, call.client.id, created_at=now, expires_at=expires_at)
         )
     reservation = await services.resources.take_call(batch.key)
-    # The usage of answers in a file is unknown, since the file is not read here: the reservation stays booked.
-    if reservation is not None and file is None:
-        model = batch.model or ""
-        services.metering.settle_later(call.usage, reservation, model, _usage_of(output), "batch_ended")
+    if reservation is None:
+        return
+    model = batch.model or ""
+    if file is None:
+        services.metering.settle_later(call.usage, reservation, model, _outcomes_of(output))
+    else:
+        # The usage stands in a file, which the gateway does not read.
+        await services.metering.settle_at_estimate(call.usage, reservation, model)
 
 
-def _usage_of(output: Mapping[str, object]) -> Usage:
-    listed = mapping(output.get("inlinedResponses")).get("inlinedResponses")
-    responses: list[Json] = (
-        [dict(mapping(mapping(item).get("response"))) for item in listed] if isinstance(listed, list) else []
-    )
-    return merged(said.usage for said in map(read_generation, responses) if said.usage is not None)
+def _outcomes_of(output: Mapping[str, object]) -> list[Outcome]:
+    responses = items(mapping(output.get("inlinedResponses")).get("inlinedResponses"))
+    found = [read_generation(dict(mapping(mapping(item).get("response")))) for item in responses]
+    return [Outcome.whole(each.usage, each.finish_reason, tier=BATCH_TIER) for each in found if each.usage is not None]

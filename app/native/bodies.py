@@ -12,11 +12,11 @@ from dataclasses import dataclass, field
 
 from starlette.types import Receive, Scope
 
+from app.accounting.estimating import Estimate
 from app.edge.body_timeouts import body_of, content_length
 from app.errors import BodyTooLargeError, GatewayError, MalformedRequestError, UpstreamFailedError
 from app.native.documents import Document, spliced
 from app.native.estimating import estimate_of, estimate_of_length
-from app.native.metered import Estimated
 from app.native.scanning import Facts, Found, Policy
 from app.native.services import NativeCall
 from app.request.context import context_of
@@ -34,15 +34,15 @@ class Body:
 
     content: bytes | AsyncIterator[bytes]
     length: int
-    estimate: Estimated
+    estimate: Estimate
     facts: Facts
     model: str | None = None
     stream: "_Stream | None" = field(default=None, repr=False)
 
     @property
-    def estimate_of_input(self) -> Estimated:
-        """The estimate of a call that generates nothing."""
-        return Estimated(self.estimate.input_tokens, 0, self.estimate.tier)
+    def latest_estimate(self) -> Estimate:
+        """Return the estimate by what has been scanned: of a streamed body, `estimate` knows only the length."""
+        return self.estimate if self.stream is None else self.stream.estimate
 
     def checked(self) -> AbstractAsyncContextManager[None]:
         """Run a block that sends the body. A fault found in the body meanwhile replaces the block's own error."""
@@ -96,9 +96,7 @@ class take:  # noqa: N801
         except BaseException:
             self._release()
             raise
-        resolver = document.resolver
-        estimate = estimate_of(document.facts, [*resolver.files.values()], resolver.cached_tokens)
-        return Body(content, len(content), estimate, document.facts, document.model)
+        return Body(content, len(content), _estimate_of(document), document.facts, document.model)
 
     async def __aexit__(self, *_: object) -> None:
         self._release()
@@ -132,6 +130,11 @@ class take:  # noqa: N801
         self._counted = 0
 
 
+def _estimate_of(document: Document) -> Estimate:
+    resolver = document.resolver
+    return estimate_of(document.facts, [*resolver.files.values()], resolver.cached_tokens)
+
+
 def _is_budgeted(call: NativeCall) -> bool:
     return call.services.metering.admission.has_budgets(call.client)
 
@@ -149,6 +152,11 @@ class _Stream:
         self._sent = 0
         self._tail = b""
         self.failure: GatewayError | None = None
+
+    @property
+    def estimate(self) -> Estimate:
+        """Return the estimate by the bytes that have been scanned so far."""
+        return _estimate_of(self._document)
 
     @asynccontextmanager
     async def checked(self) -> AsyncIterator[None]:

@@ -8,12 +8,12 @@ from app.gemini.answer import count
 from app.native.bodies import Body, take
 from app.native.deferred import check_deferred
 from app.native.heads import PAGING, encoded, json_headers, query_of, upstream_headers
+from app.native.json_values import mapping, text
 from app.native.listing import list_owned
 from app.native.owning import owned
 from app.native.relay import Document, Outgoing, fetch, send_document
 from app.native.scanning.policy import CACHE
 from app.native.services import NativeCall
-from app.native.used import mapping, text
 from app.store.resources import Resource, ResourceKind
 
 _JSON = {"alt", "$alt", "prettyPrint", "$prettyPrint"}

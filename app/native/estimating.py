@@ -1,18 +1,24 @@
 """Estimates the tokens of a relayed request before it is sent, from the scanner's facts and the registry's files."""
 
-from app.accounting.estimating import CHARS_PER_TOKEN, media_tokens
-from app.gemini.models import LONGEST_PROMPT_TOKENS
+from app.accounting.estimating import CHARS_PER_TOKEN, Estimate, media_tokens
+from app.gemini.models import LONGEST_PROMPT_TOKENS, STANDARD
 from app.media.types import kind_of
-from app.native.metered import Estimated
 from app.native.scanning import Facts
 from app.store.records import NO_FACTS, StoredFile
 
 LEAST_TOKENS = 16
 
 
-def estimate_of(facts: Facts, files: list[StoredFile], cached_tokens: int) -> Estimated:
-    """Estimate a fully scanned request, together with its referenced files and the tokens of its cache."""
-    tokens = LEAST_TOKENS + facts.text_bytes // CHARS_PER_TOKEN + cached_tokens
+def estimate_of(facts: Facts, files: list[StoredFile], cached_tokens: int) -> Estimate:
+    """Return the estimate of a scanned request, with the files that it names and the tokens of its cache."""
+    tokens = LEAST_TOKENS + content_tokens(facts, files) + cached_tokens
+    most = facts.max_output_tokens
+    return Estimate(tokens, None if most is None else most * facts.candidates, facts.service_tier or STANDARD)
+
+
+def content_tokens(facts: Facts, files: list[StoredFile]) -> int:
+    """Return the estimated tokens of scanned JSON and of the files that it names."""
+    tokens = facts.text_bytes // CHARS_PER_TOKEN
     for mime_type, count in facts.media_count.items():
         # Base64 has four characters for three bytes. Only the sum of a type is known: each medium counts as the mean.
         size_bytes = facts.media_bytes[mime_type] * 3 // 4 // count
@@ -20,10 +26,9 @@ def estimate_of(facts: Facts, files: list[StoredFile], cached_tokens: int) -> Es
     for file in files:
         upload = file.upload
         tokens += media_tokens(kind_of(upload.mime_type), upload.size_bytes, upload.facts)
-    most = facts.max_output_tokens
-    return Estimated(tokens, None if most is None else most * facts.candidates, facts.service_tier or "standard")
+    return tokens
 
 
-def estimate_of_length(length: int) -> Estimated:
-    """Estimate a request of `length` bytes, not yet scanned: all of it text, up to the longest prompt of any model."""
-    return Estimated(min(length // CHARS_PER_TOKEN, LONGEST_PROMPT_TOKENS))
+def estimate_of_length(length: int) -> Estimate:
+    """Return the estimate of a request of which only the length in bytes is known: all text, up to a model's window."""
+    return Estimate(min(length // CHARS_PER_TOKEN, LONGEST_PROMPT_TOKENS))

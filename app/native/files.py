@@ -4,12 +4,12 @@ from starlette.types import Receive, Scope, Send
 
 from app.errors import MalformedRequestError
 from app.native.heads import PAGING, encoded, query_of, upstream_headers
+from app.native.json_values import text
 from app.native.listing import page_of, page_size, page_token
 from app.native.owning import missing_file
 from app.native.relay import Document, Outgoing, Streaming, fetch, relay, send_document
 from app.native.services import NativeCall
 from app.native.uploads.document import shown
-from app.native.used import text
 from app.store.records import StoredFile, Upload, UploadState
 from app.store.resources import ResourceKind
 

@@ -7,11 +7,12 @@ from starlette.types import Receive, Scope, Send
 
 from app.native.bodies import Body, take
 from app.native.heads import alt_of, encoded, json_headers, query_of
-from app.native.metered import Metered
+from app.native.model_calls import relayed_call
 from app.native.reading import read_generation
-from app.native.relay import Outgoing, Reading, Streaming, relay
+from app.native.relay import Outgoing, Streaming, relay
 from app.native.scanning.policy import BATCH_EMBED, COUNT_TOKENS, EMBED, GENERATE
 from app.native.services import NativeCall
+from app.native.usage_reader import Reading
 
 READING = Reading(read_generation, b"usageMetadata")
 
@@ -23,7 +24,7 @@ async def generate(scope: Scope, receive: Receive, send: Send, call: NativeCall)
     model = call.model(call.route.name)
     async with take(scope, receive, call, GENERATE, path_model=model, may_stream=True) as body:
         outgoing = _outgoing(scope, call, model, query, body)
-        async with Metered(call, model, body.estimate).watched() as result, body.checked():
+        async with relayed_call(call, model, body) as result, body.checked():
             await relay(call.services.upstream, send, outgoing, reading=READING, result=result)
 
 
@@ -35,7 +36,7 @@ async def embed(scope: Scope, receive: Receive, send: Send, call: NativeCall) ->
     policy = BATCH_EMBED if call.route.operation.verb == "batchEmbedContents" else EMBED
     async with take(scope, receive, call, policy, path_model=model) as body:
         outgoing = _outgoing(scope, call, model, query, body)
-        async with Metered(call, model, body.estimate_of_input).watched() as result:
+        async with relayed_call(call, model, body, generates=False) as result:
             await relay(call.services.upstream, send, outgoing, reading=READING, result=result)
 
 

@@ -6,17 +6,19 @@ create ──> scan, splice the model's name ──> Gemini ──> id is record
 import orjson
 from starlette.types import Message, Receive, Scope, Send
 
+from app.accounting.outcome import DEFERRED, Outcome, OutcomeKind
 from app.errors import UpstreamFailedError
 from app.native.bodies import Body, take
 from app.native.deferred import check_deferred
 from app.native.heads import encoded, json_headers, query_of, upstream_headers
-from app.native.metered import Metered, settle
+from app.native.json_values import mapping, text
+from app.native.model_calls import outcome_of
 from app.native.owning import owned
 from app.native.reading import read_interaction
-from app.native.relay import Outgoing, Reading, RelayResult, Streaming, fetch, relay, send_document
+from app.native.relay import Outgoing, RelayResult, Streaming, fetch, relay, send_document
 from app.native.scanning.policy import INTERACTIONS
 from app.native.services import NativeCall
-from app.native.used import mapping, text
+from app.native.usage_reader import Reading
 from app.store.resources import Resource, ResourceKind
 
 LIFETIME_S = 60 * 86_400.0
@@ -38,15 +40,18 @@ async def create(scope: Scope, receive: Receive, send: Send, call: NativeCall) -
         creating = _Creating(call, model, send)
         # The id of an interaction that is not stored has no use afterwards, so nothing must be recorded first.
         creating.is_done = body.facts.store is False
-        async with Metered(call, model, body.estimate).admitted() as asked:
-            creating.reservation = asked.call if body.facts.is_background else None
-            asked.is_deferred = body.facts.is_background
-            result = RelayResult()
-            try:
-                await relay(call.services.upstream, creating.send, outgoing, reading=READING, result=result)
-            finally:
-                asked.is_deferred = asked.is_deferred and result.status < 400
-                settle(asked, result)
+        result, is_background = RelayResult(), body.facts.is_background
+
+        def ended(error: BaseException | None) -> Outcome:
+            outcome = outcome_of(result, error)
+            return DEFERRED if is_background and outcome.kind is not OutcomeKind.REFUSED else outcome
+
+        metering = call.services.metering
+        async with metering.model_call(
+            call.usage, model, body.estimate, ended, may_be_deferred=is_background
+        ) as model_call:
+            creating.reservation = model_call.reservation_id if is_background else None
+            await relay(call.services.upstream, creating.send, outgoing, reading=READING, result=result)
 
 
 async def get(scope: Scope, receive: Receive, send: Send, call: NativeCall) -> None:
@@ -61,12 +66,12 @@ async def get(scope: Scope, receive: Receive, send: Send, call: NativeCall) -> N
     streaming = Streaming.EVENTS if query.get("stream", "").lower() == "true" else Streaming.NO
     outgoing = Outgoing("GET", url, upstream_headers(scope, is_stream=True), streaming=streaming)
     await relay(upstream, send, outgoing, reading=READING, result=result)
-    said = result.said
-    if interaction.call is not None and said.usage is not None and said.finish_reason not in _RUNNING:
+    found = result.relayed
+    if interaction.call is not None and found.usage is not None and found.finish_reason not in _RUNNING:
         reservation = await call.services.resources.take_call(interaction.key)
         if reservation is not None:
-            outcome = said.finish_reason or "completed"
-            call.services.metering.settle_later(call.usage, reservation, interaction.model or "", said.usage, outcome)
+            outcome = Outcome.whole(found.usage, found.finish_reason, tier=result.tier)
+            call.services.metering.settle_later(call.usage, reservation, interaction.model or "", [outcome])
 
 
 async def cancel(scope: Scope, receive: Receive, send: Send, call: NativeCall) -> None:

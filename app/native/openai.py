@@ -4,13 +4,14 @@ from starlette.types import Receive, Scope, Send
 
 from app.native.bodies import take
 from app.native.heads import json_headers, query_of, upstream_headers
-from app.native.metered import Metered
+from app.native.model_calls import relayed_call
 from app.native.reading import read_openai
-from app.native.relay import Outgoing, Reading, Streaming, relay
+from app.native.relay import Outgoing, Streaming, relay
 from app.native.scanning.policy import OPENAI_CHAT, OPENAI_EMBEDDINGS
 from app.native.services import NativeCall
+from app.native.usage_reader import Reading
 
-READING = Reading(read_openai, b"usage")
+READING = Reading(read_openai, b"usage", text_keyword=b"content")
 _NOTHING: frozenset[str] = frozenset()
 
 
@@ -26,7 +27,8 @@ async def ask(scope: Scope, receive: Receive, send: Send, call: NativeCall) -> N
         streaming = Streaming.EVENTS if is_stream else Streaming.NO
         outgoing = Outgoing("POST", upstream.url(path), headers, body.content, streaming)
         model = body.model or call.services.models.default
-        async with Metered(call, model, body.estimate).watched() as result:
+        generates = call.route.operation.verb == "chat.completions"
+        async with relayed_call(call, model, body, generates=generates) as result:
             await relay(upstream, send, outgoing, reading=READING, result=result)
 
 

@@ -1,87 +1,106 @@
 """How each surface tells its usage: Gemini's usageMetadata, Interactions' usage, OpenAI's usage. Pure functions."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
-from app.gemini.answer import MODALITIES, Usage, count, read_usage
-from app.native.used import Json, RelayedUsage, mapping, text
+from app.gemini.answer import MODALITIES, Usage, count, told_usage
+from app.native.json_values import items, mapping, text
+from app.native.usage_reader import Json, RelayedUsage
 
 
 def read_generation(response: Json) -> RelayedUsage:
     """Read a GenerateContentResponse."""
-    candidates = response.get("candidates")
-    first = mapping(candidates[0]) if isinstance(candidates, list) and candidates else {}
-    reason = text(first.get("finishReason"))
+    candidates = [mapping(candidate) for candidate in items(response.get("candidates"))]
+    reason = next((found for each in candidates if (found := text(each.get("finishReason")))), None)
     if reason is None and mapping(response.get("promptFeedback")).get("blockReason"):
         reason = "blocked"
-    metadata = response.get("usageMetadata")
     return RelayedUsage(
-        usage=read_usage(metadata) if isinstance(metadata, dict) else None,
+        usage=told_usage(response.get("usageMetadata")),
         model=text(response.get("modelVersion")),
         finish_reason=None if reason is None else reason.lower(),
         is_error="error" in response,
+        text_chars=sum(map(_generated_chars, candidates)),
     )
 
 
+def _generated_chars(candidate: Mapping[str, object]) -> int:
+    parts = map(mapping, items(mapping(candidate.get("content")).get("parts")))
+    return _chars(part.get("text") for part in parts if part.get("thought") is not True)
+
+
+def _chars(texts: Iterable[object]) -> int:
+    return sum(len(each) for each in texts if isinstance(each, str))
+
+
 def read_live(message: Json) -> RelayedUsage:
-    """Read a server message of a Live session: its counts are named a little otherwise."""
+    """Read a server message of a Live session, which names its counts differently."""
     metadata = mapping(message.get("usageMetadata"))
-    if not metadata:
-        return RelayedUsage()
-    usage = read_usage({**metadata, "candidatesTokenCount": metadata.get("responseTokenCount")})
-    return RelayedUsage(usage=usage, finish_reason="turn_complete")
+    turn = {"content": mapping(message.get("serverContent")).get("modelTurn")}
+    return RelayedUsage(
+        usage=told_usage({**metadata, "candidatesTokenCount": metadata.get("responseTokenCount")}),
+        text_chars=_generated_chars(turn),
+    )
 
 
 def read_interaction(message: Json) -> RelayedUsage:
-    """Read an interaction, or the event of a stream that carries one."""
+    """Read an interaction, or an event of its stream."""
     interaction = mapping(message.get("interaction")) or message
     usage = interaction.get("usage")
+    delta = mapping(message.get("delta"))
     return RelayedUsage(
         usage=_interaction_usage(usage) if isinstance(usage, dict) else None,
         model=text(interaction.get("model")),
         finish_reason=text(interaction.get("status")),
         is_error="error" in message,
+        text_chars=_chars([delta.get("text")]) if delta.get("type") == "text" else 0,
     )
 
 
-def _interaction_usage(usage: Mapping[str, object]) -> Usage:
+def _interaction_usage(usage: Mapping[str, object]) -> Usage | None:
     modalities = dict.fromkeys(MODALITIES, 0)
-    listed = usage.get("input_tokens_by_modality")
-    for item in listed if isinstance(listed, list) else ():
-        name = text(mapping(item).get("modality"))
+    for item in map(mapping, items(usage.get("input_tokens_by_modality"))):
+        name = text(item.get("modality"))
         if name is not None:
-            modalities[name.lower()] = count(modalities.get(name.lower(), 0) + count(mapping(item).get("tokens")))
-    return Usage(
-        input_tokens=count(usage.get("total_input_tokens")) + count(usage.get("total_tool_use_tokens")),
-        output_tokens=count(usage.get("total_output_tokens")),
-        thinking_tokens=count(usage.get("total_thought_tokens")),
-        cached_tokens=count(usage.get("total_cached_tokens")),
-        total_tokens=count(usage.get("total_tokens")),
-        input_by_modality=modalities,
+            modalities[name.lower()] = count(modalities.get(name.lower(), 0) + count(item.get("tokens")))
+    return _unless_zero(
+        Usage(
+            input_tokens=count(usage.get("total_input_tokens")) + count(usage.get("total_tool_use_tokens")),
+            output_tokens=count(usage.get("total_output_tokens")),
+            thinking_tokens=count(usage.get("total_thought_tokens")),
+            cached_tokens=count(usage.get("total_cached_tokens")),
+            total_tokens=count(usage.get("total_tokens")),
+            input_by_modality=modalities,
+        )
     )
 
 
 def read_openai(response: Json) -> RelayedUsage:
-    """Read an OpenAI answer, or the chunk of a stream that has its usage."""
-    choices = response.get("choices")
-    first = mapping(choices[0]) if isinstance(choices, list) and choices else {}
+    """Read an OpenAI answer, or a chunk of its stream."""
+    choices = [mapping(choice) for choice in items(response.get("choices"))]
     usage = response.get("usage")
     return RelayedUsage(
         usage=_openai_usage(usage) if isinstance(usage, dict) else None,
         model=text(response.get("model")),
-        finish_reason=text(first.get("finish_reason")),
+        finish_reason=next((found for each in choices if (found := text(each.get("finish_reason")))), None),
         is_error="error" in response,
+        text_chars=_chars(mapping(each.get("delta")).get("content") for each in choices),
     )
 
 
-def _openai_usage(usage: Mapping[str, object]) -> Usage:
+def _openai_usage(usage: Mapping[str, object]) -> Usage | None:
     # Thoughts are not in the completion's tokens, but in the total.
     prompt, completion, total = (
         count(usage.get(name)) for name in ("prompt_tokens", "completion_tokens", "total_tokens")
     )
-    return Usage(
-        input_tokens=prompt,
-        output_tokens=completion,
-        thinking_tokens=max(0, total - prompt - completion),
-        cached_tokens=count(mapping(usage.get("prompt_tokens_details")).get("cached_tokens")),
-        total_tokens=total,
+    return _unless_zero(
+        Usage(
+            input_tokens=prompt,
+            output_tokens=completion,
+            thinking_tokens=max(0, total - prompt - completion),
+            cached_tokens=count(mapping(usage.get("prompt_tokens_details")).get("cached_tokens")),
+            total_tokens=total,
+        )
     )
+
+
+def _unless_zero(usage: Usage) -> Usage | None:
+    return usage if usage.is_counted else None

@@ -2,7 +2,7 @@
 
     request ──> Gemini ──> 400 and above ──(read whole, masked)───────────────────────────────> client
                       └──> others: head (allow list) ──> pieces (errors in them masked) ─────> client
-                                                            └─ a copy for the usage, after it was sent
+                                                            └─ a copy to the reader of the usage
 
 A small document is held to its end, since half a document is of no use, and the errors in it are masked. No other byte
 of an answer is changed, compressed or not. If Gemini refuses the gateway's own key, the client gets an error of the
@@ -28,7 +28,7 @@ from app.gemini.stream_masking import HELD_BYTES, Elements, Events, StreamMask
 from app.gemini.upstream import Upstream
 from app.gemini.whole_answer import read_whole
 from app.native.heads import SERVER_TIMEOUT, Headers, client_headers, client_time
-from app.native.used import Read, RelayedUsage, UsageReader
+from app.native.usage_reader import Reading, RelayedUsage, UsageReader
 
 MAX_ERROR_BYTES = 1 << 19
 # The largest answer that is read whole before it is passed on.
@@ -65,14 +65,6 @@ class Outgoing(NamedTuple):
     def is_control(self) -> bool:
         """Whether this is a short request about a model or a stored object, answered without running a model."""
         return self.body is None and self.streaming is Streaming.NO
-
-
-@dataclass(frozen=True, slots=True)
-class Reading:
-    """How to read the usage in an answer: the surface's reader, and the JSON name of the usage."""
-
-    read: Read
-    keyword: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,31 +105,32 @@ class Document:
 
 
 class RelayResult:
-    """The status and usage of a relayed answer, up to date while it passes."""
+    """The status and usage of a relayed answer, up to date while it passes.
+
+    `status` is Gemini's, 0 before its head came. `tier` is the service tier that the answer names.
+    """
 
     def __init__(self) -> None:
         self.status = 0
         self.is_whole = False
+        self.tier: str | None = None
         self._reader: UsageReader | None = None
 
-    def read_by(self, reader: UsageReader | None) -> None:
-        """Read the usage with `reader`."""
-        self._reader = reader
+    def begin(self, answer: ClientResponse, reading: Reading | None) -> None:
+        """Take note of an answer's head."""
+        self.status = answer.status
+        self.tier = answer.headers.get("x-gemini-service-tier", "").lower() or None
+        self._reader = None if reading is None else _reader(reading, answer)
 
     def feed(self, piece: bytes) -> None:
-        """Read the usage in a piece of the answer that has been passed on."""
+        """Read a piece of the answer, which is about to be passed on."""
         if self._reader is not None:
             self._reader.feed(piece)
 
     @property
-    def said(self) -> RelayedUsage:
-        """Return the usage read so far."""
-        return RelayedUsage() if self._reader is None else self._reader.said()
-
-    @property
-    def text_bytes(self) -> int:
-        """Return the number of bytes received so far, after decompression."""
-        return 0 if self._reader is None else self._reader.text_bytes
+    def relayed(self) -> RelayedUsage:
+        """Return the usage that the answer has told so far."""
+        return RelayedUsage() if self._reader is None else self._reader.relayed()
 
 
 async def relay(
@@ -157,11 +150,10 @@ async def relay(
     result = RelayResult() if result is None else result
     deadline = _deadline(upstream, outgoing)
     async with _asked(upstream, outgoing, deadline) as answer:
-        result.status = answer.status
+        result.begin(answer, reading)
         if answer.status >= 400:
             await send_document(send, await _refusal(upstream, answer))
         else:
-            result.read_by(None if reading is None else _reader(reading, answer))
             is_stream = _is_events(answer) or outgoing.streaming is not Streaming.NO
             pieces = deadline.pieces(answer, is_stream=is_stream)
             mask = _mask(upstream, outgoing, answer)
@@ -181,8 +173,9 @@ async def _pass(send: Send, answer: ClientResponse, pieces: AsyncIterator[bytes]
         if head:
             await send(head)
             head = {}
-        await send({"type": "http.response.body", "body": piece, "more_body": True})
+        # Before the piece is sent: its usage counts even if the client leaves meanwhile.
         result.feed(piece)
+        await send({"type": "http.response.body", "body": piece, "more_body": True})
     if head:
         await send(head)
     await send({"type": "http.response.body", "body": b""})
@@ -267,8 +260,7 @@ def _is_events(answer: ClientResponse) -> bool:
 
 
 def _reader(reading: Reading, answer: ClientResponse) -> UsageReader:
-    is_gzip = _encoding(answer) == "gzip"
-    return UsageReader(reading.read, reading.keyword, is_stream=_is_events(answer), is_gzip=is_gzip)
+    return UsageReader(reading, is_stream=_is_events(answer), is_gzip=_encoding(answer) == "gzip")
 
 
 def _mask(upstream: Upstream, outgoing: Outgoing, answer: ClientResponse) -> StreamMask | None:

@@ -233,6 +233,12 @@ class BudgetBook:
         """Return the state of a budget."""
         return await self._database.run(lambda connection: _look(connection, (subject, period)))
 
+    async def held(self, reservation: str) -> Amounts | None:
+        """Return the amounts that a reservation was made with, None if it is settled."""
+        query = select(ReservationRow.tokens, ReservationRow.cost).where(ReservationRow.id == reservation)
+        row = await self._database.run(lambda connection: connection.execute(query).first())
+        return None if row is None else Amounts(row.tokens, row.cost)
+
     async def renew(self, reservations: Collection[str], *, lease_until: float) -> None:
         """Extend the leases of running calls."""
         running = update(ReservationRow).where(ReservationRow.id.in_(sorted(reservations)))

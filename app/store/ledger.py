@@ -5,102 +5,24 @@ Gemini and no clock; times are seconds since the epoch, days and months are in U
 """
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
 from datetime import UTC, date, datetime
-from enum import StrEnum
 from functools import lru_cache
 from itertools import chain
-from typing import Literal, cast
+from typing import cast
 
 from sqlalchemy import Connection, CursorResult, RowMapping, Table, delete, func, select, tuple_
 
 from app.store.database import Database
+from app.store.ledger_records import MODALITIES, UNFINISHED, Entry, LedgerSurface, UsageBy, UsageSum, UsageSums
 from app.store.schema import LedgerRow
 
-MODALITIES = ("text", "image", "audio", "video", "document")
-# Largest count of one call, so that the counts of nine million calls can be summed in 64 bits.
 MOST = 10**12
 # Largest number of sums in a report.
 MAX_SUMS = 1_000
 _TABLE = cast("Table", LedgerRow.__table__)
 
-Surface = Literal["rest", "openai", "native"]
-# An entry as the table has it.
 Row = tuple[object, ...]
-
-
-@dataclass(slots=True)
-class Entry:
-    """One call that has ended.
-
-    `at` is the time of its arrival. `outcome` is the finish reason or the problem's code; `status` is HTTP's. `model`
-    is None if no model was asked. Times are milliseconds since the arrival; `first_byte_ms` is None without an answer.
-    `cost_usd` is an estimate, None without a price. `metadata` is the client's own JSON text.
-    """
-
-    at: float
-    client_id: str
-    client_name: str
-    surface: Surface
-    operation: str
-    outcome: str
-    status: int
-    total_ms: float
-    first_byte_ms: float | None = None
-    model: str | None = None
-    input_tokens: int = 0
-    output_tokens: int = 0
-    thinking_tokens: int = 0
-    cached_tokens: int = 0
-    input_by_modality: Mapping[str, int] = field(default_factory=dict)
-    bytes_in: int = 0
-    bytes_out: int = 0
-    cost_usd: float | None = None
-    metadata: str | None = None
-
-
-class UsageBy(StrEnum):
-    """The grouping of calls."""
-
-    DAY = "day"
-    MODEL = "model"
-    CLIENT = "client"
-    USER = "user"
-    OPERATION = "operation"
-
-
-@dataclass(frozen=True, slots=True)
-class UsageSum:
-    """The total usage of one day, model, client or operation.
-
-    `key` is the day (YYYY-MM-DD), the model (None for calls that asked no model), the client's id or the operation;
-    `name` is the client's in a sum by client. `failed_calls` were answered with 400 or above; `unpriced_calls` have
-    tokens without a known price. The cost leaves these out, and is None if no call had a price.
-    """
-
-    key: str | None
-    name: str | None
-    calls: int
-    failed_calls: int
-    unpriced_calls: int
-    input_tokens: int
-    output_tokens: int
-    thinking_tokens: int
-    cached_tokens: int
-    input_by_modality: dict[str, int]
-    bytes_in: int
-    bytes_out: int
-    estimated_cost_usd: float | None
-
-
-@dataclass(frozen=True, slots=True)
-class UsageSums:
-    """Sums: days newest first, others by tokens, most first; `has_more` if there are more than 1,000."""
-
-    sums: tuple[UsageSum, ...]
-    has_more: bool
-
 
 _KEYS = {
     UsageBy.DAY: _TABLE.c.day,
@@ -124,7 +46,7 @@ def _text(value: str, most: int) -> str:
 
 @lru_cache(maxsize=1_024)
 def _labels(
-    client_id: str, client_name: str, surface: Surface, operation: str, model: str | None, outcome: str
+    client_id: str, client_name: str, surface: LedgerSurface, operation: str, model: str | None, outcome: str
 ) -> tuple[str | None, ...]:
     # Most values equal those of the row before.
     return (
@@ -257,7 +179,7 @@ class LedgerTable:
             key.label("key"),
             func.max(columns.client_name).label("name"),
             func.count().label("calls"),
-            func.count().filter(columns.status >= 400).label("failed_calls"),
+            func.count().filter((columns.status >= 400) | columns.outcome.in_(UNFINISHED)).label("failed_calls"),
             func.count().filter(has_no_price).label("unpriced_calls"),
             func.sum(columns.cost_usd).label("cost_usd"),
             *(func.sum(columns[name]).label(name) for name in (*_COUNTS, *_MODALITY_COLUMNS.values())),

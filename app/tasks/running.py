@@ -14,6 +14,7 @@ from typing import Generic, NoReturn, Protocol, TypeVar
 
 from app.errors import BadModelAnswerError, BlockedByModelError, GatewayError, UpstreamSaid
 from app.gemini.answer import ENDED, Answer, Usage
+from app.gemini.finish_reasons import BLOCKED, TRUNCATED
 from app.gemini.request import Options, Part, TextPart, Turn
 from app.tasks.lenient_json import UnreadableAnswerError
 from app.tasks.task import Accumulator, Question, TaskWarning
@@ -21,22 +22,6 @@ from app.tasks.task import Accumulator, Question, TaskWarning
 # Asks the model with these turns and options. Raises the error for Gemini's refusal.
 Ask = Callable[[Sequence[Turn], Options], Awaitable[Answer]]
 
-# Finish reasons of an answer that a limit cut.
-CUT = frozenset({"max_tokens", "continuation"})
-# Finish reasons of an answer that Gemini withholds.
-BLOCKED = frozenset(
-    {
-        "blocked",
-        "safety",
-        "recitation",
-        "blocklist",
-        "prohibited_content",
-        "spii",
-        "image_safety",
-        "image_prohibited_content",
-        "image_recitation",
-    }
-)
 NOTHING = "{}"
 # A generous estimate of the bytes that a continuation adds to a request, so that its length is known beforehand.
 CONTINUATION_BYTES = 65_536
@@ -65,7 +50,7 @@ class Run:
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome(Generic[R]):
+class TaskResult(Generic[R]):
     """A result, and the course of its task."""
 
     result: R
@@ -81,7 +66,7 @@ def options_of(question: Question) -> Options:
 
 async def run_once(
     ask: Ask, media: Sequence[Part], question: Question, read: Callable[[str], Awaitable[R]]
-) -> Outcome[R]:
+) -> TaskResult[R]:
     """Ask once and return the reading of the answer; of a cut answer, the whole items are kept.
 
     Raises BlockedByModelError, BadModelAnswerError, and the errors of `ask`.
@@ -92,11 +77,11 @@ async def run_once(
     try:
         result = await read(answer.text)
     except UnreadableAnswerError as error:
-        if answer.finish_reason not in CUT:
+        if answer.finish_reason not in TRUNCATED:
             _refuse_unreadable(answer, error)
         result = await read(NOTHING)
     is_complete = answer.finish_reason in ENDED and result.is_whole
-    return Outcome(result, Run(answer.finish_reason, is_complete, answer.model, (answer.usage,)))
+    return TaskResult(result, Run(answer.finish_reason, is_complete, answer.model, (answer.usage,)))
 
 
 async def run_long(
@@ -136,7 +121,7 @@ async def run_long(
 
 async def _take(accumulator: Accumulator, answer: Answer) -> tuple[bool, bool]:
     """Add one answer; return whether it was cut, and whether any item was new."""
-    is_cut = answer.finish_reason in CUT
+    is_cut = answer.finish_reason in TRUNCATED
     is_continuation = bool(accumulator.last_items())
     if answer.finish_reason in BLOCKED and not is_continuation and not answer.text:
         _refuse_blocked(answer)

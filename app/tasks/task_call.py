@@ -32,7 +32,7 @@ from app.services import Services
 from app.tasks.answers import TaskAnswer
 from app.tasks.forms import PassageForm
 from app.tasks.media_facts import TaskMedia
-from app.tasks.running import Ending, Outcome, Run, run_long, run_once
+from app.tasks.running import Ending, Run, TaskResult, run_long, run_once
 from app.tasks.task import Accumulator, Question, TaskWarning
 from app.tasks.task_form import TaskFormReader, TaskSpec
 
@@ -106,7 +106,7 @@ class TaskCall(Generic[F]):
                 errors=(FieldError("start", message, received=f"{start:g}", allowed=f"< {duration:g}"),),
             )
 
-    async def once(self, question: Question, read: Callable[[str], Awaitable[R]]) -> Outcome[R]:
+    async def once(self, question: Question, read: Callable[[str], Awaitable[R]]) -> TaskResult[R]:
         """Ask once and return the reading of the answer. Raises the errors of Gemini's refusals and of `read`."""
         return await run_once(self._ask, self.parts(), question, read)
 

@@ -11,7 +11,7 @@ import hashlib
 import time
 import zlib
 from collections.abc import AsyncIterator, Coroutine, Sequence
-from typing import TYPE_CHECKING, Protocol, TypeVar, runtime_checkable
+from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import parse_qsl
 
 import orjson
@@ -23,6 +23,7 @@ from gemini_emulator.journal import Record
 from gemini_emulator.proto.blobs import lift, without_media
 from gemini_emulator.proto.numbers import with_numbered_enums
 from gemini_emulator.splitting import PAUSE_S, Cut, SplitMode, Splitter, Splitting
+from gemini_emulator.transport import transport_of
 
 if TYPE_CHECKING:
     from starlette.types import Receive, Scope, Send
@@ -43,17 +44,6 @@ _FIXED_HEADERS = (
 )
 
 
-@runtime_checkable
-class _Transport(Protocol):
-    """What it takes to hang up."""
-
-    def close(self) -> None:
-        """Send what is buffered, then close."""
-
-    def abort(self) -> None:
-        """Close at once."""
-
-
 class ClientGoneError(Exception):
     """The client closed the connection."""
 
@@ -68,6 +58,7 @@ class Exchange:
     def __init__(self, scope: "Scope", receive: "Receive", send: "Send", *, clock: Clock) -> None:
         self._receive = receive
         self._send = send
+        self._scope = scope
         self._clock = clock
         self._began_at = time.perf_counter()
         self._body_has_ended = False
@@ -176,9 +167,9 @@ class Exchange:
         """Answer with JSON, indented as Google's; enums as numbers if the query asks for them."""
         if self.numbers_enums:
             value = with_numbered_enums(value)
-        await self.answer(
-            orjson.dumps(value, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE), status=status, headers=headers
-        )
+        body = orjson.dumps(value, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
+        await self.answer(body, status=status, headers=headers)
+        self.record.note_usage(body)
 
     async def answer(
         self, body: bytes = b"", *, status: int = 200, content_type: bytes = JSON_TYPE, headers: Headers = ()
@@ -209,10 +200,11 @@ class Exchange:
             if self._chunks_left == 0:
                 await self.cut()
             self._chunks_left -= 1
-        if self._packer is not None:
-            # Every chunk is to arrive by itself.
-            chunk = self._packer.compress(chunk) + self._packer.flush(zlib.Z_SYNC_FLUSH)
-        await self._write(chunk, is_last=False)
+        # Every chunk is to arrive by itself.
+        packer = self._packer
+        packed = chunk if packer is None else packer.compress(chunk) + packer.flush(zlib.Z_SYNC_FLUSH)
+        await self._write(packed, is_last=False)
+        self.record.note_usage(chunk)
 
     async def end(self) -> None:
         """End an answer that was begun."""
@@ -235,7 +227,7 @@ class Exchange:
     async def cut(self) -> None:
         """Close the connection without a word more. Always raises CutError."""
         self._is_over = True
-        transport = _transport_of(self._send)
+        transport = transport_of(self._scope)
         transport.close()
         try:
             async with asyncio.timeout(_CLOSE_TIMEOUT_S):
@@ -341,11 +333,3 @@ def _new_packer() -> "zlib._Compress":
 def _gzip(body: bytes) -> bytes:
     packer = _new_packer()
     return packer.compress(body) + packer.flush()
-
-
-def _transport_of(send: "Send") -> _Transport:
-    # ASGI has no word for closing a connection; under uvicorn, `send` belongs to the object that holds it.
-    transport = getattr(getattr(send, "__self__", None), "transport", None)
-    if not isinstance(transport, _Transport):
-        raise TypeError("the emulator can cut connections only where uvicorn serves it directly")
-    return transport

@@ -1,6 +1,7 @@
 """What the emulator remembers of the calls it got: the last of them, how many of each kind, who left too early."""
 
 from collections import Counter, deque
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import orjson
@@ -12,7 +13,8 @@ _REMEMBERED = 200
 class Record:
     """One call. `status` is 0 until an answer began; `body_sha256` is that of JSON bodies, None for uploaded bytes.
 
-    `document` is the JSON body with its media replaced by their hashes, None when it was large or no JSON.
+    `document` is the JSON body with its media replaced by their hashes, None when it was large or no JSON. `usage` is
+    the last that was told in a message that was sent whole.
     """
 
     operation: str
@@ -24,6 +26,18 @@ class Record:
     key_seen: bool = False
     aborted: bool = False
     document: bytes | None = None
+    usage: Mapping[str, object] | None = None
+
+    def note_usage(self, message: bytes) -> None:
+        """Remember the usage in a message that was sent: a JSON document, or a frame of a stream that holds one."""
+        start = message.find(b"{")
+        try:
+            found = orjson.loads(message[start:].strip()) if start >= 0 else None
+        except orjson.JSONDecodeError:
+            return
+        found = found.get("interaction", found) if isinstance(found, dict) else {}
+        usage = found.get("usageMetadata") or found.get("usage")
+        self.usage = usage if isinstance(usage, dict) else self.usage
 
     def resource(self) -> dict[str, object]:
         """Render for the inspection call."""
@@ -36,6 +50,7 @@ class Record:
             "body_sha256": self.body_sha256,
             "key_seen": self.key_seen,
             "aborted": self.aborted,
+            "usage": self.usage,
             "json": None if self.document is None else orjson.Fragment(self.document),
         }
 

@@ -1,12 +1,14 @@
 """The server of the emulator: uvicorn, with nothing of its own in the answers.
 
-It must be uvicorn, and nothing may stand between it and the application that wraps `send`: the emulator closes
-connections on request, for which ASGI has no word. The Date header is the emulator's, since its clock can be advanced.
+It must be uvicorn, since the emulator closes connections on request. The Date header is the emulator's, since its clock
+can be advanced.
 """
 
 from typing import TYPE_CHECKING
 
 import uvicorn
+
+from gemini_emulator.transport import WithTransport
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp
@@ -19,7 +21,7 @@ _SHUTDOWN_GRACE_S = 1
 def emulator_server_config(app: "ASGIApp", *, host: str, port: int) -> uvicorn.Config:
     """Configure the server of an emulator; port 0 takes a free one. Logging is the caller's to configure."""
     return uvicorn.Config(
-        app,
+        WithTransport(app),
         host=host,
         port=port,
         http="httptools",

@@ -56,7 +56,14 @@ def _answer(body: bytes, *, is_stream: bool) -> None:
 
 def check_usage(usage: Usage) -> None:
     """Assert that each count of tokens can be priced and stored."""
-    counts = (*usage[:5], *usage.input_by_modality.values())
+    counts = (
+        usage.input_tokens,
+        usage.output_tokens,
+        usage.thinking_tokens,
+        usage.cached_tokens,
+        usage.total_tokens,
+        *usage.input_by_modality.values(),
+    )
     assert all(type(count) is int and 0 <= count <= 2 * MOST_TOKENS for count in counts), usage
 
 

@@ -6,7 +6,7 @@ from app.errors import UpstreamFailedError
 from app.gemini.remote_files import RemoteFile, describe_file, read_file
 from app.gemini.resumable import MAX_COUNT_DIGITS, read_count
 from app.native.uploads.document import sha256_of, shown, size_of
-from app.native.used import Json
+from app.native.usage_reader import Json
 
 NAME, ALIAS = "a1b2c3", "talk"
 WORDS = (

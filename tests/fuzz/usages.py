@@ -4,8 +4,7 @@ from collections.abc import Sequence
 
 from app.native import generation, interactions, openai
 from app.native.live.messages import read_server_message
-from app.native.relay import Reading
-from app.native.used import MAX_GUNZIPPED_BYTES, RelayedUsage, UsageReader
+from app.native.usage_reader import MAX_GUNZIPPED_BYTES, Reading, RelayedUsage, UsageReader
 from tests.fuzz.answers import check_usage
 from tests.fuzz.cutting import cuttings
 
@@ -35,18 +34,18 @@ def run(data: bytes) -> None:
 
 
 def _read(pieces: Sequence[bytes], reading: Reading, *, is_stream: bool) -> RelayedUsage:
-    reader = UsageReader(reading.read, reading.keyword, is_stream=is_stream, is_gzip=False)
+    reader = UsageReader(reading, is_stream=is_stream, is_gzip=False)
     for piece in pieces:
         reader.feed(piece)
-    assert reader.text_bytes == sum(map(len, pieces))
-    said = reader.said()
+    assert reader.decoded_bytes == sum(map(len, pieces))
+    said = reader.relayed()
     if said.usage is not None:
         check_usage(said.usage)
     return said
 
 
 def _unpack(body: bytes, reading: Reading, *, is_stream: bool) -> None:
-    reader = UsageReader(reading.read, reading.keyword, is_stream=is_stream, is_gzip=True)
+    reader = UsageReader(reading, is_stream=is_stream, is_gzip=True)
     reader.feed(body)
-    reader.said()
-    assert reader.text_bytes <= 2 * MAX_GUNZIPPED_BYTES
+    reader.relayed()
+    assert reader.decoded_bytes <= 2 * MAX_GUNZIPPED_BYTES

@@ -13,7 +13,8 @@ from typer.testing import CliRunner, Result
 
 from app.cli.command import cli
 from app.store.database import open_database
-from app.store.ledger import Entry, LedgerTable
+from app.store.ledger import LedgerTable
+from app.store.ledger_records import Entry
 from tests.stores import database_url, store_environment
 
 NOW = datetime.now(UTC).timestamp()

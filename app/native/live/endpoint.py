@@ -42,8 +42,10 @@ async def _serve(scope: Scope, call: NativeCall, client: LiveClient) -> None:
     await turns.begin()
     try:
         end = await _relay(call, client, requests, turns, setup)
-    finally:
-        await turns.settle()
+    except BaseException as error:
+        turns.settle(error)
+        raise
+    turns.settle()
     if end.problem is not None:
         context_of(scope).problem = end.problem
 

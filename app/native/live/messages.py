@@ -1,8 +1,8 @@
 """The messages of a Live session: the parts of Gemini's messages that the gateway reads as they pass.
 
-    Gemini ──message──> usage, end of a turn, handle ──> client
+    Gemini ──message──> usage, text, end of a turn, handle ──> client
 
-Most messages hold only generated text or sound, and are not parsed.
+Most messages hold only generated sound, and are not parsed.
 """
 
 from typing import NamedTuple
@@ -10,19 +10,20 @@ from typing import NamedTuple
 import orjson
 
 from app.gemini.answer import Usage
+from app.native.json_values import mapping, text
 from app.native.reading import read_live
-from app.native.used import mapping, text
 
-_KEYWORDS = (b"usageMetadata", b"sessionResumptionUpdate", b"turnComplete", b"toolCall")
+_KEYWORDS = (b"usageMetadata", b"sessionResumptionUpdate", b"turnComplete", b"toolCall", b'"text"')
 
 
 class ServerNews(NamedTuple):
-    """News in a message of Gemini's: usage, the end of a turn, a new handle by which the session can be resumed.
+    """News in a message of Gemini's: usage, the length of new text, the end of a turn, a new handle for resumption.
 
     A turn also ends if the model waits for the results of functions.
     """
 
     usage: Usage | None = None
+    text_chars: int = 0
     is_turn_end: bool = False
     handle: str | None = None
 
@@ -40,4 +41,5 @@ def read_server_message(data: bytes) -> ServerNews:
         return NO_NEWS
     is_turn_end = mapping(message.get("serverContent")).get("turnComplete") is True or "toolCall" in message
     handle = text(mapping(message.get("sessionResumptionUpdate")).get("newHandle"))
-    return ServerNews(read_live(dict(message)).usage, is_turn_end, handle)
+    found = read_live(dict(message))
+    return ServerNews(found.usage, found.text_chars, is_turn_end, handle)

@@ -8,6 +8,7 @@ Realtime input, which a microphone sends many times a second, is judged every 10
 from app.clients.authenticator import require_model
 from app.errors import BodyTooLargeError, IssuerUnavailableError, MalformedRequestError, StoreUnavailableError
 from app.native.documents import Document
+from app.native.estimating import content_tokens
 from app.native.live.client import LiveMessage
 from app.native.scanning import Found
 from app.native.scanning.policy import LIVE
@@ -48,8 +49,8 @@ class LiveRequests:
         self._model = document.model
         return rewritten
 
-    async def read(self, message: LiveMessage) -> LiveMessage:
-        """Return a later message as Gemini is to read it.
+    async def read(self, message: LiveMessage) -> tuple[LiveMessage, int]:
+        """Return a later message as Gemini is to read it, and the estimated tokens of its content.
 
         Raises the errors of judging the credential, of scanning and of resolving references.
         """
@@ -58,7 +59,8 @@ class LiveRequests:
             raise MalformedRequestError("A Live session has only one setup, its first message; open a new session.")
         if document.root_names != _REALTIME:
             await self.judge()
-        return LiveMessage(await document.rewritten(message.data, found), message.is_text)
+        rewritten = LiveMessage(await document.rewritten(message.data, found), message.is_text)
+        return rewritten, content_tokens(document.facts, [*document.resolver.files.values()])
 
     async def judge(self) -> None:
         """Judge the credential again.

@@ -76,8 +76,8 @@ class LiveSession:
         while True:
             message = await self._client.message()
             self._active_at = self._clock()
-            message = await self._requests.read(message)
-            self._turns.note_input()
+            message, tokens = await self._requests.read(message)
+            self._turns.note_input(tokens)
             await self._send_to_gemini(message)
 
     async def _send_to_gemini(self, message: LiveMessage) -> None:
@@ -107,9 +107,9 @@ class LiveSession:
         if news.handle is not None:
             # Recorded before the client gets the handle, so that even a quick client can resume by it.
             await self._record(news.handle)
+        # Before the message is sent: its usage counts even if the client leaves meanwhile.
+        self._turns.note_answer(news.usage, news.text_chars)
         await self._client.send(message)
-        if news.usage is not None:
-            self._turns.note_usage(news.usage)
         if news.is_turn_end:
             await self._turns.end()
 

@@ -2,16 +2,16 @@
 
     setup ──> reserve ──> turn ──> settle ──> reserve ──> turn ──> ... ──> end of the session: settle
 
-A voice session has no other start of a turn, so that the next turn is reserved when the last one is settled.
+A voice session has no other start of a turn, so that the next turn is reserved when the last turn is settled.
 """
 
-from contextlib import AbstractAsyncContextManager
-
-from app.accounting.metering import Asked
+from app.accounting.estimating import Estimate
+from app.accounting.metering import ModelCall
+from app.accounting.outcome import Outcome
 from app.errors import RateLimitedError
 from app.gemini.answer import Usage
-from app.native.metered import Estimated, Metered
 from app.native.services import NativeCall
+from app.store.ledger_records import LedgerOutcome
 
 BUDGET = "budget"
 """The reason of the close if a limit has no room for the next turn."""
@@ -23,42 +23,52 @@ class LiveTurns:
     def __init__(self, call: NativeCall, model: str) -> None:
         self._call = call
         self._model = model
+        self._model_call: ModelCall | None = None
         self._usage: Usage | None = None
+        self._input_tokens = 0
+        self._text_chars = 0
         self._has_input = False
-        self._admitted: AbstractAsyncContextManager[Asked] | None = None
-        self._asked = Asked()
 
-    async def begin(self, input_tokens: int = 0) -> None:
-        """Reserve a turn. Raises RateLimitedError if a limit has no room for it."""
-        admitted = Metered(self._call, self._model, Estimated(input_tokens)).admitted()
+    async def begin(self, known_tokens: int = 0) -> None:
+        """Reserve a turn, which reads the `known_tokens` of the conversation again.
+
+        Raises RateLimitedError if a limit has no room for the turn.
+        """
+        metering = self._call.services.metering
         try:
-            self._asked = await admitted.__aenter__()
+            self._model_call = await metering.reserve(self._call.usage, self._model, Estimate(known_tokens))
         except RateLimitedError as error:
             raise RateLimitedError(BUDGET, retry_after_s=error.retry_after_s) from error
-        self._admitted = admitted
-        self._usage, self._has_input = None, False
+        self._usage, self._input_tokens, self._text_chars, self._has_input = None, known_tokens, 0, False
 
-    def note_input(self) -> None:
-        """Note that the client has sent something of the turn."""
+    def note_input(self, tokens: int) -> None:
+        """Note a message of the client's in the turn, of an estimated number of tokens."""
         self._has_input = True
+        self._input_tokens += tokens
 
-    def note_usage(self, usage: Usage) -> None:
-        """Note the usage of the turn so far."""
-        self._usage = usage
+    def note_answer(self, usage: Usage | None, text_chars: int) -> None:
+        """Note a message of Gemini's in the turn: the turn's usage so far, if told, and the length of new text."""
+        self._usage = usage or self._usage
+        self._text_chars += text_chars
 
     async def end(self) -> None:
         """Settle a turn that has ended, and reserve the next. Raises as `begin`."""
-        usage = self._usage or Usage()
-        await self.settle()
-        # The next turn reads the whole conversation again.
+        usage = self._usage or Usage(input_tokens=self._input_tokens)
+        self._settle(Outcome.whole(self._usage, None, text_chars=self._text_chars))
         await self.begin(usage.input_tokens + usage.output_tokens)
 
-    async def settle(self) -> None:
-        """Settle the turn as far as it has come; only the first call counts."""
-        admitted, self._admitted = self._admitted, None
-        if admitted is None:
-            return
-        asked = self._asked
-        asked.usage, asked.outcome = self._usage, "turn_complete"
-        asked.is_refused = self._usage is None and not self._has_input
-        await admitted.__aexit__(None, None, None)
+    def settle(self, error: BaseException | None = None) -> None:
+        """Settle the turn that the end of the session, perhaps by `error`, has broken off."""
+        if self._usage is None and not self._has_input:
+            # The session ended between two turns: no model has worked.
+            self._settle(Outcome.refused(LedgerOutcome.OK))
+        elif error is None:
+            self._settle(Outcome.whole(self._usage, None, text_chars=self._text_chars))
+        else:
+            self._settle(Outcome.broken(error, self._usage, self._text_chars))
+
+    def _settle(self, outcome: Outcome) -> None:
+        model_call, self._model_call = self._model_call, None
+        if model_call is not None:
+            model_call.estimate = Estimate(self._input_tokens)
+            model_call.settle(outcome)

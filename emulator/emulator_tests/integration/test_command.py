@@ -36,6 +36,13 @@ def url() -> Iterator[str]:
         yield base_url
 
 
+def test_the_command_can_cut_a_connection(url: str) -> None:
+    headers = {"X-Emulator-Fault": '{"kind": "cut", "after_bytes": 0}'}
+
+    with pytest.raises(httpx.RemoteProtocolError):
+        httpx.get(url + MODELS, headers=headers)
+
+
 def test_the_command_prints_its_address_and_serves_there(url: str) -> None:
     answer = httpx.get(url + MODELS)
 

@@ -1,6 +1,8 @@
 import base64
 import hashlib
+from contextlib import suppress
 
+import httpx
 import orjson
 
 from emulator_tests.integration.calls import KEY, MEDIA, Emulator, Json, as_inline, error_of, user
@@ -11,7 +13,7 @@ GENERATE = "/v1beta/models/gemini-3.8-flash:generateContent"
 def test_a_call_is_remembered_with_its_exact_body(emulator: Emulator) -> None:
     body = b' {"contents": [ {"parts": [ {"text": "\\u00e4"} ] } ] }\n'
 
-    emulator.bare.post(GENERATE, content=body, params={"key": "secret"})
+    answer = emulator.bare.post(GENERATE, content=body, params={"key": "secret"})
 
     assert emulator.requests() == [
         {
@@ -23,9 +25,20 @@ def test_a_call_is_remembered_with_its_exact_body(emulator: Emulator) -> None:
             "body_sha256": hashlib.sha256(body).hexdigest(),
             "key_seen": True,
             "aborted": False,
+            "usage": answer.json()["usageMetadata"],
             "json": {"contents": [{"parts": [{"text": "ä"}]}]},
         }
     ]
+
+
+def test_the_last_usage_that_was_told_is_remembered_though_the_stream_was_cut(emulator: Emulator) -> None:
+    with suppress(httpx.HTTPError):
+        emulator.call(
+            "streamGenerateContent", {"contents": [user("x" * 400)]}, fault={"kind": "cut", "after_chunks": 2}
+        )
+
+    (request,) = emulator.requests()
+    assert 0 < request["usage"]["candidatesTokenCount"] < 100
 
 
 def test_media_are_remembered_by_their_hash(emulator: Emulator) -> None:

@@ -71,7 +71,9 @@ class LiveSocket:
             if closing is not None and sent >= (closing.after_chunks or 0):
                 raise _ClosedByFaultError(closing.code, closing.reason)
             sent += 1
-            await send({"type": "websocket.send", "bytes": write_frame(message)})
+            frame = write_frame(message)
+            await send({"type": "websocket.send", "bytes": frame})
+            record.note_usage(frame)
 
         session = LiveSession(self._respondent, self.resumptions, say, version)
         session.faults = faults

@@ -3,6 +3,7 @@
 document ── translate ──> message ── Respondent ──> Answer ──> chat.completion, or its chunks and [DONE]
 """
 
+import asyncio
 from collections.abc import Callable
 
 import numpy as np
@@ -66,6 +67,7 @@ class OpenAiCalls:
     async def _stream(self, exchange: Exchange, understood: Understood, answer: Answer, *, tells_usage: bool) -> None:
         await exchange.begin(content_type=b"text/event-stream")
         broken = exchange.faults.get(FaultKind.STREAM_ERROR)
+        drip = exchange.faults.get(FaultKind.DRIP)
         pieces: list[Json] = [
             {"role": "assistant", "content": answer.text[start : start + _CHUNK_CHARS]}
             for start in range(0, max(1, len(answer.text)), _CHUNK_CHARS)
@@ -76,6 +78,8 @@ class OpenAiCalls:
             if broken is not None and index == broken.after_chunks:
                 await exchange.write(b"data: %b\n\n" % orjson.dumps(broken.failure().body()))
                 break
+            if index and drip is not None:
+                await asyncio.sleep(drip.delay_s)
             ends = index == len(pieces) - 1
             reason = _finished(answer) if ends else None
             choices: list[Json] = [

@@ -12,7 +12,8 @@ from app.gemini.credentials import ApiKey
 from app.main import create_api
 from app.settings import Settings
 from app.store.database import open_database
-from app.store.ledger import Entry, LedgerTable, UsageBy
+from app.store.ledger import LedgerTable
+from app.store.ledger_records import Entry, UsageBy
 from tests.emulator_process import Emulator
 from tests.gateway import KEY, Gateway
 from tests.stores import database_url, store_settings

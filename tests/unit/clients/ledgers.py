@@ -4,10 +4,11 @@ import asyncio
 import time
 from collections.abc import Sequence
 
-from app.clients.ledger import Entry, Ledger
+from app.clients.ledger import Ledger
 from app.errors import StoreUnavailableError
 from app.store.database import Database
-from app.store.ledger import LedgerTable, Row, UsageBy
+from app.store.ledger import LedgerTable, Row
+from app.store.ledger_records import Entry, UsageBy
 
 NEVER_S = 60.0
 SOON_S = 0.01

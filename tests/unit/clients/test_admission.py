@@ -9,20 +9,19 @@ from app.clients import budget_writer
 from app.clients.admission import MAX_LIVE_SESSIONS, Admission, RateTicket, Reservation
 from app.clients.budgets import MOST_AT_ONCE
 from app.clients.counters import LEASE_S, WINDOW_S, open_counters
-from app.clients.estimate import NOTHING, Estimate, Used
 from app.clients.identity import LOCAL, Client, Limits
 from app.clients.limit_owners import LimitOwners
 from app.clients.rate_headers import rate_headers
 from app.clients.reservations import Reservations
 from app.errors import FileTooLargeError, InvalidFieldError, RateLimitedError, StoreUnavailableError
-from app.store.budget_records import Amounts, BudgetState
+from app.store.budget_records import NO_AMOUNTS, Amounts, BudgetState
 from app.store.budgets import BudgetBook
 from app.store.database import Database, open_database
 from tests.servers import PostgresServer, ValkeyServer
 from tests.unit.clients.clock import Clock
 
 TODAY = "2025-11-25"
-SMALL = Estimate(input_tokens=10, output_tokens=90, cost=0.01)
+SMALL = Amounts(tokens=100, cost=10_000_000)
 
 
 def client(name: str = "web", *, issuer: str | None = None, **limits: float) -> Client:
@@ -60,12 +59,12 @@ class Running:
     def headers(self) -> dict[str, str]:
         return rate_headers(self.reservation.quotas)
 
-    def settle(self, used: Used | None, *, streamed_tokens: int = 0) -> None:
-        self.reservation.settle(used, streamed_tokens=streamed_tokens)
+    def settle(self, amounts: Amounts) -> None:
+        self.reservation.settle(amounts)
         self.ticket.release()
 
 
-async def begin(admission: Admission, caller: Client, estimate: Estimate = SMALL) -> Running:
+async def begin(admission: Admission, caller: Client, estimate: Amounts = SMALL) -> Running:
     """Let a request in and admit its model call, as the gateway does."""
     ticket = await admission.enter(caller)
     try:
@@ -75,20 +74,20 @@ async def begin(admission: Admission, caller: Client, estimate: Estimate = SMALL
         raise
 
 
-async def refusal(admission: Admission, caller: Client, estimate: Estimate = SMALL) -> RateLimitedError:
+async def refusal(admission: Admission, caller: Client, estimate: Amounts = SMALL) -> RateLimitedError:
     with pytest.raises(RateLimitedError) as caught:
         await begin(admission, caller, estimate)
     return caught.value
 
 
-async def used(database: Database, admission: Admission, subject: str = "client:web") -> BudgetState:
+async def state_of(database: Database, admission: Admission, subject: str = "client:web") -> BudgetState:
     await admission.drained()
     return await BudgetBook(database).state(subject, TODAY)
 
 
 async def test_a_client_without_limits_meets_no_counter_and_has_no_headers(admission: Admission) -> None:
     reservation = await begin(admission, LOCAL)
-    reservation.settle(None)
+    reservation.settle(Amounts(5))
 
     assert reservation.headers() == {}
 
@@ -136,7 +135,7 @@ async def test_a_slot_is_free_again_when_the_call_has_ended(admission: Admission
     web = client(concurrent_requests=1)
     first = await begin(admission, web)
     error = await refusal(admission, web)
-    first.settle(Used(1, 1))
+    first.settle(Amounts(2))
 
     assert error.detail == "Your limit of 1 concurrent requests is reached; wait until a call has ended."
     assert error.retry_after_s == 1
@@ -166,38 +165,28 @@ async def test_a_call_that_runs_longer_than_a_lease_keeps_its_slot_and_its_reser
 
     assert clock.now > LEASE_S
     await refusal(admission, web)
-    assert await used(database, admission) == BudgetState(Amounts(), Amounts(100, 10_000_000))
+    assert await state_of(database, admission) == BudgetState(Amounts(), Amounts(100, 10_000_000))
 
 
-@pytest.mark.parametrize(
-    ("usage", "streamed", "expected"),
-    [
-        (Used(8, 30, 0.005), 0, Amounts(38, 5_000_000)),
-        (Used(8, 30, None), 0, Amounts(38, 10_000_000)),
-        (Used(500, 700, 0.5), 0, Amounts(1_200, 500_000_000)),
-        (None, 40, Amounts(50, 5_000_000)),
-        (None, 0, Amounts(10, 1_000_000)),
-        (NOTHING, 0, Amounts()),
-    ],
-)
-async def test_a_call_is_settled_to_its_usage(
-    admission: Admission, database: Database, usage: Used | None, streamed: int, expected: Amounts
+@pytest.mark.parametrize("used", [Amounts(38, 5_000_000), Amounts(1_200, 500_000_000), Amounts()], ids=str)
+async def test_a_reservation_is_settled_once_to_the_used_amounts(
+    admission: Admission, database: Database, used: Amounts
 ) -> None:
-    reservation = await begin(admission, client(tokens_per_day=1_000, tokens_per_minute=1_000))
+    running = await begin(admission, client(tokens_per_day=1_000, tokens_per_minute=1_000))
     held = await BudgetBook(database).state("client:web", TODAY)
-    reservation.settle(usage, streamed_tokens=streamed)
-    reservation.settle(Used(9, 9, 9.0))
+    running.settle(used)
+    running.settle(Amounts(18, 9))
 
     assert held == BudgetState(Amounts(), Amounts(100, 10_000_000))
-    assert await used(database, admission) == BudgetState(expected, Amounts())
+    assert await state_of(database, admission) == BudgetState(used, Amounts())
 
 
 async def test_tokens_of_a_minute_are_corrected_too(admission: Admission) -> None:
     web = client(tokens_per_minute=150)
-    (await begin(admission, web)).settle(Used(20, 30))
+    (await begin(admission, web)).settle(Amounts(50))
     await admission.drained()
 
-    (await begin(admission, web)).settle(Used(50, 60))
+    (await begin(admission, web)).settle(Amounts(110))
     await admission.drained()
     error = await refusal(admission, web)
 
@@ -206,7 +195,7 @@ async def test_tokens_of_a_minute_are_corrected_too(admission: Admission) -> Non
 
 async def test_a_days_budget_is_refused_until_the_day_ends(admission: Admission, clock: Clock) -> None:
     web = client(tokens_per_day=150)
-    (await begin(admission, web)).settle(Used(60, 40, 0.0))
+    (await begin(admission, web)).settle(Amounts(100))
     await admission.drained()
 
     error = await refusal(admission, web)
@@ -220,7 +209,7 @@ async def test_a_days_budget_is_refused_until_the_day_ends(admission: Admission,
 
 async def test_an_overrun_limit_shows_zero_remaining(admission: Admission) -> None:
     web = client(tokens_per_day=150, tokens_per_minute=150)
-    (await begin(admission, web)).settle(Used(200, 100, 0.0))
+    (await begin(admission, web)).settle(Amounts(300))
     await admission.drained()
 
     assert (await refusal(admission, web)).headers["RateLimit"] == '"tokens";r=0;t=60'
@@ -248,9 +237,9 @@ async def test_a_call_larger_than_its_limit_is_told_that_waiting_does_not_help(
 
 async def test_a_call_refused_by_a_budget_costs_a_request_but_no_tokens_and_no_slot(admission: Admission) -> None:
     web = client(requests_per_minute=2, tokens_per_minute=250, concurrent_requests=1, tokens_per_day=190)
-    await refusal(admission, web, Estimate(10, 190))
+    await refusal(admission, web, Amounts(200))
 
-    (await begin(admission, web)).settle(NOTHING)
+    (await begin(admission, web)).settle(NO_AMOUNTS)
     assert (await refusal(admission, web)).detail == "Your limit of 2 requests a minute is reached."
 
 
@@ -258,7 +247,7 @@ async def test_every_request_holds_its_slot_from_its_head_to_its_end(admission: 
     web = client(concurrent_requests=1, tokens_per_day=10_000)
     ticket = await admission.enter(web)
     for _ in range(2):
-        (await admission.admit(web, SMALL, ticket)).settle(Used(1, 1))
+        (await admission.admit(web, SMALL, ticket)).settle(Amounts(2))
     with pytest.raises(RateLimitedError):
         await admission.enter(web)
     ticket.release()
@@ -269,7 +258,7 @@ async def test_every_request_holds_its_slot_from_its_head_to_its_end(admission: 
 
 async def test_a_limit_in_money_refuses_a_model_without_a_price(admission: Admission) -> None:
     with pytest.raises(InvalidFieldError) as caught:
-        await begin(admission, client(cost_per_day=1), Estimate(1, 1, cost=None))
+        await admission.admit(client(cost_per_day=1), SMALL, is_priced=False)
 
     assert caught.value.errors[0].field == "model"
 
@@ -307,7 +296,7 @@ async def test_bytes_of_a_client_without_such_a_limit_are_not_counted(admission:
     await admission.take_bytes(client(tokens_per_day=5), 600)
     await admission.take_bytes(LOCAL, 600)
 
-    assert await used(database, admission) == BudgetState()
+    assert await state_of(database, admission) == BudgetState()
 
 
 async def test_the_smallest_limit_of_a_file_holds(database: Database, clock: Clock) -> None:
@@ -355,7 +344,7 @@ async def test_the_calls_of_a_replica_that_died_are_booked_once_at_their_estimat
             await refusal(alive, web)
             clock.now += LEASE_S + 1
             await asyncio.gather(alive.sweep(), alive.sweep())
-            booked = await used(two, alive)
+            booked = await state_of(two, alive)
 
             assert booked == BudgetState(Amounts(200, 20_000_000), Amounts())
             await begin(alive, web)
@@ -374,12 +363,12 @@ async def test_a_call_that_is_cancelled_while_it_is_admitted_holds_nothing(
     ended = await asyncio.gather(*tasks, return_exceptions=True)
     left = [each for each in ended if not isinstance(each, BaseException)]
 
-    standing = await used(database, admission)
+    standing = await state_of(database, admission)
 
     assert standing.reserved.tokens == 100 * len(left)
     assert standing.used == Amounts()
     for each in left:
-        each.settle(NOTHING)
+        each.settle(NO_AMOUNTS)
     more = [await begin(admission, web) for _ in range(20)]
     assert len(more) == 20
 
@@ -388,7 +377,7 @@ async def test_everything_that_ended_is_written_before_the_end(database: Databas
     async with opened(database, None, clock) as admission:
         calls = [await begin(admission, client(tokens_per_day=10_000)) for _ in range(20)]
         for call in calls:
-            call.settle(Used(1, 1, 0.0))
+            call.settle(Amounts(2))
 
     assert await BudgetBook(database).state("client:web", TODAY) == BudgetState(Amounts(40), Amounts())
 
@@ -402,7 +391,7 @@ async def test_while_the_database_is_away_limited_calls_are_refused_and_nothing_
         running = await begin(admission, web)
         postgres.stop()
         try:
-            running.settle(Used(1, 2, 0.0))
+            running.settle(Amounts(3))
             for _ in range(4):
                 with pytest.raises(StoreUnavailableError):
                     await begin(admission, web)
@@ -411,16 +400,16 @@ async def test_while_the_database_is_away_limited_calls_are_refused_and_nothing_
             postgres.start()
 
         await begin(admission, web)
-        assert await used(database, admission) == BudgetState(Amounts(3), Amounts(100, 10_000_000))
+        assert await state_of(database, admission) == BudgetState(Amounts(3), Amounts(100, 10_000_000))
 
 
-@pytest.mark.parametrize("usage", [Used(10**30, 10**30, float("inf")), Used(-5, -5, float("nan"))])
+@pytest.mark.parametrize("usage", [Amounts(10**30, 10**30), Amounts(-5, -5)])
 async def test_a_usage_beyond_all_bounds_is_booked_within_them(
-    admission: Admission, database: Database, usage: Used
+    admission: Admission, database: Database, usage: Amounts
 ) -> None:
     (await begin(admission, client(tokens_per_day=1_000, tokens_per_minute=1_000))).settle(usage)
 
-    standing = await used(database, admission)
+    standing = await state_of(database, admission)
 
     assert admission.state == "ok"
     assert standing.reserved == Amounts()
@@ -430,4 +419,4 @@ async def test_a_usage_beyond_all_bounds_is_booked_within_them(
 
 async def test_an_estimate_beyond_all_bounds_is_refused(admission: Admission) -> None:
     for limits in (Limits(tokens_per_day=10), Limits(cost_per_day=10), Limits(tokens_per_minute=10)):
-        await refusal(admission, Client("web", "web", limits=limits), Estimate(10**30, 10**30, float("inf")))
+        await refusal(admission, Client("web", "web", limits=limits), Amounts(10**30, 10**30))

@@ -101,6 +101,20 @@ async def test_settlements_outlive_an_outage_and_holds_fail_with_it(
     assert book.batches == [([], ["a", "b"])]
 
 
+async def test_a_hold_that_is_cancelled_is_given_back_however_far_it_was(book: Book, writer: BudgetWriter) -> None:
+    book.may_go_on.clear()
+    written = writer.hold(hold("a"))
+    await book.is_writing.wait()
+    waiting = writer.hold(hold("b"))
+    written.cancel()
+    waiting.cancel()
+    book.may_go_on.set()
+    await writer.drained()
+
+    assert book.batches[0] == (["a"], [])
+    assert [call for _, settled in book.batches for call in settled] == ["a"]
+
+
 async def test_a_defect_fails_the_holds_and_does_not_end_the_writing(
     book: Book, writer: BudgetWriter, caplog: pytest.LogCaptureFixture
 ) -> None:

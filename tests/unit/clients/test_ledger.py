@@ -10,7 +10,8 @@ import pytest
 
 from app.clients.ledger import DUE_AT
 from app.store.database import open_database
-from app.store.ledger import Row, UsageBy
+from app.store.ledger import Row
+from app.store.ledger_records import UsageBy
 from tests.unit.clients.ledgers import SOON_S, Clock, RecordedTable, ledger_on, record, written
 from tests.waiting import eventually
 

@@ -12,7 +12,8 @@ import pytest
 from app.clients.ledger import DUE_AT
 from app.errors import StoreUnavailableError
 from app.store.database import open_database
-from app.store.ledger import LedgerTable, UsageBy
+from app.store.ledger import LedgerTable
+from app.store.ledger_records import UsageBy
 from tests.servers import PostgresServer, postgres_server
 from tests.unit.clients.ledgers import SOON_S, Clock, RecordedTable, ledger_on, record, written
 from tests.waiting import eventually

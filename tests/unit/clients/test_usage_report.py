@@ -3,7 +3,7 @@ import io
 from dataclasses import replace
 
 from app.clients.usage_report import as_csv, record_of
-from app.store.ledger import UsageBy, UsageSum, UsageSums
+from app.store.ledger_records import UsageBy, UsageSum, UsageSums
 
 SUM = UsageSum(
     key="2026-11-25",

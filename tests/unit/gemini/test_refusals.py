@@ -7,7 +7,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.errors import (
-    BodyTooLargeError,
     FileNotReadyError,
     GatewayError,
     RateLimitedError,
@@ -15,9 +14,8 @@ from app.errors import (
     Surface,
     UnknownModelError,
     UpstreamCredentialsError,
-    UpstreamFailedError,
     UpstreamQuotaError,
-    UpstreamTimeoutError,
+    UpstreamRefusedError,
     UpstreamUnavailableError,
     render,
 )
@@ -25,6 +23,10 @@ from app.gemini.refusals import (
     LONGEST_RETRY_S,
     MAX_CODE_CHARS,
     MAX_MESSAGE_CHARS,
+    GeminiBusyError,
+    GeminiFailedError,
+    GeminiTimeoutError,
+    GeminiTooLargeError,
     NamedFileError,
     error_of,
     read_refusal,
@@ -78,21 +80,24 @@ KEY_INVALID = [
         (403, body(403, "PERMISSION_DENIED", "Method doesn't allow unregistered callers."), UpstreamCredentialsError),
         (403, body(403, "PERMISSION_DENIED", "Your API key was reported as leaked."), UpstreamCredentialsError),
         (403, body(403, "PERMISSION_DENIED", NO_FILE.format("abc")), NamedFileError),
-        (404, body(404, "NOT_FOUND", "operations/1 is not found."), UpstreamFailedError),
-        (413, body(413, "FAILED_PRECONDITION"), BodyTooLargeError),
-        (429, body(429, "RESOURCE_EXHAUSTED", "Resource has been exhausted (e.g. check quota)."), RateLimitedError),
-        (429, body(429, "RESOURCE_EXHAUSTED", details=[retry_info("47s")]), RateLimitedError),
+        (404, body(404, "NOT_FOUND", "operations/1 is not found."), GeminiFailedError),
+        (413, body(413, "FAILED_PRECONDITION"), GeminiTooLargeError),
+        (429, body(429, "RESOURCE_EXHAUSTED", "Resource has been exhausted (e.g. check quota)."), GeminiBusyError),
+        (429, body(429, "RESOURCE_EXHAUSTED", details=[retry_info("47s")]), GeminiBusyError),
         (429, body(429, "RESOURCE_EXHAUSTED", details=[quota("RequestsPerDayPerProject")]), UpstreamQuotaError),
         (429, body(429, "RESOURCE_EXHAUSTED", details=[retry_info("3601s")]), UpstreamQuotaError),
-        (499, body(499, "CANCELLED"), UpstreamFailedError),
-        (500, body(500, "INTERNAL"), UpstreamFailedError),
-        (502, b"<html>Bad Gateway</html>", UpstreamFailedError),
+        (499, body(499, "CANCELLED"), GeminiFailedError),
+        (500, body(500, "INTERNAL"), GeminiFailedError),
+        (502, b"<html>Bad Gateway</html>", GeminiFailedError),
         (503, body(503, "UNAVAILABLE", "The model is overloaded. Please try again later."), UpstreamUnavailableError),
-        (504, body(504, "DEADLINE_EXCEEDED"), UpstreamTimeoutError),
+        (504, body(504, "DEADLINE_EXCEEDED"), GeminiTimeoutError),
     ],
 )
 def test_each_thing_that_gemini_says_is_mapped(status: int, answer: bytes, kind: type[GatewayError]) -> None:
-    assert type(error(status, answer)) is kind
+    found = error(status, answer)
+
+    assert type(found) is kind
+    assert isinstance(found, UpstreamRefusedError)
 
 
 def test_an_unknown_model_is_named() -> None:

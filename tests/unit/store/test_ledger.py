@@ -14,7 +14,8 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from app.store.database import Database, open_database
-from app.store.ledger import MAX_SUMS, MOST, Entry, LedgerTable, UsageBy, UsageSum, UsageSums
+from app.store.ledger import MAX_SUMS, MOST, LedgerTable
+from app.store.ledger_records import Entry, UsageBy, UsageSum, UsageSums
 from app.store.schema import Base
 from tests.servers import PostgresServer, postgres_server
 

@@ -9,7 +9,7 @@ from app.errors import BadModelAnswerError, BlockedByModelError, UpstreamUnavail
 from app.gemini.answer import Answer, Usage
 from app.gemini.request import FilePart, Options, TextPart, Turn
 from app.tasks.lenient_json import UnreadableAnswerError, read_json
-from app.tasks.running import Outcome, run_long, run_once
+from app.tasks.running import TaskResult, run_long, run_once
 from app.tasks.task import Progress, Question
 
 MEDIA = [FilePart("audio/mpeg", "files/x")]
@@ -77,7 +77,7 @@ class Numbers:
         return GO_ON
 
 
-async def once(*answers: Answer | Exception) -> Outcome[Read]:
+async def once(*answers: Answer | Exception) -> TaskResult[Read]:
     return await run_once(Model(list(answers)), MEDIA, QUESTION, read)
 
 

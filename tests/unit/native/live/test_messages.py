@@ -57,7 +57,7 @@ def test_a_handle_is_read() -> None:
     ],
 )
 def test_words_in_other_places_tell_nothing(message: Any) -> None:
-    assert read(message) == NO_NEWS
+    assert read(message)._replace(text_chars=0) == NO_NEWS
 
 
 @given(st.binary())

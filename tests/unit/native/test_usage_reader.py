@@ -10,9 +10,19 @@ from hypothesis import strategies as st
 
 from app.gemini.answer import Usage
 from app.native.reading import read_generation, read_interaction, read_live, read_openai
-from app.native.used import GUNZIP_BYTES, MAX_GUNZIPPED_BYTES, MAX_TAIL_BYTES, Json, RelayedUsage, UsageReader
+from app.native.usage_reader import (
+    GUNZIP_BYTES,
+    MAX_GUNZIPPED_BYTES,
+    MAX_TAIL_BYTES,
+    Json,
+    Reading,
+    RelayedUsage,
+    TextCounter,
+    UsageReader,
+)
 from tests.native_bodies import pieces
 
+READING = Reading(read_generation, b"usageMetadata")
 METADATA = {
     "promptTokenCount": 10,
     "candidatesTokenCount": 5,
@@ -32,10 +42,10 @@ def response(text: str, **usage: object) -> dict[str, object]:
 
 
 def read(*texts: bytes, is_stream: bool = False, is_gzip: bool = False) -> RelayedUsage:
-    reader = UsageReader(read_generation, b"usageMetadata", is_stream=is_stream, is_gzip=is_gzip)
+    reader = UsageReader(READING, is_stream=is_stream, is_gzip=is_gzip)
     for text in texts:
         reader.feed(text)
-    return reader.said()
+    return reader.relayed()
 
 
 def stream(*counts: int) -> bytes:
@@ -95,12 +105,12 @@ def test_a_stream_that_is_one_array_tells_the_usage_of_its_last_element() -> Non
 def test_of_an_answer_of_any_size_only_its_end_is_held(is_stream: bool) -> None:
     body = orjson.dumps(response("x" * (3 * MAX_TAIL_BYTES)))
     body = b"data: %b\r\n\r\n" % body if is_stream else body
-    reader = UsageReader(read_generation, b"usageMetadata", is_stream=is_stream, is_gzip=False)
+    reader = UsageReader(READING, is_stream=is_stream, is_gzip=False)
 
     for start in range(0, len(body), 50_000):
         reader.feed(body[start : start + 50_000])
 
-    said = reader.said()
+    said = reader.relayed()
     assert said.usage is not None
     assert said.usage.output_tokens == 5
 
@@ -160,16 +170,75 @@ def test_a_turn_of_a_live_session_has_responses() -> None:
 
 
 def test_a_compressed_bomb_costs_little_and_tells_no_usage() -> None:
-    reader = UsageReader(read_generation, b"usageMetadata", is_stream=False, is_gzip=True)
+    reader = UsageReader(READING, is_stream=False, is_gzip=True)
 
     reader.feed(gzip.compress(bytes(100_000_000)))
     reader.feed(gzip.compress(orjson.dumps(response("Hello"))))
 
-    assert reader.text_bytes <= MAX_GUNZIPPED_BYTES + GUNZIP_BYTES
-    assert reader.said() == RelayedUsage()
+    assert reader.decoded_bytes <= MAX_GUNZIPPED_BYTES + GUNZIP_BYTES
+    assert reader.relayed() == RelayedUsage()
 
 
 def test_an_answer_that_is_not_gzip_as_it_says_tells_no_usage() -> None:
     whole = orjson.dumps(response("Hello"))
 
     assert read(b"no gzip", gzip.compress(whole), is_gzip=True) == RelayedUsage()
+
+
+def test_a_frame_without_usage_that_mentions_the_word_does_not_hide_earlier_usage() -> None:
+    last = orjson.dumps({"candidates": [{"content": {"parts": [{"text": 'the "usageMetadata" field'}]}}]})
+
+    relayed = read(stream(4) + b"data: %b\r\n\r\n" % last, is_stream=True)
+
+    assert relayed.usage is not None
+    assert relayed.usage.output_tokens == 4
+    assert relayed.finish_reason == "stop"
+
+
+def test_usage_of_thinking_alone_is_usage() -> None:
+    frame = orjson.dumps({"usageMetadata": {"promptTokenCount": 5, "thoughtsTokenCount": 900}})
+
+    relayed = read(b"data: %b\n\n" % frame, is_stream=True)
+
+    assert relayed.usage == read_generation(orjson.loads(frame)).usage
+    assert relayed.usage is not None
+    assert relayed.usage.thinking_tokens == 900
+
+
+def test_the_text_of_a_stream_is_counted_without_thoughts() -> None:
+    parts = [{"text": "Höllo"}, {"text": "hmm", "thought": True}]
+    frame = b"data: %b\n\n" % orjson.dumps({"candidates": [{"content": {"parts": parts}}]})
+
+    assert read(frame * 3, is_stream=True).text_chars == 15
+
+
+def test_the_last_chunk_of_an_openai_stream_does_not_hide_the_finish_reason() -> None:
+    chunks: list[Json] = [
+        {"choices": [{"delta": {"content": "Hi"}, "finish_reason": "length"}]},
+        {"choices": [], "usage": {"prompt_tokens": 4, "completion_tokens": 1, "total_tokens": 5}},
+    ]
+    reader = UsageReader(Reading(read_openai, b"usage"), is_stream=True, is_gzip=False)
+    for chunk in chunks:
+        reader.feed(b"data: %b\n\n" % orjson.dumps(chunk))
+    reader.feed(b"data: [DONE]\n\n")
+
+    assert reader.relayed()[:3] == (Usage(4, 1, 0, 0, 5), None, "length")
+    assert reader.relayed().text_chars == 2
+
+
+@given(st.data(), st.lists(st.text()))
+def test_the_text_of_a_document_is_counted_however_it_is_cut(data: st.DataObject, texts: list[str]) -> None:
+    body = orjson.dumps([{"text": each, "data": "AAAA"} for each in texts])
+    counter = TextCounter(b"text")
+
+    for piece in data.draw(pieces(body)):
+        counter.feed(piece)
+
+    # A character beyond the basic plane is one character, however it is written.
+    assert counter.chars == sum(map(len, texts))
+
+
+def test_text_in_a_document_that_breaks_off_counts() -> None:
+    body = orjson.dumps(response("x" * 400))
+
+    assert read(body[: body.index(b"xxx") + 100]) == RelayedUsage(text_chars=100)

@@ -1,17 +1,18 @@
-"""What is taken down of a call."""
+"""The ledger's row of a request."""
 
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from app.accounting.metering import entry_of
+from app.accounting.ledger_entry import entry_of
 from app.clients.identity import Client
 from app.edge.access_log import Exchanged
 from app.gemini.answer import Usage
 from app.request.context import RequestContext
 from app.request.operation import ANY_CLIENT, UNKNOWN, Operation, Target
-from app.request.usage import RequestUsage
+from app.request.usage import Booking, RequestUsage
+from app.store.ledger_records import LedgerOutcome
 
 CLIENT = Client("cli_1", "web")
 ENDED = Exchanged(200, 1_500.0, 900.0, 10, 20)
@@ -27,36 +28,36 @@ def scope(context: RequestContext | None = None, **more: Any) -> dict[str, Any]:
     return made
 
 
-def test_a_calls_answers_are_summed() -> None:
-    meter = RequestUsage(CLIENT)
-    meter.add("m", "max_tokens", Usage(10, 2, input_by_modality={"text": 10}), 0.5)
-    meter.add("m", "stop", Usage(12, 3, input_by_modality={"text": 2, "audio": 10}), 0.25)
+def test_the_calls_of_a_request_are_summed() -> None:
+    used = RequestUsage(CLIENT)
+    used.add("m", LedgerOutcome.TRUNCATED, Booking(Usage(10, 2, input_by_modality={"text": 10}), 500_000_000))
+    used.add("m", LedgerOutcome.OK, Booking(Usage(12, 3, input_by_modality={"text": 2, "audio": 10}), 250_000_000))
 
-    entry = entry_of(scope(RequestContext(target=target(), usage=meter)), ENDED)
+    entry = entry_of(scope(RequestContext(target=target(), usage=used)), ENDED)
 
     assert entry is not None
-    assert (entry.client_id, entry.operation, entry.outcome) == ("cli_1", "generate", "stop")
+    assert (entry.client_id, entry.operation, entry.outcome) == ("cli_1", "generate", "ok")
     assert (entry.input_tokens, entry.output_tokens, entry.cost_usd) == (22, 5, 0.75)
     assert entry.input_by_modality == {"text": 12, "audio": 10}
     assert (entry.total_ms, entry.first_byte_ms, entry.bytes_in, entry.bytes_out) == (1_500.0, 900.0, 10, 20)
 
 
-def test_a_price_that_is_not_known_makes_the_sum_unknown() -> None:
-    meter = RequestUsage(CLIENT)
-    meter.add("m", "stop", Usage(1, 1), 0.5)
-    meter.add("m", "stop", Usage(1, 1), None)
+@pytest.mark.parametrize("costs", [(1, None), (None, 1), (None, None)])
+def test_one_call_without_a_price_makes_the_cost_of_the_request_unknown(costs: tuple[int | None, ...]) -> None:
+    used = RequestUsage(CLIENT)
+    for cost in costs:
+        used.add("m", LedgerOutcome.OK, Booking(Usage(1, 1), cost))
 
-    assert meter.cost is None
+    assert used.cost is None
 
 
-def test_a_failed_calls_outcome_names_the_failure() -> None:
-    entry = entry_of(
-        scope(RequestContext(target=target(), usage=RequestUsage(CLIENT), problem="rate-limited")),
-        replace(ENDED, status=429),
-    )
+def test_a_problem_is_the_outcome_of_a_request_without_a_call() -> None:
+    context = RequestContext(target=target(), usage=RequestUsage(CLIENT), problem="rate-limited")
+
+    entry = entry_of(scope(context), replace(ENDED, status=429))
 
     assert entry is not None
-    assert (entry.outcome, entry.status) == ("rate-limited", 429)
+    assert (entry.outcome, entry.status, entry.cost_usd) == ("refused", 429, None)
 
 
 @pytest.mark.parametrize(("method", "aim"), [("GET", target()), ("POST", UNKNOWN)])
