@@ -1,1 +1,1 @@
-"""Who calls: keys, tokens and identity providers; what they may do, what they may spend, what they have used."""
+"""The gateway's clients: keys, tokens and identity providers; their rights, limits and usage."""

@@ -101,7 +101,7 @@ class Masking:
     async def document(self, body: bytes) -> bytes:
         """Return a whole answer that is no error, with the errors in it masked; unchanged if there is nothing to mask.
 
-        Errors are looked for only where Gemini writes them: what a model or a client has said is never changed. Raises
+        Errors are searched only where Gemini writes them, so that the words of a model or client never change. Raises
         UpstreamFailedError if an error that needs a mask is nested too deeply to be written again.
         """
         if _ERROR_NAME not in body:

@@ -64,7 +64,7 @@ class TextPart:
     text: str
 
     def json(self) -> bytes:
-        """Give the whole part."""
+        """Return the whole part as JSON."""
         return b'{"text":' + orjson.dumps(self.text) + b"}"
 
 
@@ -94,7 +94,7 @@ class FilePart:
     options: MediaOptions = NO_OPTIONS
 
     def json(self) -> bytes:
-        """Give the whole part."""
+        """Return the whole part as JSON."""
         data = {"fileUri": self.uri} if self.mime_type is None else {"mimeType": self.mime_type, "fileUri": self.uri}
         return b'{"fileData":' + orjson.dumps(data) + self.options.json() + b"}"
 

@@ -7,7 +7,7 @@ from app.native.services import NativeCall
 def check_deferred(call: NativeCall, what: str) -> None:
     """Raise ForbiddenError if a client with limits in tokens or money may not make a call of this kind.
 
-    `what` names the kind in the plural, as the message begins.
+    The message begins with the second argument, the kind in the plural.
     """
     services = call.services
     # The costs of such a call can exceed a limit after its admission, so only the operator may open these calls.

@@ -1,1 +1,1 @@
-"""What a task asks of a model, and what becomes of the answer: instruction, schema, pure post-processing."""
+"""The media tasks: a task's instruction and schema for the model, and pure post-processing of the answer."""

@@ -2,7 +2,7 @@
 
     tables ──> Place, Field ──┐
     pieces of JSON ──> JsonScanner ──> Found strings to resolve, and the position up to which bytes may go on
-                          └─> Judge ──> Facts: text, media, and what bears on cost
+                          └─> Judge ──> Facts: text, media, and values that bear on cost
 
 Three kinds of field: a reference must name the client's own object in its one canonical form; free text always passes;
 every other string passes unless the whole string is a canonical name. It knows no client, no HTTP and no store.
