@@ -13,7 +13,7 @@ from app.api.field_errors import ClosedModel
 from app.api.json_body import parse_json_body, read_json_body
 from app.api.openapi import answers, json_body
 from app.api.reports import when
-from app.api.schemas import ClientToken
+from app.api.schemas import CallWarning, ClientToken
 from app.clients.identity import Scope
 from app.clients.tokens import MAX_REQUESTS, MAX_TTL_S, MAX_USER_CHARS, MIN_TTL_S
 from app.edge.hangup import until_hangup
@@ -60,12 +60,14 @@ async def create_token(request: Request) -> Response:
         scopes=asked.scopes,
         max_requests=asked.max_requests,
     )
+    hint = caller.services.authenticator.tokens.total_hint(caller.client)
     answer = ClientToken(
         token=token,
         expires_at=when(claims.expires_at),
         user=claims.user,
         scopes=sorted(claims.scopes),
         max_requests=claims.max_requests,
+        warnings=[] if hint is None else [CallWarning(code="no-total-limit", field=None, detail=hint)],
     )
     # A token is a credential, so no cache may keep it.
     return Response(answer.json_bytes(), 201, {"cache-control": "no-store"}, media_type="application/json")

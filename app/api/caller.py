@@ -5,6 +5,7 @@ from typing import cast
 
 from starlette.requests import Request
 
+from app.clients.limit_owners import stored_limits
 from app.media.intake import Intake, IntakeServices, Policy
 from app.request.context import usage_of
 from app.services import ClientCaller, Services
@@ -24,8 +25,8 @@ class RestCaller(ClientCaller):
                 services.held_bytes,
                 services.settings,
                 take_bytes=partial(services.metering.admission.take_bytes, client),
-                max_file_bytes=client.limits.max_file_bytes,
-                stored_bytes=client.limits.stored_bytes,
+                max_file_bytes=services.metering.admission.max_file_bytes(client),
+                stored_limits=stored_limits(client),
             ),
             owner=client.id,
             policy=policy,

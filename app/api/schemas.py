@@ -251,3 +251,6 @@ class ClientToken(Answer):
     user: str
     scopes: list[str]
     max_requests: Int | None
+    warnings: list[CallWarning] = Field(
+        description="`no-total-limit`: no limit holds for all users of the key together."
+    )

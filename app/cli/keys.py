@@ -8,7 +8,6 @@ import re
 import sys
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Annotated, TypeVar
 
@@ -17,7 +16,17 @@ import typer
 from sqlalchemy.exc import SQLAlchemyError
 
 from app.clients.identity import Limits
-from app.clients.keys import DEFAULT_SCOPES, KeyManagementError, Keys, NewKey, limits_of, scopes_of
+from app.clients.keys import (
+    DEFAULT_SCOPES,
+    LIMITS,
+    KeyManagementError,
+    Keys,
+    NewKey,
+    named_limits,
+    scopes_of,
+    split_limits,
+    total_hint,
+)
 from app.errors import GatewayError
 from app.settings import Settings, SettingsError, read
 from app.store.clients import ClientRecord, ClientStore, HeldKeys, KeyRecord
@@ -74,11 +83,16 @@ Models = Annotated[
 Origins = Annotated[
     str | None, typer.Option(help="The only origins whose pages may use the key, comma-separated.", metavar="LIST")
 ]
+_TOTAL = "The limit for all users of the key together; by default none."
 Count = Annotated[int | None, typer.Option(help="The limit; by default none.", min=0, metavar="N")]
 Bytes = Annotated[int | None, typer.Option(help="The limit; by default none.", min=0, metavar="BYTES")]
 Dollars = Annotated[
     float | None, typer.Option(help="The limit, by estimated cost; by default none.", min=0, metavar="USD")
 ]
+
+TotalCount = Annotated[int | None, typer.Option(help=_TOTAL, min=0, metavar="N")]
+TotalBytes = Annotated[int | None, typer.Option(help=_TOTAL, min=0, metavar="BYTES")]
+TotalDollars = Annotated[float | None, typer.Option(help=_TOTAL, min=0, metavar="USD")]
 
 keys_cli = typer.Typer(no_args_is_help=True, help="Create, list, rotate and revoke client keys.")
 
@@ -101,6 +115,16 @@ def create(
     bytes_per_day: Bytes = None,
     max_file_bytes: Bytes = None,
     stored_bytes: Bytes = None,
+    total_requests_per_minute: TotalCount = None,
+    total_tokens_per_minute: TotalCount = None,
+    total_tokens_per_day: TotalCount = None,
+    total_tokens_per_month: TotalCount = None,
+    total_cost_per_day: TotalDollars = None,
+    total_cost_per_month: TotalDollars = None,
+    total_concurrent_requests: TotalCount = None,
+    total_bytes_per_day: TotalBytes = None,
+    total_max_file_bytes: TotalBytes = None,
+    total_stored_bytes: TotalBytes = None,
     as_json: AsJson = False,
 ) -> None:
     """Create a client and its key, which is shown only once."""
@@ -115,10 +139,20 @@ def create(
         "bytes_per_day": bytes_per_day,
         "max_file_bytes": max_file_bytes,
         "stored_bytes": stored_bytes,
+        "total_requests_per_minute": total_requests_per_minute,
+        "total_tokens_per_minute": total_tokens_per_minute,
+        "total_tokens_per_day": total_tokens_per_day,
+        "total_tokens_per_month": total_tokens_per_month,
+        "total_cost_per_day": total_cost_per_day,
+        "total_cost_per_month": total_cost_per_month,
+        "total_concurrent_requests": total_concurrent_requests,
+        "total_bytes_per_day": total_bytes_per_day,
+        "total_max_file_bytes": total_max_file_bytes,
+        "total_stored_bytes": total_stored_bytes,
     }
     try:
         chosen = scopes_of(words_of(scopes) or ())
-        limits = limits_of({limit: value for limit, value in named.items() if value is not None})
+        limits, total_limits = split_limits({limit: value for limit, value in named.items() if value is not None})
     except ValueError as error:
         raise typer.BadParameter(str(error)) from None
     made = managing(
@@ -129,10 +163,19 @@ def create(
             models=models_of(models),
             origins=origins_of(origins),
             limits=limits,
+            total_limits=total_limits,
             expires_in_s=None if expires is None else _seconds(expires, "--expires"),
         )
     )
     _show_new(made, as_json=as_json)
+    hint_total(made.client.name, made.client.total_limits)
+
+
+def hint_total(name: str, total_limits: Limits) -> None:
+    """Print advice to stderr if no limit holds for all users of a key together."""
+    hint = total_hint(name, total_limits)
+    if hint is not None:
+        _note(hint)
 
 
 @keys_cli.command("list")
@@ -228,7 +271,7 @@ def _show_new(made: NewKey, *, as_json: bool) -> None:
                 "scopes": sorted(client.scopes),
                 "models": None if client.models is None else sorted(client.models),
                 "origins": None if client.origins is None else sorted(client.origins),
-                "limits": asdict(client.limits),
+                "limits": named_limits(client.limits, client.total_limits),
             }
         )
         return
@@ -272,7 +315,7 @@ def _as_json(held: HeldKeys, now: float) -> dict[str, object]:
         "scopes": client.scopes,
         "models": client.models,
         "origins": client.origins,
-        "limits": {name: client.limits.get(name) for name in asdict(Limits())},
+        "limits": {name: client.limits.get(name) for name in LIMITS},
         "keys": [
             {
                 "id": key.id,

@@ -4,8 +4,19 @@ from typing import Annotated
 
 import typer
 
-from app.cli.keys import Models, Name, Origins, managing, models_of, origins_of, print_json, print_line, words_of
-from app.clients.keys import scopes_of
+from app.cli.keys import (
+    Models,
+    Name,
+    Origins,
+    hint_total,
+    managing,
+    models_of,
+    origins_of,
+    print_json,
+    print_line,
+    words_of,
+)
+from app.clients.keys import LIMITS, scopes_of, split_limits
 from app.store.clients import KEEP
 
 ALL = "all"
@@ -13,7 +24,11 @@ NONE = "none"
 _Scopes = Annotated[str | None, typer.Option(help="The scopes from now on, comma-separated.", metavar="LIST")]
 _Limits = Annotated[
     list[str] | None,
-    typer.Option("--limit", help="A limit by its name; none removes the limit; repeatable.", metavar="NAME=VALUE"),
+    typer.Option(
+        "--limit",
+        help="A limit by its name, total_... for all users of the key together; none removes the limit; repeatable.",
+        metavar="NAME=VALUE",
+    ),
 ]
 _AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
@@ -36,6 +51,9 @@ def update(
         record = managing(lambda keys: keys.update(name, scopes=chosen, models=only, origins=pages, limits=changed))
     except ValueError as error:
         raise typer.BadParameter(str(error)) from None
+    # A limit of a later version is in the database too, and unknown here.
+    _, total_limits = split_limits({name: value for name, value in record.limits.items() if name in LIMITS})
+    hint_total(name, total_limits)
     if as_json:
         told = {"scopes": record.scopes, "models": record.models, "origins": record.origins, "limits": record.limits}
         print_json({"id": record.id, "name": record.name, **told})

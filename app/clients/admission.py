@@ -292,10 +292,14 @@ class Admission:
         if held.refused is not None:
             raise _refusal(owned, held, amounts, now, NO_QUOTAS)
 
+    def max_file_bytes(self, client: Client) -> int | None:
+        """Return the smallest limit on one file's size that holds for a client, None without such a limit."""
+        limits = [owner.limits.max_file_bytes for owner in self._owners.of(client)]
+        return min((limit for limit in limits if limit is not None), default=None)
+
     def check_file(self, client: Client, size_bytes: int) -> None:
         """Raise FileTooLargeError if a file is larger than the smallest limit that holds for the client."""
-        limits = [owner.limits.max_file_bytes for owner in self._owners.of(client)]
-        most = min((limit for limit in limits if limit is not None), default=None)
+        most = self.max_file_bytes(client)
         if most is not None and size_bytes > most:
             raise FileTooLargeError(f"The file has {size_bytes} bytes; your limit is {most} bytes.")
 

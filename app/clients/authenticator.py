@@ -215,6 +215,7 @@ class Authenticator:
             scopes=client.scopes & _UPLOADING,
             limits=client.limits,
             issuer=client.id if slash else None,
+            total_limits=client.total_limits,
         )
 
     async def forget_expired_tokens(self, before: float) -> None:

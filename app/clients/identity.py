@@ -1,6 +1,6 @@
-"""A client: who calls, what it owns, what it may do, how much it may spend.
+"""A client: the owner of files, with its permissions and limits.
 
-It knows nothing of how a client proves who it is, and nothing of HTTP.
+This module does not know how a client authenticates, and knows no HTTP.
 """
 
 from dataclasses import dataclass, field
@@ -8,7 +8,7 @@ from enum import StrEnum
 
 
 class Scope(StrEnum):
-    """What a client may do."""
+    """A permission of a client."""
 
     GENERATE = "generate"
     FILES = "files"
@@ -16,7 +16,7 @@ class Scope(StrEnum):
     NATIVE = "native"
     METRICS = "metrics"
 
-    # The text's own: an Enum's is worked out in Python, and every call asks for a scope.
+    # The hash of the text: an Enum's own is computed in Python, and every call asks for a scope.
     __hash__ = str.__hash__
 
 
@@ -25,7 +25,7 @@ ALL_SCOPES = frozenset(Scope)
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How much a client may use; None is without limit. Money is US dollars, days and months are UTC's."""
+    """Limits by name; None sets no limit. Money is US dollars, days and months are UTC's."""
 
     requests_per_minute: int | None = None
     tokens_per_minute: int | None = None
@@ -44,11 +44,12 @@ NO_LIMITS = Limits()
 
 @dataclass(frozen=True, slots=True)
 class Client:
-    """Who calls. `id` is the owner of what it uploads, at most 255 characters, the same across rotations of its key.
+    """A caller. `id` owns its uploads, has at most 255 characters, and stays the same across rotations of its key.
 
-    `name` is what logs and usage reports show. `models` and `origins` are those it may use, None for all; `origins` are
-    compared with a browser's Origin header. `issuer` groups clients of one identity provider, or of one key whose
-    short-lived tokens they hold: limits may apply to the group as well.
+    `name` is shown in logs and usage reports. `models` and `origins` are the allowed models and origins, None for all;
+    `origins` are compared with a browser's Origin header. `issuer` groups clients of one identity provider, or of one
+    key whose short-lived tokens they hold. `limits` hold for this client alone, `total_limits` for its key together
+    with all users of that key.
     """
 
     id: str
@@ -58,12 +59,13 @@ class Client:
     origins: frozenset[str] | None = None
     limits: Limits = field(default=NO_LIMITS)
     issuer: str | None = None
+    total_limits: Limits = field(default=NO_LIMITS)
 
 
 LOCAL = Client(id="local", name="local")
-"""Everyone, while CLIENT_AUTH is none. Only the authenticator of an open gateway decides on this client."""
+"""Every caller while CLIENT_AUTH is none. Only the authenticator of an open gateway decides on this client."""
 
 
 def unit_of(client: Client) -> tuple[str, str]:
-    """Return whose share a client uses: the key or issuer that it comes from, and within that the client itself."""
+    """Return the owner of the share that a client uses: its key or issuer, and within that the client itself."""
     return client.issuer or client.id, client.id

@@ -1,4 +1,4 @@
-"""The owners of the limits that hold for a client: the client itself, its issuer (a group), and the whole gateway.
+"""The owners of the limits that hold for a client: the client, its issuer, its key with all users, the gateway.
 
 This module knows limits and their owners, and nothing of counting.
 """
@@ -7,8 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from app.clients.identity import NO_LIMITS, Client, Limits
+from app.clients.identity import NO_LIMITS, Client, Limits, unit_of
 from app.settings import Settings
+from app.store.records import StoredLimits
 
 
 class OwnerKind(StrEnum):
@@ -16,6 +17,7 @@ class OwnerKind(StrEnum):
 
     CLIENT = "client"
     ISSUER = "issuer"
+    KEY = "key"
     GATEWAY = "gateway"
 
 
@@ -28,9 +30,14 @@ class LimitOwner:
     limits: Limits
 
 
+def stored_limits(client: Client) -> StoredLimits:
+    """Return a client's limits in stored bytes."""
+    return StoredLimits(client.limits.stored_bytes, unit_of(client)[0], client.total_limits.stored_bytes)
+
+
 GATEWAY_KEY = "total"
-"""Sorts after every `client:` and `issuer:`. Rows are locked in the order of their keys, and this one belongs to every
-call, so that it is locked last and for the shortest time."""
+"""Sorts after every `client:`, `issuer:` and `key:`. Rows are locked in the order of their keys, and this row belongs
+to every call, so that it is locked last and for the shortest time."""
 
 
 class LimitOwners:
@@ -53,6 +60,9 @@ class LimitOwners:
     def of(self, client: Client) -> tuple[LimitOwner, ...]:
         """Return the owners that have limits, in the order in which their rows are locked; usually none."""
         found = self._gateway
+        if client.total_limits != NO_LIMITS:
+            key, _ = unit_of(client)
+            found = (LimitOwner(OwnerKind.KEY, f"key:{key}", client.total_limits), *found)
         if client.issuer is not None and client.issuer in self._issuers:
             found = (self._issuers[client.issuer], *found)
         if client.limits != NO_LIMITS:

@@ -15,6 +15,7 @@ SOON_S = 5.0
 _LIMIT = {
     OwnerKind.CLIENT: "Your limit of",
     OwnerKind.ISSUER: "Your group's limit of",
+    OwnerKind.KEY: "The limit for all users of your key together of",
     OwnerKind.GATEWAY: "The gateway's limit of",
 }
 

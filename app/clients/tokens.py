@@ -2,11 +2,12 @@
 
     ggt_<claims, base64url of JSON>.<HMAC-SHA-256 of them>
 
-All that a token may do stands in the token, signed; nothing of it is stored but the count of its uses, where it has a
-maximum. It ends at its time, or with the key that it was made with. It knows nothing of HTTP.
+A token holds its own rights, signed; the store holds only the count of its uses, if they are limited. A token ends at
+its expiry, or with the key that created it. This module knows no HTTP.
 """
 
 import hmac
+import logging
 import secrets
 from base64 import b64decode, urlsafe_b64encode
 from collections.abc import Collection
@@ -16,7 +17,7 @@ from hashlib import sha256
 import orjson
 
 from app.clients.identity import Client, Scope
-from app.clients.keys import KeyedClient
+from app.clients.keys import KeyedClient, total_hint
 from app.errors import FieldError, ForbiddenError, InvalidFieldError, UnauthenticatedError
 
 TOKEN_PREFIX = "ggt_"  # noqa: S105  # the beginning of every token, and no secret
@@ -25,11 +26,13 @@ MAX_USER_CHARS = 128
 MAX_REQUESTS = 1_000_000
 _MAX_TOKEN_CHARS = 2_048
 _VERSION = 1
+_MAX_HINTED = 10_000
+log = logging.getLogger("gateway.limits")
 
 
 @dataclass(frozen=True, slots=True)
 class Claims:
-    """What a token says: whose it is, what it may do, until when (seconds since the epoch) and how often."""
+    """The content of a token: its key and user, scopes, expiry (seconds since the epoch) and largest number of uses."""
 
     id: str
     key_id: str
@@ -39,10 +42,9 @@ class Claims:
     max_requests: int | None
 
     def client(self, keyed: Client) -> Client:
-        """Give the client that a token acts as: its key's client and its user together.
+        """Return the client that a token authenticates: a user of the key's client.
 
-        It has files of its own and the limits of the key's client, to whose group it belongs, and never more rights
-        than that client has now.
+        The user has files of its own, the limits of the key's client, and never more rights than that client has now.
         """
         return Client(
             # A client's id has no slash, so that no two pairs look the same.
@@ -53,6 +55,7 @@ class Claims:
             origins=keyed.origins,
             limits=keyed.limits,
             issuer=keyed.id,
+            total_limits=keyed.total_limits,
         )
 
 
@@ -66,6 +69,15 @@ class Tokens:
 
     def __init__(self, signing_key: bytes) -> None:
         self._key = signing_key
+        self._hinted: set[str] = set()
+
+    def total_hint(self, client: Client) -> str | None:
+        """Return advice if no limit holds for all users of a key together; the log shows it once for each key."""
+        hint = total_hint(client.name, client.total_limits)
+        if hint is not None and client.id not in self._hinted and len(self._hinted) < _MAX_HINTED:
+            self._hinted.add(client.id)
+            log.warning("no-total-limit: %s", hint)
+        return hint
 
     def mint(
         self,
@@ -77,10 +89,10 @@ class Tokens:
         scopes: Collection[Scope] | None = None,
         max_requests: int | None = None,
     ) -> tuple[str, Claims]:
-        """Make a token for a user of a client that came with its own key.
+        """Create a token for a user of a client that is authenticated by its own key.
 
         `ttl_s` is 1 to 3600 seconds; `user` is 1 to 128 printable characters of the app's own choosing; `scopes` are
-        those of the client when None; `max_requests` is 1 to 1,000,000, or None for as many as the client may send.
+        those of the client if None; `max_requests` is 1 to 1,000,000, or None without a maximum.
         Raises InvalidFieldError, and ForbiddenError for a client without a key and for scopes that it does not have.
         """
         if not isinstance(client, KeyedClient):
@@ -114,14 +126,14 @@ class Tokens:
         return urlsafe_b64encode(hmac.digest(self._key, payload.encode(), sha256)).rstrip(b"=").decode()
 
     def read(self, token: str, *, now: float) -> Claims:
-        """Read a token that was signed here and has not expired; raises UnauthenticatedError.
+        """Return the claims of a token that was signed here and has not expired; raises UnauthenticatedError.
 
-        Whether its key is still good, and whether it has uses left, is not the token's to say.
+        The caller checks that the key is still valid and that uses are left.
         """
         payload, _, mac = token.removeprefix(TOKEN_PREFIX).partition(".")
         if not token.isascii() or len(token) > _MAX_TOKEN_CHARS or not hmac.compare_digest(mac, self._mac(payload)):
             raise UnauthenticatedError("The token is not a token of this gateway.")
-        # Signed here: from now on it is what `mint` has written, of this version or of another.
+        # The content was written by `mint`, of this version or of another.
         content = orjson.loads(b64decode(payload + "=" * (-len(payload) % 4), altchars=b"-_"))
         if content["v"] != _VERSION:
             raise UnauthenticatedError("The token was created by another version of the gateway; request a new token.")

@@ -29,7 +29,17 @@ from app.media.storage_room import StorageRoom
 from app.settings import Settings
 from app.store.file_room import FileRoom
 from app.store.files import FileRegistry
-from app.store.records import Facts, NoRoomError, Origin, Page, StoredFile, Upload, UploadState
+from app.store.records import (
+    NO_STORED_LIMITS,
+    Facts,
+    NoRoomError,
+    Origin,
+    Page,
+    StoredFile,
+    StoredLimits,
+    Upload,
+    UploadState,
+)
 from app.store.secrets import Vault
 
 LIFETIME_S = 48 * 3600.0
@@ -84,11 +94,11 @@ class FileService:
         """Tell Gemini's time in seconds since the epoch."""
         return self._clock.now()
 
-    async def room_for(self, owner: str, size_bytes: int, *, at_most: int | None = None) -> None:
+    async def room_for(self, owner: str, size_bytes: int, *, at_most: StoredLimits = NO_STORED_LIMITS) -> None:
         """Make room for `size_bytes` (0 if unknown).
 
-        `at_most` is how many bytes the owner may store altogether, None for the gateway's own limit.
-        Raises StoredBytesError if the owner has no room, FileQuotaError if the project has none.
+        `at_most` are the client's limits in stored bytes, besides the gateway's own.
+        Raises StoredBytesError if a limit leaves no room, FileQuotaError if the project has none.
         """
         await self._room.make(owner, size_bytes, at_most=at_most)
 
@@ -100,7 +110,7 @@ class FileService:
         size_bytes: int | None,
         alias: str | None = None,
         display_name: str | None = None,
-        at_most: int | None = None,
+        at_most: StoredLimits = NO_STORED_LIMITS,
     ) -> ResumableSession:
         """Write an upload down and open its session; the caller owns it until `complete`, `abandon` or `put_down`.
 
@@ -120,7 +130,7 @@ class FileService:
                 expires_at=now + LIFETIME_S,
                 lease_until=now + LEASE_S,
                 alias=alias,
-                most_bytes=self._room.limit(at_most),
+                room=self._room.limits(owner, at_most),
             )
             session = await self._uploads.start(
                 name=name, mime_type=mime_type, size_bytes=size_bytes, display_name=display_name
@@ -139,14 +149,14 @@ class FileService:
             raise
         return session
 
-    async def grow(self, owner: str, name: str, size_bytes: int, *, at_most: int | None = None) -> None:
+    async def grow(self, owner: str, name: str, size_bytes: int, *, at_most: StoredLimits = NO_STORED_LIMITS) -> None:
         """Count what an upload of unknown size has by now; raises StoredBytesError when its owner has no room for it.
 
         `at_most` is as for `room_for`.
         """
-        limit = self._room.limit(at_most)
+        room = self._room.limits(owner, at_most)
         try:
-            await self._registry.grow(name, owner, size_bytes=size_bytes, now=self.now(), most_bytes=limit)
+            await self._registry.grow(name, size_bytes=size_bytes, now=self.now(), room=room)
         except NoRoomError:
             raise await self._room.full(owner, at_most) from None
 

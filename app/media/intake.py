@@ -24,7 +24,7 @@ from app.media.spill import STEP_BYTES, Held, spills
 from app.media.transfer import Transfer
 from app.media.types import Kind
 from app.settings import Settings
-from app.store.records import Origin
+from app.store.records import NO_STORED_LIMITS, Origin, StoredLimits
 
 
 class Policy(Enum):
@@ -49,7 +49,7 @@ class IntakeServices:
     settings: Settings
     take_bytes: Callable[[int], Awaitable[None]]
     max_file_bytes: int | None = None
-    stored_bytes: int | None = None
+    stored_limits: StoredLimits = NO_STORED_LIMITS
 
 
 class Intake:
@@ -61,7 +61,7 @@ class Intake:
         self._settings = services.settings
         self._owner = owner
         self._take_bytes = services.take_bytes
-        self._stored_bytes = services.stored_bytes
+        self._stored_limits = services.stored_limits
         limits = (services.settings.max_file_bytes, services.max_file_bytes)
         self._max_file_bytes = min(limit for limit in limits if limit is not None)
         self._reserved = 0
@@ -175,7 +175,7 @@ class Intake:
     async def _grow(self, file: Incoming, transfer: Transfer) -> None:
         # The length is unknown, so the file is counted as it arrives, chunk by chunk.
         await self._count(file, file.size_bytes)
-        await self._files.grow(self._owner, transfer.session.name, file.size_bytes, at_most=self._stored_bytes)
+        await self._files.grow(self._owner, transfer.session.name, file.size_bytes, at_most=self._stored_limits)
 
     async def _hold(self, file: Incoming, part: memoryview) -> None:
         if not file.is_held:
@@ -291,13 +291,13 @@ class Intake:
 
     async def _begin(self, file: Incoming) -> None:
         size = file.size_bytes if file.is_ended else file.claim.size_bytes
-        await self._files.room_for(self._owner, size or 0, at_most=self._stored_bytes)
+        await self._files.room_for(self._owner, size or 0, at_most=self._stored_limits)
         self._held_bytes.begin_upload()
         self._uploads += 1
         try:
             await self._count(file, size or 0)
             session = await self._files.start(
-                self._owner, mime_type=file.type.mime_type, size_bytes=size, at_most=self._stored_bytes
+                self._owner, mime_type=file.type.mime_type, size_bytes=size, at_most=self._stored_limits
             )
             try:
                 file.transfer = Transfer(session, mime_type=file.type.mime_type, chunk_bytes=self._settings.chunk_bytes)

@@ -3,32 +3,42 @@
 This module knows no clock: `now` is Gemini's time in seconds, passed by the caller.
 """
 
-from sqlalchemy import Select, func, select
+from collections.abc import Sequence
+
+from sqlalchemy import Select, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.store.database import Database
 from app.store.file_rows import file_of, is_live
-from app.store.records import NoRoomError, Origin, StoredFile
+from app.store.records import NoRoomError, Origin, RoomLimit, StoredFile
 from app.store.schema import FileRow, UploadRow
 
 
-def _stored(now: float, owner: str | None) -> Select[int]:
+def _stored(now: float, owner: str | None, *, with_users: bool = False) -> Select[int]:
     query = select(func.coalesce(func.sum(UploadRow.size_bytes), 0)).where(UploadRow.expires_at > now)
-    return query if owner is None else query.where(UploadRow.owner == owner)
+    if owner is None:
+        return query
+    if with_users:
+        return query.where(or_(UploadRow.owner == owner, UploadRow.owner.startswith(f"{owner}/", autoescape=True)))
+    return query.where(UploadRow.owner == owner)
 
 
-async def take_turn(session: AsyncSession, owner: str) -> None:
-    """Wait until no other transaction counts an owner's bytes."""
+async def take_turn(session: AsyncSession, limits: Sequence[RoomLimit]) -> None:
+    """Wait until no other transaction counts the bytes of the owners of these limits."""
     # SQLite needs no lock: there, the first write of a transaction waits for all others.
     if session.get_bind().dialect.name == "postgresql":
-        await session.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(owner, 0))))
+        # All transactions lock in one order, so that no two wait for each other.
+        for owner in sorted({limit.owner for limit in limits}):
+            await session.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(owner, 0))))
 
 
-async def check_room(session: AsyncSession, owner: str, *, now: float, most_bytes: int) -> None:
-    """Raise NoRoomError if an owner's bytes, with those that this transaction has written, exceed `most_bytes`."""
+async def check_room(session: AsyncSession, limits: Sequence[RoomLimit], *, now: float) -> None:
+    """Raise NoRoomError if an owner's bytes, with those that this transaction has written, exceed a limit."""
     await session.flush()
-    if int(await session.scalar(_stored(now, owner)) or 0) > most_bytes:
-        raise NoRoomError
+    for limit in limits:
+        stored = int(await session.scalar(_stored(now, limit.owner, with_users=limit.with_users)) or 0)
+        if stored > limit.most_bytes:
+            raise NoRoomError
 
 
 class FileRoom:
@@ -37,10 +47,16 @@ class FileRoom:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def stored_bytes(self, *, now: float, owner: str | None = None) -> int:
-        """Return the number of bytes at Gemini, of one owner or of all."""
+    async def stored_bytes(self, *, now: float) -> int:
+        """Return the number of bytes at Gemini, of all owners."""
         async with self._database.transaction() as session:
-            return int(await session.scalar(_stored(now, owner)) or 0)
+            return int(await session.scalar(_stored(now, None)) or 0)
+
+    async def left(self, limit: RoomLimit, *, now: float) -> int:
+        """Return the number of bytes that a limit leaves to its owner; at least 0."""
+        async with self._database.transaction() as session:
+            stored = await session.scalar(_stored(now, limit.owner, with_users=limit.with_users))
+            return max(0, limit.most_bytes - int(stored or 0))
 
     async def next_expiry(self, *, now: float) -> float | None:
         """Return the time at which the next upload expires, None without uploads."""

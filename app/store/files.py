@@ -4,7 +4,7 @@ Each query decides access by the owner. This module knows no HTTP, no Gemini cal
 in seconds, passed by the caller.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import asdict
 
 from sqlalchemy import ColumnElement, and_, delete, exists, func, or_, select, update
@@ -15,7 +15,7 @@ from app.errors import NameTakenError, UploadFailedError
 from app.store.database import Database
 from app.store.file_room import check_room, take_turn
 from app.store.file_rows import file_of, is_live, upload_of
-from app.store.records import Facts, Origin, Page, StoredFile, Upload, UploadState
+from app.store.records import Facts, Origin, Page, RoomLimit, StoredFile, Upload, UploadState
 from app.store.schema import FileRow, UploadRow
 
 
@@ -36,12 +36,12 @@ class FileRegistry:
         expires_at: float,
         lease_until: float,
         alias: str | None = None,
-        most_bytes: int | None = None,
+        room: Sequence[RoomLimit] = (),
     ) -> None:
         """Record an upload before it starts; `size_bytes` is the declared size, or 0 if unknown.
 
-        Raises NameTakenError if the owner has a live file named `alias`, and NoRoomError if the owner's files would
-        exceed `most_bytes`. Simultaneous uploads never share room.
+        Raises NameTakenError if the owner has a live file named `alias`, and NoRoomError if the stored bytes would
+        exceed a limit of `room`. Simultaneous uploads never share room.
         """
         try:
             await self._begin(
@@ -53,7 +53,7 @@ class FileRegistry:
                 expires_at=expires_at,
                 lease_until=lease_until,
                 alias=alias,
-                most_bytes=most_bytes,
+                room=room,
             )
         except IntegrityError:
             raise NameTakenError(f"Resource files/{alias} already exists.") from None
@@ -69,11 +69,10 @@ class FileRegistry:
         expires_at: float,
         lease_until: float,
         alias: str | None,
-        most_bytes: int | None,
+        room: Sequence[RoomLimit],
     ) -> None:
         async with self._database.transaction() as session:
-            if most_bytes is not None:
-                await take_turn(session, owner)
+            await take_turn(session, room)
             if alias is not None:
                 gone = update(UploadRow).where(UploadRow.owner == owner, UploadRow.alias == alias)
                 await session.execute(gone.where(UploadRow.expires_at <= now).values(alias=None))
@@ -91,15 +90,14 @@ class FileRegistry:
                     alias=alias,
                 )
             )
-            if most_bytes is not None:
-                await check_room(session, owner, now=now, most_bytes=most_bytes)
+            await check_room(session, room, now=now)
 
-    async def grow(self, name: str, owner: str, *, size_bytes: int, now: float, most_bytes: int) -> None:
+    async def grow(self, name: str, *, size_bytes: int, now: float, room: Sequence[RoomLimit]) -> None:
         """Record the current size of an upload of unknown size; raises NoRoomError as `begin` does."""
         async with self._database.transaction() as session:
-            await take_turn(session, owner)
+            await take_turn(session, room)
             await session.execute(update(UploadRow).where(UploadRow.name == name).values(size_bytes=size_bytes))
-            await check_room(session, owner, now=now, most_bytes=most_bytes)
+            await check_room(session, room, now=now)
 
     async def set_session(self, name: str, sealed: bytes) -> None:
         """Store an upload's sealed session URL."""

@@ -8,6 +8,27 @@ class NoRoomError(Exception):
     """The owner would have more bytes than allowed."""
 
 
+@dataclass(frozen=True, slots=True)
+class StoredLimits:
+    """A client's limits in stored bytes: its own, and those of its key with all users of that key; None sets none."""
+
+    own: int | None = None
+    key: str = ""
+    total: int | None = None
+
+
+NO_STORED_LIMITS = StoredLimits()
+
+
+@dataclass(frozen=True, slots=True)
+class RoomLimit:
+    """The largest number of stored bytes of an owner; `with_users` counts those of the users of its key too."""
+
+    owner: str
+    most_bytes: int
+    with_users: bool = False
+
+
 class UploadState(StrEnum):
     """The state of an upload: on its way, at Gemini (three states), or gone."""
 

@@ -12,6 +12,7 @@ from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser
 from starlette.types import Receive, Scope, Send
 
+from app.clients.limit_owners import stored_limits
 from app.edge.body_timeouts import body_of, content_length
 from app.errors import EmptyFileError, FileTooLargeError, MalformedRequestError
 from app.media.transfer import Transfer
@@ -72,7 +73,7 @@ async def _carry(pieces: AsyncIterator[bytes], send: Send, call: NativeCall, met
         if size_bytes > counted:
             check_size(call, size_bytes)
             await services.metering.admission.take_bytes(call.client, size_bytes - counted)
-            at_most = call.client.limits.stored_bytes
+            at_most = stored_limits(call.client)
             await services.files.grow(call.client.id, session.name, size_bytes, at_most=at_most)
             counted = size_bytes
 

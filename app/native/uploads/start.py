@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from starlette.types import Receive, Scope, Send
 
+from app.clients.limit_owners import stored_limits
 from app.edge.body_timeouts import body_of
 from app.errors import EmptyFileError, FileTooLargeError, GatewayError, LengthRequiredError, MalformedRequestError
 from app.gemini.resumable import ResumableSession
@@ -70,14 +71,14 @@ async def open_session(call: NativeCall, metadata: Metadata) -> ResumableSession
     services, client, size = call.services, call.client, metadata.size_bytes
     check_size(call, size)
     await services.metering.admission.take_bytes(client, size or 0)
-    await services.files.room_for(client.id, size or 0, at_most=client.limits.stored_bytes)
+    await services.files.room_for(client.id, size or 0, at_most=stored_limits(client))
     return await services.files.start(
         client.id,
         mime_type=metadata.mime_type,
         size_bytes=size,
         alias=metadata.alias,
         display_name=metadata.display_name,
-        at_most=client.limits.stored_bytes,
+        at_most=stored_limits(client),
     )
 
 

@@ -237,6 +237,30 @@ async def token(closed: Closed, key: str, **more: Any) -> Any:
     return await closed.call("POST", "/api/v1/auth/tokens", key, json={"user": "u_1", **more})
 
 
+async def test_tokens_of_a_key_without_a_total_limit_warn_of_no_total_limit(
+    closed: Closed, caplog: pytest.LogCaptureFixture
+) -> None:
+    key = await closed.key("app")
+    limited = await closed.key("limited", total_limits=Limits(requests_per_minute=1))
+
+    told = [(await token(closed, by)).json()["warnings"] for by in (key, key)]
+
+    assert [[each["code"] for each in warnings] for warnings in told] == [["no-total-limit"], ["no-total-limit"]]
+    assert (await token(closed, limited)).json()["warnings"] == []
+    assert sum("no-total-limit" in record.getMessage() for record in caplog.records) == 1
+
+
+async def test_users_of_one_key_share_its_total_limit(closed: Closed) -> None:
+    key = await closed.key("app", limits=Limits(requests_per_minute=2), total_limits=Limits(requests_per_minute=3))
+    tokens = [(await token(closed, key, user=f"u_{number}")).json()["token"] for number in range(4)]
+
+    answers = [await closed.call("POST", "/api/v1/count-tokens", by, json={"prompt": "hi"}) for by in tokens]
+
+    refused = [answer.json()["detail"] for answer in answers if answer.status_code == 429]
+    assert len(refused) == 1
+    assert "all users of your key together" in refused[0]
+
+
 async def test_a_short_lived_token_acts_as_a_client_of_its_own(closed: Closed) -> None:
     key = await closed.key("app")
     one = (await token(closed, key)).json()["token"]

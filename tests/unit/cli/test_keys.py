@@ -73,7 +73,7 @@ def test_all_that_a_client_may_and_may_not_is_said_when_it_is_made(run: Run) -> 
     assert made["scopes"] == ["files", "generate"]
     assert made["models"] == ["gemini-3.8-flash"]
     assert made["origins"] == ["https://app.example"]
-    assert made["limits"] == {
+    assert {name: value for name, value in made["limits"].items() if not name.startswith("total_")} == {
         "requests_per_minute": 60,
         "tokens_per_minute": 1,
         "tokens_per_day": 2_000_000,
@@ -328,3 +328,38 @@ def test_a_change_that_makes_no_sense_is_refused_with_a_line(run: Run, arguments
     assert code in {1, 2}
     assert out == ""
     assert err.strip()
+
+
+TOTALS = {
+    "total_requests_per_minute": 1,
+    "total_tokens_per_minute": 2,
+    "total_tokens_per_day": 3,
+    "total_tokens_per_month": 4,
+    "total_cost_per_day": 0.5,
+    "total_cost_per_month": 6.5,
+    "total_concurrent_requests": 7,
+    "total_bytes_per_day": 8,
+    "total_max_file_bytes": 9,
+    "total_stored_bytes": 10,
+}
+
+
+def test_every_limit_has_a_total_twin_for_all_users_of_a_key(run: Run) -> None:
+    options = [word for name, value in TOTALS.items() for word in (f"--{name.replace('_', '-')}", str(value))]
+    code, out, err = run("create", "--name", "web", *options, "--json")
+
+    own = {name.removeprefix("total_") for name in TOTALS}
+    assert code == 0
+    assert json.loads(out)["limits"] == TOTALS | dict.fromkeys(own)
+    assert listed(run)[0]["limits"] == TOTALS | dict.fromkeys(own)
+    assert "all users together" not in err
+
+
+def test_a_hint_is_printed_once_while_a_key_has_no_total_limit(run: Run) -> None:
+    _, _, created = run("create", "--name", "web", "--cost-per-day", "1")
+    _, _, updated = run("update", "web", "--limit", "cost_per_day=2")
+    _, _, limited = run("update", "web", "--limit", "total_cost_per_day=5")
+    _, _, lifted = run("update", "web", "--limit", "total_cost_per_day=none")
+
+    assert [each.count("all users together") for each in (created, updated, limited, lifted)] == [1, 1, 0, 1]
+    assert run("update", "web", "--limit", "total_cost_per_year=5")[0] != 0

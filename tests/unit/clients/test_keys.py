@@ -49,6 +49,7 @@ async def test_a_key_stands_for_its_client_with_all_that_it_may(keys: Keys) -> N
         models={"gemini-3.8-flash"},
         origins={"https://app.example"},
         limits=Limits(requests_per_minute=60, cost_per_day=0.5),
+        total_limits=Limits(cost_per_day=9, stored_bytes=7),
     )
 
     client = await client_of(keys, made.text)
@@ -63,6 +64,7 @@ async def test_a_key_stands_for_its_client_with_all_that_it_may(keys: Keys) -> N
             models=frozenset({"gemini-3.8-flash"}),
             origins=frozenset({"https://app.example"}),
             limits=Limits(requests_per_minute=60, cost_per_day=0.5),
+            total_limits=Limits(cost_per_day=9, stored_bytes=7),
             key_id=made.text[3:15],
         )
     )
@@ -129,13 +131,14 @@ async def test_a_key_ends_at_its_expiry(keys: Keys) -> None:
 
 
 async def test_a_rotation_keeps_the_client_and_lets_both_keys_overlap(keys: Keys) -> None:
-    old = await keys.create("web", now=NOW, limits=Limits(requests_per_minute=1))
+    old = await keys.create("web", now=NOW, limits=Limits(requests_per_minute=1), total_limits=Limits(cost_per_day=2.5))
 
     new = await keys.rotate("web", now=NOW, overlap_s=DAY)
 
     assert (await client_of(keys, old.text, now=NOW + DAY - 1)).id == old.client.id
     assert (await client_of(keys, new.text)).id == old.client.id
     assert (await client_of(keys, new.text)).limits == old.client.limits
+    assert (await client_of(keys, new.text)).total_limits == old.client.total_limits == Limits(cost_per_day=2.5)
     assert "expired" in await refusal(keys, old.text, now=NOW + DAY)
 
 

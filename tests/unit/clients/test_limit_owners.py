@@ -32,6 +32,17 @@ def test_the_clients_own_limits_come_first_and_the_gateways_last() -> None:
     assert keys(owners, Client("b", "b", issuer="elsewhere")) == [GATEWAY_KEY]
 
 
+def test_the_total_limits_of_a_key_are_one_owner_for_the_key_and_all_its_users() -> None:
+    total = Limits(tokens_per_day=1)
+    owners = LimitOwners(GATEWAY, {"cli_a": ISSUER})
+    key = Client("cli_a", "a", limits=Limits(tokens_per_day=2), total_limits=total)
+    user = Client("cli_a/u", "a/u", issuer="cli_a", total_limits=total)
+
+    assert keys(owners, key) == ["client:cli_a", "key:cli_a", GATEWAY_KEY]
+    assert keys(owners, user) == ["issuer:cli_a", "key:cli_a", GATEWAY_KEY]
+    assert keys(owners, user) == sorted(keys(owners, user))
+
+
 def test_a_setting_names_every_limit_that_a_client_may_have() -> None:
     assert list(LimitValues.model_fields) == [field.name for field in fields(Limits)]
 

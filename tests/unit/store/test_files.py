@@ -6,7 +6,7 @@ from app.errors import UploadFailedError
 from app.store.file_retention import FileRetention
 from app.store.file_room import FileRoom
 from app.store.files import FileRegistry
-from app.store.records import Facts, Origin, StoredFile, Upload, UploadState
+from app.store.records import Facts, Origin, RoomLimit, StoredFile, Upload, UploadState
 from tests.unit.store.uploading import EXPIRES, FACTS, ME, NOW, begun, held, ids, page, uploaded
 
 
@@ -94,7 +94,7 @@ async def test_a_file_of_another_owner_is_not_there(registry: FileRegistry, room
     with pytest.raises(LookupError):
         await page(registry, owner="you", after="f")
     assert await delete(registry, "f", owner="you") == (False, None)
-    assert await room.stored_bytes(now=NOW, owner="you") == 0
+    assert await room.left(RoomLimit("you", 100), now=NOW) == 100
     assert await registry.find(ME, "f", now=NOW) is not None
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from app.store.file_room import FileRoom
 from app.store.files import FileRegistry
-from app.store.records import NoRoomError, Origin
+from app.store.records import NoRoomError, Origin, RoomLimit
 from tests.unit.store.uploading import ME, NOW, begun, held, uploaded
 
 
@@ -18,8 +18,8 @@ async def test_stored_bytes_are_counted_once_however_many_ids_there_are(registry
     await uploaded(registry, "w", size=1_000, owner="you")
 
     assert await room.stored_bytes(now=NOW) == 1_110
-    assert await room.stored_bytes(now=NOW, owner=ME) == 110
-    assert await room.stored_bytes(now=NOW, owner="nobody") == 0
+    assert await room.left(RoomLimit(ME, 1_000), now=NOW) == 890
+    assert await room.left(RoomLimit("nobody", 1_000), now=NOW) == 1_000
 
 
 async def test_stored_bytes_may_be_more_than_32_bits(registry: FileRegistry, room: FileRoom) -> None:
@@ -77,7 +77,27 @@ async def test_of_uploads_that_begin_at_once_as_many_are_taken_as_there_is_room_
 
     assert sum(isinstance(each, str) for each in ended) == 3
     assert sum(isinstance(each, NoRoomError) for each in ended) == 7
-    assert await room.stored_bytes(now=NOW, owner=ME) == 900
+    assert await room.left(RoomLimit(ME, 1_000), now=NOW) == 100
+
+
+async def test_users_of_one_key_never_store_more_than_its_total_limit_together(
+    registry: FileRegistry, room: FileRoom
+) -> None:
+    total = RoomLimit("cli_a", 1_000, with_users=True)
+    owners = ["cli_a", *(f"cli_a/user{number}" for number in range(9)), "cli_ab", "cliXa/u"]
+
+    ended = await asyncio.gather(
+        *(
+            begun(registry, f"u{number}", owner=owner, size=300, most=500, room=(total,))
+            for number, owner in enumerate(owners[:10])
+        ),
+        *(begun(registry, f"v{number}", owner=owner, size=300) for number, owner in enumerate(owners[10:])),
+        return_exceptions=True,
+    )
+
+    assert sum(isinstance(each, str) for each in ended[:10]) == 3
+    assert sum(isinstance(each, NoRoomError) for each in ended[:10]) == 7
+    assert await room.left(total, now=NOW) == 100
 
 
 async def test_uploads_of_unknown_size_share_the_room_as_they_grow(registry: FileRegistry, room: FileRoom) -> None:
@@ -85,7 +105,7 @@ async def test_uploads_of_unknown_size_share_the_room_as_they_grow(registry: Fil
 
     async def grow(name: str, size: int) -> bool:
         try:
-            await registry.grow(name, ME, size_bytes=size, now=NOW, most_bytes=1_000)
+            await registry.grow(name, size_bytes=size, now=NOW, room=(RoomLimit(ME, 1_000),))
         except NoRoomError:
             return False
         return True
@@ -94,6 +114,6 @@ async def test_uploads_of_unknown_size_share_the_room_as_they_grow(registry: Fil
     second = await asyncio.gather(*(grow(name, 300) for name in names))
 
     assert (first, second) == ([True] * 4, [False] * 4)
-    assert await room.stored_bytes(now=NOW, owner=ME) == 1_000
+    assert await room.left(RoomLimit(ME, 1_000), now=NOW) == 0
     with pytest.raises(NoRoomError):
         await begun(registry, "one more", size=1, most=1_000)

@@ -1,7 +1,7 @@
 """Uploads and files in one line each, so that a test shows only what it is about."""
 
 from app.store.files import FileRegistry
-from app.store.records import Facts, Origin, Page, StoredFile, UploadState
+from app.store.records import Facts, Origin, Page, RoomLimit, StoredFile, UploadState
 
 NOW = 1_000.0
 EXPIRES = 2_000.0
@@ -17,6 +17,7 @@ async def begun(
     size: int = 0,
     lease_until: float = 1_300.0,
     most: int | None = None,
+    room: tuple[RoomLimit, ...] = (),
 ) -> str:
     """Write an upload down that is on its way."""
     await registry.begin(
@@ -27,7 +28,7 @@ async def begun(
         now=NOW,
         expires_at=EXPIRES,
         lease_until=lease_until,
-        most_bytes=most,
+        room=() if most is None else (RoomLimit(owner, most), *room),
     )
     return name
 
