@@ -14,6 +14,9 @@ from gemini_emulator.routing import Route
 _DEFAULT_PAGE = 50
 _LARGEST_PAGE = 1000
 _GENERATION = ("generateContent", "countTokens", "createCachedContent", "batchGenerateContent")
+_ANSWERING = ("generateContent", "countTokens")
+_IMAGING = ("generateContent", "countTokens", "batchGenerateContent")
+_LIVE = ("bidiGenerateContent", "countTokens")
 _EMBEDDING = ("embedContent", "countTextTokens", "countTokens", "asyncBatchEmbedContent")
 _METHOD_OF_CALL = {"streamGenerateContent": "generateContent", "batchEmbedContents": "embedContent"}
 
@@ -23,6 +26,8 @@ class Model:
     """A model: its id, and what it takes and gives at most, in tokens.
 
     `takes_penalties` ends with the generation that also stops to be prefilled by a last turn of the model.
+    `decodes_long` allows an answer over several requests. `makes` is the modality of an answer beside text, IMAGE or
+    AUDIO, or "".
     """
 
     name: str
@@ -31,6 +36,9 @@ class Model:
     output_limit: int = 65_536
     methods: tuple[str, ...] = _GENERATION
     takes_penalties: bool = True
+    decodes_long: bool = False
+    makes: str = ""
+    transcribes: bool = False
 
     def resource(self) -> dict[str, object]:
         """Render as `models.get` does."""
@@ -54,12 +62,39 @@ _MODELS: Final = (
     Model("gemini-3.6-flash", "Gemini 3.6 Flash", takes_penalties=False),
     Model("gemini-3.5-flash", "Gemini 3.5 Flash"),
     Model("gemini-3.5-flash-lite", "Gemini 3.5 Flash-Lite"),
+    Model("gemini-3.1-flash-lite", "Gemini 3.1 Flash-Lite"),
     Model("gemini-3.1-pro-preview", "Gemini 3.1 Pro Preview"),
-    Model("gemini-4-argon", "Gemini 4 Argon", takes_penalties=False),
-    Model("gemini-4-carbon", "Gemini 4 Carbon", takes_penalties=False),
+    Model("gemini-3.1-pro-preview-customtools", "Gemini 3.1 Pro Preview Custom Tools"),
+    Model("gemini-3-flash-preview", "Gemini 3 Flash Preview"),
+    Model("gemini-4-argon", "Gemini 4 Argon", takes_penalties=False, decodes_long=True),
+    Model("gemini-4-carbon", "Gemini 4 Carbon", takes_penalties=False, decodes_long=True),
+    Model("gemini-4-hydrogen", "Gemini 4 Hydrogen", takes_penalties=False, decodes_long=True),
+    Model("gemini-4-neon", "Gemini 4 Neon", takes_penalties=False, decodes_long=True),
     Model("gemini-2.5-pro", "Gemini 2.5 Pro"),
     Model("gemini-2.5-flash", "Gemini 2.5 Flash"),
+    Model("gemini-2.5-flash-lite", "Gemini 2.5 Flash-Lite"),
+    Model("gemini-flash-latest", "Gemini Flash Latest", takes_penalties=False),
+    Model("gemini-flash-lite-latest", "Gemini Flash-Lite Latest"),
+    Model("gemini-pro-latest", "Gemini Pro Latest"),
+    Model("gemini-3-pro-image", "Gemini 3 Pro Image", methods=_IMAGING, makes="IMAGE"),
+    Model("gemini-3.1-flash-image", "Gemini 3.1 Flash Image", methods=_IMAGING, makes="IMAGE"),
+    Model("gemini-3.1-flash-lite-image", "Gemini 3.1 Flash-Lite Image", methods=_IMAGING, makes="IMAGE"),
+    Model("gemini-nano-banana-2.1", "Gemini Nano Banana 2.1", methods=_IMAGING, makes="IMAGE"),
+    Model("gemini-2.5-flash-image", "Gemini 2.5 Flash Image", methods=_IMAGING, makes="IMAGE"),
+    Model("gemini-3.8-flash-tts", "Gemini 3.8 Flash TTS", methods=_IMAGING, makes="AUDIO"),
+    Model("gemini-3.8-flash-lite-tts", "Gemini 3.8 Flash-Lite TTS", methods=_IMAGING, makes="AUDIO"),
+    Model("gemini-3.8-live", "Gemini 3.8 Live", methods=_LIVE),
+    Model("gemini-3.8-live-extended-thinking", "Gemini 3.8 Live Extended Thinking", methods=_LIVE),
+    Model(
+        "gemini-3.5-transcribe",
+        "Gemini 3.5 Transcribe",
+        input_limit=98_304,
+        output_limit=32_768,
+        methods=_ANSWERING,
+        transcribes=True,
+    ),
     Model("gemini-embedding-2", "Gemini Embedding 2", input_limit=8_192, output_limit=1, methods=_EMBEDDING),
+    Model("gemini-embedding-001", "Gemini Embedding 001", input_limit=2_048, output_limit=1, methods=_EMBEDDING),
 )
 _BY_NAME: Mapping[str, Model] = {model.name: model for model in _MODELS}
 

@@ -23,6 +23,7 @@ class EmulatorConfig:
         background_delay_s: how long a background interaction is queued, then in progress, together.
         request_limit_bytes: the largest JSON body; above it, a 413.
         requests_per_minute: model calls a minute before a 429; None for no limit.
+        hop_tokens: the longest answer to a request of a long decode, in tokens; None for Gemini's limits.
         split_answers: how the body of every answer is cut into TCP segments.
 
     """
@@ -40,4 +41,5 @@ class EmulatorConfig:
     background_delay_s: float = 0.5
     request_limit_bytes: int = 100_000_000
     requests_per_minute: int | None = None
+    hop_tokens: int | None = None
     split_answers: SplitMode = SplitMode.NONE

@@ -31,6 +31,9 @@ class EmulatorSettings(BaseSettings):
     requests_per_minute: int | None = Field(
         None, ge=1, description="Model calls per minute before a 429; if unset, there is no limit."
     )
+    hop_tokens: int | None = Field(
+        None, ge=1, description="Tokens per request of a long decode; if unset, 65,536 streamed and 32,768 whole."
+    )
     split_answers: SplitMode = Field(
         SplitMode.NONE,
         description="Send each answer in one piece (`none`), in `two` pieces cut anywhere, or in `bytes`, one by one.",

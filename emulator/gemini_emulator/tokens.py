@@ -14,9 +14,9 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from gemini_emulator.senses import duration_of
+from gemini_emulator.senses import duration_of, kind_in
 from gemini_emulator.senses.documents import count_pages
-from gemini_emulator.senses.kinds import Kind, kind_of
+from gemini_emulator.senses.kinds import Kind
 from gemini_emulator.senses.pictures import picture_size
 from gemini_emulator.senses.text import read_text
 from gemini_emulator.senses.unreadable import UnreadableMediaError
@@ -115,7 +115,7 @@ class _Costs:
 
 
 def _count(data: bytes, mime_type: str, cost: _Costs, cut: _Cut) -> Mapping[str, int]:
-    match kind_of(mime_type):
+    match kind_in(data, mime_type):
         case Kind.IMAGE:
             return {"IMAGE": cost.image(picture_size(data))}
         case Kind.AUDIO:

@@ -8,12 +8,32 @@ CURRENT = {
     "gemini-3.6-flash",
     "gemini-3.5-flash",
     "gemini-3.5-flash-lite",
+    "gemini-3.1-flash-lite",
     "gemini-3.1-pro-preview",
+    "gemini-3.1-pro-preview-customtools",
+    "gemini-3-flash-preview",
     "gemini-4-argon",
     "gemini-4-carbon",
+    "gemini-4-hydrogen",
+    "gemini-4-neon",
     "gemini-2.5-pro",
     "gemini-2.5-flash",
+    "gemini-2.5-flash-lite",
+    "gemini-flash-latest",
+    "gemini-flash-lite-latest",
+    "gemini-pro-latest",
+    "gemini-3-pro-image",
+    "gemini-3.1-flash-image",
+    "gemini-3.1-flash-lite-image",
+    "gemini-nano-banana-2.1",
+    "gemini-2.5-flash-image",
+    "gemini-3.8-flash-tts",
+    "gemini-3.8-flash-lite-tts",
+    "gemini-3.8-live",
+    "gemini-3.8-live-extended-thinking",
+    "gemini-3.5-transcribe",
     "gemini-embedding-2",
+    "gemini-embedding-001",
 }
 
 
@@ -26,9 +46,9 @@ def test_all_models_are_listed(emulator: Emulator) -> None:
 
 def test_the_list_is_paged(emulator: Emulator) -> None:
     first = emulator.http.get("/v1/models", params={"pageSize": 6}).json()
-    second = emulator.http.get("/v1/models", params={"pageSize": 6, "pageToken": first["nextPageToken"]}).json()
+    second = emulator.http.get("/v1/models", params={"pageSize": 1000, "pageToken": first["nextPageToken"]}).json()
 
-    assert (len(first["models"]), len(second["models"])) == (6, 5)
+    assert (len(first["models"]), len(second["models"])) == (6, len(CURRENT) - 6)
     assert "nextPageToken" not in second
 
 

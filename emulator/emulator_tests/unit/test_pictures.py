@@ -183,3 +183,13 @@ def test_a_picture_cut_short_is_unreadable(image_format: str) -> None:
 
     with pytest.raises(UnreadableMediaError):
         see_picture(data[:300])
+
+
+def test_a_photograph_of_12_megapixels_is_not_searched_for_shapes() -> None:
+    blurred = np.random.default_rng(1).integers(0, 255, (75, 100, 3), dtype=np.uint8)
+    written = io.BytesIO()
+    Image.fromarray(blurred).resize((4000, 3000), Image.Resampling.BICUBIC).save(written, "JPEG", quality=85)
+
+    picture = see_picture(written.getvalue())
+
+    assert (picture.width, picture.height, picture.shapes) == (4000, 3000, ())

@@ -16,6 +16,8 @@ A response schema gets a value that satisfies it: the true one when it is that o
 A function that is to be called is called instead of all that.
 """
 
+from collections import Counter
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 import orjson
@@ -23,6 +25,7 @@ import orjson
 from gemini_emulator.conforming import UnsupportedSchemaError, conforming_value, json_schema_of
 from gemini_emulator.failures import invalid
 from gemini_emulator.faults import FaultKind, Faults
+from gemini_emulator.generation.extras import Extra, extras_of, gives_text
 from gemini_emulator.generation.eyes import Seen
 from gemini_emulator.generation.functions import FunctionCall
 from gemini_emulator.generation.prompt import Prompt
@@ -40,6 +43,7 @@ class Answer:
     """An answer's text, the thoughts before it ("" for none), how it ended in Google's words, and what it calls.
 
     `finish_reason` is "" for an answer that does not name one; the answer is given `candidates` times.
+    `extras` are parts after the text; `token_at` makes the token that continues after so many characters.
     """
 
     text: str
@@ -48,6 +52,8 @@ class Answer:
     finish_message: str = ""
     call: FunctionCall | None = None
     candidates: int = 1
+    extras: tuple[Extra, ...] = ()
+    token_at: Callable[[int], str] | None = None
 
     @property
     def text_tokens(self) -> int:
@@ -55,6 +61,14 @@ class Answer:
         if self.call is not None:
             return text_tokens(self.text) + text_tokens(self.call.name + orjson.dumps(self.call.args).decode())
         return text_tokens(self.text)
+
+    @property
+    def tokens(self) -> Mapping[str, int]:
+        """How many tokens each candidate has, by modality."""
+        counted = Counter(TEXT=self.text_tokens)
+        for extra in self.extras:
+            counted[extra.modality] += extra.tokens
+        return {modality: count for modality, count in counted.items() if count}
 
     @property
     def thought_tokens(self) -> int:
@@ -73,7 +87,8 @@ def compose(prompt: Prompt, seen: list[Seen], faults: Faults) -> Answer:
     if call is not None:
         answer = Answer("", call=call)
     else:
-        answer = Answer(told.text) if told else _limit(_text_of(prompt, seen), prompt)
+        text = _text_of(prompt, seen) if gives_text(prompt) else ""
+        answer = Answer(told.text) if told else replace(_limit(text, prompt), extras=extras_of(prompt))
     answer = replace(answer, candidates=prompt.options.candidates)
     if prompt.options.includes_thoughts:
         wondered = " ".join(prompt.texts)[:_MAX_THOUGHT_CHARS]

@@ -8,6 +8,7 @@ from gemini_emulator.config import EmulatorConfig
 from gemini_emulator.exchange import Exchange
 from gemini_emulator.failures import invalid
 from gemini_emulator.faults import FaultKind
+from gemini_emulator.generation.hops import STREAMED_TOKENS, WHOLE_TOKENS, hop_of
 from gemini_emulator.generation.respondent import Respondent
 from gemini_emulator.generation.responses import blocked, chunks, details, whole
 from gemini_emulator.generation.streaming import stream
@@ -40,7 +41,8 @@ class GenerationCalls:
         await exchange.unless_gone(self._count(exchange, model, document))
 
     async def _answer(self, exchange: Exchange, model: Model, document: object) -> None:
-        understood = await self._respondent.understand(Fields(parse(GENERATE_CONTENT, document)), model)
+        request = parse(GENERATE_CONTENT, document)
+        understood = await self._respondent.understand(Fields(request), model)
         identity = understood.identity
         block = exchange.faults.get(FaultKind.BLOCK)
         is_stream = exchange.record.operation == "streamGenerateContent"
@@ -50,6 +52,10 @@ class GenerationCalls:
             await (stream(exchange, [refusal], pause_s=pause_s) if is_stream else exchange.answer_json(refusal))
             return
         answer = await self._respondent.answer(understood, exchange.faults)
+        hop = hop_of(request, model, self._config.hop_tokens or (STREAMED_TOKENS if is_stream else WHOLE_TOKENS))
+        if hop is not None:
+            identity = hop.identity(identity, answer)
+            answer = hop.part_of(answer)
         if is_stream:
             await stream(exchange, chunks(answer, identity), pause_s=pause_s)
         else:

@@ -22,14 +22,27 @@ _RANGES = {
 
 
 @dataclass(frozen=True, slots=True)
+class Transcription:
+    """How a transcribing model writes: with speakers, with the times of words; `language` is BCP-47."""
+
+    has_speakers: bool
+    has_words: bool
+    language: str
+
+
+@dataclass(frozen=True, slots=True)
 class Options:
     """What the answer must honour.
 
-    `max_tokens` is at least 1 and at most the model's; `schema` is in the given dialect; `media_resolution` is "" when
-    unset, and stands for every part that does not say its own.
+    `max_tokens` is at least 1 and at most the model's; `modalities` are the requested ones, in capitals; `makes` is the
+    modality that the model gives beside text, or ""; `transcription` is set for models that transcribe; `schema` is in
+    the given dialect; `media_resolution` is "" when unset, and counts for every part without a resolution of its own.
     """
 
     max_tokens: int
+    modalities: frozenset[str]
+    transcription: Transcription | None
+    makes: str
     stop_sequences: tuple[str, ...]
     mime_type: str
     schema: Mapping[str, object] | None
@@ -56,7 +69,10 @@ def read_options(config: Fields, model: Model) -> Options:
         raise invalid("max_output_tokens must be positive.")
     schema, dialect = _schema_of(config, mime_type)
     return Options(
-        max_tokens=min(limit or model.output_limit, model.output_limit),
+        max_tokens=min(limit or model.output_limit, model.input_limit if model.decodes_long else model.output_limit),
+        modalities=frozenset(config.texts("responseModalities")),
+        transcription=_transcription_of(config.fields("audioTranscriptionConfig")) if model.transcribes else None,
+        makes=model.makes,
         stop_sequences=tuple(config.texts("stopSequences")),
         mime_type=mime_type,
         schema=schema,
@@ -91,6 +107,13 @@ def _check_sampling(config: Fields, model: Model) -> None:
         raise invalid(
             "* GenerateContentRequest.generation_config.stop_sequences: at most 5 sequences are allowed, none empty.\n"
         )
+
+
+def _transcription_of(config: Fields) -> Transcription:
+    has_speakers, has_words = config.flag("diarization"), config.flag("wordTimestamp")
+    if config.text("mode") == "SMART" and (has_speakers or has_words):
+        raise invalid("audio_transcription_config: mode SMART gives neither speakers nor times of words.")
+    return Transcription(has_speakers, has_words, next(iter(config.texts("languageCodes")), "und"))
 
 
 def _schema_of(config: Fields, mime_type: str) -> tuple[Mapping[str, object] | None, Literal["json_schema", "openapi"]]:

@@ -51,6 +51,7 @@ class Respondent:
     async def answer(self, understood: Understood, faults: Faults) -> Answer:
         """Compose the answer; raises ApiFailureError when a schema cannot be met."""
         prompt = understood.prompt
-        if prompt.options.schema is None and not prompt.functions.declared:
+        is_slow = prompt.options.schema is not None or prompt.functions.declared or prompt.options.transcription
+        if not is_slow:
             return compose(prompt, understood.seen, faults)
         return await asyncio.to_thread(compose, prompt, understood.seen, faults)

@@ -41,19 +41,19 @@ def details(tokens: Mapping[str, int]) -> list[dict[str, object]]:
 
 def whole(answer: Answer, identity: Identity) -> dict[str, object]:
     """Render an answer in one piece."""
-    parts: list[dict[str, object]] = []
+    parts: list[Mapping[str, object]] = []
     if answer.thoughts:
         parts.append({"text": answer.thoughts, "thought": True})
     if answer.text:
         parts.append({"text": answer.text})
-    parts += _calls(answer)
-    usage = _usage(identity, answer.text_tokens * answer.candidates, answer.thought_tokens)
+    parts += _ending_parts(answer)
+    usage = _usage(identity, _times(answer.tokens, answer.candidates), answer.thought_tokens)
     return _response(identity, _candidates(parts, answer.candidates, answer), usage)
 
 
 def blocked(fault: Fault, identity: Identity) -> dict[str, object]:
     """Render the refusal of a prompt: a reason, and no candidates."""
-    response = _response(identity, [], _usage(identity, 0, 0))
+    response = _response(identity, [], _usage(identity, {}, 0))
     del response["candidates"]
     return {"promptFeedback": {"blockReason": fault.reason}, **response}
 
@@ -61,23 +61,29 @@ def blocked(fault: Fault, identity: Identity) -> dict[str, object]:
 def chunks(answer: Answer, identity: Identity) -> Iterator[dict[str, object]]:
     """Render an answer chunk by chunk: thoughts, then text, with the finish reason on the last."""
     if answer.thoughts:
-        parts: list[dict[str, object]] = [{"text": answer.thoughts, "thought": True}]
-        yield _response(identity, _candidates(parts, answer.candidates), _usage(identity, 0, answer.thought_tokens))
+        parts: list[Mapping[str, object]] = [{"text": answer.thoughts, "thought": True}]
+        yield _response(identity, _candidates(parts, answer.candidates), _usage(identity, {}, answer.thought_tokens))
     size = max(_MIN_CHUNK_CHARS, -(-len(answer.text) // _MAX_CHUNKS))
     for start in range(0, max(1, len(answer.text)), size):
         text = answer.text[start : start + size]
         is_last = start + size >= len(answer.text)
-        counted = answer.text_tokens if is_last else text_tokens(answer.text[: start + size])
+        counted = answer.tokens if is_last else {"TEXT": text_tokens(answer.text[: start + size])}
         parts = [{"text": text}] if text else []
-        parts += _calls(answer) if is_last else []
+        parts += _ending_parts(answer) if is_last else []
         candidates = _candidates(parts, answer.candidates, answer if is_last else None)
-        yield _response(identity, candidates, _usage(identity, counted * answer.candidates, answer.thought_tokens))
+        if not is_last and answer.token_at is not None:
+            # A checkpoint, from which a client resumes after a cut.
+            candidates[0]["continuationToken"] = answer.token_at(start + size)
+        yield _response(
+            identity, candidates, _usage(identity, _times(counted, answer.candidates), answer.thought_tokens)
+        )
 
 
-def _calls(answer: Answer) -> list[dict[str, object]]:
+def _ending_parts(answer: Answer) -> list[Mapping[str, object]]:
+    """Return the parts after the text."""
     call = answer.call
     if call is None:
-        return []
+        return [extra.part for extra in answer.extras]
     shown = {"id": call.call_id, "name": call.name, "args": call.args}
     return [{"functionCall": shown, "thoughtSignature": _SIGNATURE}]
 
@@ -93,35 +99,41 @@ def _response(identity: Identity, candidates: list[dict[str, object]], usage: di
     }
 
 
-def _candidates(parts: list[dict[str, object]], count: int, ending: Answer | None = None) -> list[dict[str, object]]:
+def _candidates(parts: list[Mapping[str, object]], count: int, ending: Answer | None = None) -> list[dict[str, object]]:
     return [_candidate(parts, index, ending) for index in range(count)]
 
 
-def _candidate(parts: list[dict[str, object]], index: int, ending: Answer | None) -> dict[str, object]:
+def _candidate(parts: list[Mapping[str, object]], index: int, ending: Answer | None) -> dict[str, object]:
     content: dict[str, object] = {"parts": parts, "role": "model"} if parts else {"role": "model"}
     candidate: dict[str, object] = {"content": content}
     if ending is not None:
         if ending.finish_reason:
             candidate["finishReason"] = ending.finish_reason
+        if ending.token_at is not None and ending.finish_reason in {"CONTINUATION", "MAX_TOKENS"}:
+            candidate["continuationToken"] = ending.token_at(len(ending.text))
         if ending.finish_message:
             candidate["finishMessage"] = ending.finish_message
     candidate["index"] = index
     return candidate
 
 
-def _usage(identity: Identity, text: int, thoughts: int) -> dict[str, object]:
+def _times(tokens: Mapping[str, int], candidates: int) -> Mapping[str, int]:
+    return {modality: count * candidates for modality, count in tokens.items() if count}
+
+
+def _usage(identity: Identity, answered: Mapping[str, int], thoughts: int) -> dict[str, object]:
     prompt = sum(identity.prompt_tokens.values())
     usage: dict[str, object] = {
         "promptTokenCount": prompt,
-        "totalTokenCount": prompt + text + thoughts,
+        "totalTokenCount": prompt + sum(answered.values()) + thoughts,
         "promptTokensDetails": details(identity.prompt_tokens),
     }
     if identity.cached_tokens:
         usage["cachedContentTokenCount"] = sum(identity.cached_tokens.values())
         usage["cacheTokensDetails"] = details(identity.cached_tokens)
-    if text:
-        usage["candidatesTokenCount"] = text
-        usage["candidatesTokensDetails"] = details({"TEXT": text})
+    if answered:
+        usage["candidatesTokenCount"] = sum(answered.values())
+        usage["candidatesTokensDetails"] = details(answered)
     if thoughts:
         usage["thoughtsTokenCount"] = thoughts
     return usage

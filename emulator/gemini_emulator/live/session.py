@@ -15,7 +15,7 @@ from collections.abc import Awaitable, Callable
 import pybase64
 
 from gemini_emulator.catalogue import Model, find_model
-from gemini_emulator.failures import ApiFailureError, invalid
+from gemini_emulator.failures import ApiFailureError, invalid, unknown_model
 from gemini_emulator.faults import FaultKind, Faults
 from gemini_emulator.generation.answering import Answer
 from gemini_emulator.generation.respondent import Respondent, Understood
@@ -31,6 +31,7 @@ _MAX_REMEMBERED = 1_000
 _RATE = 24_000
 _TONE_S = 0.05
 _MEDIA = ("audio", "video", "mediachunks")
+_LIVE_METHODS = {"bidiGenerateContent", "generateContent"}
 
 Send = Callable[[Json], Awaitable[None]]
 
@@ -101,7 +102,7 @@ class LiveSession:
 
     async def _begin(self, frame: Frame) -> None:
         fields = frame.fields
-        self._model = find_model(str(fields.get("model", "")), self._version, "generateContent")
+        self._model = _live_model(str(fields.get("model", "")), self._version)
         config = mapping(fields.get("generationconfig"))
         self._speaks = "AUDIO" in [str(each).upper() for each in _listed(config.get("responsemodalities"))]
         kept = {"temperature", "topp", "topk", "maxoutputtokens", "seed"}
@@ -194,6 +195,14 @@ class LiveSession:
                 await self._send({"serverContent": {"outputTranscription": {"text": piece}}})
             else:
                 await self._send({"serverContent": {"modelTurn": {"parts": [{"text": piece}]}}})
+
+
+def _live_model(name: str, version: str) -> Model:
+    """Return a Live model; models that answer text serve too, so that a test needs one model only."""
+    model = find_model(name, version, None)
+    if not _LIVE_METHODS & set(model.methods):
+        raise unknown_model(model.name, version, "bidiGenerateContent")
+    return model
 
 
 def _tone() -> str:

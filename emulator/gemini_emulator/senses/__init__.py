@@ -16,9 +16,9 @@ from gemini_emulator.senses.pictures import see_picture
 from gemini_emulator.senses.sound import Sound, hear
 from gemini_emulator.senses.text import read_text
 from gemini_emulator.senses.unreadable import PictureTooLargeError, UnreadableMediaError
-from gemini_emulator.senses.video import video_duration, watch
+from gemini_emulator.senses.video import is_sound_alone, video_duration, watch
 
-__all__ = ["can_be", "duration_of", "perceive"]
+__all__ = ["can_be", "duration_of", "kind_in", "perceive"]
 
 _MAX_PAGE_CHARACTERS = 4_000
 _MAX_LINE_CHARACTERS = 100_000
@@ -49,7 +49,7 @@ def perceive(data: bytes, mime_type: str, size_bytes: int) -> str:
 
 def duration_of(data: bytes, mime_type: str) -> float | None:
     """Measure a recording or a film, in seconds; None for other kinds and for what cannot be decoded."""
-    kind = kind_of(mime_type)
+    kind = kind_in(data, mime_type)
     try:
         if kind is Kind.AUDIO:
             return hear(data, mime_type).duration
@@ -58,8 +58,14 @@ def duration_of(data: bytes, mime_type: str) -> float | None:
         return None
 
 
+def kind_in(data: bytes, mime_type: str) -> Kind | None:
+    """Return the kind that a MIME type names, but sound for a film's container without a picture track."""
+    kind = kind_of(mime_type)
+    return Kind.AUDIO if kind is Kind.VIDEO and is_sound_alone(data) else kind
+
+
 def _describe(data: bytes, mime_type: str, *, is_cut: bool) -> str:
-    match kind_of(mime_type) or min(kinds_of(data), default=Kind.TEXT):
+    match kind_in(data, mime_type) or min(kinds_of(data), default=Kind.TEXT):
         case Kind.IMAGE:
             return _describe_picture(data)
         case Kind.AUDIO:

@@ -21,7 +21,7 @@ from gemini_emulator.senses.unreadable import PictureTooLargeError, UnreadableMe
 
 MAX_PIXELS = 100_000_000
 _MAX_SHAPES = 64
-_MAX_RUNS = 1_500_000
+_MAX_RUNS = 400_000
 _RIM_WIDTH = 4
 _UNDECIDED = 255
 _FAR_AWAY = 1e4

@@ -95,6 +95,15 @@ def video_duration(data: bytes) -> float:
     return duration or watch(data).duration
 
 
+def is_sound_alone(data: bytes) -> bool:
+    """Return whether a container of films (MP4, WebM, ASF) holds a sound track and no picture."""
+    try:
+        with av.open(io.BytesIO(data), mode="r") as container:
+            return bool(container.streams.audio) and not container.streams.video
+    except (av.FFmpegError, ValueError):
+        return False
+
+
 def has_sound(data: bytes) -> bool:
     """Tell whether a film has a sound track; what cannot be read has none."""
     try:

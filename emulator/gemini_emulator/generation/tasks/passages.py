@@ -23,7 +23,7 @@ _TOLERANCE_S = 0.05
 
 
 @dataclass(frozen=True, slots=True)
-class _Passage:
+class Passage:
     """A stretch of a medium, in seconds of the whole file, and its number or name."""
 
     start: float
@@ -34,7 +34,7 @@ class _Passage:
 def transcribe(task: Task, media: Sequence[MediaPart], said: str) -> object:
     """Give the loud passages of the first recording, or film with sound."""
     items: list[Mapping[str, object]] = []
-    for passage in _wanted(_heard(media), task, said):
+    for passage in _wanted(loud_passages(media), task, said):
         text = f"[{passage.name}, {passage.start:.2f} s to {passage.end:.2f} s]"
         item = {**_times(passage, task.items), "speaker": "Speaker 1", "text": text}
         if task.items.has("words"):
@@ -51,7 +51,8 @@ def describe_scenes(task: Task, media: Sequence[MediaPart], said: str) -> object
     )
 
 
-def _heard(media: Sequence[MediaPart]) -> list[_Passage]:
+def loud_passages(media: Sequence[MediaPart]) -> list[Passage]:
+    """Return the loud passages of the first recording or film, numbered, within the part's offsets."""
     part = next((part for part in media if kind_of(part.mime_type) in {Kind.AUDIO, Kind.VIDEO}), None)
     if part is None:
         return []
@@ -59,11 +60,11 @@ def _heard(media: Sequence[MediaPart]) -> list[_Passage]:
         passages = [passage for passage in hear(part.data, part.mime_type).passages if passage.is_loud]
     except UnreadableMediaError:
         return []
-    numbered = (_Passage(one.start, one.end, f"loud passage {number}") for number, one in enumerate(passages, 1))
+    numbered = (Passage(one.start, one.end, f"loud passage {number}") for number, one in enumerate(passages, 1))
     return list(_clipped(numbered, part))
 
 
-def _watched(media: Sequence[MediaPart]) -> list[_Passage]:
+def _watched(media: Sequence[MediaPart]) -> list[Passage]:
     part = next((part for part in media if kind_of(part.mime_type) is Kind.VIDEO), None)
     if part is None:
         return []
@@ -71,35 +72,35 @@ def _watched(media: Sequence[MediaPart]) -> list[_Passage]:
         scenes = watch(part.data).scenes
     except UnreadableMediaError:
         return []
-    return list(_clipped((_Passage(scene.start, scene.end, scene.colour) for scene in scenes), part))
+    return list(_clipped((Passage(scene.start, scene.end, scene.colour) for scene in scenes), part))
 
 
-def _clipped(passages: Iterator[_Passage], part: MediaPart) -> Iterator[_Passage]:
+def _clipped(passages: Iterator[Passage], part: MediaPart) -> Iterator[Passage]:
     """Keep what lies between the part's offsets."""
     for passage in passages:
         start = max(passage.start, part.start or 0.0)
         end = passage.end if part.end is None else min(passage.end, part.end)
         if start < end:
-            yield _Passage(start, end, passage.name)
+            yield Passage(start, end, passage.name)
 
 
-def _wanted(passages: list[_Passage], task: Task, said: str) -> list[_Passage]:
+def _wanted(passages: list[Passage], task: Task, said: str) -> list[Passage]:
     """Keep what begins behind the last item of an earlier answer."""
     last = last_item(task, said)
     end = None if last is None else seconds_of(last.get("end"))
     return passages if end is None else [passage for passage in passages if passage.start >= end - _TOLERANCE_S]
 
 
-def _times(passage: _Passage, schema: Outline) -> dict[str, object]:
+def _times(passage: Passage, schema: Outline) -> dict[str, object]:
     return {
         "start": time_in(schema.property("start"), passage.start),
         "end": time_in(schema.property("end"), passage.end),
     }
 
 
-def _words(text: str, passage: _Passage, schema: Outline) -> list[dict[str, object]]:
+def _words(text: str, passage: Passage, schema: Outline) -> list[dict[str, object]]:
     """Spread the words evenly over the passage."""
     words = text.split()
     step = (passage.end - passage.start) / len(words)
-    places = (_Passage(passage.start + step * n, passage.start + step * (n + 1), word) for n, word in enumerate(words))
+    places = (Passage(passage.start + step * n, passage.start + step * (n + 1), word) for n, word in enumerate(words))
     return [{"word": place.name, **_times(place, schema)} for place in places]
