@@ -1,9 +1,9 @@
 """The Gemini API, offline: one ASGI application, wired here.
 
     call ── route ── faults ── key ──> handler ──> answer
-              └── journal: what came, what was answered, who left
+              └── journal: calls, answers, clients that left
 
-Every answer carries `X-Gateway-Emulator: 1`. It imports nothing of the gateway.
+Every answer carries `X-Gateway-Emulator: 1`. The emulator imports nothing of the gateway.
 """
 
 from collections.abc import Awaitable, Callable

@@ -23,7 +23,7 @@ _METHOD_OF_CALL = {"streamGenerateContent": "generateContent", "batchEmbedConten
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """A model: its id, and what it takes and gives at most, in tokens.
+    """A model: its id, and its limits of input and output in tokens.
 
     `takes_penalties` ends with the generation that also stops to be prefilled by a last turn of the model.
     `decodes_long` allows an answer over several requests. `makes` is the modality of an answer beside text, IMAGE or
@@ -111,7 +111,7 @@ def model_for(route: Route) -> Model:
 def find_model(name: str, version: str, method: str | None) -> Model:
     """Find a model that a body names, with or without `models/`; raises ApiFailureError (404) as `model_for` does.
 
-    With None as the method it may do whatever it does.
+    With None as the method, every model that exists is found.
     """
     bare = name.removeprefix("models/")
     model = _BY_NAME.get(bare)
@@ -121,7 +121,7 @@ def find_model(name: str, version: str, method: str | None) -> Model:
 
 
 def listed_models() -> tuple[Model, ...]:
-    """Give all models."""
+    """Return all listed models."""
     return _MODELS
 
 

@@ -6,13 +6,13 @@ from email.utils import formatdate
 
 
 class Clock:
-    """Seconds since the epoch, ahead of the machine's by what it was advanced."""
+    """Seconds since the epoch: the machine's clock plus the seconds by which tests have advanced this clock."""
 
     def __init__(self) -> None:
         self._ahead_s = 0.0
 
     def now(self) -> float:
-        """Tell the time."""
+        """Return the time."""
         return time.time() + self._ahead_s
 
     def advance(self, seconds: float) -> None:
@@ -24,7 +24,7 @@ class Clock:
         self._ahead_s = 0.0
 
     def http_date(self) -> bytes:
-        """Tell the time as a Date header does."""
+        """Return the time in the format of a Date header."""
         return formatdate(self.now(), usegmt=True).encode("ascii")
 
 

@@ -1,4 +1,4 @@
-"""What can be set about the emulator. It never reads the environment: the command line fills these in."""
+"""The emulator's settings, filled in by the command line; the emulator never reads the environment."""
 
 from dataclasses import dataclass
 
@@ -15,7 +15,7 @@ class EmulatorConfig:
         project_quota_bytes: stored bytes of all files before uploads are refused with a 429.
         max_file_bytes: the largest file taken.
         refuse_unknown_length: refuse resumable sessions that declare no length.
-        granularity: what every chunk but the last is a multiple of, in bytes.
+        granularity: every chunk but the last must be a multiple of this many bytes.
         kept_bytes: how much of each file is kept to look at; its SHA-256 is always of the whole.
         kept_total_bytes: how much is kept of all files and sessions together; beyond it, less is kept of each.
         stream_chunk_delay_s: pause between the chunks of a streamed answer.

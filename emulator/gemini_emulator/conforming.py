@@ -2,8 +2,8 @@
 
     schema -> JSON Schema -> value, keyword by keyword -> checked by a validator
 
-What the builder does not honour is left to the check at the end: a value that does not pass is never returned. Knows
-nothing of prompts, requests and answers.
+The check at the end covers the keywords that the builder does not honour: a value that fails is never returned. This
+module knows nothing of prompts, requests and answers.
 """
 
 from collections.abc import Mapping
@@ -23,7 +23,7 @@ Dialect = Literal["json_schema", "openapi"]
 
 
 def json_schema_of(schema: Mapping[str, object], dialect: Dialect) -> Mapping[str, object]:
-    """Give the JSON Schema that a schema is or means.
+    """Return a schema as JSON Schema.
 
     Raises:
         UnsupportedSchemaError: when it is nested too deeply.
@@ -38,11 +38,11 @@ def conforming_value(schema: Mapping[str, object], *, dialect: Dialect, text: st
 
     Args:
         schema: the schema, as parsed from JSON.
-        dialect: what it is written in.
-        text: what strings say that the schema leaves free, cut or padded to fit.
+        dialect: the schema's dialect.
+        text: the content of strings that the schema leaves free, cut or padded to fit.
 
     Returns:
-        What `json.dumps` takes: objects in the order of `propertyOrdering`, then of declaration.
+        A value for `json.dumps`: objects in the order of `propertyOrdering`, then of declaration.
 
     Raises:
         UnsupportedSchemaError: when no value was found: contradictions, patterns that cannot be met, references to

@@ -45,7 +45,7 @@ class EmbeddingCalls:
 
 
 def vector_of(request: Fields) -> list[float]:
-    """Spread the hash of a content over a vector of unit length; raises ApiFailureError for what is no request."""
+    """Spread the hash of a content over a vector of unit length. Raises ApiFailureError for an invalid request."""
     dimensions = request.integer("outputDimensionality")
     if dimensions is None:
         dimensions = _DIMENSIONS

@@ -53,7 +53,7 @@ class CutError(Exception):
 
 
 class Exchange:
-    """A call and its answer; `record` is what is remembered of it."""
+    """A call and its answer; `record` is the call's entry in the journal."""
 
     def __init__(self, scope: "Scope", receive: "Receive", send: "Send", *, clock: Clock) -> None:
         self._receive = receive
@@ -113,7 +113,7 @@ class Exchange:
     # The body
 
     async def pieces(self) -> AsyncIterator[bytes]:
-        """Give the body as it comes; raises ClientGoneError when it does not come to its end."""
+        """Yield the body as it arrives. Raises ClientGoneError if the body is cut."""
         while not self._body_has_ended:
             message = await self._receive()
             if message["type"] == "http.disconnect":
@@ -125,15 +125,15 @@ class Exchange:
                 yield piece
 
     async def drain(self) -> None:
-        """Read what is left of the body, and drop it."""
+        """Read the rest of the body, and drop it."""
         async for _ in self.pieces():
             pass
 
     async def document(self, limit_bytes: int, *, has_contents: bool = False) -> object:
-        """Read the body as JSON, its media decoded; an empty one is an empty object.
+        """Read the body as JSON, its media decoded; an empty body is an empty object.
 
-        `has_contents` is for interactions, as in `lift`. Raises ApiFailureError above the limit and for what is not
-        JSON.
+        `has_contents` is for interactions, as in `lift`. Raises ApiFailureError above the limit and for a body that is
+        not JSON.
         """
         if (self.declared_bytes or 0) > limit_bytes:
             raise too_large(limit_bytes)

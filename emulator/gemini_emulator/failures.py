@@ -60,7 +60,7 @@ class ApiFailureError(Exception):
 
 
 def invalid(message: str) -> ApiFailureError:
-    """Refuse what is not acceptable as it is."""
+    """Return the failure for an invalid argument (400)."""
     return ApiFailureError(400, message)
 
 
@@ -172,7 +172,7 @@ def rate_limited(*, model: str, limit: int, retry_delay_s: float) -> ApiFailureE
 
 
 def retry_info(delay_s: float) -> dict[str, object]:
-    """Say when a call is worth repeating."""
+    """Return the detail that names the delay before a retry."""
     return {"@type": f"{_TYPES}RetryInfo", "retryDelay": f"{delay_s:g}s"}
 
 

@@ -1,10 +1,10 @@
-"""Faults on request: what goes wrong, in which calls, how often.
+"""Faults on request: the kind of fault, the affected calls, and how often.
 
     POST /emulator/faults ──> FaultPlan ──take(operation)──> Faults of one call
     X-Emulator-Fault ────────────────────────────────────────^
 
 A call gets at most one fault that ends or spoils it, and beside it at most one of each that only alters it. This module
-decides what happens; how it is done is told where it happens.
+chooses the faults; the code that they affect carries them out.
 """
 
 from collections.abc import Mapping
@@ -28,7 +28,7 @@ _MAX_PLANNED = 1_000
 
 
 class FaultKind(StrEnum):
-    """What can go wrong."""
+    """The kinds of fault."""
 
     STATUS = "status"
     SLOW = "slow"
@@ -143,7 +143,7 @@ class Faults:
         self._faults = {fault.kind: fault for fault in faults}
 
     def get(self, kind: FaultKind) -> Fault | None:
-        """Give the fault of a kind, if the call has one."""
+        """Return the call's fault of a kind; None if the call has no such fault."""
         return self._faults.get(kind)
 
 
@@ -170,7 +170,7 @@ class FaultPlan:
         self._planned: list[_Planned] = []
 
     def add(self, document: object) -> None:
-        """Plan what a `POST /emulator/faults` asks for; raises ApiFailureError when it makes no sense."""
+        """Plan the faults of a `POST /emulator/faults`. Raises ApiFailureError for an invalid request."""
         values = parse(_FAULT, document)
         operation = _value(values, "operation", "")
         if operation not in OPERATIONS | {"*"}:
@@ -188,7 +188,7 @@ class FaultPlan:
         self._planned.clear()
 
     def take(self, operation: str, header: str) -> Faults:
-        """Take what is planned for a call, and what its own `X-Emulator-Fault` header says, if anything."""
+        """Return the faults of a call, planned or in its `X-Emulator-Fault` header; count the planned faults down."""
         if not self._planned and not header:
             return NO_FAULTS
         taken = [_fault_of(parse(_FAULT, _read_json(header)))] if header else []

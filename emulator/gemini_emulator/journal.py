@@ -1,4 +1,4 @@
-"""What the emulator remembers of the calls it got: the last of them, how many of each kind, who left too early."""
+"""The emulator's journal of calls: the latest calls, the number of each kind, and the clients that left too early."""
 
 from collections import Counter, deque
 from collections.abc import Mapping
@@ -70,7 +70,7 @@ class Journal:
         self._in_flight += 1
 
     def count(self, operation: str) -> None:
-        """Count a call, now that it is known what it is."""
+        """Count a call under its operation."""
         self._counters[operation] += 1
 
     def end(self) -> None:
@@ -82,7 +82,7 @@ class Journal:
         self._aborted += 1
 
     def reset(self) -> None:
-        """Forget all but what is in flight."""
+        """Forget all calls except the running ones."""
         self._records.clear()
         self._counters.clear()
         self._aborted = 0

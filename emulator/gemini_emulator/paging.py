@@ -24,15 +24,15 @@ def page_of(query: Mapping[str, str], *, default: int, largest: int) -> tuple[in
 
 
 def slice_of(items: Sequence[T], size: int, token: str, *, number: Callable[[T], int]) -> tuple[list[T], str]:
-    """Give a page of items, newest first, and the token of the next page or "".
+    """Return a page of items, newest first, and the token of the next page or "".
 
     Args:
-        items: all of them, oldest first.
-        size: how many at most.
-        token: what the page before gave, "" for the first.
-        number: what grows from item to item.
+        items: all items, oldest first.
+        size: the largest number of items on the page.
+        token: the token from the page before, "" for the first page.
+        number: returns an item's number, which grows from item to item.
 
-    Raises ApiFailureError for a token that is none.
+    Raises ApiFailureError for an invalid token.
 
     """
     before: float = math.inf

@@ -1,4 +1,4 @@
-"""What the project keeps besides files, caches, batches, interactions, and the handlers of their calls."""
+"""The project's stored objects besides files (caches, batches, interactions), and the handlers of their calls."""
 
 from collections.abc import Awaitable, Callable
 
@@ -33,7 +33,7 @@ class Stored:
         self.respondent = Respondent(clock, shelf, self._cabinet)
 
     def handlers(self, rate: Rate) -> dict[str, Handler]:
-        """Give the handlers, by operation."""
+        """Return the handlers, by operation."""
         caches = CacheCalls(self._config, self._clock, self._cabinet, self.respondent)
         batches = BatchCalls(self._config, self._clock, self.desk, self._shelf, self.respondent)
         interactions = InteractionCalls(self._config, self._clock, self._memory, self.respondent, rate)

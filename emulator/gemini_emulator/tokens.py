@@ -1,4 +1,4 @@
-"""What media and text cost in tokens, by the published rules.
+"""The tokens of media and text, by the published rules.
 
     image     2.x: 258 up to 384 x 384, else 258 for each tile of 768 x 768; later models by media resolution
     audio     32 a second
@@ -56,8 +56,8 @@ def media_tokens(
     """Count the tokens of one medium, by modality.
 
     Args:
-        data: the file; of a large one its beginning, which is then all that is counted.
-        mime_type: what it is.
+        data: the file; of a large file only its beginning, which alone is counted then.
+        mime_type: the file's type.
         model: a model's name; its generation decides (`gemini-2.5-flash`), unknown names count as the newest.
         resolution: `MEDIA_RESOLUTION_HIGH`, `high` or the like; None or unspecified for the model's default.
         start: where a recording or film begins to count, in seconds.
@@ -65,7 +65,7 @@ def media_tokens(
         fps: frames a second of a film, 1 by default.
 
     Returns:
-        Tokens under `TEXT`, `IMAGE`, `AUDIO`, `VIDEO` or `DOCUMENT`; nothing for what cannot be decoded.
+        Tokens under `TEXT`, `IMAGE`, `AUDIO`, `VIDEO` or `DOCUMENT`; empty for bytes that cannot be decoded.
 
     """
     cost = _Costs(is_tiled=_generation_of(model) in _TILED_GENERATIONS, level=_level_of(resolution))
@@ -77,7 +77,7 @@ def media_tokens(
 
 @dataclass(frozen=True, slots=True)
 class _Cut:
-    """What part of a recording or film counts."""
+    """The part of a recording or film that counts."""
 
     start: float | None
     end: float | None

@@ -35,21 +35,21 @@ def user(*parts: Json | str) -> Json:
 
 
 def text_of(answer: httpx.Response) -> str:
-    """Give the text of an answer that is whole, thoughts left out."""
+    """Return the text of a whole answer, without thoughts."""
     assert answer.status_code == 200, answer.text
     parts = answer.json()["candidates"][0]["content"].get("parts", [])
     return "".join(part["text"] for part in parts if not part.get("thought"))
 
 
 def error_of(answer: httpx.Response) -> tuple[int, str, str]:
-    """Give HTTP status, status word and message of an error."""
+    """Return HTTP status, status word and message of an error."""
     error = answer.json()["error"]
     assert error["code"] == answer.status_code
     return answer.status_code, error["status"], error["message"]
 
 
 def status_of(answer: httpx.Response) -> tuple[int, str | None, str | None]:
-    """Give HTTP status, upload status and bytes received of an answer to a session's call."""
+    """Return HTTP status, upload status and received bytes of an answer to a session's call."""
     headers = answer.headers
     return answer.status_code, headers.get("x-goog-upload-status"), headers.get("x-goog-upload-size-received")
 
@@ -102,7 +102,7 @@ class Emulator:
     def command(
         self, url: str, command: str, data: bytes = b"", *, offset: int | None = None, fault: Json | None = None
     ) -> httpx.Response:
-        """Give a command to a session, without a key."""
+        """Send a command to a session, without a key."""
         headers = {"X-Goog-Upload-Command": command}
         if offset is not None:
             headers["X-Goog-Upload-Offset"] = str(offset)
@@ -139,13 +139,13 @@ class Emulator:
             time.sleep(0.01)
 
     def requests(self) -> list[Json]:
-        """Give the calls so far."""
+        """Return the calls so far."""
         calls: list[Json] = self.bare.get("/emulator/requests").json()
         return calls
 
 
 class State:
-    """What `/emulator/state` says."""
+    """The answer of `/emulator/state`."""
 
     def __init__(self, document: Json) -> None:
         self._document = document

@@ -36,7 +36,7 @@ def ask(emulator: Emulator, schema: Json, *parts: Json | str, fault: Json | None
 
 
 def candidate_of(answer: Json) -> tuple[str, str]:
-    """Give text and finish reason."""
+    """Return text and finish reason."""
     candidate = answer["candidates"][0]
     return candidate["content"]["parts"][0]["text"], candidate["finishReason"]
 

@@ -51,7 +51,7 @@ class DrawnShape:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Drawing:
-    """A picture as displayed, and what was drawn on it."""
+    """A picture as displayed, and the shapes drawn on it."""
 
     image: Image.Image
     shapes: tuple[DrawnShape, ...]

@@ -113,7 +113,7 @@ def json_schemas(draw: st.DrawFn) -> Schema:
 
 
 def openapi_schemas() -> st.SearchStrategy[Schema]:
-    """JSON Schemas of what the OpenAPI dialect can say too."""
+    """JSON Schemas that the OpenAPI dialect can express too."""
     leaves = st.one_of(
         _narrow_numbers(),
         _strings(),

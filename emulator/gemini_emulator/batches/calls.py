@@ -44,7 +44,7 @@ class BatchCalls:
         self._respondent = respondent
 
     async def create(self, exchange: Exchange, route: Route) -> None:
-        """Take a batch; its requests are answered at once, and shown later."""
+        """Create a batch; its requests are answered at once, and shown later."""
         document = await exchange.document(self._config.request_limit_bytes)
         model = model_for(route)
         kind = ASYNC_BATCH_EMBED_CONTENT if route.operation == _EMBED else BATCH_GENERATE_CONTENT

@@ -39,7 +39,7 @@ class Batch:
     cancelled_at: float | None = None
 
     def state_at(self, now: float) -> str:
-        """Tell the state at a moment, without its prefix."""
+        """Return the state at a time, without its prefix."""
         if self.cancelled_at is not None:
             return "CANCELLED"
         if now >= self.ready_at:
@@ -110,7 +110,7 @@ class Desk:
         results: Sequence[Mapping[str, object]],
         delay_s: float,
     ) -> Batch:
-        """Take a batch, to be done after some seconds; raises ApiFailureError (429) when there are too many."""
+        """Add a batch that ends after some seconds. Raises ApiFailureError (429) for too many batches."""
         if len(self._batches) >= _MAX_BATCHES:
             raise ApiFailureError(429, "Too many batches. Delete some.")
         self._last_number += 1
@@ -140,14 +140,14 @@ class Desk:
         del self._batches[self.get(batch_id).batch_id]
 
     def results_file(self, file_id: str) -> bytes | None:
-        """Give what a file of results holds; None for what is no such file."""
+        """Return the content of a file of results; None for any other name."""
         batch = self._batches.get(file_id.removeprefix(_FILE_PREFIX)) if file_id.startswith(_FILE_PREFIX) else None
         if batch is None or not batch.is_from_file or batch.state_at(self._clock.now()) != "SUCCEEDED":
             return None
         return batch.results_file()
 
     def everything(self) -> list[Batch]:
-        """Give all, oldest first."""
+        """Return all batches, oldest first."""
         return list(self._batches.values())
 
     def clear(self) -> None:

@@ -81,7 +81,7 @@ class Cabinet:
         del self._caches[self.get(cache_id).cache_id]
 
     def everything(self) -> list[Cache]:
-        """Give all, oldest first."""
+        """Return all cached contents, oldest first."""
         self._purge()
         return list(self._caches.values())
 

@@ -53,7 +53,7 @@ class CacheCalls:
         await exchange.answer_json(cache.resource())
 
     async def get(self, exchange: Exchange, route: Route) -> None:
-        """Answer with a cached content, without what it holds."""
+        """Answer with a cached content's description, without its contents."""
         await exchange.answer_json(self._cabinet.get(route.name).resource())
 
     async def list(self, exchange: Exchange, _: Route) -> None:

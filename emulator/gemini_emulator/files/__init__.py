@@ -1,1 +1,1 @@
-"""The Files API: sessions, single-request uploads, and what is stored (Files API reference, section 2)."""
+"""The Files API: sessions, single-request uploads, and stored files (Files API reference, section 2)."""

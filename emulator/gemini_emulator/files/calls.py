@@ -1,4 +1,4 @@
-"""Get, list, delete, download: what is done with files that are there (Files API reference, section 2)."""
+"""Calls on stored files: get, list, delete, download (Files API reference, section 2)."""
 
 from gemini_emulator.batches.desk import Desk
 from gemini_emulator.clock import Clock
@@ -40,7 +40,7 @@ class FileCalls:
         await exchange.answer_json(answer)
 
     async def download(self, exchange: Exchange, route: Route) -> None:
-        """Answer with the results of a batch; what was uploaded can't be downloaded."""
+        """Answer with the results of a batch; an uploaded file cannot be downloaded."""
         results = self._desk.results_file(route.name)
         if results is not None:
             await exchange.answer(results, content_type=b"application/octet-stream")

@@ -1,9 +1,9 @@
 """One call's bytes go into a session: from the right offset, by whole granules, within its limits.
 
-    pieces ──> skip what is held ──> gather 1 MiB ──> session, granule by granule
+    pieces ──> skip held bytes ──> gather 1 MiB ──> session, granule by granule
                                           └─ connection lost: the unfinished granule is dropped
 
-It knows the body as pieces, no header.
+This module knows the pieces of the body, but no header.
 """
 
 from collections.abc import AsyncIterator
@@ -26,7 +26,7 @@ class SpoiltSessionError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """What a call says of the bytes it sends: where they begin, whether they end the file, how many (None: unsaid)."""
+    """A call's declaration of its bytes: their offset, whether they end the file, their number (None: undeclared)."""
 
     offset: int
     is_last: bool
@@ -64,14 +64,14 @@ class ChunkWriter:
     async def write(self, pieces: AsyncIterator[bytes]) -> None:
         """Write the whole chunk.
 
-        Whatever ends it early leaves the session at a whole granule. Raises ApiFailureError when the bytes do not fit,
-        SpoiltSessionError when the file may not be so large, LostLeaseError when another call writes to the session.
+        An early end leaves the session at a whole granule. Raises ApiFailureError if the bytes do not fit,
+        SpoiltSessionError if the file is too large, LostLeaseError if another call writes to the session.
         """
         await self._gather(pieces)
         await self._end()
 
     async def write_torn(self, pieces: AsyncIterator[bytes]) -> None:
-        """Write as much of a chunk as comes, as if the connection then broke; raises what `write` does."""
+        """Write the part of a chunk that arrives, as if the connection then broke. Raises the errors of `write`."""
         await self._gather(pieces)
         await self._commit_granules()
 

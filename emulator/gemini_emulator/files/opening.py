@@ -1,4 +1,4 @@
-"""How an upload begins: what kind of file the client announces, in JSON and in headers of either family."""
+"""The beginning of an upload: the client's description of the file, in JSON and in headers of either family."""
 
 from collections.abc import Mapping
 from typing import cast
@@ -18,10 +18,10 @@ _LENGTH_HEADERS = (
 
 
 def read_request(document: object, headers: Mapping[str, str], *, content_type: str = "") -> FileRequest:
-    """Read what is announced.
+    """Read the description of a file.
 
-    `document` is the metadata, `{"file": {...}}`; `content_type` that of the bytes when they come with it. Headers win
-    over metadata in length, metadata over headers in type. Raises ApiFailureError for what is malformed.
+    `document` is the metadata, `{"file": {...}}`; `content_type` is that of the bytes if the same request has them.
+    Headers win over metadata in length, metadata over headers in type. Raises ApiFailureError for malformed values.
     """
     file = cast("Mapping[str, object]", parse(CREATE_FILE, document).get("file", {}))
     declared = next((headers[name] for name in _TYPE_HEADERS if headers.get(name)), "")

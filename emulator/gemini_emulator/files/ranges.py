@@ -40,7 +40,7 @@ class RangedUploads:
         await exchange.answer(headers=[(b"location", location), (b"x-guploader-uploadid", session.upload_id.encode())])
 
     async def put(self, exchange: Exchange, _: Route) -> None:
-        """Take in a chunk, or say what has come."""
+        """Receive a chunk, or answer a query for the received bytes."""
         upload_id = exchange.query["upload_id"]
         if exchange.faults.get(FaultKind.DEAD_SESSION):
             self._sessions.drop(upload_id)

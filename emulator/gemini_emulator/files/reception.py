@@ -1,9 +1,9 @@
-"""Bytes of one file as they come in: counted, hashed, their beginning kept.
+"""The arriving bytes of one file: counted, hashed, their beginning kept.
 
     pieces ── take() ──> thread: SHA-256 of all
-                  └────> kept: the first so many, within what all files may keep together
+                  └────> kept: the first bytes, within the budget of all files together
 
-It knows no session, no HTTP.
+This module knows no session and no HTTP.
 """
 
 import asyncio
@@ -20,13 +20,13 @@ class Allowance:
         self._free_bytes = total_bytes
 
     def draw(self, wanted_bytes: int) -> int:
-        """Take as much as there is, at most what is wanted; gives what was taken."""
+        """Draw up to the wanted number of bytes from the budget, and return the number drawn."""
         granted = min(wanted_bytes, self._free_bytes)
         self._free_bytes -= granted
         return granted
 
     def give_back(self, size_bytes: int) -> None:
-        """Give back what was drawn."""
+        """Return drawn bytes to the budget."""
         self._free_bytes += size_bytes
 
 
@@ -52,7 +52,7 @@ class KeptBytes:
             self._pieces.append(piece if granted == len(piece) else piece[:granted])
 
     def joined(self) -> bytes:
-        """Give what was kept; slow for large files, once."""
+        """Return the kept bytes; the first call is slow for large files."""
         pieces = self._pieces
         if len(pieces) > 1:
             pieces = self._pieces = [b"".join(pieces)]
@@ -76,7 +76,7 @@ class Reception:
         self.received_bytes = 0
 
     async def take(self, pieces: Sequence[bytes]) -> None:
-        """Take in the next bytes; returns while a thread still hashes them."""
+        """Receive the next bytes; return while a thread still hashes them."""
         await self.settle()
         for piece in pieces:
             self.received_bytes += len(piece)
@@ -94,7 +94,7 @@ class Reception:
             self._hashing = None
 
     async def sha256(self) -> bytes:
-        """Give the SHA-256 of all bytes so far."""
+        """Return the SHA-256 of all bytes so far."""
         await self.settle()
         return self._digest.digest()
 

@@ -46,7 +46,7 @@ class RelatedBody:
         self.media_type = ""
 
     async def media(self, pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-        """Give the second part's bytes as they come; raises ApiFailureError for a body that is malformed or cut."""
+        """Yield the second part's bytes as they arrive. Raises ApiFailureError for a malformed or cut body."""
         async for piece in pieces:
             try:
                 self._parser.write(piece)
@@ -59,7 +59,7 @@ class RelatedBody:
             raise invalid("A multipart upload has two parts, metadata and bytes, and ends with its boundary.")
 
     def metadata(self) -> object:
-        """Give the metadata; raises ApiFailureError when it is not JSON."""
+        """Return the metadata. Raises ApiFailureError if it is not JSON."""
         try:
             parsed: object = orjson.loads(self._metadata)
         except orjson.JSONDecodeError as error:

@@ -1,8 +1,8 @@
 """The resumable protocol: start, upload, query, finalize, cancel (Files API reference, section 2.1).
 
-    X-Goog-Upload-Status   active: go on   final: the file is there   cancelled: give up   none: nothing is said
+    X-Goog-Upload-Status   active: continue   final: the file is complete   cancelled: give up   absent: unknown
 
-It answers; what is received stands in sessions, what is whole on the shelf.
+This module answers; sessions hold the received bytes, and the shelf holds complete files.
 """
 
 from collections.abc import AsyncIterator
@@ -47,7 +47,7 @@ class ResumableUploads:
         )
 
     def open(self, document: object, exchange: Exchange) -> Session:
-        """Open a session for what is announced; raises ApiFailureError when it is not taken."""
+        """Open a session for a described file. Raises ApiFailureError for a file that is not accepted."""
         request = read_request(document, exchange.headers)
         if request.size_bytes is None and self._config.refuse_unknown_length:
             raise invalid(_UNKNOWN_LENGTH)
@@ -119,9 +119,9 @@ def _chunk_of(exchange: Exchange, session: Session, *, is_last: bool) -> Chunk:
 
 
 async def receive_chunk(exchange: Exchange, session: Session, shelf: Shelf, granularity: int, chunk: Chunk) -> None:
-    """Take in the bytes of a call, and when they are the last, store the file.
+    """Receive the bytes of a call, and store the file after the last bytes.
 
-    Raises ApiFailureError when the session can go on, SpoiltSessionError when it cannot, LostLeaseError.
+    Raises ApiFailureError if the session can continue, SpoiltSessionError if it cannot, and LostLeaseError.
     """
     lease = await session.new_lease()
     chunk.check(session, granularity)

@@ -1,10 +1,10 @@
-"""Upload sessions and what they have received (Files API reference, section 2.1).
+"""Upload sessions and their received bytes (Files API reference, section 2.1).
 
     active ──chunks──> active ──finish──> final
        └──cancel──> cancelled
 
-A session takes in bytes by whole granules, so that what a broken connection leaves behind can be gone on from. The
-newest writer wins: an older connection that still sends to the same session has lost its lease. It knows no HTTP.
+A session accepts bytes by whole granules, so that an upload can continue after a broken connection. The newest writer
+wins: an older connection that still sends to the same session has lost its lease. This module knows no HTTP.
 """
 
 import asyncio
@@ -49,19 +49,19 @@ class Session:
         return self.reception.received_bytes
 
     async def new_lease(self) -> int:
-        """Become the one who writes, once the one before has put down what it held."""
+        """Become the session's writer, once the previous writer has written its held bytes."""
         async with self._lock:
             self._lease += 1
             return self._lease
 
     async def take(self, pieces: list[bytes], lease: int) -> None:
-        """Take in the next bytes; raises LostLeaseError when somebody else writes now."""
+        """Receive the next bytes. Raises LostLeaseError if a newer call writes now."""
         async with self._lock:
             self._check(lease)
             await self.reception.take(pieces)
 
     async def finish(self, shelf: Shelf, lease: int, processing: Fault | None) -> StoredFile:
-        """Make a stored file of what has come; raises ApiFailureError when it may not be stored.
+        """Store a file of the received bytes. Raises ApiFailureError if it may not be stored.
 
         A `processing` fault of this call goes before that of the start.
         """
@@ -72,7 +72,7 @@ class Session:
             return self.file
 
     def cancel(self) -> None:
-        """Drop what has come, and take nothing more."""
+        """Drop the received bytes, and accept no more."""
         self.status = "cancelled"
         self._lease += 1
         self.reception.kept.release()
@@ -139,7 +139,7 @@ class Sessions:
         return session.opened_at + _LIFETIME_S < self._clock.now()
 
     def everything(self) -> list[Session]:
-        """Give all sessions, oldest first."""
+        """Return all sessions, oldest first."""
         return list(self._sessions.values())
 
     def clear(self) -> None:

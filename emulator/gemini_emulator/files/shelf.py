@@ -40,7 +40,7 @@ class Shelf:
         return Reception(KeptBytes(self._allowance, self._config.kept_bytes))
 
     def check(self, request: FileRequest) -> None:
-        """Refuse what can be refused before any byte has come; raises ApiFailureError."""
+        """Check the limits that can be checked before any byte has arrived. Raises ApiFailureError."""
         if request.file_id and not _ID.fullmatch(request.file_id):
             raise invalid(
                 "* CreateFileRequest.file.name: File name must be of the form `files/<id>`; the id may have up to 40 "
@@ -113,9 +113,9 @@ class Shelf:
         self._drop(self.get(file_id))
 
     def page(self, size: int, token: str) -> tuple[list[StoredFile], str]:
-        """Give a page of files, newest first, and the token of the next page or "".
+        """Return a page of files, newest first, and the token of the next page or "".
 
-        Raises ApiFailureError for a token that is none.
+        Raises ApiFailureError for an invalid token.
         """
         self._purge()
         before = _number_of(token) if token else self._last_number + 1
@@ -125,7 +125,7 @@ class Shelf:
         return page, base64.urlsafe_b64encode(b"%d" % page[-1].number).decode() if is_more else ""
 
     def everything(self) -> list[StoredFile]:
-        """Give all files, oldest first."""
+        """Return all files, oldest first."""
         self._purge()
         return list(self._files.values())
 

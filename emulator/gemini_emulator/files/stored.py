@@ -11,7 +11,7 @@ URI_PREFIX = "https://generativelanguage.googleapis.com/v1beta/files/"
 
 @dataclass(frozen=True, slots=True)
 class FileRequest:
-    """What a client asks for when it begins an upload; `file_id` is "" unless it chose one."""
+    """A client's description of a file at the start of its upload; `file_id` is "" if the client chose no id."""
 
     file_id: str
     display_name: str
@@ -40,7 +40,7 @@ class StoredFile:
     error: str = ""
 
     def state_at(self, now: float) -> str:
-        """Tell the state at a moment."""
+        """Return the state at a time."""
         if now < self.ready_at:
             return "PROCESSING"
         return "FAILED" if self.error else "ACTIVE"

@@ -1,1 +1,1 @@
-"""generateContent and its kin: what is asked, what is seen, what is answered (generateContent reference, section 3)."""
+"""generateContent and its relatives: prompts, perception of media, answers (generateContent reference, section 3)."""

@@ -1,19 +1,19 @@
-"""The answer to a prompt, computed from it: the emulator says what it got, and pretends nothing.
+"""The answer to a prompt, computed from it: the emulator reports the received prompt, and pretends nothing.
 
     This is the Gemini API emulator, not a model.
     system instruction: <text>                                                     (when there is one)
     earlier turns: <number>                                                        (when there are any)
     prompt: <texts of the last turn, one below the other>                          (when there are any)
     function <name> returned: <JSON>                                               (for each function response)
-    part <n>: <type> <size> bytes sha256=<hex> <inline or files/ID>[ <options>]: <what is seen>
+    part <n>: <type> <size> bytes sha256=<hex> <inline or files/ID>[ <options>]: <content>
     part <n>: <type> <https uri>[ <options>]: not seen, the emulator fetches nothing
 
 `n` counts all parts of all turns from 1; the options are `start=`, `end=` (seconds), `fps=` and `resolution=`, those
 that were given, separated by spaces. Media lines are the last lines, in the order of the prompt. A text of more than
 100,000 characters is repeated up to there.
 
-A response schema gets a value that satisfies it: the true one when it is that of a task, else one made up.
-A function that is to be called is called instead of all that.
+For a response schema, the answer is a value that satisfies it: the true value for a task's schema, else an invented
+value. If a function is to be called, the answer is the call instead.
 """
 
 from collections import Counter
@@ -133,7 +133,7 @@ def _plain_text(prompt: Prompt, seen: list[Seen]) -> str:
 
 
 def media_line(seen: Seen) -> str:
-    """Tell one medium in the format that stands above."""
+    """Return the line of one medium, in the format above."""
     part = seen.part
     if part.uri:
         what = part.uri

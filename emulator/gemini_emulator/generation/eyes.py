@@ -1,6 +1,6 @@
-"""What is seen of the media, and what they cost: computed once for the same bytes, in a thread.
+"""The perceived content of media and their cost in tokens, computed once for the same bytes, in a thread.
 
-It knows senses and token rules, and nothing of answers.
+This module knows senses and token rules, and nothing of answers.
 """
 
 from collections import OrderedDict
@@ -17,7 +17,7 @@ _REMEMBERED = 512
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """One medium as the answer tells it; size in bytes, hash in hex, both empty for what was not fetched."""
+    """One medium as reported in an answer; size in bytes, hash in hex, both empty for a URL that is not fetched."""
 
     part: MediaPart
     size_bytes: int

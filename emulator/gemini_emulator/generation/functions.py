@@ -1,4 +1,4 @@
-"""Function calling: which of the declared functions an answer calls, and with what.
+"""Function calling: chooses the declared function that an answer calls, and its arguments.
 
 A prompt that ends in function responses is answered by a text. Before that, mode ANY always calls, and AUTO (and
 VALIDATED) calls when the last turn names a function, or a word of four letters or more of its name: "what is the
@@ -49,7 +49,7 @@ class Functions:
 
 
 def read_functions(request: Fields) -> Functions:
-    """Read tools and tool config; raises ApiFailureError for what Gemini refuses."""
+    """Read tools and tool config. Raises ApiFailureError for values that Gemini refuses."""
     declared = [one for tool in request.many("tools") for one in tool.many("functionDeclarations")]
     if any(not one.text("name") for one in declared):
         raise invalid("* GenerateContentRequest.tools[0].function_declarations[0].name: must not be empty.\n")

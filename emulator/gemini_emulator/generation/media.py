@@ -44,7 +44,7 @@ class MediaPart:
 
     @property
     def data(self) -> bytes:
-        """The bytes, of a large file its beginning; none of what is not fetched."""
+        """The bytes; of a large file its beginning; empty for a URL, which is not fetched."""
         if self.blob is not None:
             return self.blob.data
         return self.file.kept.joined() if self.file else b""
@@ -58,10 +58,10 @@ class MediaReader:
         self._clock = clock
 
     def read(self, part: Fields, position: int) -> list[MediaPart]:
-        """Read what a part holds of media: none or one, and any number inside of a function's response.
+        """Return the media of a part: at most one, or any number inside a function's response.
 
-        Raises ApiFailureError for types that Gemini does not take, files that are not there or not ready, and offsets
-        that make no sense.
+        Raises ApiFailureError for types that Gemini does not accept, files that do not exist or are not ready, and
+        invalid offsets.
         """
         inside = part.fields("functionResponse").many("parts")
         return [

@@ -1,4 +1,4 @@
-"""The generation config: what an answer must honour, and what Gemini refuses about it."""
+"""The generation config: the options of an answer, and Gemini's refusals of invalid options."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -32,7 +32,7 @@ class Transcription:
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What the answer must honour.
+    """The options that an answer must honour.
 
     `max_tokens` is at least 1 and at most the model's; `modalities` are the requested ones, in capitals; `makes` is the
     modality that the model gives beside text, or ""; `transcription` is set for models that transcribe; `schema` is in
@@ -53,7 +53,7 @@ class Options:
 
 
 def read_options(config: Fields, model: Model) -> Options:
-    """Read a generation config; raises ApiFailureError for what Gemini refuses."""
+    """Read a generation config. Raises ApiFailureError for options that Gemini refuses."""
     _check_sampling(config, model)
     thinking = config.fields("thinkingConfig")
     if "thinkingBudget" in thinking and "thinkingLevel" in thinking:

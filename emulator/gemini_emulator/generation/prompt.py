@@ -1,8 +1,8 @@
-"""What a request asks: texts and media in order, and the options that an answer must honour.
+"""A request's prompt: texts and media in order, and the options that an answer must honour.
 
     message ── check against model and files ──> Prompt
 
-It decodes no media. What Gemini would refuse is refused here.
+This module decodes no media, and refuses the requests that Gemini would refuse.
 """
 
 from dataclasses import dataclass
@@ -56,7 +56,7 @@ class Prompt:
 
 
 def read_prompt(request: Fields, model: Model, reader: MediaReader) -> Prompt:
-    """Understand a request; raises ApiFailureError for what Gemini refuses."""
+    """Return the prompt of a request. Raises ApiFailureError for a request that Gemini refuses."""
     options = read_options(request.fields("generationConfig"), model)
     turns = request.many("contents")
     _check_turns(turns, model)

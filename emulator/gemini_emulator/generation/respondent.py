@@ -1,4 +1,4 @@
-"""From a request's message to what is answered, whoever asks: a call, a line of a batch, an interaction.
+"""Answers a request's message: of a call, of a line of a batch, of an interaction.
 
 message ── cached content put before it ── read_prompt ──> Prompt ── thread: look, compose ──> Answer, Identity
 """
@@ -22,7 +22,7 @@ from gemini_emulator.proto.fields import Fields
 
 @dataclass(frozen=True, slots=True)
 class Understood:
-    """A prompt, what is seen of its media, and who answers it."""
+    """A prompt, the perceived content of its media, and the identity of the answering model."""
 
     prompt: Prompt
     seen: list[Seen]
@@ -38,7 +38,7 @@ class Respondent:
         self._eyes = Eyes()
 
     async def understand(self, request: Fields, model: Model) -> Understood:
-        """Read a request and look at its media; raises ApiFailureError for what Gemini refuses."""
+        """Read a request and perceive its media. Raises ApiFailureError for a request that Gemini refuses."""
         request, cached = self._cabinet.unfold(request, model.name)
         prompt = read_prompt(request, model, self._reader)
         seen: list[Seen] = []

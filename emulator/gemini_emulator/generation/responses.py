@@ -18,7 +18,7 @@ _SIGNATURE = base64.b64encode(b"the emulator does not think").decode()
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """What every chunk of one answer repeats, and the prompt's tokens by modality, the cached ones among them."""
+    """The fields repeated in every chunk of an answer, and the prompt's tokens by modality, cached tokens included."""
 
     model: str
     response_id: str

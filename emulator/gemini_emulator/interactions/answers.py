@@ -1,4 +1,4 @@
-"""What answers an interaction: its steps, its usage, its status, and the turn that a next one continues."""
+"""The answer to an interaction: its steps, usage and status, and the turn for the next interaction to continue."""
 
 import base64
 from collections.abc import Mapping
@@ -30,12 +30,12 @@ def steps_of_answer(answer: Answer) -> list[dict[str, object]]:
 
 
 def outcome_of(answer: Answer) -> str:
-    """Tell the status that an answer ends with."""
+    """Return the final status of an answer."""
     return "requires_action" if answer.call else _OUTCOMES.get(answer.finish_reason, "failed")
 
 
 def turn_of_answer(answer: Answer) -> dict[str, object]:
-    """Give the turn that the answer is in the prompt of the next interaction."""
+    """Return the answer as a turn in the prompt of the next interaction."""
     call = answer.call
     if call is not None:
         return {

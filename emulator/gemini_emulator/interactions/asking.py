@@ -26,7 +26,7 @@ _CHOICES = frozenset({"auto", "any", "none", "validated"})
 
 
 def request_of(asked: Fields, turns: Sequence[Mapping[str, object]]) -> Fields:
-    """Give the message that asks the same; raises ApiFailureError for what the Interactions API refuses."""
+    """Return an interaction as a generateContent message. Raises ApiFailureError if the Interactions API refuses it."""
     request: dict[str, object] = {"contents": list(turns), "generationConfig": _config_of(asked)}
     if "systemInstruction" in asked:
         request["systemInstruction"] = {"parts": [{"text": asked.text("systemInstruction")}]}

@@ -1,4 +1,4 @@
-r"""The stream of an interaction: what is said at once, and what when it is done (surfaces reference).
+r"""The stream of an interaction: its events at once, and its events once the answer is complete (surfaces reference).
 
 event: NAME\ndata: {JSON}\n\n ... event: done\ndata: [DONE]\n\n
 """
@@ -18,7 +18,7 @@ Event = dict[str, object]
 
 
 def opening(interaction: Interaction) -> list[Event]:
-    """Give the events before the answer is there."""
+    """Return the events before the answer."""
     shown = {
         "id": interaction.interaction_id,
         "status": "in_progress",
@@ -33,7 +33,7 @@ def opening(interaction: Interaction) -> list[Event]:
 
 
 def answering(interaction: Interaction) -> list[Event]:
-    """Give the events of the answer, or the one that says that it was cancelled."""
+    """Return the events of the answer, or the event of its cancellation."""
     if interaction.cancelled_at is not None:
         update = {"interaction_id": interaction.interaction_id, "status": "cancelled"}
         return [{**update, "event_type": "interaction.status_update"}]
@@ -65,7 +65,7 @@ def error_frame(failure: ApiFailureError) -> bytes:
 
 
 def position_after(event_id: str) -> int:
-    """Tell where a stream goes on, 0 for ""; raises ApiFailureError when there is no such event."""
+    """Return the position after an event, 0 for "". Raises ApiFailureError for an unknown event."""
     if not event_id:
         return 0
     number = event_id.removeprefix(_ID_PREFIX)

@@ -32,7 +32,7 @@ class Interaction:
     cancelled_at: float | None = None
 
     def status_at(self, now: float) -> str:
-        """Tell the status at a moment."""
+        """Return the status at a time."""
         if self.cancelled_at is not None:
             return "cancelled"
         if now >= self.ready_at:
@@ -40,7 +40,7 @@ class Interaction:
         return "queued" if now < (self.created_at + self.ready_at) / 2 else "in_progress"
 
     def is_over(self, now: float) -> bool:
-        """Tell whether nothing more will come."""
+        """Return whether the interaction has ended at a time."""
         return self.cancelled_at is not None or now >= self.ready_at
 
     def resource(self, now: float) -> dict[str, object]:
@@ -85,7 +85,7 @@ class Memory:
         del self._interactions[self.get(interaction_id).interaction_id]
 
     def everything(self) -> list[Interaction]:
-        """Give all, oldest first."""
+        """Return all interactions, oldest first."""
         return list(self._interactions.values())
 
     def clear(self) -> None:

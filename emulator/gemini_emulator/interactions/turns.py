@@ -42,9 +42,9 @@ def steps_of(given: object) -> list[object]:
 
 
 def turns_of(steps: list[object], earlier: list[Mapping[str, object]]) -> list[Turn]:
-    """Read steps as turns; `earlier` are the turns before, in which the names of called functions stand.
+    """Return steps as turns; `earlier` are the turns before, with the names of called functions.
 
-    Raises ApiFailureError for what is no step.
+    Raises ApiFailureError for an invalid step.
     """
     names = _called(earlier)
     turns: list[Turn] = []

@@ -28,7 +28,7 @@ def fold(name: str) -> str:
 
 
 def read_frame(data: bytes) -> Frame:
-    """Read a frame; raises ApiFailureError for what is none."""
+    """Read a frame. Raises ApiFailureError for an invalid frame."""
     try:
         parsed = orjson.loads(data)
     except orjson.JSONDecodeError as error:
@@ -48,12 +48,12 @@ def write_frame(message: Mapping[str, object]) -> bytes:
 
 
 def objects(value: object) -> list[Json]:
-    """Give the objects of a list, or one object that stands for a list of itself."""
+    """Return the objects of a list; a single object counts as a list of one."""
     if isinstance(value, dict):
         return [value]
     return [each for each in value if isinstance(each, dict)] if isinstance(value, list) else []
 
 
 def mapping(value: object) -> Mapping[str, object]:
-    """Give an object with its names folded; what is none is empty."""
+    """Return an object with its names folded; any other value becomes an empty object."""
     return {fold(name): each for name, each in value.items()} if isinstance(value, dict) else {}

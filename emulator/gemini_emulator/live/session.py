@@ -1,10 +1,10 @@
-"""One Live session: setup, then turns; what the client says while an answer is on its way interrupts it.
+"""One Live session: setup, then turns; a message of the client's interrupts a running answer.
 
     setup ──> setupComplete [sessionResumptionUpdate] ──> turn ──> serverContent ... generationComplete, turnComplete
                                                            └──> toolCall ──> toolResponse ──> serverContent ...
 
-A turn is answered as generateContent would. With the AUDIO modality a short tone stands for each piece of the text,
-which comes beside it as its transcription.
+A turn is answered as by generateContent. With the AUDIO modality each piece of the text becomes a short tone, with the
+text beside it as its transcription.
 """
 
 import asyncio
@@ -51,7 +51,7 @@ class Resumptions:
         return handle
 
     def resume(self, handle: str) -> list[Json]:
-        """Give the turns of a handle; raises ApiFailureError for one that is not known."""
+        """Return the turns of a handle. Raises ApiFailureError for an unknown handle."""
         if handle not in self._turns:
             raise ApiFailureError(404, "BidiGenerateContent session not found")
         return list(self._turns[handle])
@@ -79,7 +79,7 @@ class LiveSession:
         self.faults = Faults([])
 
     async def take(self, frame: Frame) -> None:
-        """Take a message of the client's; raises ApiFailureError for what ends the session."""
+        """Handle a message of the client's. Raises ApiFailureError for a message that ends the session."""
         if self._model is None:
             if frame.kind != "setup":
                 raise invalid("setup must be the first message.")

@@ -1,6 +1,6 @@
-"""The WebSocket under a Live session: who may open it, frames in and out, how it closes.
+"""The WebSocket under a Live session: the check of the key, frames in and out, the close.
 
-A failure closes with 1007 for what is malformed and 1008 for what may not be, and its message as the reason.
+A failure closes with 1007 for a malformed message and 1008 for a forbidden one, with the failure's text as the reason.
 """
 
 import asyncio

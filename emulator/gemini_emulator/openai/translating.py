@@ -1,6 +1,6 @@
 """OpenAI's chat request as a GenerateContentRequest: messages, pictures and sound as data, functions, options.
 
-What has no counterpart is ignored, as Google documents; what cannot be understood is refused.
+Options without a counterpart are ignored, as Google documents; malformed requests are refused.
 """
 
 import re
@@ -27,7 +27,7 @@ _CHOICES = {"auto": "AUTO", "none": "NONE", "required": "ANY"}
 
 
 def generate_request(chat: Mapping[str, object]) -> Json:
-    """Translate a chat request, its media decoded; raises ApiFailureError for what is none."""
+    """Translate a chat request, its media decoded. Raises ApiFailureError for an invalid request."""
     messages = _objects(chat.get("messages"), "messages")
     if not messages:
         raise invalid("messages: must not be empty.")

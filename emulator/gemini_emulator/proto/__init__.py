@@ -1,1 +1,1 @@
-"""Reading JSON as Google's front end does: proto3 JSON, in both cases, with its own words about what is wrong."""
+"""Reads JSON like Google's front end: proto3 JSON, in both cases, with Google's own error messages."""

@@ -28,7 +28,7 @@ class Blob:
 
 
 def decode_base64(text: str) -> bytes | None:
-    """Decode either alphabet, padded or not; None for what is neither."""
+    """Decode base64 of either alphabet, padded or not; return None for any other text."""
     padded = text if len(text) % 4 == 0 else text + "=" * (-len(text) % 4)
     is_url_safe = "-" in text or "_" in text
     try:
@@ -38,7 +38,7 @@ def decode_base64(text: str) -> bytes | None:
 
 
 def lift(tree: object, *, has_contents: bool = False) -> int:
-    """Decode the media of a request in place: what is decodable becomes a Blob; gives the characters it took up.
+    """Decode the media of a request in place, each to a Blob, and return the number of replaced characters.
 
     `has_contents` for a request of the Interactions API, whose media are objects with a `type`.
     """
@@ -80,7 +80,7 @@ def without_media(tree: object) -> bytes | None:
 
 
 def as_base64(tree: object) -> object:
-    """Give a lifted tree as it came, its media in base64 again."""
+    """Return a lifted tree with its media in base64 again."""
     if isinstance(tree, Blob):
         return pybase64.b64encode(tree.data).decode()
     if isinstance(tree, list):

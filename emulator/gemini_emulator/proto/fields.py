@@ -6,7 +6,7 @@ from gemini_emulator.proto.blobs import Blob
 
 
 class Fields:
-    """A parsed message; what is missing reads as empty, or as None where a number would be."""
+    """A parsed message; a missing field reads as empty, a missing number as None."""
 
     __slots__ = ("_values",)
 
@@ -20,7 +20,7 @@ class Fields:
         return iter(self._values)
 
     def behind(self, earlier: Mapping[str, object]) -> "Fields":
-        """Give this message with another before it: its lists go on those of the other, else its own fields count."""
+        """Return this message after another: its lists are appended to the other's; of other fields its own win."""
         merged = dict(earlier)
         for name, value in self._values.items():
             before = earlier.get(name)

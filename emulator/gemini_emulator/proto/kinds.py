@@ -1,4 +1,4 @@
-"""The grammar of a message: what its fields are called and what each may hold.
+"""The grammar of a message: the names of its fields and the type of each.
 
 Field names are written in camelCase; the parser takes the snake_case of each as well.
 """

@@ -40,7 +40,7 @@ def parse(kind: Message, value: object) -> dict[str, object]:
 
 
 class _Walk:
-    """One pass over a tree, which collects what is wrong with it."""
+    """One pass over a tree, which collects its errors."""
 
     def __init__(self) -> None:
         self.violations: list[tuple[str, str]] = []

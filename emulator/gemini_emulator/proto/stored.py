@@ -1,4 +1,4 @@
-"""The messages of what is stored: caches, batches and interactions (surfaces reference)."""
+"""The messages of stored objects: caches, batches and interactions (surfaces reference)."""
 
 from typing import Final
 

@@ -23,8 +23,8 @@ _MEMBER_KEYWORDS = _NUMBER_KEYWORDS | {"type", "enum", "const", "format", "patte
 class Builder:
     """Builds values for one document; `refs` are the references being followed on the way to here.
 
-    A reference is not followed inside itself, so that recursion ends; steps are counted, so that nothing grows beyond
-    bounds, and once many are used up, what is optional is left out.
+    A reference is not followed inside itself, so that recursion ends. Steps are counted, so that no value grows beyond
+    bounds: after many steps, optional members are left out.
     """
 
     def __init__(self, root: Schema, text: str) -> None:
@@ -70,7 +70,7 @@ class Builder:
         return self.build(_both(without(schema, "$ref"), target), depth, refs | {reference})
 
     def _chosen(self, schema: Schema, keyword: str, depth: int, refs: frozenset[str]) -> object:
-        """Take the first branch that can be met, null only when no other can."""
+        """Return a value for the first branch that can be met; null only if no other branch can."""
         rest = without(schema, keyword)
         branches = sorted(list_of(schema, keyword), key=_is_null)
         failures: list[UnsupportedSchemaError] = []
@@ -175,7 +175,7 @@ class Builder:
 
 
 def _lengths(schema: Schema, prefix_length: int) -> tuple[int, int]:
-    """Tell how many items an array must have, and how many it shall have: an empty one is avoided."""
+    """Return the least and the preferred number of an array's items; an empty array is avoided."""
     least, most = count_of(schema, "minItems") or 0, count_of(schema, "maxItems")
     has_free_items = schema.get("items", prefix_length == 0) is not False
     wanted = max(least, prefix_length, 1 if has_free_items else 0)
@@ -199,7 +199,7 @@ def _number(schema: Schema, *, is_integer: bool) -> Number:
 
 
 def _member(schema: Schema) -> object:
-    """Take the first member of an enum, or the constant, that the other keywords allow."""
+    """Return the first member of an enum, or the constant, that the other keywords allow."""
     if "const" in schema:
         members: list[object] = [schema["const"]]
     else:

@@ -1,6 +1,6 @@
 """Two JSON Schemas that must both hold, as one. Knows nothing of values.
 
-What cannot be said in one keyword (two references, two choices) is moved into `allOf`, to be met one after another.
+Keywords that cannot be merged (two references, two choices) are moved into `allOf`, to be met one after another.
 """
 
 from collections.abc import Callable, Mapping
@@ -16,7 +16,7 @@ _LESSER = frozenset({"maximum", "exclusiveMaximum", "maxLength", "maxItems", "ma
 
 
 def conjunction(one: Schema, other: Schema) -> Schema:
-    """Join two schemas into one that allows what both allow.
+    """Return a schema for exactly the values that both schemas allow.
 
     Raises:
         UnsupportedSchemaError: when two keywords cannot be joined (two patterns, say), or leave nothing.

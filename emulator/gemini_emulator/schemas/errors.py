@@ -2,7 +2,7 @@
 
 
 class UnsupportedSchemaError(Exception):
-    """The schema cannot be met: it is malformed, contradicts itself, or uses what is not honoured; the message says."""
+    """The schema cannot be met: it is malformed, contradictory, or uses an unsupported keyword; see the message."""
 
 
 class EndlessSchemaError(UnsupportedSchemaError):

@@ -9,7 +9,7 @@ Number = int | float
 
 @dataclass(frozen=True, slots=True)
 class Range:
-    """Bounds of a number; None is no bound."""
+    """Bounds of a number; a bound of None is absent."""
 
     at_least: Number | None = None
     above: Number | None = None
@@ -18,7 +18,7 @@ class Range:
     step: Number | None = None
 
     def __contains__(self, number: Number) -> bool:
-        """Tell whether a number lies within the bounds; multiples of the step are not checked."""
+        """Return whether a number lies within the bounds; multiples of the step are not checked."""
         return (
             (self.at_least is None or number >= self.at_least)
             and (self.above is None or number > self.above)
@@ -41,7 +41,7 @@ def integer_in(bounds: Range) -> int | None:
 
 
 def number_in(bounds: Range) -> Number | None:
-    """Choose a number within the bounds, an integral one where there is one, or None."""
+    """Choose a number within the bounds, an integer if possible; None if no number fits."""
     whole = integer_in(bounds)
     if whole is not None:
         return float(whole) if abs(whole) <= 2**53 else whole

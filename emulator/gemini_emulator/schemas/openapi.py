@@ -27,7 +27,7 @@ _DROPPED = frozenset({"nullable", "default", "example", "title", "description"})
 
 
 def to_json_schema(schema: Mapping[str, object]) -> dict[str, object]:
-    """Rewrite an OpenAPI schema and all below it; what is malformed is left for the reader of the result."""
+    """Rewrite an OpenAPI schema and all below it; malformed parts stay, for the reader of the result to refuse."""
     plain: dict[str, object] = {}
     for spelling, value in schema.items():
         keyword = _CAMEL.get(spelling, spelling)
@@ -71,5 +71,5 @@ def _number(value: object) -> object:
 
 
 def _nullable(plain: dict[str, object]) -> dict[str, object]:
-    """Allow null beside what the schema allows."""
+    """Return the schema with null allowed too."""
     return {"anyOf": [plain, {"type": "null"}], "$defs": plain.pop("$defs", {})}

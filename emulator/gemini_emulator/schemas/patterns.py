@@ -1,7 +1,7 @@
 """Strings that match a regular expression, written from the expression itself.
 
 Covers what schemas use: literals, classes, groups, alternatives, repetition, anchors. Not look-around, references to
-groups, or Unicode properties. Anchors are taken to be met: whoever asks checks the result against a real matcher.
+groups, or Unicode properties. Anchors are assumed to be met: the caller checks the result against a real matcher.
 
     alternatives -> sequence -> piece with repetition -> character | class | group
 """
@@ -16,7 +16,7 @@ _PRINTABLE = string.ascii_letters + string.digits + " -_.,:;/+*=#@!?()[]{}<>&%$'
 
 
 class UnwritablePatternError(Exception):
-    """The pattern uses what this writer does not know, or is malformed."""
+    """The pattern uses syntax that this writer does not know, or is malformed."""
 
 
 def write_match(pattern: str, repeats: int, *, longest: int) -> str:
@@ -24,7 +24,7 @@ def write_match(pattern: str, repeats: int, *, longest: int) -> str:
 
     Args:
         pattern: the expression, in the common part of ECMA's and Python's dialects.
-        repeats: how often what may repeat without limit is repeated beyond its minimum.
+        repeats: the number of repetitions beyond the minimum for a piece without an upper limit.
         longest: characters beyond which no match is written.
 
     Raises:
@@ -165,7 +165,7 @@ class _Writer:
         return self._escape()
 
     def _repetition(self) -> tuple[int, int]:
-        """Read what follows a piece: least and most repeats."""
+        """Read the quantifier after a piece: least and most repeats."""
         unlimited = self.longest + 1
         least, most = 1, 1
         if self._skip("*"):
@@ -192,7 +192,7 @@ class _Writer:
 
 
 def _best_of(members: str) -> str:
-    """Choose a member of a class: a letter or digit where there is one."""
+    """Choose a member of a class, a letter or digit if possible."""
     for member in members:
         if member.isascii() and member.isalnum():
             return member

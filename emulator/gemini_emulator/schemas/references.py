@@ -7,7 +7,7 @@ from gemini_emulator.schemas.errors import UnsupportedSchemaError
 
 
 def resolve(root: Mapping[str, object], reference: str) -> object:
-    """Find what a reference (`#`, `#/$defs/Node`, `#/properties/a%20b/anyOf/0`) points to.
+    """Return the target of a reference (`#`, `#/$defs/Node`, `#/properties/a%20b/anyOf/0`).
 
     Raises:
         UnsupportedSchemaError: when it points out of the document, or to nothing.

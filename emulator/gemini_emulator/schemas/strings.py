@@ -35,7 +35,7 @@ def write_string(
     """Write a string that meets all demands, or None when none was found.
 
     Args:
-        text: what a free string says, cut or padded to fit.
+        text: the content of a free string, cut or padded to fit.
         string_format: a format of JSON Schema; unknown ones constrain nothing.
         pattern: a regular expression, in JSON Schema's dialect, that must be found in the string.
         shortest: least number of characters.
@@ -88,7 +88,7 @@ def _matches(pattern: str, shortest: int) -> Iterator[str]:
 
 
 def _meets(candidate: str, string_format: str, pattern: str | None) -> bool:
-    """Ask the validator, whose regular expressions are bounded, whatever the pattern."""
+    """Ask the validator, whose regular expressions take bounded time with any pattern."""
     schema: dict[str, object] = {"format": string_format} if string_format not in _FREE_FORMATS else {}
     if pattern is not None:
         schema["pattern"] = pattern

@@ -9,7 +9,7 @@ _BACKTRACKS = 10_000
 
 
 def is_valid(schema: Schema, value: object) -> bool:
-    """Tell whether a value satisfies a schema, formats included.
+    """Return whether a value satisfies a schema, formats included.
 
     Raises:
         UnsupportedSchemaError: when the schema is malformed, or refers to other documents.

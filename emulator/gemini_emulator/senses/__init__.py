@@ -1,4 +1,4 @@
-"""What the emulator perceives of a medium, in one line that a test can check against what it sent.
+"""The perceived content of a medium, in one line that a test can check against the medium that it sent.
 
     image     640x480, red rectangle [50,60,210,180], green ellipse [300,80,520,240]
     audio     7.41 s, silent 0.00-0.51, loud 0.51-2.98, silent 2.98-7.41
@@ -26,11 +26,11 @@ _MAX_LISTED = 200
 
 
 def perceive(data: bytes, mime_type: str, size_bytes: int) -> str:
-    """Describe a medium in one line, whatever the bytes are; `unreadable` when they cannot be decoded.
+    """Describe a medium in one line; `unreadable` for bytes that cannot be decoded.
 
     Args:
         data: the file, or its beginning.
-        mime_type: what it claims to be; parameters count for sound without a header only.
+        mime_type: its declared type; parameters count only for sound without a header.
         size_bytes: the whole file's size; when `data` is less, the line ends by saying how much of it was seen.
 
     """
@@ -48,7 +48,7 @@ def perceive(data: bytes, mime_type: str, size_bytes: int) -> str:
 
 
 def duration_of(data: bytes, mime_type: str) -> float | None:
-    """Measure a recording or a film, in seconds; None for other kinds and for what cannot be decoded."""
+    """Return the duration of a recording or film in seconds; None for other kinds and undecodable bytes."""
     kind = kind_in(data, mime_type)
     try:
         if kind is Kind.AUDIO:

@@ -131,7 +131,7 @@ def compared(colours: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def nearest(codes: Codes, colours: NDArray[np.float32]) -> NDArray[np.uint8]:
-    """Give each pixel the number of the colour (of at most 255) that it is nearest to."""
+    """Return for each pixel the number of the nearest colour (of at most 255)."""
     table = np.empty((len(colours), _CODE_COUNT), dtype=np.float32)
     everything = compared(_CODE_COLOURS)
     for number, colour in enumerate(compared(colours)):

@@ -72,7 +72,7 @@ def essence_of(mime_type: str) -> str:
 
 
 def kind_of(mime_type: str) -> Kind | None:
-    """Tell the kind that a MIME type names; None for types that no prompt takes."""
+    """Return the kind of a MIME type; None for types that no prompt accepts."""
     essence = essence_of(mime_type)
     family = essence.split("/", 1)[0]
     if essence == "application/pdf":
@@ -85,10 +85,10 @@ def kind_of(mime_type: str) -> Kind | None:
 
 
 def can_be(data: bytes, mime_type: str) -> bool:
-    """Tell from the first bytes whether a file can be of the kind that its MIME type names.
+    """Return whether a file with these first bytes can be of the kind of its MIME type.
 
-    Containers of one kind are not told apart: a JPEG that is called PNG is a picture all the same. Types of no known
-    kind, and sound without a header, can be anything that is not empty.
+    Containers of one kind are not distinguished: a JPEG declared as PNG is still a picture. Types of no known kind, and
+    sound without a header, can be any bytes except none.
     """
     kind = kind_of(mime_type)
     if not data:
@@ -103,7 +103,7 @@ def can_be(data: bytes, mime_type: str) -> bool:
 
 
 def kinds_of(data: bytes) -> frozenset[Kind]:
-    """Tell which kinds the first bytes speak for; none for text and for what is unknown."""
+    """Return the kinds that match the first bytes; empty for text and unknown bytes."""
     for start, kinds in _STARTS:
         if data.startswith(start):
             return kinds

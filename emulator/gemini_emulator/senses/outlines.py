@@ -1,4 +1,4 @@
-"""What kind of figure a mask is: rectangle, ellipse, triangle, or none of them. Knows masks only."""
+"""Classifies the figure of a mask: rectangle, ellipse, triangle, or another figure. Knows masks only."""
 
 from typing import Literal
 

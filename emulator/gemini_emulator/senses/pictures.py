@@ -1,9 +1,9 @@
-"""What a picture shows: its size as displayed and its coloured shapes, with true boxes and masks.
+"""The content of a picture: its size as displayed and its coloured shapes, with true boxes and masks.
 
     bytes -> upright RGB pixels -> map of flat colours -> connected regions -> shapes
 
-Made for pictures of flat colours, also after lossy compression: whoever drew them can check every number. Of a
-photograph it tells the size and whatever large flat areas there are. Knows nothing of prompts and answers.
+Made for pictures of flat colours, also after lossy compression, so that a test that drew them can check every number.
+Of a photograph only the size and the large flat areas are found. Knows nothing of prompts and answers.
 """
 
 import io
@@ -154,7 +154,7 @@ def _shape(regions: Regions, region: int, colours: NDArray[np.float32]) -> Shape
 
 
 def _background(classes: ClassMap) -> int:
-    """Tell the class that most of the picture's border has."""
+    """Return the class of most pixels of the picture's border."""
     border = np.concatenate([classes[0], classes[-1], classes[:, 0], classes[:, -1]])
     return int(np.bincount(border).argmax())
 
@@ -167,7 +167,7 @@ def _is_solid(regions: Regions, pixel_count: int) -> NDArray[np.bool_]:
 def _dissolve_rims(
     pixels: Pixels, classes: ClassMap, colours: NDArray[np.float32], regions: Regions, background: int
 ) -> None:
-    """Give the pixels of thin or tiny regions, in place, to the neighbour whose colour they come nearest to.
+    """Assign the pixels of thin or tiny regions, in place, to the neighbour with the nearest colour.
 
     Where black meets white, compression and smoothing leave grey; if grey is also a colour of the picture, that rim
     would be taken for a shape, and be missing from the black one.

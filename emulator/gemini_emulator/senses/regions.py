@@ -55,7 +55,7 @@ class Regions:
 
 
 def count_runs(classes: ClassMap) -> int:
-    """Count the runs of a class map: what its regions will cost in time and memory."""
+    """Return the number of runs in a class map, which bounds the time and memory for its regions."""
     height: int = classes.shape[0]
     return height + int(np.count_nonzero(classes[:, 1:] != classes[:, :-1]))
 

@@ -1,4 +1,4 @@
-"""What a recording holds: its duration, and which passages are loud and which silent.
+"""The content of a recording: its duration, and its loud and silent passages.
 
     bytes -> decoded frames, one after another -> level of every 10 ms -> passages
 
@@ -54,7 +54,7 @@ def hear(data: bytes, mime_type: str = "") -> Sound:
     """Listen to the first sound track: WAV, MP3, AIFF, AAC, Ogg, FLAC, M4A, Opus, WebM, or a film's.
 
     Args:
-        data: the whole file, or its beginning: what can be decoded is heard.
+        data: the whole file, or its beginning, which is heard as far as it can be decoded.
         mime_type: needed only by formats without a header (`audio/L16;rate=24000`).
 
     Raises:
@@ -160,7 +160,7 @@ def _runs(flags: list[bool]) -> list[_Run]:
 
 
 def _flip(runs: list[_Run], *, is_loud: bool, shorter_than_s: float, at_the_ends: bool) -> list[_Run]:
-    """Turn runs of one kind that are too short into the other kind, and join what then stands side by side."""
+    """Turn runs of one kind that are too short into the other kind, and join runs that are then adjacent."""
     joined: list[_Run] = []
     for number, (kind, length) in enumerate(runs):
         is_end = number in {0, len(runs) - 1}

@@ -15,7 +15,7 @@ def read_text(data: bytes, *, is_cut: bool = False) -> str:
         is_cut: whether it is a beginning, whose last character may be incomplete and is then left out.
 
     Raises:
-        UnreadableMediaError: when there are zero bytes in what is not UTF-16: that is no text.
+        UnreadableMediaError: if the bytes contain zero bytes but are not UTF-16, and so are no text.
 
     """
     for mark, encoding in _BOMS:

@@ -2,7 +2,7 @@
 
 
 class UnreadableMediaError(Exception):
-    """The bytes cannot be decoded as what they claim to be; the message says why, for a person."""
+    """The bytes cannot be decoded as their declared type; the message explains why, for a person."""
 
 
 class PictureTooLargeError(UnreadableMediaError):

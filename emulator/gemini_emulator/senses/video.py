@@ -1,4 +1,4 @@
-"""What a film shows: its duration and size, scenes of one dominant colour, and its sound.
+"""The content of a film: its duration and size, scenes of one dominant colour, and its sound.
 
     bytes -> frames, sampled -> dominant named colour of each -> scenes
 
@@ -37,7 +37,7 @@ class Scene:
 
 @dataclass(frozen=True, slots=True)
 class Video:
-    """A film: seconds, pixels of a frame, scenes that cover what was seen, and its first sound track if it has one."""
+    """A film: seconds, pixels of a frame, scenes that cover the decoded part, and its first sound track, if any."""
 
     duration: float
     width: int
@@ -50,7 +50,7 @@ def watch(data: bytes) -> Video:
     """Watch a film, frame by frame; one longer than two minutes by its key frames only.
 
     Args:
-        data: the whole file, or its beginning: what can be decoded is seen.
+        data: the whole file, or its beginning, which is watched as far as it can be decoded.
 
     Raises:
         UnreadableMediaError: when there is no picture in it to decode.
@@ -105,7 +105,7 @@ def is_sound_alone(data: bytes) -> bool:
 
 
 def has_sound(data: bytes) -> bool:
-    """Tell whether a film has a sound track; what cannot be read has none."""
+    """Return whether a film has a sound track; an unreadable film has none."""
     try:
         with av.open(io.BytesIO(data), mode="r") as container:
             return bool(container.streams.audio)

@@ -67,7 +67,7 @@ def file_part(name: str, mime_type: str, *, start: float | None = None, end: flo
 
 
 def ask(schema: Json, *media: MediaPart, said: object = None) -> Any:
-    """Put a task; what was said before is given as a value. The answer satisfies the schema."""
+    """Ask for a task, after an earlier answer given as a value. The answer satisfies the schema."""
     value = perform(schema, media, "" if said is None else json.dumps(said))
     assert is_valid(schema, value)
     return value

@@ -99,7 +99,7 @@ def test_going_on_from_tenths_of_a_second_neither_loses_nor_repeats() -> None:
 
 
 def tenths(segments: list[Json]) -> Json:
-    """Tell segments as a client that keeps tenths of a second."""
+    """Return segments as kept by a client that rounds to tenths of a second."""
     return {"segments": [{**one, "start": round(one["start"], 1), "end": round(one["end"], 1)} for one in segments]}
 
 

@@ -24,7 +24,7 @@ PLAIN_MIME_TYPES = {"GIF": "image/gif", "BMP": "image/bmp", "TIFF": "image/tiff"
 
 
 def true_items() -> list[Json]:
-    """Give the objects of the file of truths as items in fractions of thousandths."""
+    """Return the objects of the file of truths as items in fractions of thousandths."""
     size = TRUTH["shapes.png"]
     boxes = [(shape["label"], shape["box_px"]) for shape in size["objects"]]
     return [

@@ -151,7 +151,7 @@ TASKS = [DETECTION, SEGMENTATION, CAPTION, COMPARISON, TRANSCRIPTION, PAGES, GEN
 
 
 def schemas_within(value: object) -> Iterator[Json]:
-    """Give all objects of a document."""
+    """Return all objects of a document."""
     if isinstance(value, dict):
         yield value
     for inside in value.values() if isinstance(value, dict) else value if isinstance(value, list) else []:

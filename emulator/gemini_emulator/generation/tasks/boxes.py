@@ -1,6 +1,6 @@
 """Boxes as Gemini writes them: [ymin, xmin, ymax, xmax] in thousandths of the picture as displayed.
 
-Works in whole numbers, so that no edge depends on how a division was rounded. Knows nothing of what is in a box.
+Works in whole numbers, so that no edge depends on how a division was rounded. Knows nothing of a box's content.
 """
 
 from gemini_emulator.senses.pictures import Box
@@ -19,7 +19,7 @@ def nearest_box(box: Box, width: int, height: int) -> Box2d:
 
 
 def covering_box(box: Box, width: int, height: int) -> Box2d:
-    """Round a box of pixels to thousandths that hold the centre of each of its pixels, so that none is lost."""
+    """Round a box of pixels to thousandths that hold the centre of each of its pixels, so that no pixel is lost."""
     x_min, x_max = _covering(box[0], box[2], width)
     y_min, y_max = _covering(box[1], box[3], height)
     return y_min, x_min, y_max, x_max

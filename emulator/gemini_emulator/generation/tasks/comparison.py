@@ -1,6 +1,6 @@
-"""What differs between pictures: each later one is held against the first, shape by shape.
+"""The differences between pictures: each later picture is compared with the first, shape by shape.
 
-A shape that has no like in the other picture is a difference, told where it shows: of one that moved there are two.
+A shape without a match in the other picture is a difference at its own place, so a moved shape makes two differences.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -17,7 +17,7 @@ _TOLERANCE_PIXELS = 1.5
 
 
 def compare(task: Task, media: Sequence[MediaPart], _: str) -> object:
-    """Give the differences of all later pictures from the first; one that cannot be read has none."""
+    """Return the differences of all later pictures from the first; an unreadable picture has no differences."""
     first: Picture | None = None
     told: list[str] = []
     differences: list[Mapping[str, object]] = []
@@ -51,7 +51,7 @@ def _differences(first: Picture, other: Picture, number: int) -> Iterator[Mappin
 
 
 def _unmatched(first: Picture, other: Picture) -> tuple[list[Shape], list[Shape]]:
-    """Give the shapes of each picture that have no like in the other."""
+    """Return the shapes of each picture without a match in the other."""
     missing: list[Shape] = []
     added = list(other.shapes)
     tolerances = [_tolerance(first.width, other.width), _tolerance(first.height, other.height)] * 2

@@ -8,7 +8,7 @@ from gemini_emulator.generation.tasks.recognition import Task
 
 
 def last_item(task: Task, said: str) -> Mapping[str, object] | None:
-    """Give the last item of what the model said before; None when it said no JSON of this task."""
+    """Return the last item of the model's earlier answer; None if that answer has no JSON of this task."""
     try:
         value: object = orjson.loads(said)
     except orjson.JSONDecodeError:

@@ -2,7 +2,7 @@
 
     true mask on its pixels -> resampled to the box's fractional edges -> PNG -> data URL
 
-Whoever scales the PNG to those edges, and takes what is brighter than half, has the true mask again.
+Scaling the PNG to those edges, and keeping the pixels brighter than half, restores the true mask.
 """
 
 import base64

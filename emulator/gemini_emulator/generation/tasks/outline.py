@@ -1,6 +1,6 @@
-"""One schema of a document, read for what it names, and values cut to fit it.
+"""One schema of a document, read for the names in it, and values cut to fit it.
 
-It knows JSON Schema and no task. References are followed and null choices looked through, so that `Optional[Item]` of
+This module knows JSON Schema and no task. References are followed and null choices skipped, so that `Optional[Item]` of
 a generated schema reads as `Item`.
 """
 
@@ -17,7 +17,7 @@ _FILLER = "The emulator knows nothing of this."
 
 
 class Outline:
-    """A schema within its document. Its methods raise UnsupportedSchemaError for what is malformed."""
+    """A schema within its document. Its methods raise UnsupportedSchemaError for a malformed schema."""
 
     def __init__(self, root: Schema, schema: object) -> None:
         self._root = root
@@ -53,31 +53,31 @@ class Outline:
         return self.kinds <= {"array"} and isinstance(self._schema.get("items"), Mapping)
 
     def has(self, *names: str) -> bool:
-        """Tell whether an object has all these properties."""
+        """Return whether an object has all these properties."""
         return set(names) <= mapping_of(self._schema, "properties").keys()
 
     def property(self, name: str) -> "Outline":
-        """Give the schema of a property; that of one that is not there allows everything."""
+        """Return the schema of a property; for an unknown property, a schema that allows everything."""
         if name not in self._properties:
             schema = mapping_of(self._schema, "properties").get(name, {})
             self._properties[name] = Outline(self._root, schema)
         return self._properties[name]
 
     def items(self) -> "Outline":
-        """Give the schema of an array's items."""
+        """Return the schema of an array's items."""
         if self._items is None:
             self._items = Outline(self._root, self._schema.get("items", {}))
         return self._items
 
     def allows(self, value: object) -> bool:
-        """Tell whether a value satisfies the schema itself."""
+        """Return whether a value satisfies the schema itself."""
         return is_valid({**self._schema, "$defs": self._root.get("$defs", {})}, value)
 
     def fit(self, value: object) -> object:
         """Cut a value to fit.
 
-        Of an object the properties that the schema has are kept, in its order, and what it requires beside them is
-        made up; arrays and strings end where the schema says.
+        An object keeps the schema's properties, in the schema's order, and missing required properties are invented;
+        arrays and strings are cut to the schema's length.
         """
         if isinstance(value, Mapping):
             return self._fit_object(value)

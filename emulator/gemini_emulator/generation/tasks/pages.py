@@ -21,7 +21,7 @@ _TABLE_HEAD = "|  |  |\n| --- | ---: |\n"
 
 
 def write_pages(task: Task, media: Sequence[MediaPart], said: str) -> object:
-    """Give the pages of the first PDF: those that the schema of `page` allows, behind those that were given before."""
+    """Return the pages of the first PDF that the schema of `page` allows, after the pages of an earlier answer."""
     part = next((part for part in media if kind_of(part.mime_type) is Kind.DOCUMENT), None)
     try:
         texts = read_pdf(part.data) if part else ()

@@ -24,15 +24,15 @@ _PERFORMERS: Mapping[TaskKind, _Perform] = {
 
 
 def perform(schema: Schema, media: Sequence[MediaPart], said: str) -> object | None:
-    """Answer a task from what the media hold.
+    """Answer a task from the perceived media.
 
     Args:
         schema: the response schema, as JSON Schema.
         media: the prompt's media, in order.
-        said: the text of the model's last earlier turn, behind which a long answer goes on; "" when there is none.
+        said: the text of the model's last earlier turn, after which a long answer continues; "" without such a turn.
 
     Returns:
-        A value that satisfies the schema, or None when it asks for no task, or for what the truth does not satisfy.
+        A value that satisfies the schema, or None if the schema is no task's or the true value does not satisfy it.
 
     """
     try:

@@ -17,7 +17,7 @@ from gemini_emulator.senses.unreadable import UnreadableMediaError
 
 
 def pictures_of(media: Sequence[MediaPart]) -> list[MediaPart]:
-    """Give the pictures of a prompt, in its order."""
+    """Return the pictures of a prompt, in its order."""
     return [part for part in media if kind_of(part.mime_type) is Kind.IMAGE]
 
 
@@ -30,7 +30,7 @@ def see(part: MediaPart) -> Picture | None:
 
 
 def detect(task: Task, media: Sequence[MediaPart], _: str) -> object:
-    """Give the shapes of the first picture: boxes, labels and, where the schema has them, masks."""
+    """Return the shapes of the first picture: boxes, labels and, if the schema has them, masks."""
     pictures = pictures_of(media)
     picture = see(pictures[0]) if pictures else None
     if picture is None:
@@ -41,7 +41,7 @@ def detect(task: Task, media: Sequence[MediaPart], _: str) -> object:
 
 
 def caption(_: Task, media: Sequence[MediaPart], __: str) -> object:
-    """Tell the size and shapes of the first picture."""
+    """Return a caption with the size and shapes of the first picture."""
     pictures = pictures_of(media)
     if not pictures:
         return {"caption": "", "alt_text": "", "tags": []}
@@ -67,7 +67,7 @@ def _item(shape: Shape, label: str, picture: Picture, has_mask: bool) -> Mapping
 
 
 def _label(shape: Shape, schema: Outline) -> str | None:
-    """Give the label for a shape: its own, or the wanted one that means it; None when none does."""
+    """Return the label of a shape: its own, or the wanted label that means it; None without a matching label."""
     wanted = schema.members
     if wanted is None:
         return shape.label

@@ -9,7 +9,7 @@ from gemini_emulator.schemas.conjunction import Schema
 
 
 class TaskKind(StrEnum):
-    """What can be asked for; segmentation is a detection whose items have a mask."""
+    """The kinds of tasks; segmentation is a detection whose items have a mask."""
 
     DETECTION = "detection"
     CAPTION = "caption"
@@ -41,7 +41,7 @@ class Task:
     list_name: str = ""
 
     def listing(self, items: list[Mapping[str, object]], **about: object) -> object:
-        """Put items where the schema has its list, with what else is told about them."""
+        """Put items into the schema's list, beside the other members of the answer."""
         return {**about, self.list_name: items} if self.list_name else items
 
 

@@ -1,4 +1,4 @@
-"""Small pieces of English for what is told of media."""
+"""Small pieces of English for descriptions of media."""
 
 from collections.abc import Sequence
 
@@ -14,5 +14,5 @@ def listed(nouns: Sequence[str]) -> str:
 
 
 def counted(count: int, noun: str) -> str:
-    """Tell how many there are."""
+    """Return a count with its noun, in English."""
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
