@@ -1,4 +1,4 @@
-"""An upstream that answers every request in the same way, and keeps what it was asked."""
+"""An upstream that answers every request in the same way, and records the requests."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager

@@ -1,4 +1,4 @@
-"""`python -m tests.clocked FILE ...`: the gateway's command line, with a clock that a test sets.
+"""`python -m tests.clocked FILE ...`: the gateway's command line, with a clock set by a test.
 
 The file holds seconds since the epoch; whoever asks for the time of day is told those.
 """

@@ -27,7 +27,7 @@ class Closed:
         return (await self.keys.create(name, now=time.time(), **more)).text
 
     async def call(self, method: str, path: str, key: str | None, **more: Any) -> Any:
-        """Call a route, its parameters filled in with what is not there."""
+        """Call a route, its parameters filled in with names that do not exist."""
         headers = {} if key is None else {"authorization": f"Bearer {key}"}
         for name in ("{file_id}", "{filename}", "{model_id:path}", "{code}"):
             path = path.replace(name, "nothing")

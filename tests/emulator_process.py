@@ -13,7 +13,7 @@ import httpx
 
 @dataclass(frozen=True, slots=True)
 class Emulator:
-    """A running emulator; tests inject faults and look at what arrived."""
+    """A running emulator; tests inject faults and inspect the received calls."""
 
     url: str
 
@@ -40,7 +40,7 @@ class Emulator:
 
     @property
     def files(self) -> list[dict[str, Any]]:
-        """What lies there."""
+        """The stored files."""
         return list(self._call("GET", "state")["files"])
 
     @property
@@ -53,7 +53,7 @@ class Emulator:
         return [session for session in self.sessions if session["status"] == "active"]
 
     def requests(self, operation: str) -> list[dict[str, Any]]:
-        """What arrived for an operation, oldest first."""
+        """The received calls of an operation, oldest first."""
         return [item for item in self._call("GET", "requests") if item["operation"] == operation]
 
     @property

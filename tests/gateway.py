@@ -67,7 +67,7 @@ def read_events(text: str) -> list[dict[str, Any]]:
 
 
 def media(name: str, mime_type: str | None = None) -> tuple[str, bytes] | tuple[str, bytes, str]:
-    """Give a media file as a part."""
+    """Return a media file as a part."""
     data = (MEDIA / name).read_bytes()
     return (name, data) if mime_type is None else (name, data, mime_type)
 

@@ -64,7 +64,7 @@ SCALARS = st.one_of(
 
 
 def objects(values: st.SearchStrategy[Any]) -> st.SearchStrategy[dict[str, Any]]:
-    """Give objects no two of whose names are one to Google's parser."""
+    """Return objects in which no two names are the same to Google's parser."""
     return st.dictionaries(NAMES, values, max_size=4).filter(
         lambda found: len({name.replace("_", "").lower() for name in found}) == len(found)
     )

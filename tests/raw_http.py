@@ -1,4 +1,4 @@
-"""Requests byte by byte over a real socket, for what an HTTP client library would not send."""
+"""Requests byte by byte over a real socket, for bytes that an HTTP client library would not send."""
 
 import asyncio
 import json
@@ -27,7 +27,7 @@ class RawAnswer:
 
 
 def part(name: str, data: bytes, filename: str | None = None, *headers: str) -> bytes:
-    """Give one part of a form, with its delimiter before it."""
+    """Return one part of a form, after its delimiter."""
     disposition = f'Content-Disposition: form-data; name="{name}"'
     if filename is not None:
         disposition += f'; filename="{filename}"'
@@ -36,7 +36,7 @@ def part(name: str, data: bytes, filename: str | None = None, *headers: str) -> 
 
 
 def form(*parts: bytes) -> bytes:
-    """Give a whole form."""
+    """Return a whole form."""
     return b"".join(parts) + f"--{BOUNDARY}--\r\n".encode()
 
 
@@ -47,7 +47,7 @@ def head(
     length: int | None = None,
     boundary: str = BOUNDARY,
 ) -> bytes:
-    """Give a request's head."""
+    """Return a request's head."""
     lines = [f"{method} {path} HTTP/1.1", "Host: 127.0.0.1"]
     if method in {"POST", "PUT"}:
         lines.append(f"Content-Type: multipart/form-data; boundary={boundary}")
@@ -56,7 +56,7 @@ def head(
 
 
 def chunked(pieces: Iterable[bytes]) -> bytes:
-    """Give pieces in chunked transfer encoding."""
+    """Return pieces in chunked transfer encoding."""
     return b"".join(b"%x\r\n%b\r\n" % (len(piece), piece) for piece in pieces if piece) + b"0\r\n\r\n"
 
 
@@ -99,7 +99,7 @@ class Connection:
         return RawAnswer(status, headers, body)
 
     async def is_closed(self) -> bool:
-        """Tell whether the other side has closed, waiting for it a little."""
+        """Return whether the other side has closed, after a short wait."""
         try:
             return await asyncio.wait_for(self.reader.read(1), 5) == b""
         except ConnectionError:

@@ -16,7 +16,7 @@ from tests.stores import SECRET_KEY
 
 @dataclass(slots=True)
 class Replica:
-    """One process. `log` is what it has said."""
+    """One process. `log` is its output."""
 
     url: str
     process: subprocess.Popen[bytes]
@@ -24,7 +24,7 @@ class Replica:
 
     @property
     def log(self) -> str:
-        """What it has said so far."""
+        """The output so far."""
         return self.log_file.read_text()
 
     def kill(self) -> None:
@@ -35,7 +35,7 @@ class Replica:
 
 @dataclass(slots=True)
 class Cluster:
-    """What replicas share; `start` adds one to them."""
+    """The stores shared by replicas; `start` adds a replica."""
 
     environment: dict[str, str]
     folder: Path
@@ -51,7 +51,7 @@ class Cluster:
         self.set_clock(float(self.clock.read_text()) + seconds)
 
     def set_clock(self, now: float) -> None:
-        """Set the clock, in one step for whoever reads it."""
+        """Set the clock, atomically for its readers."""
         new = self.folder / "clock.new"
         new.write_text(str(now))
         new.replace(self.clock)

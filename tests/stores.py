@@ -1,4 +1,4 @@
-"""Where the tests' gateways remember and count: in a file and in their own memory, or in PostgreSQL and Valkey.
+"""The stores of the tests' gateways: a file and their own memory, or PostgreSQL and Valkey.
 
 `pytest --stores servers` is the second: servers that start with the first gateway and stop with the tests. What a
 gateway has belongs to its folder; another gateway of the same folder finds it again.
@@ -23,14 +23,14 @@ class Stores(Protocol):
     """Names the stores of the gateways, by their folders."""
 
     def settings(self, folder: Path) -> dict[str, str]:
-        """Give the settings that name them."""
+        """Return the settings that name the stores of a folder's gateways."""
 
 
 class FileStores:
     """A file of SQLite's in the folder, and nothing that counts for many."""
 
     def settings(self, folder: Path) -> dict[str, str]:
-        """Give the settings that name them."""
+        """Return the settings that name the stores of a folder's gateways."""
         return {"database_url": f"sqlite+aiosqlite:///{folder}/gateway.db"}
 
 
@@ -44,7 +44,7 @@ class ServerStores:
     _settings: dict[Path, dict[str, str]] = field(default_factory=dict)
 
     def settings(self, folder: Path) -> dict[str, str]:
-        """Give the settings that name them, and the secret that replicas share."""
+        """Return the settings of these stores, and the secret that replicas share."""
         if folder not in self._settings:
             self._settings[folder] = {
                 "database_url": self.postgres.new_database(),
@@ -55,7 +55,7 @@ class ServerStores:
 
 
 class _Chosen:
-    """What the command line has chosen."""
+    """The stores chosen on the command line."""
 
     def __init__(self) -> None:
         self.is_servers = False
@@ -80,22 +80,22 @@ chosen = _Chosen()
 
 
 def database_url(folder: Path) -> str:
-    """Give the DATABASE_URL of the gateways of a folder."""
+    """Return the DATABASE_URL of the gateways of a folder."""
     return store_settings(folder)["database_url"]
 
 
 def store_settings(folder: Path) -> dict[str, str]:
-    """Give the settings that name the stores of the gateways of a folder, by their fields."""
+    """Return the settings of the stores of a folder's gateways, by their fields."""
     return chosen.stores().settings(folder)
 
 
 def store_environment(folder: Path) -> dict[str, str]:
-    """Give them as variables of the environment."""
+    """Return the settings as environment variables."""
     return {name.upper(): value for name, value in store_settings(folder).items()}
 
 
 async def change(folder: Path, *statements: str) -> None:
-    """Change what is remembered, behind the gateway's back."""
+    """Change the stored data, unknown to the gateway."""
     engine = create_async_engine(database_url(folder))
     async with engine.begin() as connection:
         for statement in statements:

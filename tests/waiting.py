@@ -1,4 +1,4 @@
-"""Waiting for what another process does, without deciding anything by time but that it never happens."""
+"""Waits for an event in another process; time decides only that the event never happens."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -10,7 +10,7 @@ async def eventually(is_so: Callable[[], bool], *, within_s: float = 15.0) -> No
 
 
 async def eventually_is(is_so: Callable[[], Awaitable[bool]], *, within_s: float = 15.0) -> None:
-    """Wait as `eventually` does, for what has to be asked on the loop."""
+    """Wait like `eventually`, for a condition that must be checked on the loop."""
     deadline = asyncio.get_running_loop().time() + within_s
     while not await is_so():
         assert asyncio.get_running_loop().time() < deadline, "it did not happen"

@@ -1,4 +1,4 @@
-"""What clients cost: small calls with a key, limits and the ledger, beside the same calls of an open gateway."""
+"""The cost of clients: small calls with a key, limits and the ledger, beside the same calls of an open gateway."""
 
 from collections.abc import AsyncIterator
 from statistics import median

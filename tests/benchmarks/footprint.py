@@ -1,4 +1,4 @@
-"""What a process costs, read from Linux's /proc: CPU seconds, memory and its peak, bytes written, unnamed files."""
+"""The footprint of a process, from Linux's /proc: CPU seconds, memory and its peak, bytes written, unnamed files."""
 
 import os
 from contextlib import suppress
@@ -36,7 +36,7 @@ class Process:
         return self._field("status", "VmHWM") / 1024
 
     def reset_peak(self) -> None:
-        """Begin to measure the peak anew."""
+        """Reset the peak."""
         Path(f"/proc/{self.pid}/clear_refs").write_text("5")
 
     def written_mib(self) -> float:

@@ -27,7 +27,7 @@ class Media:
     size_bytes: int
 
     def data(self) -> Iterator[bytes]:
-        """Give the file's bytes in pieces."""
+        """Yield the file's bytes in pieces."""
         yield self.head
         left = self.size_bytes - len(self.head)
         while left > 0:
@@ -50,7 +50,7 @@ def picture(side: int) -> Media:
 
 
 def video(size_bytes: int, *, number: int = 0) -> Media:
-    """Give what looks like an MP4 from outside; `number` makes it differ from others of its size."""
+    """Return bytes that look like an MP4; `number` makes them differ from others of the same size."""
     brand = b"mp42" + struct.pack(">I", number) + b"mp42isom"
     ftyp = struct.pack(">I", 8 + len(brand)) + b"ftyp" + brand
     mdat = struct.pack(">I", 1) + b"mdat" + struct.pack(">Q", size_bytes - len(ftyp))
@@ -66,14 +66,14 @@ class Request:
     after: bytes
 
     def pieces(self) -> Iterator[bytes]:
-        """Give the bytes in pieces, for a file that is too large to hold."""
+        """Yield the bytes in pieces, for a file that is too large to hold."""
         yield self.before
         if self.media is not None:
             yield from self.media.data()
         yield self.after
 
     def whole(self) -> bytes:
-        """Give the bytes in one piece."""
+        """Return the bytes in one piece."""
         return b"".join(self.pieces())
 
 

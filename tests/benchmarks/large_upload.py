@@ -23,7 +23,7 @@ COLUMNS = ("upload", "seconds", "memory growth MiB", "written to disk MiB", "tem
 
 @dataclass(slots=True)
 class Cost:
-    """What uploads cost the server; `growth_mib` is from before to the peak."""
+    """The server's cost of uploads; `growth_mib` is from before the uploads to the peak."""
 
     elapsed_s: float = 0.0
     growth_mib: float = 0.0
@@ -32,13 +32,13 @@ class Cost:
     cpu_s_per_gib: float = 0.0
 
     def row(self, name: str) -> tuple[str, float, float, float, float, float]:
-        """Give the table's row."""
+        """Return the table's row."""
         return (name, self.elapsed_s, self.growth_mib, self.written_mib, self.unnamed_mib, self.cpu_s_per_gib)
 
 
 @asynccontextmanager
 async def watched(server: Server, size_bytes: int) -> AsyncIterator[Cost]:
-    """Watch what the server does while the block sends it `size_bytes`."""
+    """Measure the server while the block sends it `size_bytes`."""
     cost = Cost()
     process = server.process
 
@@ -80,7 +80,7 @@ async def _cost(server: Server, path: str, size_bytes: int, count: int = 1) -> C
 
 
 async def warm_up(server: Server, path: str) -> None:
-    """Let the server import and connect what its first calls need: small ones, and one upload."""
+    """Warm the server up by small calls and one upload, so that its imports and connections are done."""
     async with connections(server.port, 8) as pool:
         await all_at_once(pool, form(path, picture(26)).whole(), times=5)
     await send_all(server, uploads(path, 32 * MIB))

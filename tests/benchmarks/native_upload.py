@@ -43,7 +43,7 @@ def _pieces(head: bytes, data: Iterator[bytes], length: int) -> Iterator[bytes]:
 
 
 def _cut(media: Media) -> Iterator[bytes]:
-    """Give the media's bytes so that no piece reaches over the end of a chunk."""
+    """Yield the media's bytes in pieces that never cross the end of a chunk."""
     left = CHUNK_BYTES
     for piece in media.data():
         view = memoryview(piece)

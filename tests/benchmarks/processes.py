@@ -111,7 +111,7 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
 
 @contextmanager
 def upstream(*, read_rate: float | None = None) -> Iterator[Server]:
-    """Run the stand-in for Gemini; `read_rate` in bytes a second limits what is sent to it."""
+    """Run the stand-in for Gemini; `read_rate` limits the bytes a second that it reads."""
     limit = [] if read_rate is None else ["--read-rate", str(read_rate)]
     with _started("upstream", ["tests.benchmarks.upstream", *limit], {}) as server:
         yield server

@@ -1,4 +1,4 @@
-"""What a benchmark found, as a plain table with its checks."""
+"""The results of a benchmark, as a plain table with checks."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One promise: what it is, what was measured, the bound, and whether the measure may not fall below it."""
+    """One promise: its name, the measure, the bound, and whether the bound is a minimum."""
 
     what: str
     measured: float
@@ -19,7 +19,7 @@ class Check:
         return self.measured >= self.bound if self.is_least else self.measured <= self.bound
 
     def line(self) -> str:
-        """Say it in a line."""
+        """Return the check as a line."""
         relation = ">=" if self.is_least else "<="
         return (
             f"{'PASS' if self.is_met else 'FAIL'}  {self.what}: {self.measured:.2f} (target {relation} {self.bound:g})"

@@ -30,7 +30,7 @@ class Figures:
     alone_ms: list[float] = field(default_factory=list)
 
     def add(self, others: "Figures") -> None:
-        """Add the rounds of the same server, started anew."""
+        """Add the rounds of the same server after a restart."""
         self.calls_per_s += others.calls_per_s
         self.cpu_ms += others.cpu_ms
         self.alone_ms += others.alone_ms
@@ -77,7 +77,7 @@ async def interleaved(measured: Sequence[Figures], *, rounds: int, duration_s: f
 
 
 def keep(kept: dict[str, list[Figures]], title: str, measured: list[Figures]) -> None:
-    """Put what one start has shown to what those before it have."""
+    """Add the results of one start to the results of earlier starts."""
     if title not in kept:
         kept[title] = measured
         return
@@ -86,7 +86,7 @@ def keep(kept: dict[str, list[Figures]], title: str, measured: list[Figures]) ->
 
 
 def ratio(over: list[float], under: list[float]) -> float:
-    """Give how many times the one is the other."""
+    """Return the ratio of the two."""
     # Of the same round, so that what else the machine does meanwhile weighs on both.
     return median(above / below for above, below in zip(over, under, strict=True))
 

@@ -130,7 +130,7 @@ async def connections(port: int, count: int) -> AsyncIterator[list[Connection]]:
 
 @dataclass(slots=True)
 class Load:
-    """What a closed loop did: calls, and seconds from its first to its last byte."""
+    """The result of a closed loop: calls, and seconds from its first to its last byte."""
 
     calls: int = 0
     elapsed_s: float = 0.0

@@ -87,7 +87,7 @@ def _framed(body: bytes) -> bytes:
 
 
 class Gemini:
-    """What is remembered between requests, and the prebuilt answers."""
+    """The state kept between requests, and the prebuilt answers."""
 
     def __init__(self, link: Link) -> None:
         self.link = link
@@ -100,7 +100,7 @@ class Gemini:
         self._date = (0.0, b"")
 
     def head(self, now: float, *, status: bytes = b"200 OK", kind: bytes = b"application/json; charset=UTF-8") -> bytes:
-        """Give status line, type and date."""
+        """Return status line, type and date."""
         if now - self._date[0] > 1:
             self._date = (now, formatdate(usegmt=True).encode())
         return b"HTTP/1.1 %b\r\nContent-Type: %b\r\nDate: %b\r\n" % (status, kind, self._date[1])
@@ -150,7 +150,7 @@ class Gemini:
 
 
 class GeminiConnection(asyncio.Protocol):
-    """One connection: parses, drops what it reads, answers when a request is whole."""
+    """One connection: parses and drops the bytes it reads, and answers each complete request."""
 
     def __init__(self, gemini: Gemini) -> None:
         self._gemini = gemini

@@ -1,4 +1,4 @@
-"""Headless Chromium by its command line: a page that stays open, what it says once it has settled, how it looks."""
+"""Headless Chromium by its command line: a page that stays open, its document once settled, its screenshot."""
 
 import asyncio
 import tempfile
@@ -49,7 +49,7 @@ async def _run(url: str, *flags: str) -> str:
 
 
 async def dom(url: str) -> str:
-    """Give the page's document once it has settled."""
+    """Return the page's document once it has settled."""
     return await _run(url, "--dump-dom")
 
 

@@ -1,4 +1,4 @@
-"""A frontend of its own origin: pages with Google's JavaScript SDK, which tell it what they have seen."""
+"""A frontend of its own origin: pages with Google's JavaScript SDK, which report their results to it."""
 
 import asyncio
 import json
@@ -38,14 +38,14 @@ await fetch("/seen", { method: "POST", body: JSON.stringify(seen) });
 
 @dataclass(slots=True)
 class Frontend:
-    """Where the frontend is, and what its pages have seen."""
+    """The frontend's address, and the reports of its pages."""
 
     origin: str = ""
     page: str = ""
     seen: "asyncio.Queue[Any]" = field(default_factory=asyncio.Queue)
 
     async def seen_with(self, base_url: str, key: str) -> Any:
-        """Open a page that runs the program with an API's base URL and a key; gives what it saw."""
+        """Open a page that runs the program with an API's base URL and a key; return the page's report."""
         self.page = PAGE.replace("API_KEY", json.dumps(key)).replace("BASE_URL", json.dumps(base_url))
         async with opened(self.origin), asyncio.timeout(SEEN_WITHIN_S):
             return await self.seen.get()

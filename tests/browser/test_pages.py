@@ -1,4 +1,4 @@
-"""What a person sees in a real browser, and what a page of a frontend may do."""
+"""Pages in a real browser: the gateway's own pages as seen by a person, and the rights of a frontend's page."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager

@@ -50,7 +50,7 @@ def dev_process(folder: Path) -> Iterator[DevProcess]:
 
 
 def environment(**more: str) -> dict[str, str]:
-    """Give a reader's environment: the tools of the environment first in the path, and no settings."""
+    """Return a reader's environment variables: the virtual environment's tools first in PATH, and no settings."""
     kept = {name: os.environ[name] for name in ("HOME", "LANG", "TMPDIR") if name in os.environ}
     path = f"{TOOLS}{os.pathsep}{os.environ['PATH']}"
     return {**kept, "PATH": path, "NO_PROXY": "*", **more}

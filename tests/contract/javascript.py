@@ -6,7 +6,7 @@ from tests.contract.seen import same
 
 
 def check_seen(seen: Any, through: Any) -> None:
-    """See that both are the same and that it is what every documented call gives."""
+    """Check that both results are equal, and are those of every documented call."""
     # The answer repeats a file's name, which differs in length at Gemini: its tokens do too.
     for each in (seen, through):
         each["answer"]["usage"] = each["answer"]["usage"]["promptTokensDetails"]

@@ -1,4 +1,4 @@
-"""What a program saw, with everything that is different at each run made the same, so that two runs compare."""
+"""A program's results without the values that differ at each run, so that two runs can be compared."""
 
 import re
 from typing import Any
@@ -14,7 +14,7 @@ _IDS = frozenset({"id", "response_id", "responseId", "turn_token", "turnToken", 
 
 
 def same(seen: Any) -> Any:
-    """Give what was seen without ids and times, and without the heads of answers."""
+    """Return the results without ids and times, and without the heads of answers."""
     if isinstance(seen, dict):
         return {key: same(value) for key, value in seen.items() if key not in _IDS}
     if isinstance(seen, list | tuple):

@@ -27,12 +27,12 @@ def program(work: Program) -> Program:
 
 
 def told(answer: BaseModel) -> Any:
-    """Give an answer whole, as the SDK read it."""
+    """Return a whole answer, as read by the SDK."""
     return answer.model_dump(mode="json", exclude_none=True)
 
 
 def told_of_files(answer: types.GenerateContentResponse) -> Any:
-    """Give an answer that repeats its files' names, which differ in length at Gemini: its tokens are the input's."""
+    """Return an answer that repeats its files' names, without the output counts, which depend on the names' length."""
     usage = told(answer.usage_metadata) if answer.usage_metadata else {}
     output = {"candidates_token_count", "total_token_count"}
     return told(answer) | {"usage_metadata": {key: count for key, count in usage.items() if key not in output}}
@@ -48,7 +48,7 @@ def ready(client: genai.Client, name: str, **config: Any) -> types.File:
 
 
 def failure(work: Callable[[], object]) -> dict[str, Any] | str:
-    """Give the error that a call ends with, if it does."""
+    """Return the error of a call, or "no error"."""
     try:
         work()
     except errors.APIError as error:

@@ -95,7 +95,7 @@ print(made.mime_type, made.media.width, made.media.height)
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Give a folder with the generated client and the files that programs name."""
+    """Return a folder with the generated client and the files that the programs read."""
     path = tmp_path_factory.mktemp("client")
     document = str(ROOT / "openapi" / "openapi.json")
     generated = subprocess.run(
@@ -117,7 +117,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def dev(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DevProcess]:
-    """Give a running gateway."""
+    """Yield a running gateway."""
     with dev_process(tmp_path_factory.mktemp("dev")) as process:
         yield process
 

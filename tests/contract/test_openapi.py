@@ -1,4 +1,4 @@
-"""The committed document is what the code says, and keeps to the rules that client generators need."""
+"""The committed document equals the one generated from the code, and keeps to the rules of client generators."""
 
 import json
 from collections.abc import Iterator
@@ -31,7 +31,7 @@ RESERVED = {"Any", "Error", "Exception", "File", "Model", "Object", "Request", "
 
 
 def below(schema: dict[str, Any], where: str) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Give a schema and every schema in it, each with its place."""
+    """Yield a schema and every schema in it, each with its place."""
     yield where, schema
     for name, child in schema.get("properties", {}).items():
         yield from below(child, f"{where}.{name}")
@@ -42,14 +42,14 @@ def below(schema: dict[str, Any], where: str) -> Iterator[tuple[str, dict[str, A
 
 
 def contents(operation: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Give every body of an operation, what it takes and what it answers, by content type."""
+    """Yield every request and response body of an operation, by content type."""
     yield from operation.get("requestBody", {}).get("content", {}).items()
     for answer in operation["responses"].values():
         yield from answer.get("content", {}).items()
 
 
 def all_schemas() -> Iterator[tuple[str, dict[str, Any]]]:
-    """Give every schema of the document."""
+    """Yield every schema of the document."""
     for name, schema in COMPONENTS.items():
         yield from below(schema, name)
     for operation in OPERATIONS:
@@ -168,7 +168,7 @@ def test_a_structured_field_of_a_form_is_json_text(name: str) -> None:
 
 
 def answer_schemas() -> dict[str, dict[str, Any]]:
-    """Give the schemas of what is answered, by component."""
+    """Return the schemas of the answers, by component."""
     found: dict[str, dict[str, Any]] = {}
     waiting = [
         body["schema"]["$ref"]

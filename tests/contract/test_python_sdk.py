@@ -19,7 +19,7 @@ LARGE = bytes(range(256)) * 81_920
 
 
 class Reading(BaseModel):
-    """What a structured answer holds."""
+    """The content of a structured answer."""
 
     count: int
     words: list[str]

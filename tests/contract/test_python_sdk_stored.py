@@ -141,7 +141,7 @@ def test_functions_are_called_automatically(client: genai.Client) -> None:
 
 
 def interactions(client: genai.Client) -> Any:
-    """Give the calls without their types, in which an answer is whole or a stream whatever was asked for."""
+    """Return the calls untyped: by its types, the SDK's answer may be whole or a stream for every request."""
     return client.interactions
 
 

@@ -54,7 +54,7 @@ class Watch:
     ran: list[tuple[str, str | None, str]] = field(default_factory=list)
 
     def note(self, name: str, operation: Operation | None, scope: AsgiScope) -> None:
-        """Take note of a handler that is about to run for an operation."""
+        """Record a handler that is about to run for an operation."""
         context = context_of(scope)
         client = None if context.usage is None else context.usage.client
         self.ran.append((name, None if client is None else client.id, self._violation(operation, scope)))

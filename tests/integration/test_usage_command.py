@@ -1,4 +1,4 @@
-"""`gemini-gateway keys usage`: what all clients have used, as a table, JSON or CSV."""
+"""`gemini-gateway keys usage`: the usage of all clients, as a table, JSON or CSV."""
 
 import csv
 import io

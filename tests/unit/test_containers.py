@@ -1,4 +1,4 @@
-"""The container files say what the README promises of them, and name only what exists. No image is built here."""
+"""The container files keep the README's promises, and name only existing files. No image is built here."""
 
 import re
 import tomllib
@@ -38,12 +38,12 @@ def public_paths() -> list[str]:
 
 
 def steps(keyword: str) -> list[str]:
-    """Give what follows a keyword, in each of its steps."""
+    """Return the arguments of a keyword, in each of its steps."""
     return re.findall(rf"^{keyword} (.+)$", DOCKERFILE, re.MULTILINE)
 
 
 def locked() -> list[tuple[str, Version]]:
-    """Give what the image installs, by the package's normal name; one may have a version for each Python."""
+    """Return the image's packages, by normalised name; a package may have a version for each Python."""
     lines = (ROOT / "requirements-run.lock").read_text()
     found = re.findall(r"^([A-Za-z0-9._-]+)(?:\[[^\]]*\])?==([^ ;\\]+)", lines, re.MULTILINE)
     return [(normal(name), Version(version)) for name, version in found]
@@ -54,7 +54,7 @@ def normal(name: str) -> str:
 
 
 def balancing() -> dict[str, list[str]]:
-    """Give the load balancer's configuration: the lines of each section, by the section's first line."""
+    """Return the load balancer's configuration: the lines of each section, by the section's first line."""
     sections: dict[str, list[str]] = {}
     for line in COMPOSE["configs"]["lb"]["content"].splitlines():
         text = line.partition("#")[0].strip()
@@ -66,7 +66,7 @@ def balancing() -> dict[str, list[str]]:
 
 
 def filled_in(value: str) -> str:
-    """Put in for the variables what GIVEN says, or else their defaults, as Compose does."""
+    """Replace the variables by their values in GIVEN, or else by their defaults, as Compose does."""
     return re.sub(r"\$\{(\w+):-(\w*)\}", lambda match: GIVEN.get(match[1], match[2]), value)
 
 
@@ -342,7 +342,7 @@ def test_the_health_check_asks_an_operation_that_exists() -> None:
 
 
 def copied() -> list[str]:
-    """Give what is copied from the tree, not from another stage."""
+    """Return the paths copied from the tree, not from another stage."""
     return [name for step in steps("COPY") if not step.startswith("--from=") for name in step.split()[:-1]]
 
 

@@ -1,4 +1,4 @@
-"""What a hostile load costs a gateway in a process of its own, in units that a busy machine does not change.
+"""The cost of a hostile load to a gateway in a process of its own, in units that a busy machine does not change.
 
 Memory is the growth of the process's resident set up to its peak. A delay of /healthz is the CPU time that the
 gateway's main thread, on which the event loop runs, spends between a probe's request and its answer.
@@ -20,7 +20,7 @@ PROBE_S = 60.0
 
 @dataclass(slots=True)
 class Load:
-    """One load: what was sent, and what it cost while the block ran."""
+    """One load: the bytes sent, and the cost while the block ran."""
 
     sent_bytes: int = 0
     grown_bytes: int = 0
@@ -68,7 +68,7 @@ class _Prober(threading.Thread):
         self._load.probes += 1
 
     def end(self) -> None:
-        """Stop; raises what a probe failed with."""
+        """Stop, and raise the error of a failed probe."""
         self._ends.set()
         self.join()
         if self._failure is not None:

@@ -1,4 +1,4 @@
-"""Who may call: every route of the application against every kind of credential, and what is whose."""
+"""Authentication: every route of the application against every kind of credential, and isolation of clients."""
 
 import asyncio
 import hashlib

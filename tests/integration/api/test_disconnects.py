@@ -1,4 +1,4 @@
-"""A client that goes away: what runs for it is cancelled, and nothing is left behind."""
+"""A client that disconnects: its running work is cancelled, and nothing is left over."""
 
 import asyncio
 from contextlib import AsyncExitStack

@@ -1,4 +1,4 @@
-"""What is inlined and what is uploaded: exact at the limit, and the same however the network cuts the body."""
+"""The choice between inlining and uploading: exact at the limit, and independent of how the network cuts the body."""
 
 import asyncio
 import itertools
@@ -72,7 +72,7 @@ SIZES = {"a": 150_000, "b": 250_000, "c": 400_000}
 
 
 def oracle(order: tuple[str, ...], limit: int, fixed: int, overhead: int, reference: int) -> set[str]:
-    """Give what spills by the rule, told anew: at each step of a part, and at its end."""
+    """Return the files that spill by the rule, implemented a second time: at each step of a part, and at its end."""
     held: dict[str, int] = {}
     spilled: set[str] = set()
     for name in order:

@@ -1,4 +1,4 @@
-"""What bad input and a failing Gemini get: a clear problem that says what to do, and nothing left upstream."""
+"""Bad input and a failing Gemini: a clear problem with a remedy, and no file left at Gemini."""
 
 from pathlib import Path
 

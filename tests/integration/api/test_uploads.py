@@ -1,4 +1,4 @@
-"""Uploads through to Gemini: their lengths, their failures, and what is left behind."""
+"""Uploads through to Gemini: their lengths, their failures, and the files left over."""
 
 import asyncio
 import hashlib

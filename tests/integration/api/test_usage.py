@@ -1,4 +1,4 @@
-"""`GET /usage`: what the client itself has used, by day, model or operation."""
+"""`GET /usage`: the client's own usage, by day, model or operation."""
 
 from collections.abc import AsyncIterator
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""What the tests of `ask` share."""
+"""Fixtures of the tests of `ask`."""
 
 from collections.abc import AsyncIterator
 

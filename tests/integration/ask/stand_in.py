@@ -1,4 +1,4 @@
-"""A stand-in for the gateway on a real socket: it records what came, and answers what a test wants."""
+"""A stand-in for the gateway on a real socket: it records requests, and answers as a test wants."""
 
 import asyncio
 import json
@@ -124,7 +124,7 @@ class Ended:
 
 
 async def run(*arguments: str, stdin: bytes | None = None) -> Ended:
-    """Run the command in a thread; what is no AskError is raised here."""
+    """Run the command in a thread; an error other than AskError is raised here."""
     result = await asyncio.to_thread(CliRunner().invoke, cli, arguments, input=stdin, catch_exceptions=False)
     return Ended(result.exit_code, result.stdout, result.stderr)
 

@@ -1,4 +1,4 @@
-"""What `ask` makes of an answer: stdout, stderr and the exit code."""
+"""`ask` after an answer: stdout, stderr and the exit code."""
 
 import asyncio
 import json

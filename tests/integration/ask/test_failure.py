@@ -1,4 +1,4 @@
-"""What `ask` makes of a refusal, a failure, wrong usage and an interruption."""
+"""`ask` after a refusal, a failure, wrong usage and an interruption."""
 
 import asyncio
 import json

@@ -1,4 +1,4 @@
-"""What `ask` sends."""
+"""The requests that `ask` sends."""
 
 import os
 import tracemalloc

@@ -1,4 +1,4 @@
-"""What `ask` shows on a terminal, and only there."""
+"""The output of `ask` on a terminal."""
 
 import asyncio
 import os

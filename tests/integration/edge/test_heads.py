@@ -1,4 +1,4 @@
-"""What a request's head may be: its size, its number of headers, its time, its form."""
+"""The limits of a request's head: its size, its number of headers, its time, its form."""
 
 import asyncio
 import json

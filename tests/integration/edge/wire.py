@@ -1,4 +1,4 @@
-"""What the edge's tests share: a server around a handler, and a client that speaks raw bytes."""
+"""Helpers of the edge's tests: a server around a handler, and a client that sends raw bytes."""
 
 import asyncio
 import json
@@ -171,7 +171,7 @@ async def echo(scope: Scope, receive: Receive, send: Send) -> None:
 
 
 def scripted(*messages: Message) -> Receive:
-    """Give a `receive` that answers with these messages in turn."""
+    """Return a `receive` that answers with these messages in turn."""
     left = iter(messages)
 
     async def receive() -> Message:

@@ -1,4 +1,4 @@
-"""What costs later than it is asked for: its estimate is held, and its true usage is booked once it is seen."""
+"""Calls whose cost arises later: the estimate is held, and the true usage is booked once it is known."""
 
 import asyncio
 import json
@@ -25,7 +25,7 @@ async def closed(emulator: Emulator, tmp_path: Path) -> AsyncIterator[Closed]:
 
 
 async def left(closed: Closed, key: str) -> int:
-    """Ask something small, and tell what is left of the day's tokens after it."""
+    """Make a small call, and return the rest of the day's tokens."""
     body = {**PROMPT, "generationConfig": {"maxOutputTokens": 1}}
     answer = await closed.call("POST", f"/v1beta/models/{MODEL}:generateContent", key, json=body)
     assert answer.status_code == 200, answer.text

@@ -1,4 +1,4 @@
-"""Nobody sees, uses, lists or deletes what is another client's, however it is named."""
+"""Isolation: no client sees, uses, lists or deletes another client's objects, under any spelling of their names."""
 
 import json
 import secrets

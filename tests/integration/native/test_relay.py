@@ -47,7 +47,7 @@ async def test_quota_user_is_dropped_and_field_masks_are_refused(closed: Closed)
 
 
 def without_ids(wire: bytes, encoding: str | None) -> bytes:
-    """Leave out what the emulator makes anew for each answer."""
+    """Leave out the values that the emulator creates for each answer."""
     text = gzip.decompress(wire) if encoding == "gzip" else wire
     return re.sub(rb'("(?:responseId|turnToken)": ?)"[^"]*"', rb"\1", text)
 

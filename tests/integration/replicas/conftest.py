@@ -42,6 +42,6 @@ def emulator(_emulator: Emulator) -> Emulator:
 
 @pytest.fixture
 def shared(emulator: Emulator, postgres: PostgresServer, valkey: ValkeyServer, tmp_path: Path) -> Iterator[Cluster]:
-    """What replicas share; none is started yet."""
+    """The stores shared by replicas; no replica is started yet."""
     with cluster(emulator.url, postgres, valkey, tmp_path) as shared:
         yield shared

@@ -172,7 +172,7 @@ async def received(client: httpx.AsyncClient, path: str) -> int:
 
 
 async def without_end(data: bytes, died: asyncio.Event) -> AsyncIterator[bytes]:
-    """Give what comes before the end, and never the end."""
+    """Yield the bytes before the end, and never the end."""
     yield data
     await died.wait()
     raise ConnectionError
@@ -186,7 +186,7 @@ async def cut(request: Awaitable[httpx.Response]) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Tokens:
-    """What all budgets together say."""
+    """The sums over all budgets."""
 
     used: int
     reserved: int

@@ -52,7 +52,7 @@ async def upstream(_emulator: Emulator) -> AsyncIterator[Redirecting]:
 
 @dataclass(frozen=True, slots=True)
 class Made:
-    """What a client made before Gemini began to redirect."""
+    """The objects that a client made before Gemini began to redirect."""
 
     gateway: Gateway
     file_id: str

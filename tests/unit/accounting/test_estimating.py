@@ -1,4 +1,4 @@
-"""What is estimated of a prompt's media."""
+"""Estimates of a prompt's media."""
 
 import pytest
 

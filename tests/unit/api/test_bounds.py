@@ -1,4 +1,4 @@
-"""What a client's JSON may cost: refused before it is parsed, compiled or checked against."""
+"""Bounds on a client's JSON: refused before it is parsed, compiled or used for validation."""
 
 import pytest
 

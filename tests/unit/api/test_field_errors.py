@@ -1,4 +1,4 @@
-"""Errors of fields speak the words of this API, whatever pydantic found."""
+"""Errors of fields are in the words of this API, not in pydantic's."""
 
 import re
 from typing import Any

@@ -219,7 +219,7 @@ def test_the_first_key_is_made_when_there_never_was_one(run: Run, tmp_path: Path
 
 @pytest.fixture
 def serve(run: Run, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., str]:
-    """Start `serve` up to where requests would be taken; gives what it said to stdout."""
+    """Start `serve` up to the point of accepting requests; return its stdout."""
     monkeypatch.setenv("GEMINI_API_KEY", "the-key-of-gemini")
     monkeypatch.setattr("app.cli.command._run", lambda *_, listener, **__: listener.close())
     monkeypatch.setattr("app.cli.command.log_to", lambda _, **__: None)

@@ -48,7 +48,7 @@ class RecordedTable(LedgerTable):
 
 
 def call(number: int) -> Entry:
-    """Give a call whose number stands in its operation and whose time is now."""
+    """Return a call of now, with its number in its operation."""
     return Entry(
         at=time.time(),
         client_id="c",
@@ -75,6 +75,6 @@ async def written(table: LedgerTable) -> int:
 
 
 def record(ledger: Ledger, *numbers: int) -> None:
-    """Take calls down."""
+    """Record calls in the ledger."""
     for number in numbers:
         ledger.record(call(number))

@@ -64,7 +64,7 @@ def token(kid: str = "rsa", algorithm: str = "RS256", headers: dict[str, Any] | 
 
 
 class Provider:
-    """What the provider publishes; `asked` lists the URLs that were fetched."""
+    """The provider's published documents; `asked` lists the fetched URLs."""
 
     def __init__(self, *keys: dict[str, Any], issuer: str = ISSUER, jwks_uri: str = JWKS) -> None:
         self.documents: dict[str, Any] = {

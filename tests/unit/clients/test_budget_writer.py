@@ -15,7 +15,7 @@ ADMITTED = HoldResult((BudgetState(),))
 
 @dataclass
 class Book:
-    """Remembers what is written; a test may let it fail, or hold it up."""
+    """Records the writes; a test may let them fail, or delay them."""
 
     batches: list[tuple[list[str | None], list[str]]] = field(default_factory=list)
     failures: list[Exception] = field(default_factory=list)

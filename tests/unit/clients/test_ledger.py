@@ -1,4 +1,4 @@
-"""The ledger: calls are taken down without waiting, written in batches, summed, and deleted when they are old."""
+"""The ledger: calls are recorded without waiting, written in batches, summed, and deleted when they are old."""
 
 import asyncio
 import logging

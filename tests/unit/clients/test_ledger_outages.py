@@ -1,4 +1,4 @@
-"""The ledger while its database is away, and when its process is killed: nothing doubled, what is lost said."""
+"""The ledger during an outage of its database, and after a kill of its process: no row doubled, lost rows logged."""
 
 import asyncio
 import logging

@@ -1,4 +1,4 @@
-"""What an answer's transport sends, in which pieces and when."""
+"""The answer's transport: the pieces it sends, and when."""
 
 import asyncio
 from collections.abc import Iterable

@@ -36,7 +36,7 @@ class World:
         self.clock.observe(formatdate(self.now + self.date_s, usegmt=True))
 
     def run(self, seconds: float, *, every_s: float = 10.0) -> list[float | None]:
-        """Let time go by with an answer every few seconds; returns what clocks have agreed on, answer by answer."""
+        """Let time pass with an answer every few seconds; return the agreed times, answer by answer."""
         agreed = []
         for _ in range(int(seconds / every_s)):
             self.now += every_s

@@ -1,4 +1,4 @@
-"""Control calls over a real socket: what a hostile Gemini answers to them is bounded and never a defect."""
+"""Control calls over a real socket: a hostile Gemini's answers are bounded and never cause a defect."""
 
 import gzip
 from collections.abc import AsyncIterator, Awaitable, Callable

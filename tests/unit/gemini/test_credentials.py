@@ -25,7 +25,7 @@ def file(tmp_path: Path) -> Path:
 
 
 def replace(file: Path, content: bytes) -> None:
-    """Write the file anew, with a time of change that differs however coarse the clock is."""
+    """Rewrite the file, with a different time of change even for a coarse clock."""
     changed = file.stat().st_mtime_ns + 1_000_000_000
     file.write_bytes(content)
     os.utime(file, ns=(changed, changed))

@@ -1,4 +1,4 @@
-"""What Gemini's errors say of the operator is masked; an error that says nothing of it is returned unchanged."""
+"""The operator's data in Gemini's errors is masked; an error without such data is returned unchanged."""
 
 import json
 from typing import Any

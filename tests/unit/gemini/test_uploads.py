@@ -1,4 +1,4 @@
-"""Upload sessions over a real socket: what a hostile or unlucky Gemini answers."""
+"""Upload sessions over a real socket: the answers of a hostile or unlucky Gemini."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager

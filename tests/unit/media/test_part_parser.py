@@ -27,7 +27,7 @@ BODIES = st.lists(st.sampled_from(WORDS), max_size=14).map(lambda words: b"--fro
 
 
 def theirs(body: bytes) -> list[bytes] | None:
-    """Give each part's data as the general parser reads it; None for no whole form."""
+    """Return each part's data as read by the general parser; None for an incomplete form."""
     parts: list[bytes] = []
     ends: list[bool] = []
     parser = MultipartParser(
@@ -48,7 +48,7 @@ def theirs(body: bytes) -> list[bytes] | None:
 
 
 def ours(pieces: Sequence[bytes]) -> list[bytes] | None:
-    """Give each part's data; None where the form is refused or not whole."""
+    """Return each part's data; None if the form is refused or incomplete."""
     parser = PartParser(BOUNDARY, max_parts=100)
     try:
         for piece in pieces:

@@ -19,7 +19,7 @@ def inline_length(file: Held) -> int:
 
 
 def encoded(files: dict[int, Held], gone: set[int], fixed: int) -> int:
-    """What the request takes when the files in `gone` are references."""
+    """The request's length in bytes if the files in `gone` are references."""
     sizes = (file.reference_length if index in gone else inline_length(file) for index, file in files.items())
     return fixed + sum(sizes)
 

@@ -1,4 +1,4 @@
-"""Workers: what a function gives or raises comes back, and whatever it does to its process stays there."""
+"""Workers: a function's result or error comes back, and its effects on its process stay there."""
 
 import asyncio
 import os

@@ -1,4 +1,4 @@
-"""What of heads is passed on, either way."""
+"""The headers and parameters passed on, in either direction."""
 
 from typing import Any
 

@@ -19,7 +19,7 @@ from tests.unit.store.uploading import NOW, begun, held, ids, page, uploaded
 
 @pytest.fixture
 def url(tmp_path: Path) -> str:
-    """SQLite's, whatever the other tests run on: this is about its file."""
+    """Return a SQLite URL also if other tests run on PostgreSQL: these tests are about SQLite's file."""
     return f"sqlite+aiosqlite:///{tmp_path}/gateway.db"
 
 

@@ -1,4 +1,4 @@
-"""Uploads and files in one line each, so that a test shows only what it is about."""
+"""Uploads and files in one line each, so that a test shows only its subject."""
 
 from app.store.files import FileRegistry
 from app.store.records import Facts, Origin, Page, RoomLimit, StoredFile, UploadState
@@ -68,7 +68,7 @@ async def held(
     filename: str | None = None,
     now: float = NOW,
 ) -> StoredFile:
-    """Give an upload an id."""
+    """Add an id to an upload."""
     return await registry.add_file(file_id, owner=owner, upload_name=upload, origin=origin, filename=filename, now=now)
 
 

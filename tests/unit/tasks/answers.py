@@ -1,4 +1,4 @@
-"""Answers as models could send them: any JSON, and JSON that looks like what was asked for."""
+"""Answers as models could send them: any JSON, and JSON that resembles the requested JSON."""
 
 import json
 from collections.abc import Sequence
@@ -19,7 +19,7 @@ ANYTHING = st.recursive(
 
 
 def answers(list_name: str, item_names: Sequence[str], other_names: Sequence[str] = ()) -> st.SearchStrategy[str]:
-    """Give texts of JSON: anything at all, or lists of items with these members, each of which may be anything."""
+    """Return texts of JSON: anything at all, or lists of items with these members, each of any value."""
     edges = st.lists(st.integers(-10, 1010) | SCALARS, min_size=4, max_size=4)
     item = st.dictionaries(st.sampled_from(item_names), edges | ANYTHING, max_size=len(item_names))
     items = st.lists(item | ANYTHING, max_size=5)

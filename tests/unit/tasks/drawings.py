@@ -36,19 +36,19 @@ def drawn(shape: Shape, width: int, height: int, edges: tuple[int, int, int, int
 
 
 def bits(canvas: Image.Image) -> Bits:
-    """Give which pixels' centres lie in what was drawn."""
+    """Return the pixels whose centres lie in the drawn shape."""
     return np.asarray(canvas)[SCALE // 2 :: SCALE, SCALE // 2 :: SCALE] > 0
 
 
 def thousandths(width: int, height: int, edges: tuple[int, int, int, int]) -> list[int]:
-    """Give the box_2d of x_min, y_min, x_max and y_max, as a model would round it."""
+    """Return the box_2d of x_min, y_min, x_max and y_max, rounded like a model's."""
     x_min, y_min, x_max, y_max = edges
     sides = ((y_min, height), (x_min, width), (y_max, height), (x_max, width))
     return [round(1000 * edge / side) for edge, side in sides]
 
 
 def probabilities(canvas: Image.Image, box_2d: list[int], size: tuple[int, int] = (256, 256)) -> Image.Image:
-    """Give the map of what was drawn within a box, as a model sends it."""
+    """Return the map of the drawn shape within a box, in a model's format."""
     y_min, x_min, y_max, x_max = box_2d
     edges = (
         x_min * canvas.width / 1000,
@@ -74,5 +74,5 @@ def answer(*items: object) -> str:
 
 
 def overlap(one: Bits, other: Bits) -> float:
-    """Give the intersection of two masks over their union."""
+    """Return the intersection of two masks over their union."""
     return float((one & other).sum() / (one | other).sum())

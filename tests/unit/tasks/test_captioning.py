@@ -1,4 +1,4 @@
-"""Captioning: what is asked, and how each answer that a model may give is read."""
+"""Captioning: the question, and the reading of each possible answer of a model."""
 
 import json
 

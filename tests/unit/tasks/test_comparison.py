@@ -1,4 +1,4 @@
-"""Comparison: what is asked, and how each answer that a model may give is read."""
+"""Comparison: the question, and the reading of each possible answer of a model."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""Detection: what is asked, and how each answer that a model may give is read."""
+"""Detection: the question, and the reading of each possible answer of a model."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""Documents as Markdown: what is asked, and the pages gathered without repeats or gaps."""
+"""Documents as Markdown: the question, and the pages joined without repeats or gaps."""
 
 import json
 from collections.abc import Mapping

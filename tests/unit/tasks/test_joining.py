@@ -1,4 +1,4 @@
-"""Where a later answer meets what was kept before."""
+"""The overlap of a later answer with the kept items."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""Masks: what a model draws in a box lands on the right pixels of the picture."""
+"""Masks: a model's map of a box lands on the right pixels of the picture."""
 
 import base64
 import io
@@ -39,7 +39,7 @@ GREY = Image.fromarray(np.array([[0, 127], [128, 255]], dtype=np.uint8))
 
 
 def placed(mask: Image.Image, box_2d: list[int], width: int, height: int) -> Bits:
-    """Give the pixels of a map as a mask of the whole picture."""
+    """Return the pixels of a map as a mask of the whole picture."""
     read = read_box_2d(box_2d)
     assert read is not None
     box = in_pixels(read, width, height)

@@ -307,7 +307,7 @@ def test_exif_tags_that_share_bytes_take_no_extra_memory(kind: str) -> None:
 
 
 def retagged(tag: int, kind: int, count: int, value: int) -> bytes:
-    """Write a TIFF that has this tag, whatever it had before."""
+    """Return a TIFF with this tag in place of any earlier one."""
     data = saved(halves(), "TIFF")
     (at,) = struct.unpack_from("<L", data, 4)
     (count_before,) = struct.unpack_from("<H", data, at)

@@ -1,4 +1,4 @@
-"""Running a task: what is kept of a cut answer, when it goes on, and what Gemini's refusals become."""
+"""Running a task: the kept part of a cut answer, its continuation, and the errors for Gemini's refusals."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -46,7 +46,7 @@ class Model:
 
 @dataclass(frozen=True)
 class Read:
-    """A result that says what was read."""
+    """A result with the texts that were read."""
 
     value: object
     is_whole: bool

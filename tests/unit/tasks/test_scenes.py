@@ -1,4 +1,4 @@
-"""Videos scene by scene: what is asked, whose clock the times are on, and scenes without repeats or overlaps."""
+"""Videos scene by scene: the question, the clock of the times, and scenes without repeats or overlaps."""
 
 import json
 from itertools import pairwise

@@ -1,4 +1,4 @@
-"""Segmentation: what is asked, and how each answer that a model may give is read."""
+"""Segmentation: the question, and the reading of each possible answer of a model."""
 
 import io
 import json

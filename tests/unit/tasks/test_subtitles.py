@@ -50,7 +50,7 @@ def said(text: str, start: float = 0.0, end: float = 2.0, speaker: str | None = 
 
 
 def by_ffmpeg(text: str, form: str) -> list[Shown]:
-    """What ffmpeg shows: from and to milliseconds, and the text; it shows two cues that are the same only once."""
+    """The cues shown by ffmpeg: from and to milliseconds, and the text; two equal cues are shown only once."""
     with av.open(io.BytesIO(text.encode()), mode="r", format=form) as container:
         return [
             (packet.pts or 0, (packet.pts or 0) + (packet.duration or 0), shown.dialogue.decode())
@@ -61,13 +61,13 @@ def by_ffmpeg(text: str, form: str) -> list[Shown]:
 
 
 def by_parser(text: str, form: str) -> list[Shown]:
-    """What a subtitle library reads; it leaves references to characters as they are."""
+    """The cues read by a subtitle library, which leaves references to characters unchanged."""
     cues = pysubs2.SSAFile.from_string(text, format_=form)
     return [(one.start, one.end, one.text.replace(r"\N", "\n")) for one in cues]
 
 
 def letters(text: str) -> list[str]:
-    """The text without blanks and line breaks, to compare what is said however it is laid out."""
+    """The text without blanks and line breaks, to compare the words in any layout."""
     return sorted(character for character in text if not character.isspace())
 
 

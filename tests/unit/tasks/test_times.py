@@ -1,4 +1,4 @@
-"""Times: what a model may write in their place, and how they are told to it."""
+"""Times: a model's possible notations, and the notation in prompts."""
 
 import math
 

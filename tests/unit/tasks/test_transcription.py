@@ -1,4 +1,4 @@
-"""Transcriptions: what is asked, what becomes of any answer, and how a long one is gone on with."""
+"""Transcriptions: the question, the reading of any answer, and the continuation of a long one."""
 
 import json
 from itertools import pairwise

@@ -1,4 +1,4 @@
-"""How the tests of the tasks ask, and what they look at."""
+"""Helpers of the tasks' tests: requests, and comparisons of their answers."""
 
 import base64
 import io
@@ -23,24 +23,24 @@ async def ask(gateway: Gateway, task: str, *parts: Any, **more: Any) -> Any:
 
 
 def problem(answer: httpx.Response, status: int, code: str) -> Any:
-    """Give the problem that an answer is."""
+    """Return the problem document in an answer."""
     told = answer.json()
     assert (answer.status_code, told["code"]) == (status, code), answer.text
     return told
 
 
 def labels_and_boxes(answer: dict[str, Any]) -> list[tuple[str, Box]]:
-    """Give the objects of an answer as the truth tells them, sorted."""
+    """Return the objects of an answer in the form of the truth, sorted."""
     return sorted((item["label"], box_of(item["box"])) for item in answer["objects"])
 
 
 def box_of(box: dict[str, int]) -> Box:
-    """Give a box's edges: x_min, y_min, x_max, y_max."""
+    """Return a box's edges: x_min, y_min, x_max, y_max."""
     return box["x_min"], box["y_min"], box["x_max"], box["y_max"]
 
 
 def true_boxes(truth: dict[str, Any]) -> list[tuple[str, Box]]:
-    """Give the objects of a file of known contents, sorted."""
+    """Return the objects of a file of known contents, sorted."""
     return sorted((item["label"], box_of(item["box_px"])) for item in truth["objects"])
 
 
@@ -65,5 +65,5 @@ def pixels(mask: dict[str, Any], size: tuple[int, int]) -> NDArray[np.bool_]:
 
 
 def overlap(found: NDArray[np.bool_], true: NDArray[np.bool_]) -> float:
-    """Give intersection over union."""
+    """Return intersection over union."""
     return float(np.count_nonzero(found & true) / np.count_nonzero(found | true))

@@ -14,7 +14,7 @@ PAGES = TRUTH["report.pdf"]["pages"]
 
 
 def words(markdown: str) -> list[str]:
-    """Give the words of a page, without Markdown's own marks."""
+    """Return the words of a page, without Markdown's own marks."""
     return [word for word in markdown.replace("|", " ").split() if word.strip("#-*:")]
 
 

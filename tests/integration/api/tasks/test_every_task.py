@@ -1,4 +1,4 @@
-"""What holds for every task: its form, its files, its failures."""
+"""Every task: its form, its files, its failures."""
 
 import json
 from pathlib import Path

@@ -17,7 +17,7 @@ DURATION = 7.41
 
 
 def said(*segments: tuple[str, str, str]) -> str:
-    """Give an answer as a model would."""
+    """Return an answer like a model's."""
     told = [{"start": start, "end": end, "speaker": "Speaker 1", "text": text} for start, end, text in segments]
     return json.dumps({"language": "en", "segments": told})
 

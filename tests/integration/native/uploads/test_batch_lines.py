@@ -1,4 +1,4 @@
-"""Lines of a batch's file: what is scanned is what Gemini has, however chunks are cut on their way."""
+"""Lines of a batch's file: exactly the bytes at Gemini are scanned, even if chunks are cut on their way."""
 
 import json
 import random

@@ -114,7 +114,7 @@ async def test_a_client_that_leaves_may_come_again(closed: Closed, emulator: Emu
 
 
 async def in_pieces(data: bytes) -> AsyncIterator[bytes]:
-    """Give a body whose length is not said."""
+    """Yield a body of undeclared length."""
     for at in range(0, len(data), 50_000):
         yield data[at : at + 50_000]
 

@@ -50,7 +50,7 @@ def chunk_head(url: str, words: str, offset: int, length: int) -> bytes:
 
 
 def assert_conflict(answer: RawAnswer, name: str = "") -> None:
-    """Check that an answer is worth repeating, and says what to do."""
+    """Check that an answer invites a retry, and names the remedy."""
     assert (answer.status, answer.json["error"]["status"]) == (409, "ABORTED")
     # The SDKs take a status of the upload for the end of the chunk, one way or the other.
     assert "x-goog-upload-status" not in answer.headers

@@ -1,4 +1,4 @@
-"""Whatever the bytes are, the facts are facts or None, and never an exception."""
+"""Any bytes yield facts or None, and never an exception."""
 
 import pytest
 from hypothesis import given, settings

@@ -9,7 +9,7 @@ RULES = ScanRules(bases=OWN)
 
 
 def scanned(body: bytes, policy: Policy = GENERATE, rules: ScanRules = RULES) -> list[Found]:
-    """Scan a whole document; returns what was found, in the order of the document."""
+    """Scan a whole document; return the found strings, in the order of the document."""
     scanner = JsonScanner(policy, rules)
     return sorted([*scanner.feed(body), *scanner.end()], key=lambda found: found.start)
 

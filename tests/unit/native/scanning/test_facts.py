@@ -1,4 +1,4 @@
-"""Facts: what bears on cost is read from the place where Gemini reads it, and nowhere else."""
+"""Facts: values that bear on cost are read only from the place where Gemini reads them."""
 
 import json
 from typing import Any

@@ -1,4 +1,4 @@
-"""The three kinds of field: references, free text, and every other; models, and what is closed."""
+"""The three kinds of field: references, free text, and every other; models, and forbidden fields."""
 
 import json
 from typing import Any

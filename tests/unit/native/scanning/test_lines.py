@@ -1,4 +1,4 @@
-"""The lines of a batch's file: what they name, or that the file cannot be a batch's."""
+"""The lines of a batch's file: the names in them, or that the file cannot be a batch's."""
 
 import orjson
 import pytest

@@ -1,4 +1,4 @@
-"""The scan of a batch's file stands where Gemini stands, or nobody can tell what the file names."""
+"""The scan of a batch's file is at the same byte as Gemini, or the file's names are unknown."""
 
 import pytest
 from hypothesis import given

@@ -18,7 +18,7 @@ SECOND = '{"start": "00:02", "end": "00:03", "speaker": "Y", "text": "two"}]}'
 
 
 class Wire:
-    """Takes what is sent, and tells the time."""
+    """Records the sent bytes, and returns the time."""
 
     def __init__(self) -> None:
         self.sent: list[MutableMapping[str, Any]] = []
