@@ -1,6 +1,6 @@
 """`python -m tests.clocked FILE ...`: the gateway's command line, with a clock set by a test.
 
-The file holds seconds since the epoch; whoever asks for the time of day is told those.
+The file holds seconds since the epoch, which become the time of day of the whole process.
 """
 
 import sys

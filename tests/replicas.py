@@ -93,7 +93,7 @@ class Cluster:
 def cluster(
     upstream: str, postgres: PostgresServer, valkey: ValkeyServer, folder: Path, **environment: str
 ) -> Iterator[Cluster]:
-    """Have replicas until the block ends; none is started yet. The clock stands at the beginning of a minute."""
+    """Yield a cluster without replicas, and stop its replicas at the end. The clock begins at a full minute."""
     shared = {
         "GEMINI_API_KEY": UPSTREAM_KEY,
         "GEMINI_BASE_URL": upstream,

@@ -114,7 +114,7 @@ async def selected(folder: Path, query: str) -> list[tuple[Any, ...]]:
 
 @asynccontextmanager
 async def database_away(folder: Path) -> AsyncIterator[None]:
-    """Run a block in which the database does not answer: its server is stopped, or what is in the file is hidden."""
+    """Run a block in which the database does not answer: its server is stopped, or the file's tables are hidden."""
     stores = chosen.stores()
     if isinstance(stores, ServerStores):
         stores.postgres.stop()

@@ -41,7 +41,7 @@ class Body:
 
     @property
     def latest_estimate(self) -> Estimate:
-        """Return the estimate by what has been scanned: of a streamed body, `estimate` knows only the length."""
+        """Return the estimate from the bytes scanned so far; a streamed body's `estimate` is from its length alone."""
         return self.estimate if self.stream is None else self.stream.estimate
 
     def checked(self) -> AbstractAsyncContextManager[None]:

@@ -1,4 +1,4 @@
-"""Reads values of Gemini's JSON, whatever type they turn out to have."""
+"""Reads values of Gemini's JSON: a value of an unexpected type reads as empty or None."""
 
 from collections.abc import Mapping
 

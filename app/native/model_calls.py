@@ -1,4 +1,4 @@
-"""A relayed model call within its client's limits: reserved before it, settled by what was relayed."""
+"""A relayed model call within its client's limits: reserved before it is sent, settled by the relayed answer."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -18,7 +18,7 @@ async def relayed_call(
 ) -> AsyncIterator[RelayResult]:
     """Run a block that sends a body and relays the model's answer, and settle the call on every ending.
 
-    `model` is Gemini's name. A call that does not generate reserves no output. Raises as `Metering.reserve` does.
+    `model` is Gemini's name. A call that does not generate reserves no output. Raises the errors of `Metering.reserve`.
     """
     result = RelayResult()
     estimate = body.estimate if generates else replace(body.estimate, max_output_tokens=0)

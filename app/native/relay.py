@@ -117,7 +117,7 @@ class RelayResult:
         self._reader: UsageReader | None = None
 
     def begin(self, answer: ClientResponse, reading: Reading | None) -> None:
-        """Take note of an answer's head."""
+        """Record an answer's status and service tier, and prepare to read its usage."""
         self.status = answer.status
         self.tier = answer.headers.get("x-gemini-service-tier", "").lower() or None
         self._reader = None if reading is None else _reader(reading, answer)
@@ -129,7 +129,7 @@ class RelayResult:
 
     @property
     def relayed(self) -> RelayedUsage:
-        """Return the usage that the answer has told so far."""
+        """Return the usage read so far."""
         return RelayedUsage() if self._reader is None else self._reader.relayed()
 
 

@@ -18,7 +18,7 @@ from app.gemini.answer import Usage
 MAX_TAIL_BYTES = 1 << 18
 """The tail of an answer that is kept to be read at its end: usage follows the generated content."""
 GUNZIP_BYTES = 1 << 18
-# One piece of a bomb would become hundreds of megabytes, while every other call waits.
+# One piece of a gzip bomb would become hundreds of megabytes, and every other call would wait for it.
 MAX_GUNZIPPED_BYTES = 1 << 22
 Json = dict[str, object]
 
@@ -48,7 +48,7 @@ class RelayedUsage(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """How a surface tells its usage: the reader of one JSON object, the name before the usage, the name before text."""
+    """How to read a surface's usage: the reader of one JSON object, the JSON names of the usage and of the text."""
 
     read: Callable[[Json], RelayedUsage]
     keyword: bytes
@@ -70,7 +70,7 @@ class UsageReader:
         self.decoded_bytes = 0
 
     def feed(self, piece: bytes) -> None:
-        """Take a piece of the answer, as it passes; an answer that is not the gzip that it says tells no usage."""
+        """Read a passing piece of the answer; an answer declared as gzip but not gzip has no usage."""
         if self._is_unreadable:
             return
         if self._inflate is None:
@@ -88,11 +88,11 @@ class UsageReader:
             self._held.clear()
 
     def relayed(self) -> RelayedUsage:
-        """Return the usage that has come so far."""
+        """Return the usage read so far."""
         if self._is_stream:
             return self._frames
         found = self._read(bytes(self._held), is_tail=self._is_tail)
-        # The text of a document that is cut has been counted as it passed.
+        # The text of a cut document was counted as it passed.
         return found if found.usage is not None else found._replace(text_chars=self._text.chars)
 
     def _take(self, data: bytes) -> None:
@@ -137,7 +137,7 @@ def _object(text: bytes) -> Json | None:
     except orjson.JSONDecodeError:
         return None
     if isinstance(parsed, list) and parsed:
-        # A stream that was not asked for as server-sent events is one array; its last element has the whole usage.
+        # Without alt=sse a stream is one JSON array, whose last element has the whole usage.
         parsed = parsed[-1]
     return parsed if isinstance(parsed, dict) else None
 

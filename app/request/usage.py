@@ -31,9 +31,9 @@ class Booking:
 
 @dataclass(slots=True)
 class RequestUsage:
-    """The usage of one request so far, whatever its number of model calls.
+    """The usage of one request so far, summed over its model calls.
 
-    `client` is the client whose usage it is. `outcome` is the word of the last call; `cost` is in billionths of a US
+    `client` pays for the usage. `outcome` is the word of the last call; `cost` is in billionths of a US
     dollar, None without calls, or if any call has no price. `ticket` holds the request's slots, `quotas` are the rest
     of the client's limits.
     """

@@ -90,9 +90,9 @@ class UsageBy(StrEnum):
 class UsageSum:
     """The usage of one day, model, client, user or operation.
 
-    `key` is the day (YYYY-MM-DD), the model (None for calls that asked none), the client's id or the operation; `name`
-    is the client's in a sum by client. `failed_calls` did not end well, whatever their HTTP status; `unpriced_calls`
-    used tokens of a model without a price: the cost, None if no call had a price, lacks them.
+    `key` is the day (YYYY-MM-DD), the model (None for calls without a model), the client's id or the operation; `name`
+    is the client's in a sum by client. `failed_calls` failed, with any HTTP status; `unpriced_calls` used tokens of a
+    model without a price, which the cost leaves out. The cost is None if no call had a price.
     """
 
     key: str | None

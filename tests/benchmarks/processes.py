@@ -1,4 +1,4 @@
-"""The processes of a benchmark: each started on a free loopback port, and stopped whatever happens.
+"""The processes of a benchmark: each started on a free loopback port, and always stopped.
 
 Starting and stopping block: while they go on there is nothing else to do.
 """

@@ -87,7 +87,7 @@ class Connection(asyncio.Protocol):
             self._answer.set_result(Answer(bytes(self._received), first_s, now - self._began_at))
 
     async def call(self, request: bytes, *, mark: bytes = b"") -> Answer:
-        """Send a request and wait for its answer; `mark` is what the first interesting bytes hold.
+        """Send a request and wait for its answer; `mark` is a part of the bytes that count as its first.
 
         Raises BenchmarkError for anything but success.
         """

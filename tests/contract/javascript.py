@@ -1,4 +1,4 @@
-"""What the JavaScript program saw, straight and through the gateway, in Node or in a page: the same, and the right."""
+"""The JavaScript program's results, direct and through the gateway, in Node or in a page: equal, and as documented."""
 
 from typing import Any
 

@@ -29,7 +29,7 @@ RAW = "X-Goog-Upload-Protocol: raw"
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """One call that succeeds with a scope; `done` is what the emulator calls its effect."""
+    """One call that succeeds with a scope; `done` is the emulator's name of its effect."""
 
     method: str
     path: str

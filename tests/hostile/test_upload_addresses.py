@@ -83,7 +83,7 @@ async def send(port: int, path: str, *headers: str, method: str = "POST") -> Raw
 
 
 @pytest.mark.parametrize("beginning", BEGINNINGS)
-async def test_an_upload_without_a_credential_is_refused_whatever_its_query_says(
+async def test_an_upload_without_a_credential_is_refused_for_any_query(
     closed: Closed, emulator: Emulator, beginning: str
 ) -> None:
     wanted = dict.fromkeys(QUERIES, 401) | dict.fromkeys(UNREADABLE, 400)

@@ -219,7 +219,7 @@ def test_a_service_has_limits_of_memory_log_size_and_descriptors(service: dict[s
 
 
 @pytest.mark.parametrize("service", OURS.values(), ids=OURS)
-def test_the_memory_limit_covers_what_the_settings_allow(service: dict[str, Any]) -> None:
+def test_the_memory_limit_covers_the_limits_of_the_settings(service: dict[str, Any]) -> None:
     default = {name: field.default for name, field in Settings.model_fields.items()}
     decoding = default["decoders"] * default["decode_memory_bytes"]
     uploading = default["max_uploads"] * 2 * default["chunk_bytes"]

@@ -1,6 +1,6 @@
 """A FastAPI relay on the gateway's own parts: push parser, pybase64, orjson, aiohttp, and no feature.
 
-What it leaves out is what the gateway adds: checks, limits, types by content, reports, uploads, back-pressure.
+It lacks the gateway's additions: checks, limits, types by content, reports, uploads, back-pressure.
 """
 
 from collections.abc import AsyncIterator

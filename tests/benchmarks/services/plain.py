@@ -1,6 +1,6 @@
 """The plain service: `UploadFile` and Google's SDK, as the guides of both show it.
 
-The file is read whole; what fits goes inline, what does not goes through the SDK's `files.upload` first.
+The file is read whole. A small file goes inline; a large file goes through the SDK's `files.upload` first.
 """
 
 import io

@@ -280,7 +280,7 @@ async def test_no_line_of_a_batch_reaches_anothers_file(closed: Closed, emulator
     assert emulator.requests("batchGenerateContent") == []
 
 
-async def test_a_file_whose_lines_nobody_looked_at_is_no_batch(closed: Closed) -> None:
+async def test_a_file_with_unscanned_lines_is_no_batch(closed: Closed) -> None:
     key = await closed.key("web")
     rest = await closed.call("POST", "/api/v1/files", key, files=[("file", ("lines.txt", LINES))])
     assert rest.status_code == 201

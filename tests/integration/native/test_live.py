@@ -39,7 +39,7 @@ async def test_a_key_may_stand_in_the_query_as_the_javascript_sdk_puts_it(closed
 
 
 @pytest.mark.parametrize("key", [None, "gg_nothing"])
-async def test_nobody_gets_in_without_a_key(closed: Closed, emulator: Emulator, key: str | None) -> None:
+async def test_a_handshake_without_a_key_is_refused(closed: Closed, emulator: Emulator, key: str | None) -> None:
     with pytest.raises(InvalidStatus) as refused:
         async with session(closed, key):
             pass

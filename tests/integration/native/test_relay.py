@@ -71,7 +71,7 @@ async def test_an_answer_holds_the_fields_of_geminis_response(
     assert without_ids(came, said) == without_ids(sent, said)
 
 
-async def test_fields_that_nobody_has_heard_of_pass(closed: Closed) -> None:
+async def test_unknown_fields_pass(closed: Closed) -> None:
     answer, wire = await raw(closed.gateway.url, CALL, await closed.key("web"), prompt(), "identity")
 
     assert answer.status_code == 200

@@ -142,7 +142,7 @@ async def test_a_slot_is_free_again_when_the_call_has_ended(admission: Admission
     await begin(admission, web)
 
 
-async def test_a_client_has_a_number_of_live_sessions_whatever_its_limits(admission: Admission) -> None:
+async def test_the_number_of_live_sessions_of_a_client_is_limited(admission: Admission) -> None:
     held = [await admission.enter_live(client()) for _ in range(MAX_LIVE_SESSIONS)]
 
     with pytest.raises(RateLimitedError) as refused:

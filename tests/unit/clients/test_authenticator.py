@@ -136,7 +136,7 @@ async def test_of_many_calls_at_once_one_looks_for_all(gate: Gate) -> None:
     assert gate.looks == 2
 
 
-async def test_a_call_that_is_given_up_takes_the_look_from_nobody_else(gate: Gate) -> None:
+async def test_a_cancelled_call_does_not_end_the_look_up_of_other_calls(gate: Gate) -> None:
     key = await gate.new_key()
     calls = [asyncio.ensure_future(gate.client(key.text)) for _ in range(3)]
     await asyncio.sleep(0)

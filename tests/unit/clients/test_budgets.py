@@ -155,7 +155,7 @@ async def test_many_are_settled_at_once(book: BudgetBook) -> None:
     assert await standing(book, GATEWAY_KEY) == BudgetState(Amounts(20, 40), Amounts())
 
 
-async def test_a_call_that_nobody_answers_for_is_booked_at_its_estimate(book: BudgetBook) -> None:
+async def test_an_abandoned_call_is_booked_at_its_estimate(book: BudgetBook) -> None:
     await hold(book, "dead", day(tokens=100), tokens=60, cost=9)
     early = await book.sweep(now=LEASE)
     late = [await book.sweep(now=LEASE + 1) for _ in range(2)]

@@ -18,7 +18,7 @@ def keys(owners: LimitOwners, client: Client) -> list[str]:
     return [owner.key for owner in owners.of(client)]
 
 
-def test_nobody_has_limits_unless_they_are_set() -> None:
+def test_a_client_without_settings_has_no_limits() -> None:
     assert keys(LimitOwners(), LOCAL) == []
     assert keys(LimitOwners(Limits(), {"app": Limits()}), Client("a", "a", limits=Limits(), issuer="app")) == []
 

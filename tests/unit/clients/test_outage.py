@@ -87,7 +87,7 @@ async def test_a_server_that_is_away_is_asked_again_only_after_a_while(away: Val
     assert (still, again) == ("refused", "admitted")
 
 
-async def test_the_sweep_finds_out_even_when_nobody_calls(valkey: ValkeyServer) -> None:
+async def test_the_sweep_finds_the_outage_without_any_call(valkey: ValkeyServer) -> None:
     async with open_counters(valkey.url, "local") as counters:
         await counters.renew(now=NOON)
         there = counters.state
@@ -109,7 +109,7 @@ async def test_a_server_that_was_restarted_between_two_calls_is_not_an_outage(va
         assert await outcome(counters, request_of(2)) == "admitted"
 
 
-async def test_giving_back_while_redis_is_away_fails_nobody(valkey: ValkeyServer) -> None:
+async def test_a_release_during_an_outage_of_redis_fails_no_call(valkey: ValkeyServer) -> None:
     async with open_counters(valkey.url, "local") as counters:
         one = request_of(1)
         await counters.take(one)

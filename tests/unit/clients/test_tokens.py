@@ -99,7 +99,7 @@ def test_a_token_ends_at_its_time() -> None:
     assert "expired" in refusal(token, now=NOW + 1)
 
 
-def test_nobody_gets_more_than_they_have() -> None:
+def test_a_token_grants_no_more_rights_than_its_client_has() -> None:
     with pytest.raises(ForbiddenError, match="no scope metrics, tasks"):
         minted(scopes=[Scope.TASKS, Scope.METRICS, Scope.FILES])
 

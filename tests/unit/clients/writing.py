@@ -1,6 +1,6 @@
-"""A process that takes calls down until it is killed, for the tests of what a crash loses.
+"""A process that records calls until it is killed, for the tests of the rows that a crash loses.
 
-It prints when it took each of them down.
+It prints the time at which it recorded each call.
 """
 
 import asyncio

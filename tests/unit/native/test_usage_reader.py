@@ -1,4 +1,4 @@
-"""What passing bytes say of their usage, whole or in pieces, compressed or not."""
+"""The usage in passing bytes, whole or in pieces, compressed or not."""
 
 import gzip
 import zlib

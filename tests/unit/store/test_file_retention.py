@@ -75,9 +75,7 @@ async def test_finished_uploads_are_those_that_must_lie_at_gemini(
 
 
 @pytest.mark.parametrize("count", [0, 1, 1_201])
-async def test_known_names_are_found_whatever_their_number(
-    registry: FileRegistry, retention: FileRetention, count: int
-) -> None:
+async def test_any_number_of_known_names_is_found(registry: FileRegistry, retention: FileRetention, count: int) -> None:
     await uploaded(registry, "u")
 
     names = [f"name{number}" for number in range(count)]

@@ -1,4 +1,4 @@
-"""Subtitles: what is said, as SubRip, WebVTT and plain text that players and parsers take as it is meant."""
+"""Subtitles: the spoken words as SubRip, WebVTT and plain text that players and parsers read correctly."""
 
 import html
 import io

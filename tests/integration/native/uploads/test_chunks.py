@@ -156,7 +156,7 @@ async def test_a_finalize_without_an_offset_takes_no_bytes(closed: Closed, emula
     assert emulator.files[0]["sizeBytes"] == str(GRANULE)
 
 
-async def test_a_finalize_short_of_the_declared_length_says_what_is_missing(closed: Closed) -> None:
+async def test_a_finalize_short_of_the_declared_length_names_the_missing_bytes(closed: Closed) -> None:
     url = await opened(closed)
     await command(closed, url, "upload", 0, CHUNK)
 

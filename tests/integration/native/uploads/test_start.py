@@ -75,7 +75,7 @@ async def test_where_limits_are_in_bytes_a_session_needs_the_files_length(closed
 
 
 @pytest.mark.parametrize(("limit", "status"), [("max_file_bytes", 413), ("bytes_per_day", 429), ("stored_bytes", 429)])
-async def test_a_length_that_nobody_said_is_judged_as_it_comes(
+async def test_an_undeclared_length_is_judged_as_bytes_arrive(
     emulator: Emulator, tmp_path: Path, limit: str, status: int
 ) -> None:
     async with closed_gateway(emulator, tmp_path, chunk_bytes=GRANULE) as closed:

@@ -32,7 +32,7 @@ def test_a_file_that_gemini_has_as_it_was_scanned_names_its_references() -> None
 
 
 @pytest.mark.parametrize("size", [None, 0, len(LINE) - 1, len(LINE) + 1])
-def test_a_file_of_another_size_than_the_scan_names_nobody_knows_what(size: int | None) -> None:
+def test_the_names_of_a_file_of_another_size_than_its_scan_are_unknown(size: int | None) -> None:
     assert scanned(LINE).named_in(size) is None
 
 
