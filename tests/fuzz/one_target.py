@@ -8,10 +8,11 @@ import atheris
 
 def main() -> None:
     """Import the target with its coverage counted, and fuzz the target until libFuzzer ends."""
-    name = sys.argv.pop(1)
+    _, name, *options = sys.argv
     with atheris.instrument_imports(include=["app"]):
         target = importlib.import_module(f"tests.fuzz.{name}")
-    atheris.Setup(sys.argv, target.run)
+    # Merging starts the program again, by the shell.
+    atheris.Setup([f"{sys.executable} -m tests.fuzz.one_target {name}", *options], target.run)
     atheris.Fuzz()
 
 
