@@ -18,8 +18,8 @@ from app.errors import FileNotReadyError
 from app.gemini.answer import AnswerReader, Delta
 from app.gemini.refusals import NamedFileError
 from app.gemini.request import GenerateRequest
-from app.media.incoming import Incoming
-from app.media.intake import Intake
+from app.media.form_files import FormFiles
+from app.media.incoming_file import IncomingFile
 from app.store.records import Facts
 
 # Makes the request again for each try, because waiting may have changed it.
@@ -33,7 +33,7 @@ class Asking:
         self,
         caller: RestCaller,
         items: Sequence[Item],
-        intake: Intake | None,
+        form_files: FormFiles | None,
         *,
         model: str,
         keep_file: bool,
@@ -43,7 +43,7 @@ class Asking:
         self._services = caller.services
         self._usage = caller.usage
         self._items = items
-        self._intake = intake
+        self._form_files = form_files
         self._model = model
         self._keep_file = keep_file
         self._ends_at = ends_at
@@ -52,7 +52,7 @@ class Asking:
     @property
     def pending_bytes(self) -> int:
         """Return the bytes of uploads that are not acknowledged yet."""
-        return 0 if self._intake is None else self._intake.pending_bytes
+        return 0 if self._form_files is None else self._form_files.pending_bytes
 
     @property
     def has_uploads(self) -> bool:
@@ -61,8 +61,8 @@ class Asking:
 
     async def settle(self) -> None:
         """Finish the uploads. Raises the errors of uploads."""
-        if self._intake is not None:
-            await self._intake.settle(keep=self._keep_file)
+        if self._form_files is not None:
+            await self._form_files.settle(keep=self._keep_file)
 
     async def wait_until_ready(self) -> dict[str, Facts]:
         """Wait until all files are ready; return the recorded facts of files at Gemini, by their names there.
@@ -116,7 +116,7 @@ class Asking:
                     yield delta
 
     def _upload_names(self) -> list[str]:
-        names = [item.upload_name if isinstance(item, Incoming) else None for item in self._items]
+        names = [item.upload_name if isinstance(item, IncomingFile) else None for item in self._items]
         names += [item.file.upload.name for item in self._items if isinstance(item, Stored)]
         return list(dict.fromkeys(name for name in names if name is not None))
 

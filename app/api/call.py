@@ -22,7 +22,7 @@ from app.errors import GatewayError, UpstreamTimeoutError
 from app.gemini.answer import ENDED, AnswerReader
 from app.gemini.caller import blame
 from app.gemini.request import GenerateRequest, Options
-from app.media.intake import Intake
+from app.media.form_files import FormFiles
 
 PROGRESS_S = 1.0
 SAMPLING = ("temperature", "top_p", "top_k")
@@ -48,7 +48,7 @@ class Call:
     request: Callable[[], GenerateRequest]
     options: Options
     call_options: CallOptions
-    intake: Intake | None = None
+    form_files: FormFiles | None = None
     id: str = field(default_factory=lambda: f"gen_{secrets.token_hex(12)}")
     _deadline: float = 0.0
 
@@ -83,7 +83,7 @@ class Call:
         return Asking(
             self.caller,
             self.items,
-            self.intake,
+            self.form_files,
             model=self.model,
             keep_file=self.call_options.keep_file,
             ends_at=self._deadline,
@@ -119,7 +119,7 @@ class Call:
         yield StreamEvent(type="done", response=await self._report(reader))
 
     async def _prepare(self, asking: Asking) -> AsyncIterator[StreamEvent]:
-        if asking.pending_bytes or (self.intake is not None and self.call_options.keep_file):
+        if asking.pending_bytes or (self.form_files is not None and self.call_options.keep_file):
             # The uploads run in a task, so that the client sees their progress meanwhile.
             settling = asyncio.create_task(asking.settle())
             try:

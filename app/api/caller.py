@@ -1,4 +1,4 @@
-"""The caller of a REST request: its client, with the services and the intake of files that the endpoints use."""
+"""The caller of a REST request: its client, with the services and the files of a form that the endpoints use."""
 
 from functools import partial
 from typing import cast
@@ -6,7 +6,9 @@ from typing import cast
 from starlette.requests import Request
 
 from app.clients.limit_owners import stored_limits
-from app.media.intake import Intake, IntakeServices, Policy
+from app.media.form_files import FormFiles, UploadPolicy
+from app.media.form_uploads import FormFileServices
+from app.media.types import Kind
 from app.request.context import usage_of
 from app.services import ClientCaller, Services
 
@@ -16,11 +18,11 @@ class RestCaller(ClientCaller):
 
     __slots__ = ()
 
-    def intake(self, policy: Policy) -> Intake:
-        """Return the intake for one request of the client."""
+    def form_files(self, policy: UploadPolicy, accepts: frozenset[Kind] | None = None) -> FormFiles:
+        """Return the files of one form of the client; `accepts` are the kinds that the operation takes."""
         services, client = self.services, self.client
-        return Intake(
-            IntakeServices(
+        return FormFiles(
+            FormFileServices(
                 services.files,
                 services.held_bytes,
                 services.settings,
@@ -30,6 +32,7 @@ class RestCaller(ClientCaller):
             ),
             owner=client.id,
             policy=policy,
+            accepts=accepts,
         )
 
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from app.accounting.estimating import CHARS_PER_TOKEN, media_tokens
 from app.api.prompt import Item, Stored
-from app.media.incoming import Incoming
+from app.media.incoming_file import IncomingFile
 from app.media.types import kind_of
 from app.store.records import NO_FACTS
 
@@ -25,9 +25,8 @@ def input_tokens(items: Sequence[Item]) -> int:
 def _item_tokens(item: Item) -> int:
     if isinstance(item, str):
         return len(item) // CHARS_PER_TOKEN + 1
-    if isinstance(item, Incoming):
-        facts = item.transfer.facts if item.transfer is not None else item.facts or NO_FACTS
-        return media_tokens(item.type.kind, item.size_bytes, facts)
+    if isinstance(item, IncomingFile):
+        return media_tokens(item.type.kind, item.size_bytes, item.facts)
     if isinstance(item, Stored):
         upload = item.file.upload
         return media_tokens(kind_of(upload.mime_type), upload.size_bytes, upload.facts)

@@ -19,9 +19,9 @@ from app.edge.hangup import until_hangup
 from app.edge.headers import header
 from app.errors import EmptyFileError, FieldError, InvalidFieldError, MalformedRequestError
 from app.gemini.request import NO_OPTIONS
+from app.media.claims import Claim
 from app.media.filenames import clean_filename
-from app.media.incoming import Claim
-from app.media.intake import Intake, Policy
+from app.media.form_files import FormFiles, UploadPolicy
 from app.media.multipart import FormReader
 from app.request.context import parsed_query
 from app.request.query import RequestQuery
@@ -63,32 +63,31 @@ SPEC = FormSpec(UploadForm)
 async def upload_file(request: Request) -> Response:
     """Stream one file of a form to Gemini and give it an id."""
     caller = caller_of(request)
-    async with until_hangup(request.scope), caller.intake(Policy.UPLOAD) as intake:
-        upload = SingleFileForm(caller, intake, parsed_query(request.scope))
+    async with until_hangup(request.scope), caller.form_files(UploadPolicy.UPLOAD) as files:
+        upload = SingleFileForm(caller, files, parsed_query(request.scope))
         await upload.read(open_form(request, caller.services))
-        return await _stored(request, intake)
+        return await _stored(request, files)
 
 
 class SingleFileForm:
     """Reads a form with one file. Fields may also follow the file, because generated clients send any order."""
 
-    def __init__(self, caller: RestCaller, intake: Intake, query: RequestQuery) -> None:
-        self._intake = intake
+    def __init__(self, caller: RestCaller, files: FormFiles, query: RequestQuery) -> None:
+        self._files = files
         self._values = FormValues(SPEC, query, max_bytes=caller.services.settings.max_fields_bytes)
 
     async def read(self, reader: FormReader) -> None:
         """Read the whole form. Raises the error of a field or of the file as soon as it is seen."""
         form = await read_form(reader, self._values, self)
-        if not self._intake.files:
+        if not self._files.all:
             raise _one_file("is missing; send the file as a part named file")
-        file = self._intake.files[0]
-        file.filename = clean_filename(form.filename) or file.filename
+        self._files.all[0].rename(clean_filename(form.filename))
 
     async def take_file(self, file: FormFile) -> None:
         """Stream the file to Gemini; raises InvalidFieldError for a second file."""
-        if self._intake.files:
+        if self._files.all:
             raise _one_file("is given twice; send one file per call")
-        await self._intake.take(
+        await self._files.take(
             file.data,
             filename=file.filename,
             declared=file.declared_mime_type,
@@ -100,8 +99,8 @@ class SingleFileForm:
         """Apply a claim that came after the file; raises WrongClaimError."""
         # Only claims matter after the file; the filename is read at the form's end.
         del name, text
-        if self._intake.files:
-            self._intake.files[0].claim_late(self._values.take_of_file().claim)
+        if self._files.all:
+            self._files.all[0].claim_late(self._values.take_of_file().claim)
 
 
 @router.put(
@@ -120,10 +119,10 @@ async def upload_raw_file(request: Request, filename: Annotated[str, Path(max_le
 
     if header(request.scope, b"content-range"):
         raise MalformedRequestError("Content-Range is not taken here: send the whole file in one PUT (RFC 9110, 14.5).")
-    async with until_hangup(request.scope), caller.intake(Policy.UPLOAD) as intake:
+    async with until_hangup(request.scope), caller.form_files(UploadPolicy.UPLOAD) as files:
         settings = caller.services.settings
         body = body_of(request.scope, request.receive, settings)
-        taken = await intake.take(
+        taken = await files.take(
             (memoryview(piece) async for piece in body),
             filename=filename,
             declared=request.headers.get("content-type"),
@@ -132,16 +131,16 @@ async def upload_raw_file(request: Request, filename: Annotated[str, Path(max_le
         )
         if taken is None:
             raise EmptyFileError("The body has no bytes; send the file as the body.")
-        return await _stored(request, intake)
+        return await _stored(request, files)
 
 
 def _one_file(message: str) -> InvalidFieldError:
     return InvalidFieldError(f"file: {message}.", errors=(FieldError("file", message),))
 
 
-async def _stored(request: Request, intake: Intake) -> Response:
-    await intake.settle(keep=True, origin=Origin.SENT)
-    stored = intake.files[0].stored
+async def _stored(request: Request, files: FormFiles) -> Response:
+    await files.settle(keep=True, origin=Origin.SENT)
+    stored = files.all[0].stored
     if stored is None:
         # Settling with keep=True gives every file an id, or raises.
         raise AssertionError("a settled upload has an id")

@@ -16,7 +16,7 @@ from app.api.forms import FieldsOfFile, FormValues
 from app.edge.body_timeouts import body_of
 from app.edge.headers import header
 from app.errors import MalformedRequestError, UnsupportedMediaTypeError
-from app.media.incoming import Claim
+from app.media.claims import Claim
 from app.media.multipart import FormReader, PartHead, boundary_of
 from app.services import Services
 

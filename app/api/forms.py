@@ -15,7 +15,7 @@ from pydantic.fields import FieldInfo
 from app.api.field_errors import MAX_SHOWN_CHARS, field_error, nearest
 from app.errors import FieldError, FieldsTooLargeError, InvalidFieldError
 from app.gemini.request import MediaOptions
-from app.media.incoming import Claim
+from app.media.claims import Claim
 from app.request.query import RequestQuery
 
 MAX_ERRORS = 20

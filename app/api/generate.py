@@ -16,7 +16,7 @@ from app.api.schemas import Generation, TokenCount
 from app.clients.identity import Scope
 from app.edge.hangup import until_hangup
 from app.gemini.answer import Usage
-from app.media.intake import Intake, Policy
+from app.media.form_files import FormFiles, UploadPolicy
 from app.request.context import parsed_query
 
 router = APIRouter(prefix="/api/v1")
@@ -34,24 +34,24 @@ router = APIRouter(prefix="/api/v1")
 async def generate(request: Request) -> Response:
     """Read the form, deliver its media, ask the model, and answer as JSON, text or events."""
     caller = caller_of(request)
-    intake = caller.intake(Policy.FIT)
+    files = caller.form_files(UploadPolicy.FIT)
     is_streamed = False
     try:
         async with until_hangup(request.scope):
-            prompt = PromptForm(caller, intake, parsed_query(request.scope))
+            prompt = PromptForm(caller, files, parsed_query(request.scope))
             await prompt.read(open_form(request, caller.services))
-            call = _call(caller, prompt, intake)
+            call = _call(caller, prompt, files)
             if not wants_stream(request, prompt.form.stream):
                 return await whole(request, call)
         is_streamed = True
-        return EventStream(call, intake)
+        return EventStream(call, files)
     finally:
-        # A stream owns its intake until its own end.
+        # A stream owns its files until its own end.
         if not is_streamed:
-            await intake.close()
+            await files.close()
 
 
-def _call(caller: RestCaller, prompt: PromptForm, intake: Intake) -> Call:
+def _call(caller: RestCaller, prompt: PromptForm, files: FormFiles) -> Call:
     form, schema = prompt.form, prompt.form.response_schema
     return Call(
         caller,
@@ -65,7 +65,7 @@ def _call(caller: RestCaller, prompt: PromptForm, intake: Intake) -> Call:
             metadata=form.metadata,
             conformance=None if schema is None else Conformance(schema),
         ),
-        intake,
+        files,
     )
 
 
@@ -81,8 +81,8 @@ def _call(caller: RestCaller, prompt: PromptForm, intake: Intake) -> Call:
 async def count_tokens(request: Request) -> Response:
     """Count the tokens of the form of generate, without an upload."""
     caller = caller_of(request)
-    async with until_hangup(request.scope), caller.intake(Policy.INLINE_ONLY) as intake:
-        prompt = PromptForm(caller, intake, parsed_query(request.scope))
+    async with until_hangup(request.scope), caller.form_files(UploadPolicy.INLINE_ONLY) as files:
+        prompt = PromptForm(caller, files, parsed_query(request.scope))
         await prompt.read(open_form(request, caller.services))
         model = caller.model(prompt.form.model)
         # countTokens counts system instruction and schema only inside a generateContentRequest.

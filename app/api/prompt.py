@@ -16,9 +16,9 @@ from app.errors import FieldError, InvalidFieldError, UnsupportedFileTypeError
 from app.gemini.remote_files import is_file_host
 from app.gemini.request import FilePart, InlinePart, MediaOptions, Part, TextPart, Turn
 from app.media.file_service import LEAST_LIFE_S
-from app.media.incoming import Delivery, Incoming, unsupported
-from app.media.intake import Intake
+from app.media.incoming_file import Delivery, IncomingFile
 from app.media.sniff import HEAD_BYTES, decide
+from app.media.type_refusals import unsupported
 from app.media.types import UnsupportedTypeError
 from app.store.records import StoredFile
 
@@ -57,10 +57,10 @@ class Given:
     warning: CallWarning | None = None
 
 
-Item = str | Incoming | Stored | Given
+Item = str | IncomingFile | Stored | Given
 
 
-def part_of(item: Item, intake: Intake | None) -> Part:
+def part_of(item: Item) -> Part:
     """Return an item of the prompt as a part of the request; files of the form must be settled."""
     if isinstance(item, str):
         return TextPart(item)
@@ -68,16 +68,14 @@ def part_of(item: Item, intake: Intake | None) -> Part:
         return item.part()
     if isinstance(item, Given):
         return item.part
-    if intake is None:
-        raise AssertionError("a file of a form without its intake")
-    return intake.part(item)
+    return item.part()
 
 
 def reports(items: Sequence[Item]) -> list[FileReport]:
     """Return the reports of all media, in the order of the prompt."""
     out: list[FileReport] = []
     for item in items:
-        if isinstance(item, Incoming):
+        if isinstance(item, IncomingFile):
             out.append(incoming_report(len(out), item))
         elif isinstance(item, Stored):
             out.append(stored_report(len(out), item.file))
@@ -90,7 +88,7 @@ def warnings(items: Sequence[Item]) -> list[CallWarning]:
     """Return the warnings about the media."""
     out = []
     for item in items:
-        if isinstance(item, Incoming) and item.type.has_mismatch:
+        if isinstance(item, IncomingFile) and item.type.has_mismatch:
             out.append(mismatch_warning(item.where, item.type.declared_mime_type, item.type.mime_type))
         elif isinstance(item, Given) and item.warning is not None:
             out.append(item.warning)
@@ -123,7 +121,7 @@ async def read_messages(
         for at, part in enumerate(message.content):
             item = await _read_part(caller, part, f"messages[{number}].content[{at}]")
             items.append(item)
-            parts.append(part_of(item, None))
+            parts.append(part_of(item))
         if not parts:
             raise _bad(f"messages[{number}].content", "must have at least one part")
         turns.append(Turn("user" if message.role == "user" else "model", parts))

@@ -1,7 +1,7 @@
 """The form of generate while it is read: fields validated, files accepted, the prompt in order.
 
 parts ──> fields ──> options, `contents`, earlier turns ──┐
-      └─> files ───> intake (held or streamed through) ───┴──> the last turn's parts
+      └─> files ───> held or streamed through ────────────┴──> the last turn's parts
 """
 
 from collections.abc import Sequence
@@ -23,8 +23,8 @@ from app.gemini.request import (
     part_length,
     turns_length,
 )
-from app.media.incoming import Incoming
-from app.media.intake import Intake
+from app.media.form_files import FormFiles
+from app.media.incoming_file import IncomingFile
 from app.media.multipart import FormReader
 from app.request.query import RequestQuery
 
@@ -35,24 +35,21 @@ NO_REQUEST_OPTIONS = Options()
 class PromptForm:
     """Reads the form of generate into the items of the prompt, and into the request once the files are settled."""
 
-    def __init__(self, caller: RestCaller, intake: Intake, query: RequestQuery) -> None:
+    def __init__(self, caller: RestCaller, files: FormFiles, query: RequestQuery) -> None:
         self._caller = caller
-        self._intake = intake
+        self._files = files
         self._items: list[Item] = []
         self._turns: Sequence[Turn] = ()
-        self._turns_length = 0
         self._earlier: Sequence[Item] = ()
         self._contents: Sequence[ContentItem] | None = None
         self._contents_stored: dict[int, Stored] = {}
         self._contents_of_files: dict[int, ContentItem] = {}
-        self._parts_length = 0
         self._values = FormValues(SPEC, query, max_bytes=caller.services.settings.max_fields_bytes)
         self.options, self._options_json = NO_REQUEST_OPTIONS, b""
         if query.pairs:
             self._read_options()
-        intake.fixed_bytes = self._fixed_bytes
         if self.form.keep_file:
-            intake.keep_all()
+            files.keep_all()
 
     @property
     def form(self) -> GenerateForm:
@@ -64,6 +61,7 @@ class PromptForm:
             raise _refused("stop", f"may be given at most {MAX_STOPS} times")
         self.options = options_of(self.form)
         self._options_json = self.options.json()
+        self._measure_frame()
 
     async def read(self, reader: FormReader) -> None:
         """Read the whole form. Raises the error of a field or file as soon as it is seen."""
@@ -73,7 +71,7 @@ class PromptForm:
         if self.form.media_resolution != before:
             # A resolution without a following file applies to the whole request.
             self._read_options()
-        await self._intake.recheck()
+        await self._files.recheck()
         if not self.items and not self._turns:
             message = "at least one of prompt, file, file_id, contents or messages is needed"
             raise InvalidFieldError(f"The form is empty: {message}.", errors=(FieldError("prompt", message),))
@@ -92,16 +90,16 @@ class PromptForm:
         """Return the request; the files must be settled."""
         turns = list(self._turns)
         if self._items:
-            turns.append(Turn("user", [part_of(item, self._intake) for item in self._items]))
+            turns.append(Turn("user", [part_of(item) for item in self._items]))
         return GenerateRequest(turns, self._options_json, wrapper)
 
     async def take_file(self, file: FormFile) -> None:
         """Read a file to its end, and put it at its place in the prompt."""
-        number = len(self._intake.files)
+        number = len(self._files.all)
         item = self._contents_of_files.get(number)
         if item is not None:
             file = replace(file, fields=_merged(file.fields, item, number))
-        incoming = await self._intake.take(
+        incoming = await self._files.take(
             file.data,
             filename=file.filename,
             declared=file.declared_mime_type,
@@ -116,15 +114,15 @@ class PromptForm:
         if name in {"prompt", "file_id"}:
             await self._take_item(name, text)
         elif name == "keep_file" and self.form.keep_file:
-            self._intake.keep_all()
+            self._files.keep_all()
         elif name == "messages":
             self._turns, self._earlier = await read_messages(self._caller, self.form.messages or ())
-            self._turns_length = turns_length(self._turns)
+            self._measure_frame()
         elif name == "contents" and self._contents is None:
             await self._take_contents()
         elif name in OPTION_NAMES:
             self._read_options()
-        await self._intake.recheck()
+        await self._files.recheck()
 
     async def _take_item(self, name: str, text: str) -> None:
         if self._contents is not None:
@@ -133,30 +131,30 @@ class PromptForm:
         if name == "file_id":
             item = await stored(self._caller, text, self._values.take_of_file().media_options())
         self._items.append(item)
-        self._parts_length += part_length(part_of(item, None)) + 1
+        self._files.size.parts_bytes += part_length(part_of(item)) + 1
 
     async def _take_contents(self) -> None:
-        if any(not isinstance(item, Incoming) for item in self._items):
+        if any(not isinstance(item, IncomingFile) for item in self._items):
             raise _refused("contents", "gives the whole order: send no prompt or file_id with it")
         self._contents = self.form.contents or ()
         for at, item in enumerate(self._contents):
             kind = one_of({"text": item.text, "file": item.file, "file_id": item.file_id}, f"contents[{at}]")
             if kind == "text":
-                self._parts_length += part_length(TextPart(item.text or "")) + 1
+                self._files.size.parts_bytes += part_length(TextPart(item.text or "")) + 1
             elif kind == "file_id":
                 self._contents_stored[at] = await stored(self._caller, item.file_id or "", item.media_options())
-                self._parts_length += part_length(self._contents_stored[at].part()) + 1
+                self._files.size.parts_bytes += part_length(self._contents_stored[at].part()) + 1
             elif self._contents_of_files.setdefault(item.file or 0, item) is not item:
                 raise _refused(f"contents[{at}].file", f"names file {item.file} a second time")
-        for file in self._intake.files:
+        for file in self._files.all:
             item_of_file = self._contents_of_files.get(file.index)
             if item_of_file is not None and file.options == NO_OPTIONS:
-                self._intake.set_options(file, item_of_file.media_options())
+                self._files.set_options(file, item_of_file.media_options())
 
     def _order_contents(self) -> None:
         if self._contents is None:
             return
-        files = self._intake.files
+        files = self._files.all
         self._items = []
         for at, item in enumerate(self._contents):
             if item.file is not None:
@@ -171,10 +169,8 @@ class PromptForm:
         if left:
             raise _refused("contents", f"has no item for {left[0]}: every file of the form needs an item")
 
-    def _fixed_bytes(self) -> int:
-        parts = self._parts_length + len(self._intake.files)
-        # If there is no last turn, its JSON wrapper and the commas between its parts are not written.
-        return ENVELOPE_BYTES + len(self._options_json) + self._turns_length + max(0, parts - 1)
+    def _measure_frame(self) -> None:
+        self._files.size.frame_bytes = ENVELOPE_BYTES + len(self._options_json) + turns_length(self._turns)
 
 
 def _refused(name: str, message: str) -> InvalidFieldError:

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from app.api.schemas import CallWarning, FileFacts, FileReport, MediaFile, TokensByModality, TokenUsage
 from app.gemini.answer import MODALITIES, Usage
 from app.gemini.models import Models
-from app.media.incoming import Delivery, Incoming
+from app.media.incoming_file import Delivery, IncomingFile
 from app.store.records import StoredFile
 
 
@@ -43,7 +43,7 @@ def summed_usage(usages: Sequence[Usage], models: Models, model: str) -> TokenUs
     return token_usage(total, None if None in costs else sum(cost or 0.0 for cost in costs))
 
 
-def incoming_report(index: int, file: Incoming) -> FileReport:
+def incoming_report(index: int, file: IncomingFile) -> FileReport:
     """Return the report of a file that arrived with the call."""
     return FileReport(
         index=index,
@@ -54,7 +54,7 @@ def incoming_report(index: int, file: Incoming) -> FileReport:
         size_bytes=file.size_bytes,
         sha256=file.sha256,
         delivery=file.delivery,
-        expires_at=None if file.expires_at is None else when(file.expires_at),
+        expires_at=None if file.stored is None else when(file.stored.upload.expires_at),
     )
 
 

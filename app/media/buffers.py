@@ -44,3 +44,25 @@ class HeldBytes:
     def end_upload(self) -> None:
         """Count the end of an upload."""
         self._uploads -= 1
+
+
+class HeldShare:
+    """The part of the held bytes that one request has reserved."""
+
+    def __init__(self, held_bytes: HeldBytes) -> None:
+        self._held_bytes = held_bytes
+        self._reserved = 0
+
+    def reserve(self, size_bytes: int) -> None:
+        """Reserve bytes for the request; raises BusyError if they do not fit."""
+        self._held_bytes.reserve(size_bytes)
+        self._reserved += size_bytes
+
+    def release(self, size_bytes: int) -> None:
+        """Release some of the request's bytes."""
+        self._held_bytes.release(size_bytes)
+        self._reserved -= size_bytes
+
+    def close(self) -> None:
+        """Release all bytes that the request still has reserved."""
+        self.release(self._reserved)

@@ -15,8 +15,8 @@ STEP_BYTES = 196_608
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
-    """A held file: its bytes so far, its inline overhead besides base64, and the length of its reference."""
+class HeldSize:
+    """Sizes of a held file: its bytes so far, its inline overhead besides base64, and the length of its reference."""
 
     size_bytes: int
     inline_overhead: int
@@ -28,12 +28,12 @@ class Held:
         return self.inline_overhead + base64_length(self.size_bytes)
 
 
-def largest(held: Mapping[int, Held], reading: int | None) -> int:
+def largest(held: Mapping[int, HeldSize], reading: int | None) -> int:
     """Return the held file that spills first: the largest; the file being read wins ties, then the earliest."""
     return max(held, key=lambda index: (held[index].size_bytes, index == reading, -index))
 
 
-def spills(held: Mapping[int, Held], *, fixed_bytes: int, limit_bytes: int, reading: int | None) -> list[int]:
+def spills(held: Mapping[int, HeldSize], *, fixed_bytes: int, limit_bytes: int, reading: int | None) -> list[int]:
     """Return the held files that must spill now, in order.
 
     `fixed_bytes` is the rest of the request: envelope, fields, references of uploaded files.

@@ -14,14 +14,13 @@ from app.api.prompt import Stored
 from app.errors import TooManyPixelsError, UnreadableFileError
 from app.media.facts import Facts, read_facts
 from app.media.facts.documents import count_pages
-from app.media.incoming import Incoming
+from app.media.incoming_file import IncomingFile
 from app.media.types import Kind, kind_of
 from app.media.workers import WorkerDiedError, WorkerTimeoutError
 from app.services import Services
-from app.store.records import NO_FACTS
 from app.tasks.pictures import PictureTooLargeError, UnreadablePictureError, check_picture
 
-Medium = Incoming | Stored
+Medium = IncomingFile | Stored
 P = ParamSpec("P")
 R = TypeVar("R")
 
@@ -41,12 +40,12 @@ class TaskMedia:
     async def copied(self, index: int = 0) -> AsyncIterator[bytes]:
         """Yield a held file's bytes in one piece; the copy counts against the held bytes. Raises BusyError."""
         file = self._media[index]
-        if not isinstance(file, Incoming) or not file.is_held:
+        if not isinstance(file, IncomingFile) or not file.is_held:
             # Callers check `is_held` first.
             raise AssertionError("only what is held can be copied")
         self._services.held_bytes.reserve(file.size_bytes)
         try:
-            yield await asyncio.to_thread(b"".join, file.slices)
+            yield await asyncio.to_thread(b"".join, file.held_slices)
         finally:
             self._services.held_bytes.release(file.size_bytes)
 
@@ -56,7 +55,7 @@ class TaskMedia:
         Raises UnreadableFileError, TooManyPixelsError, BusyError.
         """
         file = self._media[index]
-        if isinstance(file, Incoming) and file.is_held:
+        if isinstance(file, IncomingFile) and file.is_held:
             async with self.copied(index) as data:
                 self._facts[index] = await self._read(data, file.type.mime_type, file.where)
         return self.facts(index)
@@ -66,11 +65,7 @@ class TaskMedia:
         file = self._media[index]
         if index in self._facts:
             return self._facts[index]
-        if isinstance(file, Stored):
-            return file.file.upload.facts
-        if file.transfer is not None:
-            return file.transfer.facts
-        return file.facts or NO_FACTS
+        return file.file.upload.facts if isinstance(file, Stored) else file.facts
 
     def size(self, index: int = 0) -> tuple[int, int] | None:
         """Return a picture's width and height in pixels as displayed, or None if unknown."""

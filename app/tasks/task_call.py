@@ -26,7 +26,7 @@ from app.errors import FieldError, InvalidFieldError, UpstreamTimeoutError
 from app.gemini.answer import Answer, AnswerReader
 from app.gemini.caller import blame
 from app.gemini.request import GenerateRequest, Options, Part, TextPart, Turn
-from app.media.intake import Intake, Policy
+from app.media.form_files import FormFiles, UploadPolicy
 from app.request.context import parsed_query
 from app.services import Services
 from app.tasks.answers import TaskAnswer
@@ -56,7 +56,7 @@ class TaskCall(Generic[F]):
 
     caller: RestCaller
     reader: TaskFormReader[F]
-    intake: Intake
+    form_files: FormFiles
     media: TaskMedia
     asking: Asking
     id: str
@@ -83,9 +83,8 @@ class TaskCall(Generic[F]):
 
     async def prepare(self) -> None:
         """Finish the uploads, wait until Gemini can use the files, and learn their recorded facts."""
-        if self.intake.policy is Policy.HOLD:
-            # The bytes are no longer needed here, so a file may be uploaded to be kept.
-            self.intake.policy = Policy.FIT
+        # The bytes are no longer needed here, so a file may be uploaded to be kept.
+        self.form_files.release_bytes()
         await self.asking.settle()
         self.media.learn(await self.asking.wait_until_ready())
 
@@ -133,7 +132,7 @@ class TaskCall(Generic[F]):
 
     def parts(self) -> list[Part]:
         """Return the media as parts of the request; several pictures are numbered from 0, for the answer."""
-        media = [part_of(medium, self.intake) for medium in self.reader.media]
+        media = [part_of(medium) for medium in self.reader.media]
         if len(media) == 1:
             return media
         return [part for number, one in enumerate(media) for part in (TextPart(f"Picture {number}:"), one)]
@@ -173,9 +172,9 @@ async def open_task(request: Request, spec: TaskSpec[F]) -> AsyncIterator[TaskCa
     However the task ends, only files to be kept remain upstream.
     """
     caller = caller_of(request)
-    intake = caller.intake(Policy.FIT)
-    async with until_hangup(request.scope), intake:
-        reader = TaskFormReader(caller, intake, spec, parsed_query(request.scope))
+    files = caller.form_files(UploadPolicy.FIT, spec.accepts)
+    async with until_hangup(request.scope), files:
+        reader = TaskFormReader(caller, files, spec, parsed_query(request.scope))
         await reader.read(open_form(request, caller.services))
         limit = caller.services.settings.request_timeout_s
         timeout_s = min(limit, reader.common.timeout_s or limit)
@@ -184,9 +183,9 @@ async def open_task(request: Request, spec: TaskSpec[F]) -> AsyncIterator[TaskCa
             async with asyncio.timeout_at(ends_at):
                 model = caller.model(reader.model)
                 keep_file = bool(reader.common.keep_file)
-                asking = Asking(caller, reader.media, intake, model=model, keep_file=keep_file, ends_at=ends_at)
+                asking = Asking(caller, reader.media, files, model=model, keep_file=keep_file, ends_at=ends_at)
                 media = TaskMedia(caller.services, reader.media)
-                yield TaskCall(caller, reader, intake, media, asking, f"task_{secrets.token_hex(12)}")
+                yield TaskCall(caller, reader, files, media, asking, f"task_{secrets.token_hex(12)}")
         except TimeoutError:
             advice = "raise timeout_s or ask for less" if "timeout_s" in spec.form.fields else "shorten the request"
             raise blame(UpstreamTimeoutError(f"No answer within {timeout_s:g} s; {advice}.")) from None

@@ -22,16 +22,17 @@ from app.gemini.request import (
     part_length,
     reference_length,
 )
-from app.media.incoming import Incoming, check_kind
-from app.media.intake import Intake, Policy, bytes_needed
+from app.media.form_files import FormFiles, bytes_needed
+from app.media.incoming_file import IncomingFile
 from app.media.multipart import FormReader
+from app.media.type_refusals import check_kind
 from app.media.types import Kind, kind_of
 from app.request.query import RequestQuery
 from app.tasks.forms import PassageForm, TaskOptions
 from app.tasks.running import CONTINUATION_BYTES, options_of
 from app.tasks.task import Question
 
-Medium = Incoming | Stored
+Medium = IncomingFile | Stored
 # A question may grow by this many bytes once facts about the file are known.
 FACTS_BYTES = 4_096
 
@@ -61,15 +62,14 @@ class TaskSpec(Generic[F]):
 class TaskFormReader(Generic[F]):
     """Reads one task's form, and its media in the order of the parts."""
 
-    def __init__(self, caller: RestCaller, intake: Intake, spec: TaskSpec[F], query: RequestQuery) -> None:
+    def __init__(self, caller: RestCaller, files: FormFiles, spec: TaskSpec[F], query: RequestQuery) -> None:
         self._caller = caller
-        self._intake = intake
+        self._files = files
         self._spec = spec
         self._values = FormValues(spec.form, query, max_bytes=caller.services.settings.max_fields_bytes)
         self.media: list[Medium] = []
-        intake.accepts = spec.accepts
-        intake.fixed_bytes = self._fixed_bytes
         self._mind_policy()
+        self._measure()
 
     @property
     def form(self) -> F:
@@ -83,7 +83,8 @@ class TaskFormReader(Generic[F]):
         self._spec.check(form)
         self._check_count(is_end=True)
         self._settle_options()
-        await self._intake.recheck()
+        self._measure()
+        await self._files.recheck()
 
     @property
     def common(self) -> TaskOptions:
@@ -109,8 +110,8 @@ class TaskFormReader(Generic[F]):
     def _settle_options(self) -> None:
         # Options may arrive after the file that they apply to.
         options = self.media_options
-        for file in self._intake.files:
-            self._intake.set_options(file, options)
+        for file in self._files.all:
+            self._files.set_options(file, options)
         self.media = [replace(one, options=options) if isinstance(one, Stored) else one for one in self.media]
 
     async def take_file(self, file: FormFile) -> None:
@@ -118,7 +119,7 @@ class TaskFormReader(Generic[F]):
         if len(self.media) == self._spec.files[1]:
             await self._refuse_any(file)
             return
-        incoming = await self._intake.take(
+        incoming = await self._files.take(
             file.data,
             filename=file.filename,
             declared=file.declared_mime_type,
@@ -142,11 +143,12 @@ class TaskFormReader(Generic[F]):
         """Apply a field: a stored file, a claim after the only file, or an option."""
         if name == "file_id":
             await self._take_stored(text)
-        if self._is_one and self._intake.files:
+        if self._is_one and self._files.all:
             # Generated clients send fields in any order.
-            self._intake.files[0].claim_late(self._values.take_of_file().claim)
+            self._files.all[0].claim_late(self._values.take_of_file().claim)
         self._mind_policy()
-        await self._intake.recheck()
+        self._measure()
+        await self._files.recheck()
 
     async def _take_stored(self, file_id: str) -> None:
         if any(isinstance(medium, Stored) and medium.file.id == file_id for medium in self.media) and self._is_one:
@@ -164,12 +166,12 @@ class TaskFormReader(Generic[F]):
     def _mind_policy(self) -> None:
         if self._spec.draws(self.form):
             # A kept file, too, is uploaded only after the drawing has its copy.
-            self._intake.policy = Policy.HOLD
-            if any(not isinstance(medium, Incoming) or not medium.is_held for medium in self.media):
-                raise bytes_needed("file" if isinstance(self.media[0], Incoming) else "file_id")
+            self._files.need_bytes()
+            if any(not isinstance(medium, IncomingFile) or not medium.is_held for medium in self.media):
+                raise bytes_needed("file" if isinstance(self.media[0], IncomingFile) else "file_id")
         elif self.common.keep_file and not self._spec.may_draw:
             # If a drawing is possible, the field that asks for it may follow the file, whose bytes are then needed.
-            self._intake.keep_all()
+            self._files.keep_all()
 
     def _check_count(self, *, is_end: bool) -> None:
         self._mind_policy()
@@ -198,14 +200,13 @@ class TaskFormReader(Generic[F]):
                 f"end: {message}.", errors=(FieldError("end", message, received=f"{end:g}", allowed=f"> {start:g}"),)
             )
 
-    def _fixed_bytes(self) -> int:
-        question = self.question
-        instruction = part_length(TextPart(question.instruction))
-        referenced = sum(
+    def _measure(self) -> None:
+        size, question = self._files.size, self.question
+        # The request must fit with its later continuations, since files cannot spill after the first question.
+        size.frame_bytes = ENVELOPE_BYTES + len(options_of(question).json()) + FACTS_BYTES + CONTINUATION_BYTES
+        size.parts_bytes = part_length(TextPart(question.instruction)) + 1
+        size.parts_bytes += sum(
             reference_length(medium.file.upload.mime_type, medium.options) + 1
             for medium in self.media
             if isinstance(medium, Stored)
         )
-        # The request must fit with its later continuations, since files cannot spill after the first question.
-        own = len(options_of(question).json()) + instruction + referenced + len(self._intake.files)
-        return ENVELOPE_BYTES + own + FACTS_BYTES + CONTINUATION_BYTES

@@ -18,7 +18,7 @@ from app.errors import GatewayError, InvalidFieldError
 from app.gemini.credentials import ApiKey
 from app.gemini.request import base64_length
 from app.main import create_api
-from app.media.intake import Policy
+from app.media.form_files import UploadPolicy
 from app.media.multipart import FormReader
 from app.request.query import NO_QUERY, RequestQuery
 from app.request.usage import RequestUsage
@@ -85,14 +85,14 @@ async def _body(fields: Sequence[tuple[str, str]]) -> AsyncIterator[bytes]:
 
 
 async def read(caller: RestCaller, *fields: tuple[str, str], query: str = "") -> Read:
-    async with caller.intake(Policy.INLINE_ONLY) as intake:
-        draft = PromptForm(caller, intake, RequestQuery.parse(query.encode()))
+    async with caller.form_files(UploadPolicy.INLINE_ONLY) as files:
+        draft = PromptForm(caller, files, RequestQuery.parse(query.encode()))
         await draft.read(FormReader(_body(fields), b"b", max_parts=100))
-        held = [file.held() for file in intake.files]
+        held = [file.held_size() for file in files.all]
         request = draft.request()
         body = b"".join([piece async for piece in request.pieces()])
         return Read(
-            intake.fixed_bytes() + sum(file.inline_overhead + base64_length(file.size_bytes) for file in held),
+            files.size.fixed_bytes + sum(file.inline_overhead + base64_length(file.size_bytes) for file in held),
             request.size_bytes,
             json.loads(body),
         )
@@ -278,12 +278,12 @@ async def test_a_file_without_a_name_and_without_bytes_is_no_file(caller: RestCa
     async def body() -> AsyncIterator[bytes]:
         yield form
 
-    async with caller.intake(Policy.INLINE_ONLY) as intake:
-        draft = PromptForm(caller, intake, NO_QUERY)
+    async with caller.form_files(UploadPolicy.INLINE_ONLY) as files:
+        draft = PromptForm(caller, files, NO_QUERY)
         with pytest.raises(InvalidFieldError, match="is empty"):
             await draft.read(FormReader(body(), b"b", max_parts=9))
 
-    assert intake.files == []
+    assert files.all == []
 
 
 async def test_no_bytes_are_held_after_the_end_of_a_form(caller: RestCaller) -> None:
@@ -298,12 +298,12 @@ async def test_the_media_of_a_form_are_freed_without_the_garbage_collector(
 ) -> None:
     gc.disable()
     try:
-        async with caller.intake(Policy.INLINE_ONLY) as intake:
-            draft = PromptForm(caller, intake, NO_QUERY)
+        async with caller.form_files(UploadPolicy.INLINE_ONLY) as files:
+            draft = PromptForm(caller, files, NO_QUERY)
             reader = FormReader(_body([("prompt", "What is it?"), ("file", "words")]), b"b", max_parts=9)
             await draft.read(reader)
-        left = [weakref.ref(thing) for thing in (draft, reader, intake)]
-        del draft, reader, intake
+        left = [weakref.ref(thing) for thing in (draft, reader, files)]
+        del draft, reader, files
 
         assert [thing() for thing in left] == [None] * 3
     finally:

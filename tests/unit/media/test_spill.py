@@ -4,27 +4,27 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.media.spill import STEP_BYTES, Held, largest, spills
+from app.media.spill import STEP_BYTES, HeldSize, largest, spills
 
 REFERENCE = 130
 OVERHEAD = 60
 
 
-def held(*sizes: int) -> dict[int, Held]:
-    return {index: Held(size, OVERHEAD, REFERENCE) for index, size in enumerate(sizes)}
+def held(*sizes: int) -> dict[int, HeldSize]:
+    return {index: HeldSize(size, OVERHEAD, REFERENCE) for index, size in enumerate(sizes)}
 
 
-def inline_length(file: Held) -> int:
+def inline_length(file: HeldSize) -> int:
     return file.inline_overhead + 4 * ceil(file.size_bytes / 3)
 
 
-def encoded(files: dict[int, Held], gone: set[int], fixed: int) -> int:
+def encoded(files: dict[int, HeldSize], gone: set[int], fixed: int) -> int:
     """The request's length in bytes if the files in `gone` are references."""
     sizes = (file.reference_length if index in gone else inline_length(file) for index, file in files.items())
     return fixed + sum(sizes)
 
 
-def order_of(files: dict[int, Held], reading: int | None) -> list[int]:
+def order_of(files: dict[int, HeldSize], reading: int | None) -> list[int]:
     """The order in which files would go: largest first; among equals the one being read, then as they came."""
     ranked = sorted(files)
     if reading in files:
@@ -33,7 +33,7 @@ def order_of(files: dict[int, Held], reading: int | None) -> list[int]:
     return sorted(ranked, key=lambda index: files[index].size_bytes, reverse=True)
 
 
-def oracle(files: dict[int, Held], fixed: int, limit: int, reading: int | None) -> list[int]:
+def oracle(files: dict[int, HeldSize], fixed: int, limit: int, reading: int | None) -> list[int]:
     """The rule, tried out: the shortest beginning of the order with which the request fits, else all of it."""
     order = order_of(files, reading)
     fitting = (n for n in range(len(order) + 1) if encoded(files, set(order[:n]), fixed) <= limit)
@@ -42,18 +42,22 @@ def oracle(files: dict[int, Held], fixed: int, limit: int, reading: int | None) 
 
 FILES = st.dictionaries(
     st.integers(0, 12),
-    st.builds(Held, st.integers(0, 40) | st.integers(0, 2_000_000), st.integers(40, 90), st.integers(100, 300)),
+    st.builds(HeldSize, st.integers(0, 40) | st.integers(0, 2_000_000), st.integers(40, 90), st.integers(100, 300)),
     max_size=7,
 )
 
 
 @given(FILES, st.integers(0, 5_000), st.integers(0, 4_000_000), st.none() | st.integers(0, 12))
-def test_the_spilled_files_follow_the_rule(files: dict[int, Held], fixed: int, limit: int, reading: int | None) -> None:
+def test_the_spilled_files_follow_the_rule(
+    files: dict[int, HeldSize], fixed: int, limit: int, reading: int | None
+) -> None:
     assert spills(files, fixed_bytes=fixed, limit_bytes=limit, reading=reading) == oracle(files, fixed, limit, reading)
 
 
 @given(FILES, st.integers(0, 5_000), st.none() | st.integers(0, 12))
-def test_a_byte_over_the_limit_spills_the_largest_file(files: dict[int, Held], fixed: int, reading: int | None) -> None:
+def test_a_byte_over_the_limit_spills_the_largest_file(
+    files: dict[int, HeldSize], fixed: int, reading: int | None
+) -> None:
     exact = encoded(files, set(), fixed)
 
     assert spills(files, fixed_bytes=fixed, limit_bytes=exact, reading=reading) == []
@@ -88,7 +92,7 @@ def test_a_larger_file_spills_before_the_file_being_read() -> None:
 
 @given(FILES, st.integers(0, 5_000), st.integers(0, 4_000_000), st.none() | st.integers(0, 12))
 def test_the_order_of_files_does_not_change_the_spill(
-    files: dict[int, Held], fixed: int, limit: int, reading: int | None
+    files: dict[int, HeldSize], fixed: int, limit: int, reading: int | None
 ) -> None:
     turned = dict(reversed(files.items()))
 
