@@ -19,6 +19,7 @@ from app.errors import (
     UpstreamFailedError,
     UpstreamRefusedError,
     UpstreamTimeoutError,
+    UpstreamUnfinishedError,
 )
 from app.gemini.answer import Usage
 from app.gemini.finish_reasons import BLOCKED, FAILED, TRUNCATED
@@ -89,7 +90,7 @@ class Outcome:
 DEFERRED = Outcome(OutcomeKind.DEFERRED, LedgerOutcome.DEFERRED)
 
 
-_PERHAPS_ASKED = (UpstreamFailedError, UpstreamTimeoutError, ClientGoneError)
+_PERHAPS_ASKED = (UpstreamUnfinishedError, ClientGoneError)
 """Errors after which a model may have worked all the same."""
 
 

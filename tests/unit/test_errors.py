@@ -33,7 +33,7 @@ KINDS = sorted(PROBLEMS.items())
 
 def family(root: type[GatewayError] = GatewayError) -> list[type[GatewayError]]:
     """Every error of the gateway's error module; those of other modules are kinds of these."""
-    direct = [kind for kind in root.__subclasses__() if kind.__module__ == "app.errors"]
+    direct = [kind for kind in root.__subclasses__() if kind.__module__.startswith("app.errors.")]
     kinds = [kind for child in direct for kind in (child, *family(child))]
     return [kind for kind in kinds if "code" in vars(kind)]
 

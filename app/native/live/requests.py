@@ -6,7 +6,7 @@ Realtime input, which a microphone sends many times a second, is judged every 10
 """
 
 from app.clients.authenticator import require_model
-from app.errors import BodyTooLargeError, IssuerUnavailableError, MalformedRequestError, StoreUnavailableError
+from app.errors import BodyTooLargeError, DependencyUnavailableError, MalformedRequestError
 from app.native.documents import Document
 from app.native.estimating import content_tokens
 from app.native.live.client import LiveMessage
@@ -77,7 +77,7 @@ class LiveRequests:
         """Judge the credential like `judge`, but ignore a store or provider that is unavailable for the moment."""
         try:
             await self.judge()
-        except (StoreUnavailableError, IssuerUnavailableError):
+        except DependencyUnavailableError:
             return
 
     async def _scanned(self, message: LiveMessage) -> tuple[Document, list[Found]]:
