@@ -1,11 +1,16 @@
-"""Settings of all tests: the stores that they run on, and no deadline for property tests."""
+"""Settings and fixtures of all tests: stores, one emulator for the whole run, and gateways in front of it."""
 
 import os
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 
 import hypothesis
 import pytest
 
 from tests import sizes
+from tests.closed_gateway import Closed, closed_gateway
+from tests.emulator_process import Emulator, emulator_process
+from tests.gateway import Gateway, running_gateway
 from tests.stores import chosen
 
 # A deadline per example would let the speed of the machine decide the result.
@@ -41,3 +46,31 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_unconfigure() -> None:
     """Stop the servers that the tests started."""
     chosen.close()
+
+
+@pytest.fixture(scope="session")
+def _emulator() -> Iterator[Emulator]:
+    """Run the emulator of all tests; its batches and background work end at once."""
+    with emulator_process(EMULATOR_BATCH_DELAY_S="0", EMULATOR_BACKGROUND_DELAY_S="0") as emulator:
+        yield emulator
+
+
+@pytest.fixture
+def emulator(_emulator: Emulator) -> Emulator:
+    """Return the emulator without files, faults or counters of earlier tests."""
+    _emulator.reset()
+    return _emulator
+
+
+@pytest.fixture
+async def gateway(emulator: Emulator, tmp_path: Path) -> AsyncIterator[Gateway]:
+    """Run a gateway that is open to everybody."""
+    async with running_gateway(emulator.url, tmp_path) as gateway:
+        yield gateway
+
+
+@pytest.fixture
+async def closed(emulator: Emulator, tmp_path: Path) -> AsyncIterator[Closed]:
+    """Run a gateway that asks for keys."""
+    async with closed_gateway(emulator, tmp_path, ledger_flush_s=0.05) as closed:
+        yield closed

@@ -1,7 +1,7 @@
 """OpenAI's own client, unchanged but for its base URL: transcriptions and translations in OpenAI's shapes."""
 
 import json
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ from openai.types.audio import (
     TranslationVerbose,
 )
 
-from tests.emulator_process import Emulator, emulator_process
+from tests.emulator_process import Emulator
 from tests.gateway import MEDIA, Gateway, running_gateway
 from tests.waiting import eventually
 
@@ -27,24 +27,6 @@ MODELS = ["whisper-1", "gpt-4o-transcribe", "gpt-4o-mini-transcribe", "gpt-trans
 
 DEPRECATED = pytest.mark.filterwarnings("ignore:deprecated:DeprecationWarning")
 """OpenAI is to shut its translations down; clients of today call them."""
-
-
-@pytest.fixture(scope="module")
-def _emulator() -> Iterator[Emulator]:
-    with emulator_process() as emulator:
-        yield emulator
-
-
-@pytest.fixture
-def emulator(_emulator: Emulator) -> Emulator:
-    _emulator.reset()
-    return _emulator
-
-
-@pytest.fixture
-async def gateway(emulator: Emulator, tmp_path: Path) -> AsyncIterator[Gateway]:
-    async with running_gateway(emulator.url, tmp_path) as gateway:
-        yield gateway
 
 
 @pytest.fixture

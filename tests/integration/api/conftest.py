@@ -1,30 +1,12 @@
-"""One emulator for all tests of the REST surface, forgetful between them, and a gateway in front of it."""
+"""A gateway of its own kind for tests of uploads."""
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
-from tests.emulator_process import Emulator, emulator_process
+from tests.emulator_process import Emulator
 from tests.gateway import Gateway, running_gateway
-
-
-@pytest.fixture(scope="session")
-def _emulator() -> Iterator[Emulator]:
-    with emulator_process() as emulator:
-        yield emulator
-
-
-@pytest.fixture
-def emulator(_emulator: Emulator) -> Emulator:
-    _emulator.reset()
-    return _emulator
-
-
-@pytest.fixture
-async def gateway(emulator: Emulator, tmp_path: Path) -> AsyncIterator[Gateway]:
-    async with running_gateway(emulator.url, tmp_path) as gateway:
-        yield gateway
 
 
 @pytest.fixture

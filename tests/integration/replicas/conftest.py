@@ -1,11 +1,11 @@
-"""PostgreSQL, Valkey and an emulator for all tests of replicas, and three of those that share them."""
+"""PostgreSQL and Valkey for all tests of replicas, and gateways that share them."""
 
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.emulator_process import Emulator, emulator_process
+from tests.emulator_process import Emulator
 from tests.replicas import Cluster, cluster
 from tests.servers import PostgresServer, ValkeyServer, postgres_server, valkey_server
 
@@ -26,18 +26,6 @@ def _valkey() -> Iterator[ValkeyServer]:
 def valkey(_valkey: ValkeyServer) -> ValkeyServer:
     _valkey.clear()
     return _valkey
-
-
-@pytest.fixture(scope="session")
-def _emulator() -> Iterator[Emulator]:
-    with emulator_process() as emulator:
-        yield emulator
-
-
-@pytest.fixture
-def emulator(_emulator: Emulator) -> Emulator:
-    _emulator.reset()
-    return _emulator
 
 
 @pytest.fixture

@@ -1,7 +1,7 @@
 """No call follows a redirect of Gemini's, and none carries the key to another origin (RFC 9110, 15.4)."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -16,7 +16,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from app.native.handlers import HANDLERS
 from app.store.database import open_database
-from tests.emulator_process import Emulator, emulator_process
+from tests.emulator_process import Emulator
 from tests.gateway import Gateway, media, running_gateway
 from tests.redirecting import Chooses, Elsewhere, Redirecting, elsewhere, redirecting
 from tests.stores import database_url
@@ -29,12 +29,6 @@ GRANULE = 262_144
 FILE = bytes(GRANULE) + b"the end"
 LIVE = "/ws/google.ai.generativelanguage.v1beta.GenerativeService.BidiGenerateContent"
 STATUSES = (301, 302, 303, 307, 308)
-
-
-@pytest.fixture(scope="module")
-def _emulator() -> Iterator[Emulator]:
-    with emulator_process(EMULATOR_BATCH_DELAY_S="0", EMULATOR_BACKGROUND_DELAY_S="0") as emulator:
-        yield emulator
 
 
 @pytest.fixture
