@@ -23,12 +23,13 @@ BYTES_PER_TOKEN = {Kind.AUDIO: 500, Kind.VIDEO: 1_000, Kind.DOCUMENT: 100, Kind.
 class Estimate:
     """The tokens that a call may use: its input, and the client's own cap on its output, None for none.
 
-    `tier` is the service tier that the request names.
+    `tier` is the service tier that the request names, `paid_tools` are the tools in it that cost extra.
     """
 
     input_tokens: int
     max_output_tokens: int | None = None
     tier: str = STANDARD
+    paid_tools: frozenset[str] = frozenset()
 
 
 def media_tokens(kind: Kind | None, size_bytes: int, facts: Facts) -> int:

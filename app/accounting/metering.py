@@ -69,6 +69,16 @@ class ModelCall:
             self._reservation.settle(booking.amounts)
 
 
+def _unpriced(model: str, estimate: Estimate, price: Price | None) -> str | None:
+    """Return the part of a call that has no price, None if all of the call has one."""
+    if price is None:
+        return f"Model {model[:100]!r}"
+    if price.tier != estimate.tier:
+        return f"Service tier {estimate.tier!r} of {model}"
+    # Gemini bills these tools by their own searches, whose number is not known before the call.
+    return f"Tool {min(estimate.paid_tools)!r}" if estimate.paid_tools else None
+
+
 class Metering:
     """Admits and settles model calls; one for each gateway.
 
@@ -114,9 +124,13 @@ class Metering:
         price = self.price(model, estimate.tier)
         reservation = Reservation()
         if self.is_on:
-            amounts = self._amounts_of(estimate, price)
+            amounts, unpriced = self._amounts_of(estimate, price), _unpriced(model, estimate, price)
             reservation = await self.admission.admit(
-                usage.client, amounts, usage.ticket, is_priced=price is not None, may_be_deferred=may_be_deferred
+                usage.client,
+                amounts,
+                usage.ticket,
+                unpriced=unpriced,
+                may_be_deferred=may_be_deferred,
             )
             usage.quotas = reservation.quotas
         return ModelCall(self, usage, model, estimate, price, reservation)

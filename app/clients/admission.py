@@ -22,7 +22,7 @@ from app.clients.limit_sets import ClientLimits, LimitSet
 from app.clients.rate_headers import NO_QUOTAS, Quotas, rate_headers
 from app.clients.refusals import budget_refusal, counter_refusal
 from app.clients.reservations import Reservations
-from app.errors import FieldError, FileTooLargeError, InvalidFieldError, RateLimitedError
+from app.errors import FieldError, FileTooLargeError, RateLimitedError, UnpricedModelError
 from app.settings import Settings
 from app.store.budget_records import Amounts, Budget, HoldResult
 from app.store.budgets import BudgetBook
@@ -196,22 +196,26 @@ class Admission:
         amounts: Amounts,
         ticket: RateTicket = NO_TICKET,
         *,
-        is_priced: bool = True,
+        unpriced: str | None = None,
         may_be_deferred: bool = False,
     ) -> Reservation:
         """Admit a model call of a request that came in with `ticket`, and hold its estimated amounts.
 
         The reservation of a call that may be deferred lasts for days without its process. Raises RateLimitedError as
-        `enter` does, InvalidFieldError if a limit is in money and the call has no price, and StoreUnavailableError.
+        `enter` does, UnpricedModelError if a limit is in money and `unpriced`, a part of the call, has no price,
+        and StoreUnavailableError.
         """
         limits = ticket.limits or self._limits_of(client)
         if not limits.has_budgets:
             return Reservation(quotas=ticket.quotas)
         now = self._clock()
         budget_set = limits.budget_set(now)
-        if budget_set.is_in_money and not is_priced:
-            text = "The model has no price here, and a limit that holds for you is in money; name a model that has one."
-            raise InvalidFieldError(text, errors=(FieldError("model", text),))
+        if budget_set.is_in_money and unpriced is not None:
+            text = (
+                f"{unpriced} has no price on this gateway, and a limit that holds for you is in money. Use another, or "
+                "ask the gateway's operator for a price or for limits in tokens."
+            )
+            raise UnpricedModelError(text, errors=(FieldError("model", text),))
         amounts = Amounts(bounded(amounts.tokens), bounded(amounts.cost))
         of_call, request = limits.of_call, None
         told, values = ticket.quotas.told, [*ticket.quotas.values]

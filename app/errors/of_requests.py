@@ -217,6 +217,17 @@ class InvalidFieldError(GatewayError):
     google_status = 400
 
 
+class UnpricedModelError(InvalidFieldError):
+    """A model, service tier or tool has no price, and a limit of the client is in money."""
+
+    code = "unpriced-model"
+    title = "A limit in money does not allow calls without a price"
+    advice = (
+        "Name a model with a price, or leave out the tier or tool; or ask the gateway's operator, who can add prices "
+        "(MODELS_FILE) or set limits in tokens."
+    )
+
+
 class EmptyFileError(GatewayError):
     """The file has no bytes."""
 

@@ -41,7 +41,7 @@ BATCH = "batch"
 
 
 class Price(BaseModel):
-    """Dollars a million tokens, until a date (inclusive); `*_long` above 200,000 input tokens, else as the short.
+    """Dollars a million tokens, until a date (inclusive); `*_long` hold above 200,000 input tokens.
 
     `tier` is Gemini's service tier in lower case: standard, flex, priority, or one of the future.
     """
@@ -54,6 +54,9 @@ class Price(BaseModel):
     output: Dollars
     cached: Dollars | None = None
     input_audio: Dollars | None = None
+    input_image: Dollars | None = None
+    input_video: Dollars | None = None
+    cached_long: Dollars | None = None
     input_long: Dollars | None = None
     output_long: Dollars | None = None
 
@@ -71,16 +74,20 @@ class Price(BaseModel):
     def cost(self, usage: Usage) -> float:
         """Estimate what a call cost in dollars."""
         fresh = usage.input_tokens
-        rate_in, rate_out = self.input, self.output
+        rate_in, rate_out, rate_cached = self.input, self.output, self.cached
         if fresh > LONG_PROMPT_TOKENS:
             rate_in, rate_out = self._long_rates()
+            rate_cached = self.cached if self.cached_long is None else self.cached_long
         paid = 0.0
         if usage.cached_tokens:
             fresh = max(0, fresh - usage.cached_tokens)
-            paid = usage.cached_tokens * (rate_in if self.cached is None else self.cached)
+            paid = usage.cached_tokens * (rate_in if rate_cached is None else rate_cached)
         paid += fresh * rate_in
-        if self.input_audio is not None:
-            paid += min(usage.input_by_modality.get("audio", 0), fresh) * (self.input_audio - rate_in)
+        for modality, rate in (("audio", self.input_audio), ("image", self.input_image), ("video", self.input_video)):
+            if rate is not None:
+                counted = min(usage.input_by_modality.get(modality, 0), fresh)
+                fresh -= counted
+                paid += counted * (rate - rate_in)
         return (paid + (usage.output_tokens + usage.thinking_tokens) * rate_out) / PER_MILLION
 
 

@@ -7,13 +7,22 @@ from app.native.scanning import Facts
 from app.store.records import NO_FACTS, StoredFile
 
 LEAST_TOKENS = 16
+_STANDARD_TIERS = frozenset({"", "unspecified", "auto", "default"})
+"""Words for a call without a chosen tier: Gemini's zero value, and OpenAI's."""
 
 
 def estimate_of(facts: Facts, files: list[StoredFile], cached_tokens: int) -> Estimate:
     """Return the estimate of a scanned request, with the files that it names and the tokens of its cache."""
     tokens = LEAST_TOKENS + content_tokens(facts, files) + cached_tokens
     most = facts.max_output_tokens
-    return Estimate(tokens, None if most is None else most * facts.candidates, facts.service_tier or STANDARD)
+    output = None if most is None else most * facts.candidates
+    return Estimate(tokens, output, tier_of(facts), frozenset(facts.paid_tools))
+
+
+def tier_of(facts: Facts) -> str:
+    """Return the service tier that a scanned request names, in one spelling."""
+    tier = (facts.service_tier or STANDARD).removeprefix("service_tier_")
+    return STANDARD if tier in _STANDARD_TIERS else tier
 
 
 def content_tokens(facts: Facts, files: list[StoredFile]) -> int:

@@ -17,7 +17,6 @@ SHIPPED_ALIASES = {
     "gemini-2.0-flash-lite": "gemini-3.5-flash-lite",
     "gemini-2.0-flash-lite-001": "gemini-3.5-flash-lite",
     "gemini-2.5-flash": "gemini-3.5-flash-lite",
-    "gemini-2.5-flash-lite": "gemini-3.5-flash-lite",
     "gemini-2.5-pro": "gemini-3.8-flash",
 }
 

@@ -94,6 +94,7 @@ def test_the_list_of_codes_is_closed() -> None:
         "too-many-pixels",
         "unauthenticated",
         "unknown-model",
+        "unpriced-model",
         "unreadable-file",
         "unsupported-file-type",
         "unsupported-media-type",

@@ -38,7 +38,7 @@ async def live(scope: Scope, receive: Receive, send: Send, call: NativeCall) -> 
 async def _serve(scope: Scope, call: NativeCall, client: LiveClient) -> None:
     requests = LiveRequests(call, context_of(scope))
     setup = await requests.setup(await _first_message(client))
-    turns = LiveTurns(call, requests.model)
+    turns = LiveTurns(call, requests.model, requests.empty_turn)
     await turns.begin()
     try:
         end = await _relay(call, client, requests, turns, setup)

@@ -5,12 +5,13 @@
 Realtime input, which a microphone sends many times a second, is judged every 10 s by the session instead.
 """
 
+from app.accounting.estimating import Estimate
 from app.clients.authenticator import require_model
 from app.errors import BodyTooLargeError, DependencyUnavailableError, MalformedRequestError
 from app.native.documents import Document
-from app.native.estimating import content_tokens
+from app.native.estimating import content_tokens, tier_of
 from app.native.live.client import LiveMessage
-from app.native.scanning import Found
+from app.native.scanning import Facts, Found
 from app.native.scanning.policy import LIVE
 from app.native.services import NativeCall
 from app.request.context import RequestContext
@@ -31,11 +32,17 @@ class LiveRequests:
         self._client_again = context.client_again
         self._base_url = context.base_url
         self._model: str | None = None
+        self._facts = Facts()
 
     @property
     def model(self) -> str:
         """The model of the session, by Gemini's name."""
         return self._model or self._call.services.models.default
+
+    @property
+    def empty_turn(self) -> Estimate:
+        """Return the estimate of a turn without input, by the tier and tools of the setup message."""
+        return Estimate(0, None, tier_of(self._facts), frozenset(self._facts.paid_tools))
 
     async def setup(self, message: LiveMessage) -> LiveMessage:
         """Return the setup message as Gemini is to read it.
@@ -46,7 +53,7 @@ class LiveRequests:
         if document.root_names != _SETUP:
             raise MalformedRequestError("The first message of a Live session must be its setup.")
         rewritten = LiveMessage(await document.rewritten(message.data, found), message.is_text)
-        self._model = document.model
+        self._model, self._facts = document.model, document.facts
         return rewritten
 
     async def read(self, message: LiveMessage) -> tuple[LiveMessage, int]:

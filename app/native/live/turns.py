@@ -5,6 +5,8 @@
 A voice session has no other start of a turn, so that the next turn is reserved when the last turn is settled.
 """
 
+from dataclasses import replace
+
 from app.accounting.estimating import Estimate
 from app.accounting.metering import ModelCall
 from app.accounting.outcome import Outcome
@@ -20,9 +22,11 @@ BUDGET = "budget"
 class LiveTurns:
     """The reservations of one session of a model."""
 
-    def __init__(self, call: NativeCall, model: str) -> None:
+    def __init__(self, call: NativeCall, model: str, empty_turn: Estimate) -> None:
+        """Create the turns of a session; `empty_turn` is the estimate of a turn without input."""
         self._call = call
         self._model = model
+        self._empty_turn = empty_turn
         self._model_call: ModelCall | None = None
         self._usage: Usage | None = None
         self._input_tokens = 0
@@ -35,8 +39,9 @@ class LiveTurns:
         Raises RateLimitedError if a limit has no room for the turn.
         """
         metering = self._call.services.metering
+        estimate = replace(self._empty_turn, input_tokens=known_tokens)
         try:
-            self._model_call = await metering.reserve(self._call.usage, self._model, Estimate(known_tokens))
+            self._model_call = await metering.reserve(self._call.usage, self._model, estimate)
         except RateLimitedError as error:
             raise RateLimitedError(BUDGET, retry_after_s=error.retry_after_s) from error
         self._usage, self._input_tokens, self._text_chars, self._has_input = None, known_tokens, 0, False

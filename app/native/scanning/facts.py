@@ -23,6 +23,7 @@ class Facts:
     stream: bool | None = None
     store: bool | None = None
     is_background: bool = False
+    paid_tools: set[str] = field(default_factory=set)
 
     def add_media(self, mime_type: str, length: int) -> None:
         """Count one piece of inline media."""

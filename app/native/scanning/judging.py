@@ -13,6 +13,8 @@ MAX_FOUND = 5_000
 _REFERENCES = frozenset({Role.REFERENCE, Role.MEDIA_REFERENCE})
 _BARE = frozenset({Kind.INTERACTION, Kind.LIVE_SESSION})
 """Kinds that Gemini names by an id without a collection."""
+_PAID_TYPES = frozenset({"google_search", "google_maps", "url_context", "enterprise_web_search", "retrieval"})
+"""Tools, by their type, that Gemini bills apart from tokens, or whose input no estimate bounds."""
 _MEDIA_TYPES = frozenset({"image", "audio", "video", "document", "file"})
 
 
@@ -74,6 +76,8 @@ class Judge:
         if field.role is Role.FACT:
             raise MalformedRequestError(f"Invalid JSON payload: {_shown(name)} must not be an object or a list.")
         self._check_closed(field, name)
+        if field.costs_extra:
+            self._facts.paid_tools.add(_plain(name))
 
     def close(self, frame: Frame) -> None:
         """Judge an object or list as a whole, at its end."""
@@ -99,6 +103,8 @@ class Judge:
                 frame.mime_type = text[:100].lower()
             case Role.TYPE:
                 frame.type = text[:40]
+                if frame.field.costs_extra and text.lower() in _PAID_TYPES:
+                    self._facts.paid_tools.add(text.lower())
                 if text == "mcp_server" and self._policy.has_typed_tools and not self._allows_mcp_servers:
                     raise _mcp_servers_closed()
             case _:
@@ -125,8 +131,12 @@ class Judge:
             self.found.append(found)
 
 
+def _plain(name: bytes) -> str:
+    return name.decode()[:60]
+
+
 def _shown(name: bytes) -> str:
-    return repr(name.decode()[:60])
+    return repr(_plain(name))
 
 
 def _mcp_servers_closed() -> ForbiddenError:

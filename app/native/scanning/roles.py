@@ -50,7 +50,8 @@ class Field:
 
     `kind` is the kind of object that a reference names; `takes_urls` allows a URL instead; `holds_lines` marks the file
     of a batch's requests. `fact` is the attribute of Facts to set. `is_primary` marks the model to run, as opposed to
-    further models named in the request. `below` is the place of the objects in the value.
+    further models named in the request. `below` is the place of the objects in the value. `costs_extra` marks a tool
+    that Gemini bills apart from the call's own tokens, or the type by which a tool is named.
     """
 
     role: Role
@@ -60,6 +61,7 @@ class Field:
     fact: str = ""
     is_primary: bool = False
     below: "Place | None" = None
+    costs_extra: bool = False
 
 
 OTHER = Field(Role.OTHER)
@@ -74,6 +76,9 @@ OTHER_MODEL = Field(Role.MODEL)
 MIME_TYPE = Field(Role.MIME_TYPE)
 TYPE = Field(Role.TYPE)
 CLOSED = Field(Role.CLOSED)
+PAID = Field(Role.OTHER, costs_extra=True)
+PAID_TREE = Field(Role.TREE, costs_extra=True)
+TOOL_TYPE = Field(Role.TYPE, costs_extra=True)
 
 
 def reference(kind: Kind) -> Field:

@@ -13,7 +13,7 @@ from app.clients.identity import LOCAL, Client, Limits
 from app.clients.limit_owners import LimitOwners
 from app.clients.rate_headers import rate_headers
 from app.clients.reservations import Reservations
-from app.errors import FileTooLargeError, InvalidFieldError, RateLimitedError, StoreUnavailableError
+from app.errors import FileTooLargeError, RateLimitedError, StoreUnavailableError, UnpricedModelError
 from app.store.budget_records import NO_AMOUNTS, Amounts, BudgetState
 from app.store.budgets import BudgetBook
 from app.store.database import Database, open_database
@@ -257,8 +257,8 @@ async def test_every_request_holds_its_slot_from_its_head_to_its_end(admission: 
 
 
 async def test_a_limit_in_money_refuses_a_model_without_a_price(admission: Admission) -> None:
-    with pytest.raises(InvalidFieldError) as caught:
-        await admission.admit(client(cost_per_day=1), SMALL, is_priced=False)
+    with pytest.raises(UnpricedModelError, match=r"Model 'gemini-9' has no price.*operator") as caught:
+        await admission.admit(client(cost_per_day=1), SMALL, unpriced="Model 'gemini-9'")
 
     assert caught.value.errors[0].field == "model"
 

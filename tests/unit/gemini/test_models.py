@@ -213,3 +213,41 @@ def test_a_wrong_models_file_stops_the_start_with_one_line(tmp_path: Path, text:
 def test_a_models_file_that_is_not_there_stops_the_start_with_one_line(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match=r"^MODELS_FILE: cannot be read: No such file or directory$"):
         read_table(tmp_path / "none.json")
+
+
+def test_no_shipped_model_lacks_a_price_on_any_day() -> None:
+    days = (date(2026, 11, 30), date(2026, 12, 1), date(2027, 1, 1), date(2030, 1, 1))
+
+    table = read_table(None).models
+
+    assert [name for name, facts in table.items() for day in days if facts.cost(usage(1), on=day) is None] == []
+
+
+@pytest.mark.parametrize(
+    ("model", "tier", "on", "dollars"),
+    [
+        ("gemini-4-argon", "standard", date(2026, 11, 30), 2 + 10),
+        ("gemini-4-argon", "standard", date(2026, 12, 1), 4 + 20),
+        ("gemini-3.8-flash", "priority", date(2026, 12, 31), 1.35 + 6.75),
+        ("gemini-3.8-flash", "flex", date(2027, 1, 1), 0.75 + 3.75),
+        ("gemini-2.5-flash-lite", "standard", date(2026, 12, 1), 0.1 + 0.4),
+        ("gemini-3.1-pro-preview", "standard", date(2026, 12, 1), 4 + 18),
+        ("gemini-3.1-pro-preview", "batch", date(2026, 12, 1), 2 + 9),
+    ],
+)
+def test_the_shipped_prices_of_days_and_tiers(model: str, tier: str, on: date, dollars: float) -> None:
+    million = usage(1_000_000, output=1_000_000)
+
+    assert read_table(None).of(model).cost(million, on=on, tier=tier) == pytest.approx(dollars)
+
+
+def test_image_sound_and_video_have_prices_of_their_own() -> None:
+    used = Usage(1_000_000, input_by_modality={"image": 100_000, "audio": 200_000, "video": 300_000})
+
+    found = read_table(None).of("gemini-embedding-2").cost(used, on=TODAY)
+
+    assert found == pytest.approx(0.045 + 1.3 + 3.6 + 0.08)
+
+
+def test_no_alias_is_shipped_for_a_living_model() -> None:
+    assert "gemini-2.5-flash-lite" not in settings().model_aliases

@@ -13,6 +13,7 @@ from app.native.scanning.roles import (
     OTHER_MODEL,
     RESULT_MEDIA,
     TEXT,
+    TOOL_TYPE,
     TREE,
     TYPE,
     Place,
@@ -46,6 +47,7 @@ _TRANSCRIPTION: Final[Table] = {
     "mode": {"sourceText": TEXT},
 }
 _TOOLS: Final[Table] = {
+    "type": TOOL_TYPE,
     "parameters": TREE,
     "shortDescription": TEXT,
     "excludedPredefinedFunctions": TEXT,

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from app.native.scanning.roles import DATA, MODEL, OTHER_MODEL, TEXT, TREE, Place, Table, fact
+from app.native.scanning.roles import DATA, MODEL, OTHER_MODEL, PAID, TEXT, TREE, Place, Table, fact
 from app.native.scanning.tables.everywhere import ANYWHERE
 
 _FUNCTION_RESPONSE: Final[Table] = {
@@ -45,11 +45,15 @@ _TOOLS: Final[Table] = {
         "response": TREE,
         "responseJsonSchema": TREE,
     },
-    "googleSearch": {"excludeDomains": TEXT},
-    "enterpriseWebSearch": {"excludeDomains": TEXT},
+    "googleSearch": (PAID, {"excludeDomains": TEXT}),
+    "googleSearchRetrieval": PAID,
+    "enterpriseWebSearch": (PAID, {"excludeDomains": TEXT}),
+    "googleMaps": PAID,
+    "urlContext": PAID,
+    "retrieval": PAID,
     "computerUse": {"excludedPredefinedFunctions": TEXT},
-    "exaAiSearch": {"apiKey": TEXT, "customConfigs": TREE},
-    "parallelAiSearch": {"apiKey": TEXT, "customConfigs": TREE},
+    "exaAiSearch": (PAID, {"apiKey": TEXT, "customConfigs": TREE}),
+    "parallelAiSearch": (PAID, {"apiKey": TEXT, "customConfigs": TREE}),
 }
 _PROMPT: Final[Table] = {"contents": _CONTENT, "systemInstruction": (TEXT, _CONTENT), "tools": _TOOLS, "labels": TREE}
 _GENERATE: Final[Table] = {

@@ -3,7 +3,7 @@
 from typing import Final
 
 from app.native.scanning.references import Kind
-from app.native.scanning.roles import DATA, MODEL, TEXT, TREE, Place, Table, fact, reference
+from app.native.scanning.roles import DATA, MODEL, PAID_TREE, TEXT, TOOL_TYPE, TREE, Place, Table, fact, reference
 from app.native.scanning.tables.everywhere import ANYWHERE
 
 _PART: Final[Table] = {
@@ -42,11 +42,11 @@ CHAT: Final = Place(
         "safetyIdentifier": TEXT,
         "promptCacheKey": TEXT,
         "metadata": TREE,
-        "tools": {"function": _FUNCTION, "custom": {"format": TREE}},
+        "tools": {"type": TOOL_TYPE, "function": _FUNCTION, "custom": {"format": TREE}},
         "functions": _FUNCTION,
         "toolChoice": TREE,
         "responseFormat": {"jsonSchema": {"schema": TREE}},
-        "webSearchOptions": TREE,
+        "webSearchOptions": PAID_TREE,
     },
     outer=ANYWHERE,
     is_snake_only=True,

@@ -135,3 +135,41 @@ def test_a_data_url_is_media_of_the_type_that_it_names(size: int) -> None:
 
     assert list(facts.media_bytes) == ["image/png"]
     assert facts.media_bytes["image/png"] == pytest.approx(size, abs=40)
+
+
+@pytest.mark.parametrize(
+    ("policy", "body", "tool"),
+    [
+        (GENERATE, {"tools": [{"googleSearch": {}}]}, "googleSearch"),
+        (GENERATE, {"tools": [{"google_search": {"exclude_domains": ["a.example"]}}]}, "google_search"),
+        (GENERATE, {"tools": {"GOOGLEMAPS": {}}}, "GOOGLEMAPS"),
+        (GENERATE, {"tools": [{"functionDeclarations": []}, {"urlContext": {}}]}, "urlContext"),
+        (LIVE, {"setup": {"tools": [{"googleSearch": {}}]}}, "googleSearch"),
+        (
+            BATCH,
+            {"batch": {"inputConfig": {"requests": {"requests": [{"request": {"tools": [{"googleMaps": {}}]}}]}}}},
+            "googleMaps",
+        ),
+        (INTERACTIONS, {"tools": [{"type": "google_search"}]}, "google_search"),
+        (INTERACTIONS, {"tools": [{"type": "url_context"}]}, "url_context"),
+        (OPENAI_CHAT, {"tools": [{"type": "google_search"}]}, "google_search"),
+        (OPENAI_CHAT, {"web_search_options": {}}, "web_search_options"),
+    ],
+)
+def test_tools_that_cost_extra_are_found_at_their_place(policy: Policy, body: Any, tool: str) -> None:
+    assert read(body, policy).paid_tools == {tool}
+
+
+@pytest.mark.parametrize(
+    ("policy", "body"),
+    [
+        (GENERATE, {"tools": [{"codeExecution": {}}, {"googleSearch": None}]}),
+        (GENERATE, {"contents": [{"parts": [{"functionCall": {"args": {"googleSearch": {}}}}]}]}),
+        (GENERATE, {"contents": [{"googleSearch": {}, "parts": [{"text": "googleSearch"}]}]}),
+        (GENERATE, {"tools": [{"functionDeclarations": [{"parameters": {"googleSearch": {}}}]}]}),
+        (INTERACTIONS, {"input": [{"type": "google_search"}], "tools": [{"type": "code_execution"}]}),
+        (OPENAI_CHAT, {"messages": [{"content": [{"type": "google_search"}]}], "tools": [{"type": "function"}]}),
+    ],
+)
+def test_the_name_of_a_tool_elsewhere_is_no_tool(policy: Policy, body: Any) -> None:
+    assert read(body, policy).paid_tools == set()
