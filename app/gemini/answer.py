@@ -8,6 +8,8 @@ from typing import NamedTuple
 import orjson
 
 from app.errors import GatewayError, UpstreamFailedError
+from app.gemini import enums
+from app.gemini.enums import name_of
 from app.gemini.refusals import error_of, read_refusal
 
 Json = dict[str, object]
@@ -104,8 +106,8 @@ def by_modality(details: object) -> dict[str, int]:
     """Return the tokens by modality, names in lower case, of a list of `{modality, tokenCount}`."""
     counts = _NO_COUNTS.copy()
     for item in map(_object, _list(details)):
-        name = item.get("modality")
-        if isinstance(name, str) and name:
+        name = name_of(item.get("modality"), enums.MODALITIES)
+        if name is not None:
             counts[name.lower()] = count(counts.get(name.lower(), 0) + count(item.get("tokenCount")))
     return counts
 

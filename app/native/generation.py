@@ -19,7 +19,7 @@ READING = Reading(read_generation, b"usageMetadata")
 
 async def generate(scope: Scope, receive: Receive, send: Send, call: NativeCall) -> None:
     """Serve `POST {version}/models/M:generateContent` and `:streamGenerateContent`."""
-    query = query_of(scope)
+    query = query_of(scope, may_number_enums=True)
     alt_of(query, is_stream=call.route.operation.verb == "streamGenerateContent")
     model = call.model(call.route.name)
     async with take(scope, receive, call, GENERATE, path_model=model, may_stream=True) as body:

@@ -44,11 +44,18 @@ _SHOWN = frozenset(
         "api-revision",
     }
 )
+# Google's generated clients add this parameter to `alt` on every call.
+_ENUMS_AS_NUMBERS = ";enum-encoding=int"
 PAGING = frozenset({"pageSize", "page_size", "pageToken", "page_token"})
 
 
-def query_of(scope: Scope, allowed: frozenset[str] = _MODEL_CALL_TAKES) -> dict[str, str]:
+def query_of(
+    scope: Scope, allowed: frozenset[str] = _MODEL_CALL_TAKES, *, may_number_enums: bool = False
+) -> dict[str, str]:
     """Return the query parameters to send to Gemini, without credentials and quotaUser.
+
+    `may_number_enums` passes `alt=json;enum-encoding=int` on; otherwise Gemini is asked for names, which the clients
+    that send this parameter read as well.
 
     Raises MalformedRequestError, as Gemini does, for a parameter that is not `allowed`, and for a repeated parameter.
     """
@@ -67,14 +74,16 @@ def query_of(scope: Scope, allowed: frozenset[str] = _MODEL_CALL_TAKES) -> dict[
             )
         if name in found:
             raise given_twice(name)
-        found[name] = value
+        found[name] = value if may_number_enums else value.removesuffix(_ENUMS_AS_NUMBERS)
+    if "alt" in found and "$alt" in found:
+        raise given_twice("alt")
     return found
 
 
 def alt_of(query: Mapping[str, str], *, is_stream: bool) -> str:
     """Return `alt`, the framing of the answer. Raises MalformedRequestError for a value that this call lacks."""
     alt = query.get("alt", query.get("$alt", "json"))
-    if alt != "json" and not (is_stream and alt == "sse"):
+    if alt.removesuffix(_ENUMS_AS_NUMBERS) != "json" and not (is_stream and alt == "sse"):
         raise MalformedRequestError(f"Query parameter alt={alt[:20]!r} is not supported here.")
     return alt
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 
 from app.gemini.answer import MODALITIES, Usage, count, told_usage
+from app.gemini.enums import FINISH_REASONS, name_of
 from app.native.json_values import items, mapping, text
 from app.native.usage_reader import Json, RelayedUsage
 
@@ -10,13 +11,13 @@ from app.native.usage_reader import Json, RelayedUsage
 def read_generation(response: Json) -> RelayedUsage:
     """Read a GenerateContentResponse."""
     candidates = [mapping(candidate) for candidate in items(response.get("candidates"))]
-    reason = next((found for each in candidates if (found := text(each.get("finishReason")))), None)
+    reason = next((found for each in candidates if (found := name_of(each.get("finishReason"), FINISH_REASONS))), None)
     if reason is None and mapping(response.get("promptFeedback")).get("blockReason"):
         reason = "blocked"
     return RelayedUsage(
         usage=told_usage(response.get("usageMetadata")),
         model=text(response.get("modelVersion")),
-        finish_reason=None if reason is None else reason.lower(),
+        finish_reason=reason,
         is_error="error" in response,
         text_chars=sum(map(_generated_chars, candidates)),
     )

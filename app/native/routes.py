@@ -2,9 +2,9 @@
 
     /{version}/models[/M[:verb]]   /{version}/cachedContents[/ID]   /{version}/batches[/ID[:cancel]]   ...
 
-Paths are matched undecoded, and no percent sign, dot segment or empty segment matches. Gemini's URL is rebuilt from the
-matched pieces, so no request can mean another path there. A path outside the table does not exist. This module reads no
-body and no header.
+Paths are matched undecoded. No dot segment, empty segment or percent sign matches, except in `models%2FM` of OpenAI.
+Gemini's URL is rebuilt from the matched pieces, so no request can mean another path there. A path outside the table
+does not exist. This module reads no body and no header.
 """
 
 import re
@@ -109,6 +109,9 @@ _LIVE = r"/+ws/google\.ai\.generativelanguage\.(?P<version>v1|v1beta|v1alpha)\.G
 UPLOAD = _operation("upload", "/upload/{version}/files", Resource.FILES, Access(Scope.NATIVE, has_address=True))
 LIVE = _operation("live", "/ws/BidiGenerateContent", Resource.LIVE, _ASKING)
 _OPENAI = "/{version}/openai"
+# Some tools insist on a base URL that ends in /v1.
+_OPENAI_BASE = rf"(?:/{_VERSION}/openai|/openai/v1)"
+_OPENAI_VERSION = "v1beta"
 
 
 def _openai(path: str, verb: str, access: Access = _RELAYED) -> NativeOperation:
@@ -124,7 +127,7 @@ _TABLE: tuple[tuple[re.Pattern[str], _Methods], ...] = tuple(
         (rf"/{_VERSION}/files", _collection("files", Resource.FILES, ("GET", "list"))),
         (rf"/{_VERSION}/files/{_NAME}", _item("files", Resource.FILES, ("GET", "get"), ("DELETE", "delete"))),
         (
-            rf"/{_VERSION}/files/{_NAME}:download",
+            rf"(?:/download)?/{_VERSION}/files/{_NAME}:download",
             _item("files", Resource.FILES, ("GET", "download"), suffix=":download"),
         ),
         (
@@ -154,12 +157,12 @@ _TABLE: tuple[tuple[re.Pattern[str], _Methods], ...] = tuple(
             _item("interactions", Resource.INTERACTIONS, ("POST", "cancel"), suffix="/cancel"),
         ),
         (
-            rf"/{_VERSION}/openai/chat/completions",
+            rf"{_OPENAI_BASE}/chat/completions",
             {"POST": _openai("chat/completions", "chat.completions", _ASKING)},
         ),
-        (rf"/{_VERSION}/openai/embeddings", {"POST": _openai("embeddings", "embeddings", _ASKING)}),
-        (rf"/{_VERSION}/openai/models", {"GET": _openai("models", "models.list")}),
-        (rf"/{_VERSION}/openai/models/(?:models/)?{_NAME}", {"GET": _openai("models/{name}", "models.get")}),
+        (rf"{_OPENAI_BASE}/embeddings", {"POST": _openai("embeddings", "embeddings", _ASKING)}),
+        (rf"{_OPENAI_BASE}/models", {"GET": _openai("models", "models.list")}),
+        (rf"{_OPENAI_BASE}/models/(?:models(?:/|%2[Ff]))?{_NAME}", {"GET": _openai("models/{name}", "models.get")}),
         (_LIVE, {"WEBSOCKET": LIVE}),
     )
 )
@@ -218,7 +221,7 @@ def _find(method: str, raw_path: str) -> Route:
         allow = ", ".join(sorted(methods))
         raise MethodNotAllowedError(f"{method} is not allowed here.", headers={"Allow": allow})
     groups = match.groupdict()
-    return Route(found, groups["version"], groups.get("name") or "")
+    return Route(found, groups["version"] or _OPENAI_VERSION, groups.get("name") or "")
 
 
 _remembered = lru_cache(maxsize=1_024)(_find)

@@ -32,12 +32,35 @@ def test_every_operation_is_served() -> None:
         ("POST", "interactions/i/cancel", "native.interactions.cancel", "i"),
         ("POST", "openai/chat/completions", "openai.chat.completions", ""),
         ("GET", "openai/models/models/m", "openai.models.get", "m"),
+        ("GET", "openai/models/models%2Fm", "openai.models.get", "m"),
+        ("GET", "openai/models/models%2fm", "openai.models.get", "m"),
     ],
 )
 def test_paths_are_operations(version: str, method: str, path: str, operation: str, name: str) -> None:
     route = route_of(method, f"/{version}/{path}", OPEN)
 
     assert (route.operation.operation_id, route.version, route.name) == (operation, version, name)
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "operation", "name"),
+    [
+        ("POST", "chat/completions", "openai.chat.completions", ""),
+        ("POST", "embeddings", "openai.embeddings", ""),
+        ("GET", "models", "openai.models.list", ""),
+        ("GET", "models/models%2Fm", "openai.models.get", "m"),
+    ],
+)
+def test_openais_paths_also_begin_with_openai_v1(method: str, path: str, operation: str, name: str) -> None:
+    route = route_of(method, f"/openai/v1/{path}", OPEN)
+
+    assert (route.operation.operation_id, route.version, route.name) == (operation, "v1beta", name)
+
+
+def test_downloads_stand_beside_the_versions() -> None:
+    route = route_of("GET", "/download/v1beta/files/abc:download", OPEN)
+
+    assert (route.operation.operation_id, route.version, route.name) == ("native.files.download", "v1beta", "abc")
 
 
 def test_uploads_and_live_stand_beside_the_versions() -> None:
@@ -59,6 +82,11 @@ def test_uploads_and_live_stand_beside_the_versions() -> None:
         "/v1beta/models/",
         "/v1beta/models/a/b",
         "/v1beta/models/a%2Fb",
+        "/v1beta/openai/models/models%252Fm",
+        "/v1beta/openai/models/models%2Fa%2Fb",
+        "/v1beta/openai/models/models%2F..",
+        "/openai/v1beta/models",
+        "/download/v1beta/files/abc",
         "/v1beta/models/a:generateContent:x",
         "/v1beta/models/a:GenerateContent",
         "/v1beta/models/a:predict",

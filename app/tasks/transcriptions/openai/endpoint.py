@@ -1,6 +1,7 @@
 """`/{version}/openai/audio/transcriptions` and `translations`: OpenAI's operations, answered by Gemini.
 
-They run the transcription task and are not in the gateway's OpenAPI document, since OpenAI documents them.
+They also exist below `/openai/v1`. They run the transcription task and are not in the gateway's OpenAPI document, since
+OpenAI documents them.
 """
 
 import asyncio
@@ -100,10 +101,10 @@ class Speech(Generic[F]):
         )
 
 
-for version in VERSIONS:
+for base in (*(f"/{version}/openai" for version in VERSIONS), "/openai/v1"):
     for name, speech in (
         ("transcriptions", Speech(TRANSCRIPTION, is_translation=False)),
         ("translations", Speech(TRANSLATION, is_translation=True)),
     ):
-        path = f"/{version}/openai/audio/{name}"
+        path = f"{base}/audio/{name}"
         router.routes.append(Route(path, speech, methods=["POST"], name=f"openai.{name}", include_in_schema=False))
