@@ -1,4 +1,4 @@
-"""How usage is told: as records for JSON, and as CSV for a spreadsheet. It knows no HTTP and no SQL."""
+"""Usage reports as records for JSON, and as CSV for a spreadsheet. This module knows no HTTP and no SQL."""
 
 import csv
 import io
@@ -12,7 +12,7 @@ _MODALITIES = "input_by_modality"
 
 
 def record_of(found: UsageSum, by: UsageBy) -> dict[str, object]:
-    """Give a sum as a record: its key under the name of what it was summed by, a client's name beside its id."""
+    """Return a sum as a record: its key under the name of the grouping, a client's name beside its id."""
     record = asdict(found)
     key = record.pop("key")
     # A user's id stands behind the client's; the client itself is no user of its own.
@@ -22,7 +22,7 @@ def record_of(found: UsageSum, by: UsageBy) -> dict[str, object]:
 
 
 def as_csv(report: UsageSums, by: UsageBy) -> str:
-    """Give a report as CSV with a header (RFC 4180), tokens by modality in columns `input_text`, `input_image`..."""
+    """Return a report as CSV with a header (RFC 4180), tokens by modality in columns `input_text`, `input_image`..."""
     lines = io.StringIO()
     writer = csv.writer(lines)
     names = [str(by), *(["client_name"] if by is UsageBy.CLIENT else [])]

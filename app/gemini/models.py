@@ -1,4 +1,4 @@
-"""The models: Gemini's own list, kept for a while, and what that list does not say, from one table.
+"""The models: Gemini's own list, cached for a while, and a table of abilities and prices.
 
 The table (`models.json`, or MODELS_FILE) says what a model accepts, costs and ignores. A model that is not in it
 accepts everything, costs an unknown amount and ignores nothing.
@@ -61,7 +61,7 @@ class Price(BaseModel):
     output_long: Dollars | None = None
 
     def estimate(self, input_tokens: int, output_tokens: int) -> float:
-        """Estimate in dollars what a call costs that uses so much, none of it cached and none of it sound."""
+        """Return the estimated cost of a call in dollars, all of its tokens fresh text."""
         if input_tokens <= LONG_PROMPT_TOKENS:
             return (input_tokens * self.input + output_tokens * self.output) / PER_MILLION
         rate_in, rate_out = self._long_rates()
@@ -72,7 +72,7 @@ class Price(BaseModel):
         return rate_in, self.output if self.output_long is None else self.output_long
 
     def cost(self, usage: Usage) -> float:
-        """Estimate what a call cost in dollars."""
+        """Return the estimated cost of a call in dollars."""
         fresh = usage.input_tokens
         rate_in, rate_out, rate_cached = self.input, self.output, self.cached
         if fresh > LONG_PROMPT_TOKENS:
@@ -92,7 +92,7 @@ class Price(BaseModel):
 
 
 class ModelFacts(BaseModel):
-    """What the table says of one model."""
+    """The abilities and prices of one model."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -101,7 +101,7 @@ class ModelFacts(BaseModel):
     prices: tuple[Price, ...] = ()
 
     def cost(self, usage: Usage, *, on: date, tier: str = STANDARD) -> float | None:
-        """Estimate what a call cost in dollars; None when the price is not known.
+        """Return the estimated cost of a call in dollars, None without a price.
 
         A tier without prices of its own is taken to cost what standard does: no budget is passed by naming a tier.
         """
@@ -122,7 +122,7 @@ class ModelTable(BaseModel):
     models: dict[str, ModelFacts]
 
     def of(self, model: str) -> ModelFacts:
-        """Give what is known of a model, or the facts of an unknown one."""
+        """Return the facts of a model, for an unknown model its defaults."""
         return self.models.get(model, _UNKNOWN)
 
 
@@ -171,7 +171,7 @@ class Models:
         self._prices: dict[tuple[str, str], Price | None] = {}
 
     def resolve(self, requested: str | None) -> str:
-        """Give the model to ask for a name as clients send it: with or without `models/`, by alias, or the default."""
+        """Return the model of a name with or without `models/`, of an alias, or the default model for None."""
         name = (requested or self.default).removeprefix("models/")
         return self.aliases.get(name, name).removeprefix("models/")
 
@@ -181,7 +181,7 @@ class Models:
         return None if price is None else price.cost(usage)
 
     def price(self, model: str, tier: str = STANDARD) -> Price | None:
-        """Give what a model costs today at a service tier; None when it is not known."""
+        """Return the price of a model today in a service tier, None without a price."""
         day = self._upstream.clock.now() // DAY_S
         if day != self._day:
             self._day, self._prices = day, {}
@@ -198,7 +198,7 @@ class Models:
         return price
 
     async def listed(self) -> tuple[ListedModel, ...]:
-        """List the models that take media and generate. Raises what Gemini's refusal means."""
+        """Return the models that take media and generate. Raises the error of Gemini's refusal."""
         async with self._lock:
             if self._listed_at is None or time.monotonic() - self._listed_at > self._kept_for_s:
                 self._listed = await self._fetch()
