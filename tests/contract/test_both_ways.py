@@ -34,7 +34,7 @@ def told(answer: BaseModel) -> Any:
 def told_of_files(answer: types.GenerateContentResponse) -> Any:
     """Return an answer that repeats its files' names, without the output counts, which depend on the names' length."""
     usage = told(answer.usage_metadata) if answer.usage_metadata else {}
-    output = {"candidates_token_count", "total_token_count"}
+    output = {"candidates_token_count", "candidates_tokens_details", "total_token_count"}
     return told(answer) | {"usage_metadata": {key: count for key, count in usage.items() if key not in output}}
 
 
