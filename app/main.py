@@ -50,7 +50,7 @@ from app.errors import (
 from app.gemini.clock import GeminiClock
 from app.gemini.control import open_control
 from app.gemini.credentials import ApiKey
-from app.gemini.generation import Generation
+from app.gemini.generation import GenerationClient
 from app.gemini.models import Models
 from app.gemini.remote_files import RemoteFiles
 from app.gemini.uploads import ResumableUploads, UnknownLengths
@@ -105,7 +105,7 @@ async def _open(stack: AsyncExitStack, settings: Settings, key: ApiKey, clock: G
     services = NativeServices(
         settings=settings,
         upstream=upstream,
-        generation=Generation(upstream),
+        generation=GenerationClient(upstream),
         models=models,
         files=file_service,
         workers=workers,

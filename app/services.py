@@ -9,7 +9,7 @@ from app.accounting.metering import Metering
 from app.clients.authenticator import Authenticator, require_model
 from app.clients.identity import LOCAL, Client
 from app.clients.ledger import Ledger
-from app.gemini.generation import Generation
+from app.gemini.generation import GenerationClient
 from app.gemini.models import Models
 from app.gemini.upstream import Upstream
 from app.media.buffers import HeldBytes
@@ -26,7 +26,7 @@ class Services:
 
     settings: Settings
     upstream: Upstream
-    generation: Generation
+    generation: GenerationClient
     models: Models
     files: FileService
     held_bytes: HeldBytes

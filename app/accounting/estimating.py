@@ -7,15 +7,15 @@ stands in, since a surplus is given back. This module knows no client and no lim
 from dataclasses import dataclass
 
 from app.gemini.models import STANDARD
-from app.media.types import Kind
-from app.store.records import Facts
+from app.media.types import MediaKind
+from app.store.records import MediaFacts
 
 CHARS_PER_TOKEN = 4
 IMAGE_TOKENS = 1_120
 PAGE_TOKENS = 560
 SOUND_TOKENS_PER_S = 32
 VIDEO_TOKENS_PER_S = 300
-BYTES_PER_TOKEN = {Kind.AUDIO: 500, Kind.VIDEO: 1_000, Kind.DOCUMENT: 100, Kind.TEXT: 4}
+BYTES_PER_TOKEN = {MediaKind.AUDIO: 500, MediaKind.VIDEO: 1_000, MediaKind.DOCUMENT: 100, MediaKind.TEXT: 4}
 """For media of unknown length."""
 
 
@@ -32,16 +32,16 @@ class Estimate:
     paid_tools: frozenset[str] = frozenset()
 
 
-def media_tokens(kind: Kind | None, size_bytes: int, facts: Facts) -> int:
+def media_tokens(kind: MediaKind | None, size_bytes: int, facts: MediaFacts) -> int:
     """Return the estimated input tokens of one file."""
     match kind:
-        case Kind.IMAGE:
+        case MediaKind.IMAGE:
             return IMAGE_TOKENS
-        case Kind.DOCUMENT if facts.pages is not None:
+        case MediaKind.DOCUMENT if facts.pages is not None:
             return facts.pages * PAGE_TOKENS
-        case Kind.AUDIO if facts.duration is not None:
+        case MediaKind.AUDIO if facts.duration is not None:
             return round(facts.duration * SOUND_TOKENS_PER_S)
-        case Kind.VIDEO if facts.duration is not None:
+        case MediaKind.VIDEO if facts.duration is not None:
             return round(facts.duration * VIDEO_TOKENS_PER_S)
         case _:
-            return size_bytes // BYTES_PER_TOKEN.get(kind or Kind.TEXT, CHARS_PER_TOKEN) + 1
+            return size_bytes // BYTES_PER_TOKEN.get(kind or MediaKind.TEXT, CHARS_PER_TOKEN) + 1

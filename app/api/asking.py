@@ -20,7 +20,7 @@ from app.gemini.refusals import NamedFileError
 from app.gemini.request import GenerateRequest
 from app.media.form_files import FormFiles
 from app.media.incoming_file import IncomingFile
-from app.store.records import Facts
+from app.store.records import MediaFacts
 
 # Makes the request again for each try, because waiting may have changed it.
 MakeRequest = Callable[[], GenerateRequest]
@@ -64,7 +64,7 @@ class Asking:
         if self._form_files is not None:
             await self._form_files.settle(keep=self._keep_file)
 
-    async def wait_until_ready(self) -> dict[str, Facts]:
+    async def wait_until_ready(self) -> dict[str, MediaFacts]:
         """Wait until all files are ready; return the recorded facts of files at Gemini, by their names there.
 
         Raises FileFailedError, FileNotReadyError, FileNotFoundProblemError.

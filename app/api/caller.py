@@ -8,7 +8,7 @@ from starlette.requests import Request
 from app.clients.limit_owners import stored_limits
 from app.media.form_files import FormFiles, UploadPolicy
 from app.media.form_uploads import FormFileServices
-from app.media.types import Kind
+from app.media.types import MediaKind
 from app.request.context import usage_of
 from app.services import ClientCaller, Services
 
@@ -18,7 +18,7 @@ class RestCaller(ClientCaller):
 
     __slots__ = ()
 
-    def form_files(self, policy: UploadPolicy, accepts: frozenset[Kind] | None = None) -> FormFiles:
+    def form_files(self, policy: UploadPolicy, accepts: frozenset[MediaKind] | None = None) -> FormFiles:
         """Return the files of one form of the client; `accepts` are the kinds that the operation takes."""
         services, client = self.services, self.client
         return FormFiles(

@@ -10,7 +10,7 @@ Int = Annotated[int, Field(json_schema_extra={"format": "int64"})]
 Number = Annotated[float, Field(json_schema_extra={"format": "double"})]
 
 
-class Answer(BaseModel):
+class ResponseModel(BaseModel):
     """The base of answers: in the OpenAPI document, every field is required."""
 
     model_config = ConfigDict(json_schema_serialization_defaults_required=True)
@@ -21,7 +21,7 @@ class Answer(BaseModel):
         return orjson.dumps(self, default=vars, option=orjson.OPT_UTC_Z)
 
 
-class ProblemField(Answer):
+class ProblemField(ResponseModel):
     """An error in one field."""
 
     field: str = Field(description="Path of the field, for example file[2].")
@@ -30,7 +30,7 @@ class ProblemField(Answer):
     message: str
 
 
-class ProblemUpstream(Answer):
+class ProblemUpstream(ResponseModel):
     """Gemini's own answer behind a problem."""
 
     status: Int
@@ -38,7 +38,7 @@ class ProblemUpstream(Answer):
     message: str
 
 
-class Problem(Answer):
+class Problem(ResponseModel):
     """A problem detail (RFC 9457)."""
 
     type: str = Field(description="URL of the page that explains the code.")
@@ -54,7 +54,7 @@ class Problem(Answer):
     upstream: ProblemUpstream | None
 
 
-class TokensByModality(Answer):
+class TokensByModality(ResponseModel):
     """Tokens of each modality."""
 
     text: Int = 0
@@ -64,7 +64,7 @@ class TokensByModality(Answer):
     document: Int = 0
 
 
-class TokenUsage(Answer):
+class TokenUsage(ResponseModel):
     """The usage of a call."""
 
     input_tokens: Int
@@ -76,7 +76,7 @@ class TokenUsage(Answer):
     estimated_cost_usd: Number | None
 
 
-class CallWarning(Answer):
+class CallWarning(ResponseModel):
     """A defect that did not stop the call."""
 
     code: str
@@ -84,7 +84,7 @@ class CallWarning(Answer):
     detail: str
 
 
-class FileReport(Answer):
+class FileReport(ResponseModel):
     """One media part of the call, in the order of the prompt."""
 
     index: Int
@@ -98,7 +98,7 @@ class FileReport(Answer):
     expires_at: datetime | None
 
 
-class Generation(Answer):
+class Generation(ResponseModel):
     """The model's answer."""
 
     id: str
@@ -138,7 +138,7 @@ class StreamEvent(BaseModel):
     text_so_far_chars: Int | None = None
 
 
-class TokenCount(Answer):
+class TokenCount(ResponseModel):
     """The estimated usage of a call."""
 
     model: str
@@ -147,7 +147,7 @@ class TokenCount(Answer):
     estimated_cost_usd: Number | None
 
 
-class FileFacts(Answer):
+class FileFacts(ResponseModel):
     """Facts read from the file's own bytes; null if unknown."""
 
     width: Int | None = Field(description="In pixels, of the picture as displayed.")
@@ -156,7 +156,7 @@ class FileFacts(Answer):
     pages: Int | None
 
 
-class MediaFile(Answer):
+class MediaFile(ResponseModel):
     """A file that calls can name by its id until it expires."""
 
     id: str
@@ -171,7 +171,7 @@ class MediaFile(Answer):
     expires_at: datetime
 
 
-class MediaFileList(Answer):
+class MediaFileList(ResponseModel):
     """A page of files, newest first."""
 
     data: list[MediaFile]
@@ -179,7 +179,7 @@ class MediaFileList(Answer):
     next: str | None = Field(description="Pass this value as after to get the next page.")
 
 
-class GeminiModel(Answer):
+class GeminiModel(ResponseModel):
     """A model that takes media and generates text."""
 
     id: str
@@ -191,7 +191,7 @@ class GeminiModel(Answer):
     aliases: list[str]
 
 
-class GeminiModelList(Answer):
+class GeminiModelList(ResponseModel):
     """A page of models."""
 
     data: list[GeminiModel]
@@ -199,7 +199,7 @@ class GeminiModelList(Answer):
     next: str | None
 
 
-class UsageRow(Answer):
+class UsageRow(ResponseModel):
     """The total usage of one day, model, operation or user; the other three fields are null."""
 
     day: date | None = Field(description="Day in UTC.")
@@ -219,7 +219,7 @@ class UsageRow(Answer):
     estimated_cost_usd: Number | None
 
 
-class UsageReport(Answer):
+class UsageReport(ResponseModel):
     """The client's usage, at most 1,000 rows: days newest first, models and operations by tokens, most first."""
 
     data: list[UsageRow]
@@ -228,13 +228,13 @@ class UsageReport(Answer):
     until: datetime
 
 
-class Health(Answer):
+class Health(ResponseModel):
     """Whether the process is alive."""
 
     status: str
 
 
-class Readiness(Answer):
+class Readiness(ResponseModel):
     """Whether the process can take calls: its own state, and the last probe of Gemini."""
 
     status: str = Field(description="ready, degraded (Gemini or Redis is unavailable) or unavailable.")
@@ -243,7 +243,7 @@ class Readiness(Answer):
     limits: str = Field(description="away while Redis is unavailable and LIMITS_ON_OUTAGE decides.")
 
 
-class ClientToken(Answer):
+class ClientToken(ResponseModel):
     """A short-lived token; it is shown only once."""
 
     token: str

@@ -17,7 +17,7 @@ from app.ask.client import Gateway
 from app.ask.display import Output, Waiting, say
 from app.ask.failures import AskError, ExitCode, GatewayFailedError, WrongUsageError
 from app.ask.form import Form, look_at
-from app.ask.wire import Answer, failure_of, read_answer
+from app.ask.wire import WireAnswer, failure_of, read_answer
 
 # More text than any gateway accepts as a field; longer text is sent as a file.
 MAX_TEXT_BYTES = 4 * 1024 * 1024
@@ -149,7 +149,7 @@ def _read_stdin() -> str:
         raise WrongUsageError("stdin is not UTF-8 text; save it as a file and send it with -f.") from None
 
 
-def _ask(gateway: Gateway, form: Form, *, is_streamed: bool, as_json: bool) -> Answer:
+def _ask(gateway: Gateway, form: Form, *, is_streamed: bool, as_json: bool) -> WireAnswer:
     output = Output()
     with Waiting(form.files_bytes) as waiting:
         try:
@@ -184,7 +184,7 @@ def _follow(gateway: Gateway, form: Form, waiting: Waiting, output: Output | Non
     raise GatewayFailedError("The stream ended with an empty event.")
 
 
-def _tell(answer: Answer, *, is_kept: bool) -> ExitCode:
+def _tell(answer: WireAnswer, *, is_kept: bool) -> ExitCode:
     for warning in answer.warnings:
         say(f"Warning: {warning.detail}")
     for file in answer.files:

@@ -21,7 +21,7 @@ _TYPES_OF_NAMES = mimetypes.MimeTypes()
 
 
 @dataclass(frozen=True, slots=True)
-class FilePart:
+class FormFilePart:
     """A file to send, with its size in bytes when it was inspected."""
 
     path: Path
@@ -50,7 +50,7 @@ class FilePart:
             raise WrongUsageError(f"{self.path} cannot be read: {error.strerror}.") from None
 
 
-def look_at(path: Path) -> FilePart:
+def look_at(path: Path) -> FormFilePart:
     """Return a file to send; raises WrongUsageError if it is unreadable or has no length."""
     try:
         facts = path.stat()
@@ -58,7 +58,7 @@ def look_at(path: Path) -> FilePart:
         if not stat.S_ISREG(facts.st_mode):
             raise WrongUsageError(f"{path} is not a regular file; its length is unknown, so it cannot be sent.")
         with path.open("rb"):
-            return FilePart(path, facts.st_size)
+            return FormFilePart(path, facts.st_size)
     except OSError as error:
         raise WrongUsageError(f"{path} cannot be read: {error.strerror}.") from None
 
@@ -66,7 +66,7 @@ def look_at(path: Path) -> FilePart:
 class Form:
     """The body: the fields in their order, then each file after its `file_size`. It can be sent several times."""
 
-    def __init__(self, fields: Sequence[tuple[str, str]], files: Sequence[FilePart]) -> None:
+    def __init__(self, fields: Sequence[tuple[str, str]], files: Sequence[FormFilePart]) -> None:
         self._boundary = secrets.token_hex(16).encode()
         self._fields = b"".join(self._field(name, value) for name, value in fields)
         self._files = [(self._file_head(file), file) for file in files]
@@ -94,7 +94,7 @@ class Form:
     def _field(self, name: str, value: str) -> bytes:
         return self._head(name.encode()) + b"\r\n" + _utf8(name, value) + b"\r\n"
 
-    def _file_head(self, file: FilePart) -> bytes:
+    def _file_head(self, file: FormFilePart) -> bytes:
         kind = b"Content-Type: %s\r\n" % file.content_type.encode()
         name = b'file"; filename="%s' % escaped(file.path.name)
         return self._field("file_size", str(file.size_bytes)) + self._head(name) + kind + b"\r\n"

@@ -20,7 +20,7 @@ class FieldProblem(BaseModel):
     message: str
 
 
-class Problem(BaseModel):
+class WireProblem(BaseModel):
     """A problem document (RFC 9457)."""
 
     title: str
@@ -32,13 +32,13 @@ class Problem(BaseModel):
     retry_after_s: float | None = None
 
 
-class CallWarning(BaseModel):
+class WireWarning(BaseModel):
     """A defect that did not stop the call."""
 
     detail: str
 
 
-class FileReport(BaseModel):
+class WireFile(BaseModel):
     """One file of the call; `id` is null unless it was kept."""
 
     id: str | None
@@ -46,15 +46,15 @@ class FileReport(BaseModel):
     expires_at: str | None
 
 
-class Answer(BaseModel):
+class WireAnswer(BaseModel):
     """The whole answer. `finish_reason` is Gemini's in lower case, or `blocked`."""
 
     text: str
     finish_reason: str
     block_reason: str | None = None
     finish_message: str | None = None
-    warnings: list[CallWarning] = []
-    files: list[FileReport] = []
+    warnings: list[WireWarning] = []
+    files: list[WireFile] = []
 
 
 class Event(BaseModel):
@@ -66,7 +66,7 @@ class Event(BaseModel):
     text: str = ""
     thought: bool = False
     response: dict[str, JsonValue] | None = None
-    problem: Problem | None = None
+    problem: WireProblem | None = None
 
 
 def read_event(data: bytes) -> Event:
@@ -77,15 +77,15 @@ def read_event(data: bytes) -> Event:
         raise GatewayFailedError("The stream has an event that is not a gateway's; is --url right?") from None
 
 
-def read_answer(response: dict[str, JsonValue]) -> Answer:
+def read_answer(response: dict[str, JsonValue]) -> WireAnswer:
     """Return the whole answer; raises GatewayFailedError if it is not an answer of a gateway."""
     try:
-        return Answer.model_validate(response)
+        return WireAnswer.model_validate(response)
     except ValidationError:
         raise GatewayFailedError("The answer is not a gateway's; is --url right?") from None
 
 
-def failure_of(problem: Problem) -> AskError:
+def failure_of(problem: WireProblem) -> AskError:
     """Return the error for a problem document."""
     detail = problem.detail
     for item in problem.errors:
@@ -100,7 +100,7 @@ def failure_of(problem: Problem) -> AskError:
 def failure_of_answer(status: int, body: bytes) -> AskError:
     """Return the error for an HTTP answer other than 200; `body` may be anything."""
     try:
-        return failure_of(Problem.model_validate_json(body))
+        return failure_of(WireProblem.model_validate_json(body))
     except ValidationError:
         phrase = HTTPStatus(status).phrase if status in set(HTTPStatus) else "an unknown status"
         said = body.decode(errors="replace").strip()[:MAX_SHOWN_CHARS] or "nothing more was said"

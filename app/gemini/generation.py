@@ -24,7 +24,7 @@ MAX_ERROR_BYTES = 1 << 19
 
 
 @dataclass(frozen=True, slots=True)
-class TokenCount:
+class CountedTokens:
     """The tokens of a request, counted without running a model; modalities have lower-case names."""
 
     total_tokens: int
@@ -36,7 +36,7 @@ def _url(base: URL, model: str, action: str) -> URL:
     return URL(f"{base}/{API_VERSION}/models/{quote(model, safe='')}:{action}", encoded=True)
 
 
-class Generation:
+class GenerationClient:
     """Model calls for one upstream."""
 
     def __init__(self, upstream: Upstream) -> None:
@@ -83,14 +83,14 @@ class Generation:
             await self._check(answer, model)
             yield self._events(answer, deadline)
 
-    async def count_tokens(self, model: str, request: GenerateRequest) -> TokenCount:
+    async def count_tokens(self, model: str, request: GenerateRequest) -> CountedTokens:
         """Return a request's token count. The request must be wrapped by `count_request`."""
         async with self._call(model, "countTokens", request, self._deadline()) as answer:
             await self._check(answer, model)
             body = await read_whole(answer, MAX_ERROR_BYTES)
         try:
             counted = orjson.loads(body)
-            return TokenCount(int(counted["totalTokens"]), by_modality(counted.get("promptTokensDetails")))
+            return CountedTokens(int(counted["totalTokens"]), by_modality(counted.get("promptTokensDetails")))
         except (orjson.JSONDecodeError, KeyError, TypeError, ValueError) as error:
             raise UpstreamFailedError("Gemini's token count cannot be read.") from error
 

@@ -33,7 +33,7 @@ class UnitFinder(Protocol):
         """Yield the offset after each unit that ends in the piece."""
 
 
-class Events:
+class EventFrames:
     """Lines of server-sent events: Gemini writes each event's JSON on one line."""
 
     shape = _EVENT

@@ -31,10 +31,10 @@ from app.store.file_room import FileRoom
 from app.store.files import FileRegistry
 from app.store.records import (
     NO_STORED_LIMITS,
-    Facts,
+    FilePage,
+    MediaFacts,
     NoRoomError,
     Origin,
-    Page,
     StoredFile,
     StoredLimits,
     Upload,
@@ -179,7 +179,7 @@ class FileService:
         *,
         size_bytes: int,
         sha256: str,
-        facts: Facts,
+        facts: MediaFacts,
         named: str | None = None,
     ) -> None:
         """Record a finalized upload; `named` is what the lines of a batch's file name (JSON list)."""
@@ -268,7 +268,7 @@ class FileService:
         state: UploadState | None,
         sha256: str | None,
         filename: str | None,
-    ) -> Page:
+    ) -> FilePage:
         """List the owner's files, newest first. Raises LookupError if `after` is not the id of one of them."""
         now = self._clock.expiry_time()
         return await self._registry.page(
@@ -283,7 +283,7 @@ class FileService:
         """Wait at most `timeout_s` until Gemini has processed the file; return it in its last known state."""
         return replace(file, upload=await self._states.settle(file.upload, timeout_s=timeout_s))
 
-    async def ready(self, name: str, *, timeout_s: float) -> Facts:
+    async def ready(self, name: str, *, timeout_s: float) -> MediaFacts:
         """Wait until the upload can be used; gives what is known of it.
 
         Raises FileFailedError, FileNotReadyError, FileNotFoundProblemError.

@@ -21,7 +21,7 @@ from app.media.form_uploads import FormFileServices, FormUploads
 from app.media.incoming_file import Held, IncomingFile, Reused, Uploading, slice_of
 from app.media.request_size import RequestSize
 from app.media.spill import STEP_BYTES
-from app.media.types import Kind
+from app.media.types import MediaKind
 from app.store.records import Origin
 
 
@@ -47,7 +47,7 @@ class FormFiles:
         *,
         owner: str,
         policy: UploadPolicy,
-        accepts: frozenset[Kind] | None = None,
+        accepts: frozenset[MediaKind] | None = None,
     ) -> None:
         self._settings = services.settings
         limits = (services.settings.max_file_bytes, services.max_file_bytes)
@@ -210,7 +210,7 @@ class FormFiles:
             self.size.refer(file.reference_length)
 
     def _is_pdf_too_large(self, file: IncomingFile) -> bool:
-        is_pdf = file.is_held and file.type.kind is Kind.DOCUMENT
+        is_pdf = file.is_held and file.type.kind is MediaKind.DOCUMENT
         return is_pdf and file.size_bytes > self._settings.pdf_inline_limit_bytes
 
     async def _spill(self, file: IncomingFile) -> None:

@@ -20,8 +20,8 @@ from app.media.spill import STEP_BYTES, HeldSize
 from app.media.text import TextCheck
 from app.media.transfer import Transfer
 from app.media.type_refusals import check_kind, unsupported
-from app.media.types import Kind, UnsupportedTypeError
-from app.store.records import NO_FACTS, Facts, StoredFile
+from app.media.types import MediaKind, UnsupportedTypeError
+from app.store.records import NO_FACTS, MediaFacts, StoredFile
 
 
 class Delivery(StrEnum):
@@ -66,7 +66,7 @@ class Uploaded:
 
     name: str
     uri: str
-    facts: Facts
+    facts: MediaFacts
 
 
 FileState = Held | Uploading | Reused | Uploaded
@@ -82,7 +82,7 @@ class IncomingFile:
     claim: Claim
     options: MediaOptions
     max_bytes: int
-    accepts: frozenset[Kind] | None = None
+    accepts: frozenset[MediaKind] | None = None
     state: FileState = field(default_factory=Held)
     size_bytes: int = 0
     decision: Decision | None = None
@@ -123,7 +123,7 @@ class IncomingFile:
         return None
 
     @property
-    def facts(self) -> Facts:
+    def facts(self) -> MediaFacts:
         """Return the facts of the file that were read while it passed, or that are recorded."""
         match self.state:
             case Uploading(transfer):
@@ -215,7 +215,7 @@ class IncomingFile:
         except UnsupportedTypeError as error:
             raise self._unsupported(error) from None
         check_kind(self.decision.kind, self.decision.mime_type, self.accepts, self.where)
-        if self.decision.kind is Kind.TEXT:
+        if self.decision.kind is MediaKind.TEXT:
             self._text = TextCheck(self.decision.charset or "utf-8")
 
     def _unsupported(self, error: UnsupportedTypeError) -> UnsupportedFileTypeError:

@@ -22,7 +22,7 @@ _KBIT_2 = (8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160)
 
 
 @dataclass(frozen=True, slots=True)
-class Frame:
+class MpegFrame:
     """One frame: its size in bytes, its samples per channel, their rate, and what its neighbours share with it."""
 
     size_bytes: int
@@ -32,10 +32,10 @@ class Frame:
     side_info_bytes: int
 
 
-FrameParser = Callable[[bytes, int], Frame | None]
+FrameParser = Callable[[bytes, int], MpegFrame | None]
 
 
-def parse_mpeg_frame(data: bytes, at: int) -> Frame | None:
+def parse_mpeg_frame(data: bytes, at: int) -> MpegFrame | None:
     """Return the frame header at `at` of MPEG-1, 2 or 2.5, layer II or III; None if there is none."""
     # Layer I and free bit rates are left out: hardly any file has them, and a UTF-16 byte order mark looks like layer
     # I.
@@ -53,10 +53,10 @@ def parse_mpeg_frame(data: bytes, at: int) -> Frame | None:
     size = samples // 8 * table[bits_index - 1] * 1000 // rate + (header[2] >> 1 & 1)
     is_mono = header[3] >> 6 == 3
     side_info = (17 if is_mono else 32) if is_first else (9 if is_mono else 17)
-    return Frame(size, samples, rate, (version, layer, rate), side_info)
+    return MpegFrame(size, samples, rate, (version, layer, rate), side_info)
 
 
-def parse_adts_frame(data: bytes, at: int) -> Frame | None:
+def parse_adts_frame(data: bytes, at: int) -> MpegFrame | None:
     """Return the ADTS frame header at `at`; None if there is none."""
     header = data[at : at + ADTS_HEADER_BYTES]
     if len(header) < ADTS_HEADER_BYTES or header[0] != 0xFF or header[1] & 0xF6 != 0xF0:
@@ -66,7 +66,7 @@ def parse_adts_frame(data: bytes, at: int) -> Frame | None:
     if rate_index >= len(_ADTS_RATES_HZ) or size < ADTS_HEADER_BYTES:
         return None
     rate = _ADTS_RATES_HZ[rate_index]
-    return Frame(size, 1024 * ((header[6] & 3) + 1), rate, (header[1] >> 3 & 1, header[2] >> 6, rate), 0)
+    return MpegFrame(size, 1024 * ((header[6] & 3) + 1), rate, (header[1] >> 3 & 1, header[2] >> 6, rate), 0)
 
 
 def id3_end(data: bytes, at: int = 0) -> int:

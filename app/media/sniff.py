@@ -15,7 +15,7 @@ from app.media.signatures import match_signature
 from app.media.text import UTF_8, charset_of, looks_like_text
 from app.media.types import (
     HEADERLESS,
-    Kind,
+    MediaKind,
     UnsupportedTypeError,
     canonical_mime_type,
     claimed_kind,
@@ -29,7 +29,13 @@ from app.media.types import (
 # The number of bytes at a file's beginning that `decide` reads.
 HEAD_BYTES = 4096
 
-_NOUNS = {Kind.IMAGE: "picture", Kind.AUDIO: "sound", Kind.VIDEO: "video", Kind.DOCUMENT: "PDF", Kind.TEXT: "text"}
+_NOUNS = {
+    MediaKind.IMAGE: "picture",
+    MediaKind.AUDIO: "sound",
+    MediaKind.VIDEO: "video",
+    MediaKind.DOCUMENT: "PDF",
+    MediaKind.TEXT: "text",
+}
 
 # Formats that are recognised and refused, with an alternative.
 _REFUSED = {
@@ -85,7 +91,7 @@ class Decision:
     """
 
     mime_type: str
-    kind: Kind
+    kind: MediaKind
     declared_mime_type: str | None
     has_mismatch: bool
     charset: str | None = None
@@ -110,9 +116,9 @@ def decide(head: bytes, *, declared: str | None, filename: str | None, is_whole:
     head = head[:HEAD_BYTES]
     claim = canonical_mime_type(declared)
     found = _find(head, claim)
-    if found is not None and kind_of(found) not in {None, Kind.TEXT}:
+    if found is not None and kind_of(found) not in {None, MediaKind.TEXT}:
         return _media(found, claim, declared, filename)
-    if found in _REFUSED and not (found == "image/svg+xml" and claim is not None and kind_of(claim) is Kind.TEXT):
+    if found in _REFUSED and not (found == "image/svg+xml" and claim is not None and kind_of(claim) is MediaKind.TEXT):
         raise UnsupportedTypeError(f"The file is {_REFUSED[found]}.", found)
     if claim in HEADERLESS and not looks_like_text(head, UTF_8, is_whole=is_whole, allows_controls=False):
         return _headerless(claim, declared)
@@ -131,8 +137,8 @@ def _find(head: bytes, claim: str | None) -> str | None:
     return None
 
 
-def _family(kind: Kind | None) -> Kind | None:
-    return Kind.VIDEO if kind is Kind.AUDIO else kind
+def _family(kind: MediaKind | None) -> MediaKind | None:
+    return MediaKind.VIDEO if kind is MediaKind.AUDIO else kind
 
 
 def _media(found: str, claim: str | None, declared: str | None, filename: str | None) -> Decision:
@@ -144,7 +150,7 @@ def _media(found: str, claim: str | None, declared: str | None, filename: str | 
         )
     mime_type = _sound_or_video(found, claim, filename)
     fits = claim is None or claim == mime_type or {claim, mime_type} == {"image/heic", "image/heif"}
-    return Decision(mime_type, kind_of(mime_type) or Kind.VIDEO, essence_of(declared), not fits)
+    return Decision(mime_type, kind_of(mime_type) or MediaKind.VIDEO, essence_of(declared), not fits)
 
 
 def _sound_or_video(found: str, claim: str | None, filename: str | None) -> str:
@@ -152,7 +158,9 @@ def _sound_or_video(found: str, claim: str | None, filename: str | None) -> str:
     if found == "audio/opus":
         # An Ogg file. Every surface accepts the older of its two names.
         return found if claim == found else "audio/ogg"
-    is_sound = claimed_kind(claim) is Kind.AUDIO if claim is not None else extension_of(filename) in _SOUND_EXTENSIONS
+    is_sound = (
+        claimed_kind(claim) is MediaKind.AUDIO if claim is not None else extension_of(filename) in _SOUND_EXTENSIONS
+    )
     return {"video/mp4": "audio/m4a", "video/webm": "audio/webm"}.get(found, found) if is_sound else found
 
 
@@ -169,7 +177,7 @@ def _headerless(claim: str, declared: str | None) -> Decision:
             declared,
         )
     suffix = f";channels={int(channels)}" if int(channels) > 1 else ""
-    return Decision(f"{claim};rate={int(rate)}{suffix}", Kind.AUDIO, essence_of(declared), has_mismatch=False)
+    return Decision(f"{claim};rate={int(rate)}{suffix}", MediaKind.AUDIO, essence_of(declared), has_mismatch=False)
 
 
 def _is_within(number: str, least: int, most: int) -> bool:
@@ -182,12 +190,12 @@ def _text(
     if claim == "video/mp2t" and extension_of(filename) in _TYPESCRIPT_EXTENSIONS:
         claim = "text/plain"
     claimed = claimed_kind(claim) if claim is not None else None
-    if claimed not in {None, Kind.TEXT}:
+    if claimed not in {None, MediaKind.TEXT}:
         if kind_of(claim or "") is None:
             raise UnsupportedTypeError(f"Files of type {claim} are not supported.", claim)
         what = f"text ({found})" if found is not None else "of another kind"
         raise UnsupportedTypeError(f"The file is declared as {claim}, but its bytes are {what}.", found or claim)
-    is_declared = claimed is Kind.TEXT
+    is_declared = claimed is MediaKind.TEXT
     # If no text was declared, the charset is meaningless (`application/octet-stream; charset=binary`).
     charset = charset_of(declared) if is_declared else UTF_8
     if not looks_like_text(head, charset, is_whole=is_whole, allows_controls=is_declared):
@@ -196,7 +204,7 @@ def _text(
         )
         raise UnsupportedTypeError(f"{reason}: its bytes match no known format.", claim)
     if is_declared and claim is not None:
-        return Decision(claim, Kind.TEXT, essence_of(declared), has_mismatch=False, charset=charset)
+        return Decision(claim, MediaKind.TEXT, essence_of(declared), has_mismatch=False, charset=charset)
     by_name = text_type_of_name(filename)
     mime_type = found if found is not None and by_name == "text/plain" else by_name
-    return Decision(mime_type, Kind.TEXT, essence_of(declared), has_mismatch=claim is not None, charset=charset)
+    return Decision(mime_type, MediaKind.TEXT, essence_of(declared), has_mismatch=claim is not None, charset=charset)

@@ -14,7 +14,7 @@ from mmap import mmap
 from app.gemini.remote_files import RemoteFile
 from app.gemini.resumable import ResumableSession
 from app.media.facts import read_facts, turned_by_tail
-from app.store.records import NO_FACTS, Facts
+from app.store.records import NO_FACTS, MediaFacts
 
 HEAD_BYTES = 1 << 20
 TAIL_BYTES = 1 << 20
@@ -34,7 +34,7 @@ class Transfer:
         self._filled = 0
         self._sending: asyncio.Task[None] | None = None
         self._sha256 = hashlib.sha256()
-        self._facts: Facts | None = None
+        self._facts: MediaFacts | None = None
         self._mime_type = mime_type
         self._head = b""
         self._tail = b""
@@ -90,7 +90,7 @@ class Transfer:
         return file
 
     @property
-    def facts(self) -> Facts:
+    def facts(self) -> MediaFacts:
         """Return the facts of the file's head, or of the whole small file."""
         return self._facts or NO_FACTS
 
@@ -132,7 +132,7 @@ class Transfer:
             await self._send(rest, self.size_bytes - self._filled)
         self._sha256.update(self._tail)
 
-    def _look_at_tail(self, last: memoryview) -> Facts:
+    def _look_at_tail(self, last: memoryview) -> MediaFacts:
         # The spare chunk still holds the bytes sent last; the facts at the file's end may begin there.
         before = b"" if self._spare is None else bytes(memoryview(self._spare)[-TAIL_BYTES:])
         tail = (before + bytes(last[-TAIL_BYTES:]))[-TAIL_BYTES:]

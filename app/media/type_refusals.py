@@ -1,7 +1,7 @@
 """The refusals of a file for its type, each naming the file."""
 
 from app.errors import FieldError, UnsupportedFileTypeError
-from app.media.types import Kind, UnsupportedTypeError
+from app.media.types import MediaKind, UnsupportedTypeError
 
 
 def unsupported(error: UnsupportedTypeError, where: str) -> UnsupportedFileTypeError:
@@ -12,7 +12,7 @@ def unsupported(error: UnsupportedTypeError, where: str) -> UnsupportedFileTypeE
     )
 
 
-def check_kind(kind: Kind | None, mime_type: str, accepts: frozenset[Kind] | None, where: str) -> None:
+def check_kind(kind: MediaKind | None, mime_type: str, accepts: frozenset[MediaKind] | None, where: str) -> None:
     """Refuse a file of a kind that the operation does not accept; raises UnsupportedFileTypeError."""
     if accepts is None or kind in accepts:
         return

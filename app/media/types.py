@@ -12,7 +12,7 @@ from pathlib import PurePosixPath
 from types import MappingProxyType
 
 
-class Kind(Enum):
+class MediaKind(Enum):
     """The kind of a file for a model; it decides costs and limits."""
 
     IMAGE = "image"
@@ -22,9 +22,9 @@ class Kind(Enum):
     TEXT = "text"
 
 
-_TYPES: Mapping[Kind, tuple[str, ...]] = MappingProxyType(
+_TYPES: Mapping[MediaKind, tuple[str, ...]] = MappingProxyType(
     {
-        Kind.IMAGE: (
+        MediaKind.IMAGE: (
             "image/png",
             "image/jpeg",
             "image/webp",
@@ -34,7 +34,7 @@ _TYPES: Mapping[Kind, tuple[str, ...]] = MappingProxyType(
             "image/bmp",
             "image/tiff",
         ),
-        Kind.AUDIO: (
+        MediaKind.AUDIO: (
             "audio/wav",
             "audio/mpeg",
             "audio/aiff",
@@ -48,7 +48,7 @@ _TYPES: Mapping[Kind, tuple[str, ...]] = MappingProxyType(
             "audio/alaw",
             "audio/mulaw",
         ),
-        Kind.VIDEO: (
+        MediaKind.VIDEO: (
             "video/mp4",
             "video/mpeg",
             "video/quicktime",
@@ -58,8 +58,8 @@ _TYPES: Mapping[Kind, tuple[str, ...]] = MappingProxyType(
             "video/wmv",
             "video/3gpp",
         ),
-        Kind.DOCUMENT: ("application/pdf",),
-        Kind.TEXT: (
+        MediaKind.DOCUMENT: ("application/pdf",),
+        MediaKind.TEXT: (
             "text/plain",
             "text/html",
             "text/css",
@@ -80,7 +80,7 @@ SUPPORTED: tuple[str, ...] = tuple(mime_type for types in _TYPES.values() for mi
 # Sound without a header: recognised only by its declaration, which gives the rate.
 HEADERLESS: frozenset[str] = frozenset({"audio/l16", "audio/alaw", "audio/mulaw"})
 
-_KINDS: Mapping[str, Kind] = MappingProxyType(
+_KINDS: Mapping[str, MediaKind] = MappingProxyType(
     {mime_type: kind for kind, types in _TYPES.items() for mime_type in types}
 )
 
@@ -246,17 +246,19 @@ def _structured_syntax(essence: str) -> str:
 
 
 @lru_cache(maxsize=256)
-def kind_of(mime_type: str) -> Kind | None:
+def kind_of(mime_type: str) -> MediaKind | None:
     """Return the kind of a listed MIME type, with or without parameters; None for any other type."""
     return _KINDS.get(mime_type.partition(";")[0].strip().lower())
 
 
-def claimed_kind(canonical: str) -> Kind | None:
+def claimed_kind(canonical: str) -> MediaKind | None:
     """Return the kind that a canonical type claims, listed or not: `image/x-icon` claims to be a picture."""
     listed = _KINDS.get(canonical)
     if listed is not None:
         return listed
-    return {"image": Kind.IMAGE, "audio": Kind.AUDIO, "video": Kind.VIDEO}.get(canonical.partition("/")[0])
+    return {"image": MediaKind.IMAGE, "audio": MediaKind.AUDIO, "video": MediaKind.VIDEO}.get(
+        canonical.partition("/")[0]
+    )
 
 
 def extension_of(filename: str | None) -> str:

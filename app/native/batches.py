@@ -17,7 +17,7 @@ from app.native.json_values import items, mapping, text
 from app.native.listing import list_owned
 from app.native.owning import owned
 from app.native.reading import read_generation
-from app.native.relay import Document, Outgoing, fetch, send_document
+from app.native.relay import Outgoing, WholeAnswer, fetch, send_document
 from app.native.scanning.policy import BATCH
 from app.native.services import NativeCall
 from app.store.resources import Resource, ResourceKind
@@ -54,7 +54,7 @@ async def list_(scope: Scope, receive: Receive, send: Send, call: NativeCall) ->
     """Serve `GET {version}/batches`: the client's batches only."""
     query = query_of(scope, _LIST_TAKES)
     page = await list_owned(scope, call, query, kind=ResourceKind.BATCH, collection="batches", items="operations")
-    await send_document(send, Document.of_json(page))
+    await send_document(send, WholeAnswer.of_json(page))
 
 
 async def get(scope: Scope, receive: Receive, send: Send, call: NativeCall) -> None:
@@ -81,7 +81,7 @@ async def delete(scope: Scope, receive: Receive, send: Send, call: NativeCall) -
     await send_document(send, document)
 
 
-async def _ask(scope: Scope, call: NativeCall, method: str, path: str) -> Document:
+async def _ask(scope: Scope, call: NativeCall, method: str, path: str) -> WholeAnswer:
     upstream = call.services.upstream
     url = upstream.url(f"/{call.route.version}/{path}{encoded(query_of(scope))}")
     headers = upstream_headers(scope)
@@ -90,7 +90,7 @@ async def _ask(scope: Scope, call: NativeCall, method: str, path: str) -> Docume
     return await fetch(upstream, Outgoing(method, url, headers))
 
 
-async def _record(call: NativeCall, document: Document, model: str, reservation: str) -> None:
+async def _record(call: NativeCall, document: WholeAnswer, model: str, reservation: str) -> None:
     name = text(document.members.get("name"))
     if name is not None:
         now = call.services.upstream.clock.now()
@@ -106,7 +106,7 @@ async def _record(call: NativeCall, document: Document, model: str, reservation:
         await call.services.resources.add(resource)
 
 
-async def _look(call: NativeCall, batch: Resource, document: Document) -> None:
+async def _look(call: NativeCall, batch: Resource, document: WholeAnswer) -> None:
     """Record the results of an ended batch: the owner of its file, and the usage of all its answers."""
     found = document.members
     metadata = mapping(found.get("metadata"))

@@ -15,9 +15,9 @@ from starlette.types import Receive, Scope
 from app.accounting.estimating import Estimate
 from app.edge.body_timeouts import body_of, content_length
 from app.errors import BodyTooLargeError, GatewayError, MalformedRequestError, UpstreamFailedError
-from app.native.documents import Document, spliced
+from app.native.documents import ScannedDocument, spliced
 from app.native.estimating import estimate_of, estimate_of_length
-from app.native.scanning import Facts, Found, Policy
+from app.native.scanning import BodyFacts, Found, Policy
 from app.native.services import NativeCall
 from app.request.context import context_of
 from app.request.json_content import check_json_content
@@ -35,7 +35,7 @@ class Body:
     content: bytes | AsyncIterator[bytes]
     length: int
     estimate: Estimate
-    facts: Facts
+    facts: BodyFacts
     model: str | None = None
     stream: "_Stream | None" = field(default=None, repr=False)
 
@@ -76,7 +76,7 @@ class take:  # noqa: N801
         self._scope = scope
         self._receive = receive
         self._call = call
-        self._document = Document(call, policy, context_of(scope).base_url, path_model=path_model)
+        self._document = ScannedDocument(call, policy, context_of(scope).base_url, path_model=path_model)
         self._may_stream = may_stream
         self._counted = 0
 
@@ -130,7 +130,7 @@ class take:  # noqa: N801
         self._counted = 0
 
 
-def _estimate_of(document: Document) -> Estimate:
+def _estimate_of(document: ScannedDocument) -> Estimate:
     resolver = document.resolver
     return estimate_of(document.facts, [*resolver.files.values()], resolver.cached_tokens)
 
@@ -146,7 +146,7 @@ def _too_large(most: int) -> BodyTooLargeError:
 class _Stream:
     """A long body that is sent to Gemini while it is scanned."""
 
-    def __init__(self, pieces: AsyncIterator[bytes], document: Document) -> None:
+    def __init__(self, pieces: AsyncIterator[bytes], document: ScannedDocument) -> None:
         self._pieces = pieces
         self._document = document
         self._sent = 0

@@ -11,7 +11,7 @@ from app.native.heads import PAGING, encoded, json_headers, query_of, upstream_h
 from app.native.json_values import mapping, text
 from app.native.listing import list_owned
 from app.native.owning import owned
-from app.native.relay import Document, Outgoing, fetch, send_document
+from app.native.relay import Outgoing, WholeAnswer, fetch, send_document
 from app.native.scanning.policy import CACHE
 from app.native.services import NativeCall
 from app.store.resources import Resource, ResourceKind
@@ -38,7 +38,7 @@ async def list_(scope: Scope, receive: Receive, send: Send, call: NativeCall) ->
     page = await list_owned(
         scope, call, query, kind=ResourceKind.CACHE, collection="cachedContents", items="cachedContents"
     )
-    await send_document(send, Document.of_json(page))
+    await send_document(send, WholeAnswer.of_json(page))
 
 
 async def get(scope: Scope, receive: Receive, send: Send, call: NativeCall) -> None:
@@ -68,14 +68,14 @@ async def delete(scope: Scope, receive: Receive, send: Send, call: NativeCall) -
     await send_document(send, document)
 
 
-async def _ask(scope: Scope, call: NativeCall, method: str, path: str, body: Body | None = None) -> Document:
+async def _ask(scope: Scope, call: NativeCall, method: str, path: str, body: Body | None = None) -> WholeAnswer:
     upstream = call.services.upstream
     headers = upstream_headers(scope) if body is None else json_headers(scope, body.length)
     url = upstream.url(f"/{call.route.version}/{path}")
     return await fetch(upstream, Outgoing(method, url, headers, None if body is None else body.content))
 
 
-async def _record(call: NativeCall, document: Document) -> None:
+async def _record(call: NativeCall, document: WholeAnswer) -> None:
     cache = document.members
     name = text(cache.get("name"))
     if name is None:
@@ -95,7 +95,7 @@ async def _record(call: NativeCall, document: Document) -> None:
     )
 
 
-def _expiry(document: Document) -> float | None:
+def _expiry(document: WholeAnswer) -> float | None:
     written = text(document.members.get("expireTime"))
     if written is None:
         return None

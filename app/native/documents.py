@@ -8,9 +8,9 @@ Bodies and Live's frames are documents. This module knows no operation and no HT
 from collections.abc import Sequence
 
 from app.native.resolving import Resolver
-from app.native.scanning import Facts, Found, JsonScanner, Policy, ScanRules
+from app.native.scanning import BodyFacts, Found, JsonScanner, Policy, ScanRules
 from app.native.services import NativeCall
-from app.native.turns import Turn
+from app.native.turns import ScanTurn
 
 
 def scan_rules(call: NativeCall, base_url: str = "") -> ScanRules:
@@ -23,16 +23,16 @@ def scan_rules(call: NativeCall, base_url: str = "") -> ScanRules:
     )
 
 
-class Document:
+class ScannedDocument:
     """One document of a call. `path_model` is the model in the request's path; None if the path names no model."""
 
     def __init__(self, call: NativeCall, policy: Policy, base_url: str, *, path_model: str | None = None) -> None:
         self._scanner = JsonScanner(policy, scan_rules(call, base_url))
-        self._turn = Turn(call.services.scan_turns)
+        self._turn = ScanTurn(call.services.scan_turns)
         self.resolver = Resolver(call, path_model=path_model)
 
     @property
-    def facts(self) -> Facts:
+    def facts(self) -> BodyFacts:
         """The facts found in the document so far."""
         return self._scanner.facts
 

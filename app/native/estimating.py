@@ -3,7 +3,7 @@
 from app.accounting.estimating import CHARS_PER_TOKEN, Estimate, media_tokens
 from app.gemini.models import LONGEST_PROMPT_TOKENS, STANDARD
 from app.media.types import kind_of
-from app.native.scanning import Facts
+from app.native.scanning import BodyFacts
 from app.store.records import NO_FACTS, StoredFile
 
 LEAST_TOKENS = 16
@@ -11,7 +11,7 @@ _STANDARD_TIERS = frozenset({"", "unspecified", "auto", "default"})
 """Words for a call without a chosen tier: Gemini's zero value, and OpenAI's."""
 
 
-def estimate_of(facts: Facts, files: list[StoredFile], cached_tokens: int) -> Estimate:
+def estimate_of(facts: BodyFacts, files: list[StoredFile], cached_tokens: int) -> Estimate:
     """Return the estimate of a scanned request, with the files that it names and the tokens of its cache."""
     tokens = LEAST_TOKENS + content_tokens(facts, files) + cached_tokens
     most = facts.max_output_tokens
@@ -19,13 +19,13 @@ def estimate_of(facts: Facts, files: list[StoredFile], cached_tokens: int) -> Es
     return Estimate(tokens, output, tier_of(facts), frozenset(facts.paid_tools))
 
 
-def tier_of(facts: Facts) -> str:
+def tier_of(facts: BodyFacts) -> str:
     """Return the service tier that a scanned request names, in one spelling."""
     tier = (facts.service_tier or STANDARD).removeprefix("service_tier_")
     return STANDARD if tier in _STANDARD_TIERS else tier
 
 
-def content_tokens(facts: Facts, files: list[StoredFile]) -> int:
+def content_tokens(facts: BodyFacts, files: list[StoredFile]) -> int:
     """Return the estimated tokens of scanned JSON and of the files that it names."""
     tokens = facts.text_bytes // CHARS_PER_TOKEN
     for mime_type, count in facts.media_count.items():

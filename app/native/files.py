@@ -7,7 +7,7 @@ from app.native.heads import PAGING, encoded, query_of, upstream_headers
 from app.native.json_values import text
 from app.native.listing import page_of, page_size, page_token
 from app.native.owning import missing_file
-from app.native.relay import Document, Outgoing, Streaming, fetch, relay, send_document
+from app.native.relay import Outgoing, Streaming, WholeAnswer, fetch, relay, send_document
 from app.native.services import NativeCall
 from app.native.uploads.document import shown
 from app.store.records import StoredFile, Upload, UploadState
@@ -46,7 +46,7 @@ async def list_(scope: Scope, receive: Receive, send: Send, call: NativeCall) ->
         if document is not None:
             documents.append(shown(document, upload.name, upload.alias))
     page = page_of("files", documents, uploads[-1].name if has_more else None)
-    await send_document(send, Document.of_json(page))
+    await send_document(send, WholeAnswer.of_json(page))
 
 
 async def delete(scope: Scope, receive: Receive, send: Send, call: NativeCall) -> None:
@@ -87,7 +87,7 @@ async def _stored(call: NativeCall) -> StoredFile | None:
     return found
 
 
-async def _ask(scope: Scope, call: NativeCall, method: str, path: str) -> Document:
+async def _ask(scope: Scope, call: NativeCall, method: str, path: str) -> WholeAnswer:
     upstream = call.services.upstream
     url = upstream.url(f"/{call.route.version}/{path}")
     return await fetch(upstream, Outgoing(method, url, upstream_headers(scope)))
@@ -104,7 +104,7 @@ async def _described(scope: Scope, call: NativeCall, upload: Upload) -> bytes | 
     return document.text.strip()
 
 
-async def _take_note(call: NativeCall, upload: Upload, document: Document) -> None:
+async def _take_note(call: NativeCall, upload: Upload, document: WholeAnswer) -> None:
     """Keep Gemini's description of a file whose state may have changed."""
     state = text(document.members.get("state"))
     if _may_change(upload):

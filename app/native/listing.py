@@ -14,7 +14,7 @@ from starlette.types import Scope
 
 from app.errors import GatewayError, MalformedRequestError
 from app.native.heads import upstream_headers
-from app.native.relay import Document, Outgoing, fetch
+from app.native.relay import Outgoing, WholeAnswer, fetch
 from app.native.services import NativeCall
 from app.store.resources import Resource, ResourceKind, ResourcePage
 
@@ -55,13 +55,13 @@ async def list_owned(
     headers = {**upstream_headers(scope), "Accept-Encoding": "identity"}
     slots = asyncio.Semaphore(AT_ONCE)
 
-    async def get(resource: Resource) -> Document:
+    async def get(resource: Resource) -> WholeAnswer:
         async with slots:
             url = services.upstream.url(f"/{call.route.version}/{collection}/{resource.name}")
             return await fetch(services.upstream, Outgoing("GET", url, headers))
 
     failure: GatewayError | None = None
-    fetching: list[tuple[Resource, asyncio.Task[Document]]] = []
+    fetching: list[tuple[Resource, asyncio.Task[WholeAnswer]]] = []
     try:
         async with asyncio.TaskGroup() as group:
             fetching += [(resource, group.create_task(get(resource))) for resource in page.resources]

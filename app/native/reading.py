@@ -17,7 +17,7 @@ def read_generation(response: Json) -> RelayedUsage:
     return RelayedUsage(
         usage=told_usage(response.get("usageMetadata")),
         model=text(response.get("modelVersion")),
-        finish_reason=reason,
+        finish_reason=None if reason is None else reason.lower(),
         is_error="error" in response,
         text_chars=sum(map(_generated_chars, candidates)),
     )

@@ -24,7 +24,7 @@ from app.errors import UpstreamCredentialsError, UpstreamFailedError
 from app.gemini.deadline import Deadline
 from app.gemini.encoding import decoded
 from app.gemini.refusals import error_of, read_refusal
-from app.gemini.stream_masking import HELD_BYTES, Elements, Events, StreamMask
+from app.gemini.stream_masking import HELD_BYTES, Elements, EventFrames, StreamMask
 from app.gemini.upstream import Upstream
 from app.gemini.whole_answer import read_whole
 from app.native.heads import SERVER_TIMEOUT, Headers, client_headers, client_time
@@ -68,7 +68,7 @@ class Outgoing(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Document:
+class WholeAnswer:
     """An answer read whole: its status, the headers for the client, and its body, still in its Content-Encoding."""
 
     status: int
@@ -77,7 +77,7 @@ class Document:
     encoding: str = ""
 
     @classmethod
-    def of_json(cls, body: bytes) -> "Document":
+    def of_json(cls, body: bytes) -> "WholeAnswer":
         """Return a 200 answer of the gateway's own, in JSON."""
         headers = [(b"content-type", b"application/json; charset=UTF-8"), (b"content-length", b"%d" % len(body))]
         return cls(200, headers, body)
@@ -98,10 +98,10 @@ class Document:
             raise UpstreamFailedError("Gemini's answer is not a JSON object.")
         return document
 
-    def with_text(self, text: bytes) -> "Document":
+    def with_text(self, text: bytes) -> "WholeAnswer":
         """Return the answer with another body, uncompressed."""
         headers = [(n, v) for n, v in self.headers if n not in {b"content-length", b"content-encoding"}]
-        return Document(self.status, [*headers, (b"content-length", b"%d" % len(text))], text)
+        return WholeAnswer(self.status, [*headers, (b"content-length", b"%d" % len(text))], text)
 
 
 class RelayResult:
@@ -190,7 +190,7 @@ async def _pass_document(
         if len(held) > HELD_BYTES:
             await _pass(send, answer, _after(bytes(held), pieces), result)
             return
-    document = Document(answer.status, client_headers(answer.headers.items()), bytes(held), _encoding(answer))
+    document = WholeAnswer(answer.status, client_headers(answer.headers.items()), bytes(held), _encoding(answer))
     await send_document(send, await _with_masked_errors(upstream, document, MAX_HELD_TEXT_BYTES))
     result.feed(document.body)
 
@@ -201,7 +201,7 @@ async def _after(first: bytes, rest: AsyncIterator[bytes]) -> AsyncIterator[byte
         yield piece
 
 
-async def _with_masked_errors(upstream: Upstream, document: Document, max_bytes: int) -> Document:
+async def _with_masked_errors(upstream: Upstream, document: WholeAnswer, max_bytes: int) -> WholeAnswer:
     try:
         text = decoded(document.body, document.encoding, max_bytes)
     except UpstreamFailedError:
@@ -219,7 +219,7 @@ async def _masked(pieces: AsyncIterator[bytes], mask: StreamMask) -> AsyncIterat
         yield rest
 
 
-async def fetch(upstream: Upstream, outgoing: Outgoing, *, max_bytes: int = MAX_DOCUMENT_BYTES) -> Document:
+async def fetch(upstream: Upstream, outgoing: Outgoing, *, max_bytes: int = MAX_DOCUMENT_BYTES) -> WholeAnswer:
     """Return Gemini's whole answer. Raises the errors of `relay`, and UpstreamFailedError above `max_bytes`."""
     async with _asked(upstream, outgoing, _deadline(upstream, outgoing)) as answer:
         if answer.status >= 400:
@@ -228,7 +228,7 @@ async def fetch(upstream: Upstream, outgoing: Outgoing, *, max_bytes: int = MAX_
         return await _with_masked_errors(upstream, document, MAX_TEXT_BYTES)
 
 
-async def send_document(send: Send, document: Document) -> None:
+async def send_document(send: Send, document: WholeAnswer) -> None:
     """Send a whole answer to the client."""
     await send({"type": "http.response.start", "status": document.status, "headers": document.headers})
     await send({"type": "http.response.body", "body": document.body})
@@ -269,15 +269,15 @@ def _mask(upstream: Upstream, outgoing: Outgoing, answer: ClientResponse) -> Str
     if _encoding(answer) not in {"", "identity"}:
         # Streams are requested uncompressed, since an error in a compressed stream could not be masked.
         raise UpstreamFailedError("Gemini's stream has an encoding that was not requested.")
-    return StreamMask(upstream.masking, Events() if _is_events(answer) else Elements())
+    return StreamMask(upstream.masking, EventFrames() if _is_events(answer) else Elements())
 
 
-async def _document(answer: ClientResponse, max_bytes: int) -> Document:
+async def _document(answer: ClientResponse, max_bytes: int) -> WholeAnswer:
     body = await read_whole(answer, max_bytes)
-    return Document(answer.status, client_headers(answer.headers.items()), body, _encoding(answer))
+    return WholeAnswer(answer.status, client_headers(answer.headers.items()), body, _encoding(answer))
 
 
-async def _refusal(upstream: Upstream, answer: ClientResponse) -> Document:
+async def _refusal(upstream: Upstream, answer: ClientResponse) -> WholeAnswer:
     document = await _document(answer, MAX_ERROR_BYTES)
     text = decoded(document.body, document.encoding, MAX_ERROR_BYTES)
     masked = await upstream.masking.error(text)

@@ -17,9 +17,9 @@ from app.native.scanning import (
     Field,
     Found,
     Handle,
-    Kind,
     ModelName,
     NamedByLines,
+    ObjectKind,
     Reference,
     Role,
     Url,
@@ -32,10 +32,10 @@ from app.store.resources import Key, Resource, ResourceKind
 
 _LINE_FIELD = Field(Role.REFERENCE)
 _KINDS = {
-    Kind.CACHE: ResourceKind.CACHE,
-    Kind.BATCH: ResourceKind.BATCH,
-    Kind.INTERACTION: ResourceKind.INTERACTION,
-    Kind.LIVE_SESSION: ResourceKind.HANDLE,
+    ObjectKind.CACHE: ResourceKind.CACHE,
+    ObjectKind.BATCH: ResourceKind.BATCH,
+    ObjectKind.INTERACTION: ResourceKind.INTERACTION,
+    ObjectKind.LIVE_SESSION: ResourceKind.HANDLE,
 }
 
 
@@ -67,7 +67,9 @@ class Resolver:
         return replaced
 
     async def _look_up_files(self, found: Sequence[Found]) -> None:
-        names = {each.what.name for each in found if isinstance(each.what, Reference) and each.what.kind is Kind.FILE}
+        names = {
+            each.what.name for each in found if isinstance(each.what, Reference) and each.what.kind is ObjectKind.FILE
+        }
         wanted = names - self.files.keys()
         if wanted:
             self.files |= await self._call.services.files.named(self._call.client.id, wanted)
@@ -90,7 +92,7 @@ class Resolver:
             case Url(kind):
                 self._check_url(kind)
                 return None
-            case Reference(kind=Kind.FILE) as reference:
+            case Reference(kind=ObjectKind.FILE) as reference:
                 return self._file(found, reference, resources)
             case _:
                 if _key(found) not in resources:
@@ -162,11 +164,11 @@ class Resolver:
 
 def _key(found: Found) -> Key | None:
     match found.what:
-        case Handle(value) if found.field.kind is Kind.LIVE_SESSION:
+        case Handle(value) if found.field.kind is ObjectKind.LIVE_SESSION:
             return handle_key(value)
         case Handle(value):
             return ResourceKind.INTERACTION, value[:300]
-        case Reference(kind=Kind.FILE, name=name):
+        case Reference(kind=ObjectKind.FILE, name=name):
             return ResourceKind.OUTPUT, name
         case Reference(kind=kind, name=name) if kind in _KINDS:
             return _KINDS[kind], name
@@ -182,8 +184,8 @@ def handle_key(value: str) -> Key:
 def _missing(found: Found) -> GatewayError:
     kind = found.what.kind if isinstance(found.what, Reference) else found.field.kind
     name = found.text.rpartition("/")[2][:60]
-    if kind is Kind.FILE:
+    if kind is ObjectKind.FILE:
         return missing_file(name)
-    if kind is Kind.CACHE:
+    if kind is ObjectKind.CACHE:
         return missing_cache()
     return missing(_KINDS[kind], name) if kind in _KINDS else ResourceNotFoundError("Requested entity was not found.")

@@ -20,7 +20,7 @@ from app.errors import ForbiddenError, GatewayError, MethodNotAllowedError, NotF
 from app.request.operation import UNKNOWN, Access, Operation, Target
 
 
-class Resource(StrEnum):
+class NativeResource(StrEnum):
     """A group of operations that the operator can close by its name in NATIVE_RESOURCES."""
 
     MODELS = "models"
@@ -39,7 +39,7 @@ class Resource(StrEnum):
 class NativeOperation(Operation):
     """One operation of a resource, which the operator can close."""
 
-    resource: Resource
+    resource: NativeResource
 
     @property
     def verb(self) -> str:
@@ -68,22 +68,22 @@ _RELAYED = Access(Scope.NATIVE)
 _ASKING = Access(Scope.NATIVE, asks_model=True)
 
 
-def _operation(verb: str, path: str, resource: Resource, access: Access = _RELAYED) -> NativeOperation:
+def _operation(verb: str, path: str, resource: NativeResource, access: Access = _RELAYED) -> NativeOperation:
     return NativeOperation(f"native.{verb}", path, access, resource)
 
 
-def _collection(name: str, resource: Resource, *verbs: tuple[str, str], asking: str = "") -> _Methods:
+def _collection(name: str, resource: NativeResource, *verbs: tuple[str, str], asking: str = "") -> _Methods:
     path = f"/{{version}}/{name}"
     return _methods(name, path, resource, verbs, asking)
 
 
-def _item(name: str, resource: Resource, *verbs: tuple[str, str], suffix: str = "") -> _Methods:
+def _item(name: str, resource: NativeResource, *verbs: tuple[str, str], suffix: str = "") -> _Methods:
     path = f"/{{version}}/{name}/{{name}}{suffix}"
     return _methods(name, path, resource, verbs)
 
 
 def _methods(
-    name: str, path: str, resource: Resource, verbs: tuple[tuple[str, str], ...], asking: str = ""
+    name: str, path: str, resource: NativeResource, verbs: tuple[tuple[str, str], ...], asking: str = ""
 ) -> _Methods:
     """Return operations by method, from pairs of a method and a verb; the verb `asking` runs a model."""
     return {
@@ -100,14 +100,14 @@ _VERBS: Mapping[str, NativeOperation] = {
     verb: _operation(
         verb,
         f"/{{version}}/models/{{name}}:{verb}",
-        Resource.BATCHES if verb in BATCHING else Resource.MODELS,
+        NativeResource.BATCHES if verb in BATCHING else NativeResource.MODELS,
         _ASKING,
     )
     for verb in (*GENERATING, *COUNTING, *EMBEDDING, *BATCHING)
 }
 _LIVE = r"/+ws/google\.ai\.generativelanguage\.(?P<version>v1|v1beta|v1alpha)\.GenerativeService\.BidiGenerateContent"
-UPLOAD = _operation("upload", "/upload/{version}/files", Resource.FILES, Access(Scope.NATIVE, has_address=True))
-LIVE = _operation("live", "/ws/BidiGenerateContent", Resource.LIVE, _ASKING)
+UPLOAD = _operation("upload", "/upload/{version}/files", NativeResource.FILES, Access(Scope.NATIVE, has_address=True))
+LIVE = _operation("live", "/ws/BidiGenerateContent", NativeResource.LIVE, _ASKING)
 _OPENAI = "/{version}/openai"
 # Some tools insist on a base URL that ends in /v1.
 _OPENAI_BASE = rf"(?:/{_VERSION}/openai|/openai/v1)"
@@ -115,46 +115,49 @@ _OPENAI_VERSION = "v1beta"
 
 
 def _openai(path: str, verb: str, access: Access = _RELAYED) -> NativeOperation:
-    return NativeOperation(f"openai.{verb}", f"{_OPENAI}/{path}", access, Resource.OPENAI)
+    return NativeOperation(f"openai.{verb}", f"{_OPENAI}/{path}", access, NativeResource.OPENAI)
 
 
 _TABLE: tuple[tuple[re.Pattern[str], _Methods], ...] = tuple(
     (re.compile(pattern, re.ASCII), methods)
     for pattern, methods in (
-        (rf"/{_VERSION}/models", _collection("models", Resource.MODELS, ("GET", "list"))),
-        (rf"/{_VERSION}/models/{_NAME}", _item("models", Resource.MODELS, ("GET", "get"))),
+        (rf"/{_VERSION}/models", _collection("models", NativeResource.MODELS, ("GET", "list"))),
+        (rf"/{_VERSION}/models/{_NAME}", _item("models", NativeResource.MODELS, ("GET", "get"))),
         (rf"/upload/{_VERSION}/files", {"POST": UPLOAD, "PUT": UPLOAD}),
-        (rf"/{_VERSION}/files", _collection("files", Resource.FILES, ("GET", "list"))),
-        (rf"/{_VERSION}/files/{_NAME}", _item("files", Resource.FILES, ("GET", "get"), ("DELETE", "delete"))),
+        (rf"/{_VERSION}/files", _collection("files", NativeResource.FILES, ("GET", "list"))),
+        (rf"/{_VERSION}/files/{_NAME}", _item("files", NativeResource.FILES, ("GET", "get"), ("DELETE", "delete"))),
         (
             rf"(?:/download)?/{_VERSION}/files/{_NAME}:download",
-            _item("files", Resource.FILES, ("GET", "download"), suffix=":download"),
+            _item("files", NativeResource.FILES, ("GET", "download"), suffix=":download"),
         ),
         (
             rf"/{_VERSION}/cachedContents",
-            _collection("cachedContents", Resource.CACHES, ("POST", "create"), ("GET", "list"), asking="create"),
+            _collection("cachedContents", NativeResource.CACHES, ("POST", "create"), ("GET", "list"), asking="create"),
         ),
         (
             rf"/{_VERSION}/cachedContents/{_NAME}",
-            _item("cachedContents", Resource.CACHES, ("GET", "get"), ("PATCH", "patch"), ("DELETE", "delete")),
+            _item("cachedContents", NativeResource.CACHES, ("GET", "get"), ("PATCH", "patch"), ("DELETE", "delete")),
         ),
-        (rf"/{_VERSION}/batches", _collection("batches", Resource.BATCHES, ("GET", "list"))),
-        (rf"/{_VERSION}/batches/{_NAME}", _item("batches", Resource.BATCHES, ("GET", "get"), ("DELETE", "delete"))),
+        (rf"/{_VERSION}/batches", _collection("batches", NativeResource.BATCHES, ("GET", "list"))),
+        (
+            rf"/{_VERSION}/batches/{_NAME}",
+            _item("batches", NativeResource.BATCHES, ("GET", "get"), ("DELETE", "delete")),
+        ),
         (
             rf"/{_VERSION}/batches/{_NAME}:cancel",
-            _item("batches", Resource.BATCHES, ("POST", "cancel"), suffix=":cancel"),
+            _item("batches", NativeResource.BATCHES, ("POST", "cancel"), suffix=":cancel"),
         ),
         (
             rf"/{_VERSION}/interactions",
-            _collection("interactions", Resource.INTERACTIONS, ("POST", "create"), asking="create"),
+            _collection("interactions", NativeResource.INTERACTIONS, ("POST", "create"), asking="create"),
         ),
         (
             rf"/{_VERSION}/interactions/{_NAME}",
-            _item("interactions", Resource.INTERACTIONS, ("GET", "get"), ("DELETE", "delete")),
+            _item("interactions", NativeResource.INTERACTIONS, ("GET", "get"), ("DELETE", "delete")),
         ),
         (
             rf"/{_VERSION}/interactions/{_NAME}/cancel",
-            _item("interactions", Resource.INTERACTIONS, ("POST", "cancel"), suffix="/cancel"),
+            _item("interactions", NativeResource.INTERACTIONS, ("POST", "cancel"), suffix="/cancel"),
         ),
         (
             rf"{_OPENAI_BASE}/chat/completions",

@@ -27,7 +27,7 @@ class ScanTurns:
             await asyncio.sleep(0)
 
 
-class Turn:
+class ScanTurn:
     """One scan's share of the event loop."""
 
     __slots__ = ("_spent_s", "_turns")

@@ -2,7 +2,7 @@
 
 from sqlalchemy import ColumnElement, and_
 
-from app.store.records import Facts, Origin, StoredFile, Upload, UploadState
+from app.store.records import MediaFacts, Origin, StoredFile, Upload, UploadState
 from app.store.schema import FileRow, UploadRow
 
 
@@ -18,7 +18,7 @@ def upload_of(row: UploadRow) -> Upload:
         uri=row.uri,
         error=row.error,
         session=row.session,
-        facts=Facts(row.width, row.height, row.orientation, row.duration, row.pages),
+        facts=MediaFacts(row.width, row.height, row.orientation, row.duration, row.pages),
         created_at=row.created_at,
         expires_at=row.expires_at,
         lease_until=row.lease_until,

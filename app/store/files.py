@@ -15,7 +15,7 @@ from app.errors import NameTakenError, UploadFailedError
 from app.store.database import Database
 from app.store.file_room import check_room, take_turn
 from app.store.file_rows import file_of, is_live, upload_of
-from app.store.records import Facts, Origin, Page, RoomLimit, StoredFile, Upload, UploadState
+from app.store.records import FilePage, MediaFacts, Origin, RoomLimit, StoredFile, Upload, UploadState
 from app.store.schema import FileRow, UploadRow
 
 
@@ -119,7 +119,7 @@ class FileRegistry:
         size_bytes: int,
         sha256: str,
         uri: str,
-        facts: Facts,
+        facts: MediaFacts,
         expires_at: float,
         error: str | None,
         document: str | None = None,
@@ -260,7 +260,7 @@ class FileRegistry:
         state: UploadState | None,
         sha256: str | None,
         filename: str | None,
-    ) -> Page:
+    ) -> FilePage:
         """Return an owner's live files, newest first, after the file with the id `after`.
 
         Raises LookupError if the owner has, and had, no file of that id.
@@ -282,7 +282,7 @@ class FileRegistry:
             query = select(FileRow, UploadRow).join(UploadRow, FileRow.upload_name == UploadRow.name).where(*where)
             query = query.order_by(FileRow.created_at.desc(), FileRow.id.desc()).limit(limit + 1)
             rows = (await session.execute(query)).all()
-        return Page(tuple(file_of(row[0], row[1]) for row in rows[:limit]), has_more=len(rows) > limit)
+        return FilePage(tuple(file_of(row[0], row[1]) for row in rows[:limit]), has_more=len(rows) > limit)
 
     async def delete_file(self, owner: str, file_id: str, *, now: float, lease_until: float) -> tuple[bool, str | None]:
         """Delete one of the owner's ids.

@@ -47,7 +47,7 @@ class Origin(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Facts:
+class MediaFacts:
     """Facts read from a file's own bytes; None if unknown.
 
     Width and height are pixels of the displayed picture; orientation is EXIF's 1 to 8; duration is in seconds.
@@ -60,7 +60,7 @@ class Facts:
     pages: int | None = None
 
 
-NO_FACTS = Facts()
+NO_FACTS = MediaFacts()
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +80,7 @@ class Upload:
     uri: str | None
     error: str | None
     session: bytes | None
-    facts: Facts
+    facts: MediaFacts
     created_at: float
     expires_at: float
     lease_until: float | None
@@ -102,7 +102,7 @@ class StoredFile:
 
 
 @dataclass(frozen=True, slots=True)
-class Page:
+class FilePage:
     """A page of files, newest first, and whether older files follow."""
 
     files: tuple[StoredFile, ...]

@@ -2,11 +2,11 @@
 
 from pydantic import Field
 
-from app.api.schemas import Answer, CallWarning, FileReport, Int, TokenUsage
-from app.tasks.boxes import PixelBox as Box
+from app.api.schemas import CallWarning, FileReport, Int, ResponseModel, TokenUsage
+from app.tasks.boxes import PixelRectangle
 
 
-class TaskAnswer(Answer):
+class TaskAnswer(ResponseModel):
     """The fields of every task's answer."""
 
     id: str
@@ -26,14 +26,14 @@ class FileTaskAnswer(TaskAnswer):
     file: FileReport
 
 
-class ImageSize(Answer):
+class ImageSize(ResponseModel):
     """A picture's size in pixels, as displayed."""
 
     width: Int
     height: Int
 
 
-class PixelBox(Answer):
+class PixelBox(ResponseModel):
     """A box in pixels of the picture as displayed, from its top left; x_max and y_max lie just outside."""
 
     x_min: Int
@@ -42,12 +42,12 @@ class PixelBox(Answer):
     y_max: Int
 
     @classmethod
-    def of(cls, box: Box) -> "PixelBox":
+    def of(cls, box: PixelRectangle) -> "PixelBox":
         """Return a box as the answer shows it."""
         return cls(x_min=box.x_min, y_min=box.y_min, x_max=box.x_max, y_max=box.y_max)
 
 
-class OverlayImage(Answer):
+class OverlayImage(ResponseModel):
     """The picture with the found objects drawn on it."""
 
     mime_type: str

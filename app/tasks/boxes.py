@@ -1,6 +1,6 @@
 """Boxes: from a model's `box_2d` (ymin, xmin, ymax, xmax in thousandths of height and width) to pixels.
 
-[ymin, xmin, ymax, xmax] ── read ──> Box2d, clipped, still fractional ── in_pixels ──> PixelBox
+[ymin, xmin, ymax, xmax] ── read ──> Box2d, clipped, still fractional ── in_pixels ──> PixelRectangle
 """
 
 import math
@@ -15,7 +15,7 @@ Box2d = tuple[float, float, float, float]
 
 
 @dataclass(frozen=True, slots=True)
-class PixelBox:
+class PixelRectangle:
     """A box in pixels of the picture as displayed, from its top left; x_max and y_max lie just outside."""
 
     x_min: int
@@ -60,10 +60,10 @@ def read_box_2d(value: object) -> Box2d | None:
     return (y_min, x_min, y_max, x_max) if y_min < y_max and x_min < x_max else None
 
 
-def in_pixels(box_2d: Box2d, width: int, height: int) -> PixelBox | None:
+def in_pixels(box_2d: Box2d, width: int, height: int) -> PixelRectangle | None:
     """Return a box in pixels of a picture of this size, with rounded edges; None if no pixel remains."""
     y_min, x_min, y_max, x_max = box_2d
-    box = PixelBox(
+    box = PixelRectangle(
         x_min=_rounded(x_min * width / SCALE),
         y_min=_rounded(y_min * height / SCALE),
         x_max=_rounded(x_max * width / SCALE),

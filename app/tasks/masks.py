@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image, ImageChops
 
-from app.tasks.boxes import SCALE, Box2d, PixelBox, read_number
+from app.tasks.boxes import SCALE, Box2d, PixelRectangle, read_number
 from app.tasks.pictures import PictureTooLargeError, UnreadablePictureError, decode_upright, in_eight_bits
 
 # Larger maps are refused before their pixels are decoded.
@@ -70,7 +70,7 @@ def _grey(image: Image.Image) -> Image.Image:
 
 
 def from_probabilities(
-    probabilities: Image.Image, box_2d: Box2d, box: PixelBox, width: int, height: int
+    probabilities: Image.Image, box_2d: Box2d, box: PixelRectangle, width: int, height: int
 ) -> Image.Image:
     """Return the pixels of `box`, 255 or 0, from a map that covers `box_2d` of a picture of this size."""
     left, top = box_2d[1] * width / SCALE, box_2d[0] * height / SCALE
@@ -98,7 +98,7 @@ def read_outline(value: object) -> list[tuple[float, float]] | None:
     return points
 
 
-def from_outline(points: Sequence[tuple[float, float]], box: PixelBox, width: int, height: int) -> Image.Image:
+def from_outline(points: Sequence[tuple[float, float]], box: PixelRectangle, width: int, height: int) -> Image.Image:
     """Return the pixels of `box`, 255 if their centres are inside an outline (by the even-odd rule), else 0."""
     crossings = np.zeros((box.height, box.width + 1), dtype=np.uint8)
     outline = [(x * width / SCALE - box.x_min, y * height / SCALE - box.y_min) for x, y in points]
@@ -114,7 +114,7 @@ def from_outline(points: Sequence[tuple[float, float]], box: PixelBox, width: in
     return Image.fromarray(np.bitwise_xor.accumulate(crossings, axis=1)[:, :-1])
 
 
-def finish(pixels: Image.Image, box: PixelBox, full_size: tuple[int, int] | None) -> Mask | None:
+def finish(pixels: Image.Image, box: PixelRectangle, full_size: tuple[int, int] | None) -> Mask | None:
     """Return the pixels of a box as a mask, on a picture of `full_size` if given; None if no pixel is white."""
     area = pixels.histogram()[_WHITE]
     if area == 0:

@@ -1,6 +1,6 @@
 """The facts that a task knows of its media: sizes, durations, pages.
 
-Facts are read from the bytes if the gateway holds them, otherwise from the registry. A held picture is decoded once
+MediaFacts are read from the bytes if the gateway holds them, otherwise from the registry. A held picture is decoded once
 before the model is asked, so that a truncated picture is refused without cost. Decoding runs in a worker, with limits
 on time and memory.
 """
@@ -12,10 +12,10 @@ from typing import Concatenate, ParamSpec, TypeVar
 
 from app.api.prompt import Stored
 from app.errors import TooManyPixelsError, UnreadableFileError
-from app.media.facts import Facts, read_facts
+from app.media.facts import MediaFacts, read_facts
 from app.media.facts.documents import count_pages
 from app.media.incoming_file import IncomingFile
-from app.media.types import Kind, kind_of
+from app.media.types import MediaKind, kind_of
 from app.media.workers import WorkerDiedError, WorkerTimeoutError
 from app.services import Services
 from app.tasks.pictures import PictureTooLargeError, UnreadablePictureError, check_picture
@@ -31,7 +31,7 @@ class TaskMedia:
     def __init__(self, services: Services, media: Sequence[Medium]) -> None:
         self._services = services
         self._media = media
-        self._facts: dict[int, Facts] = {}
+        self._facts: dict[int, MediaFacts] = {}
 
     def __len__(self) -> int:
         return len(self._media)
@@ -49,7 +49,7 @@ class TaskMedia:
         finally:
             self._services.held_bytes.release(file.size_bytes)
 
-    async def look(self, index: int = 0) -> Facts:
+    async def look(self, index: int = 0) -> MediaFacts:
         """Return the facts of a file, read from its bytes if the gateway holds them.
 
         Raises UnreadableFileError, TooManyPixelsError, BusyError.
@@ -60,7 +60,7 @@ class TaskMedia:
                 self._facts[index] = await self._read(data, file.type.mime_type, file.where)
         return self.facts(index)
 
-    def facts(self, index: int = 0) -> Facts:
+    def facts(self, index: int = 0) -> MediaFacts:
         """Return the facts of a file that are known so far."""
         file = self._media[index]
         if index in self._facts:
@@ -72,7 +72,7 @@ class TaskMedia:
         facts = self.facts(index)
         return None if facts.width is None or facts.height is None else (facts.width, facts.height)
 
-    def learn(self, known: Mapping[str, Facts]) -> None:
+    def learn(self, known: Mapping[str, MediaFacts]) -> None:
         """Add the recorded facts of files at Gemini, by their names there."""
         for index, file in enumerate(self._media):
             name = file.file.upload.name if isinstance(file, Stored) else file.upload_name
@@ -96,14 +96,14 @@ class TaskMedia:
             limit = self._services.settings.decode_memory_bytes
             raise UnreadableFileError(f"{where}: decoding the picture takes more than {limit} bytes.") from None
 
-    async def _read(self, data: bytes, mime_type: str, where: str) -> Facts:
+    async def _read(self, data: bytes, mime_type: str, where: str) -> MediaFacts:
         match kind_of(mime_type):
-            case Kind.IMAGE:
+            case MediaKind.IMAGE:
                 limit = self._services.settings.max_pixels
                 width, height = await self.decode(where, check_picture, data, max_pixels=limit)
-                return Facts(width=width, height=height)
-            case Kind.DOCUMENT:
-                return Facts(pages=await self._count(data))
+                return MediaFacts(width=width, height=height)
+            case MediaKind.DOCUMENT:
+                return MediaFacts(pages=await self._count(data))
             case _:
                 return await asyncio.to_thread(read_facts, data, mime_type, is_whole=True)
 

@@ -8,7 +8,7 @@ from typing import Any, Generic, TypeVar
 from fastapi import Request
 
 from app.api.forms import FormSpec
-from app.media.types import Kind
+from app.media.types import MediaKind
 from app.tasks.answers import ImageSize, OverlayImage
 from app.tasks.canvas import Canvas, size_of, wants_png
 from app.tasks.detections.form import DetectionForm, labels_of
@@ -20,7 +20,7 @@ from app.tasks.task_call import TaskCall, open_task
 from app.tasks.task_form import TaskSpec
 
 F = TypeVar("F", bound=DetectionForm)
-IMAGES = frozenset({Kind.IMAGE})
+IMAGES = frozenset({MediaKind.IMAGE})
 
 
 def _drawing_spec(request: Request, spec: FormSpec[F], question: Callable[[F], Question]) -> TaskSpec[F]:

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageChops, ImageDraw, ImageFont, ImageOps
 
-from app.tasks.boxes import PixelBox
+from app.tasks.boxes import PixelRectangle
 from app.tasks.masks import Mask
 from app.tasks.pictures import open_upright
 
@@ -60,7 +60,7 @@ class Drawn:
     """The parts of an object to draw; without a mask, only its box and label."""
 
     label: str
-    box: PixelBox
+    box: PixelRectangle
     mask: Mask | None
 
 
@@ -131,11 +131,11 @@ def _letters(label: str) -> str:
     return label.strip().casefold()
 
 
-def _scaled(box: PixelBox, full_size: tuple[int, int], size: tuple[int, int]) -> PixelBox:
+def _scaled(box: PixelRectangle, full_size: tuple[int, int], size: tuple[int, int]) -> PixelRectangle:
     """Return a box's place in the drawing, at least one pixel wide and high."""
     x_min, x_max = _scaled_edges(box.x_min, box.x_max, full_size[0], size[0])
     y_min, y_max = _scaled_edges(box.y_min, box.y_max, full_size[1], size[1])
-    return PixelBox(x_min, y_min, x_max, y_max)
+    return PixelRectangle(x_min, y_min, x_max, y_max)
 
 
 def _scaled_edges(low: int, high: int, full_side: int, side: int) -> tuple[int, int]:
@@ -143,7 +143,7 @@ def _scaled_edges(low: int, high: int, full_side: int, side: int) -> tuple[int, 
     return first, max(first + 1, round(high * side / full_side))
 
 
-def _pixels(box: PixelBox, mask: Mask, place: PixelBox) -> Image.Image:
+def _pixels(box: PixelRectangle, mask: Mask, place: PixelRectangle) -> Image.Image:
     """Return the part of a mask inside its box, in the size of its place in the drawing."""
     frame = (box.x_min - mask.x, box.y_min - mask.y, box.x_max - mask.x, box.y_max - mask.y)
     with Image.open(io.BytesIO(mask.png), formats=("PNG",)) as image:
@@ -152,7 +152,7 @@ def _pixels(box: PixelBox, mask: Mask, place: PixelBox) -> Image.Image:
     return pixels if pixels.size == size else pixels.resize(size, Image.Resampling.BOX)
 
 
-def _tint(picture: Image.Image, box: PixelBox, pixels: Image.Image, colour: Colour, stroke: int) -> None:
+def _tint(picture: Image.Image, box: PixelRectangle, pixels: Image.Image, colour: Colour, stroke: int) -> None:
     """Colour an object's pixels, lightly inside and fully along their edge."""
     picture.paste(colour, (box.x_min, box.y_min), pixels.point(_TINT))
     padded = ImageOps.expand(pixels, stroke)
@@ -162,7 +162,7 @@ def _tint(picture: Image.Image, box: PixelBox, pixels: Image.Image, colour: Colo
     picture.paste(colour, (box.x_min, box.y_min), ImageChops.subtract(pixels, inner))
 
 
-def _outline(canvas: ImageDraw.ImageDraw, box: PixelBox, colour: Colour, stroke: int) -> None:
+def _outline(canvas: ImageDraw.ImageDraw, box: PixelRectangle, colour: Colour, stroke: int) -> None:
     """Draw the edge of a box inside it, with a light rim that shows on a ground of the same colour."""
     stroke = min(stroke, max(1, min(box.width, box.height) // 6))
     edges = (box.x_min, box.y_min, box.x_max - 1, box.y_max - 1)
@@ -200,7 +200,7 @@ class _Layout:
         self._plate_height = size + 2 * self._pad
         self._placed: list[tuple[int, int, int, int]] = []
 
-    def place(self, box: PixelBox, text: str, colour: Colour) -> _Plate:
+    def place(self, box: PixelRectangle, text: str, colour: Colour) -> _Plate:
         """Return the plate of a label, at the place where it covers the least of other plates."""
         text, width = self._fitted(text)
         height = min(self._plate_height, self._height)
@@ -221,7 +221,7 @@ class _Layout:
     def _text_width(self, text: str) -> int:
         return round(self._font.getlength(text)) + 2 * self._pad
 
-    def _candidates(self, box: PixelBox, width: int, height: int) -> list[tuple[int, int]]:
+    def _candidates(self, box: PixelRectangle, width: int, height: int) -> list[tuple[int, int]]:
         """Return places, the best first: above the box, inside it, below it, then a little further away."""
         left, right = box.x_min, box.x_max - width
         places = [(left, box.y_min - height), (right, box.y_min - height)]

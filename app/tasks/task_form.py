@@ -26,7 +26,7 @@ from app.media.form_files import FormFiles, bytes_needed
 from app.media.incoming_file import IncomingFile
 from app.media.multipart import FormReader
 from app.media.type_refusals import check_kind
-from app.media.types import Kind, kind_of
+from app.media.types import MediaKind, kind_of
 from app.request.query import RequestQuery
 from app.tasks.forms import PassageForm, TaskOptions
 from app.tasks.running import CONTINUATION_BYTES, options_of
@@ -49,7 +49,7 @@ class TaskSpec(Generic[F]):
     """
 
     form: FormSpec[F]
-    accepts: frozenset[Kind]
+    accepts: frozenset[MediaKind]
     question: Callable[[F], Question]
     files: tuple[int, int] = (1, 1)
     may_draw: bool = False

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from app.errors import UpstreamFailedError
 from app.gemini.masking import Masking, is_error_event
-from app.gemini.stream_masking import Elements, Events, StreamMask
+from app.gemini.stream_masking import Elements, EventFrames, StreamMask
 from tests.fuzz.cutting import cuttings, finished
 
 KEY = "the-gateways-own-key"
@@ -28,7 +28,7 @@ def run(data: bytes) -> None:
     if not any(hint in body.lower() for hint in _HINTS):
         assert masked == body
     _whole(body)
-    for finder in (Events, Elements):
+    for finder in (EventFrames, Elements):
         whole = _stream([body], finder)
         assert whole is None or len(whole) <= LARGEST_GROWTH * len(body) + 10
         for pieces in ways:
@@ -49,7 +49,7 @@ def _whole(body: bytes) -> None:
     assert masked == body or KEY.encode() in body or any(hint in body.lower() for hint in _HINTS)
 
 
-def _stream(pieces: Sequence[bytes], finder: type[Events] | type[Elements]) -> bytes | None:
+def _stream(pieces: Sequence[bytes], finder: type[EventFrames] | type[Elements]) -> bytes | None:
     mask = StreamMask(MASKING, finder())
     try:
         return b"".join([*map(mask.feed, pieces), mask.end()])

@@ -4,7 +4,7 @@ from app.media.facts import read_facts
 from app.media.facts.read import turned_by_tail
 from app.media.sniff import sniff
 from app.media.types import SUPPORTED
-from app.store.records import Facts
+from app.store.records import MediaFacts
 
 TYPES = [mime_type for mime_type in SUPPORTED if not mime_type.startswith("text/")]
 WORDS = (
@@ -28,7 +28,7 @@ def run(data: bytes) -> None:
             _check(turned_by_tail(facts, body[: len(body) // 2], body[len(body) // 2 :], mime_type))
 
 
-def _check(facts: Facts) -> None:
+def _check(facts: MediaFacts) -> None:
     for value in (facts.width, facts.height, facts.orientation, facts.duration, facts.pages):
         assert value is None or value > 0
     assert (facts.width is None) == (facts.height is None)

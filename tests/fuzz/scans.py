@@ -11,7 +11,7 @@ from app.errors import GatewayError
 from app.native.scanning import Found, JsonScanner
 from app.native.scanning.frames import FREE, INHERITED
 from app.native.scanning.policy import POLICIES, Policy, ScanRules
-from app.native.scanning.references import LONGEST, Kind, Reference, canonical
+from app.native.scanning.references import LONGEST, ObjectKind, Reference, canonical
 from app.native.scanning.roles import OTHER, Field, Place, Role
 from app.native.scanning.tables.everywhere import ANYWHERE
 from tests.fuzz.cutting import cuttings
@@ -27,7 +27,7 @@ WORDS = (
     b"true", b"-1e9", b"\\u", b"\\ud83d\\ude00", b"\xef\xbb\xbf", b"{", b"}", b"[", b"]", b":", b",", b'"',
 )  # fmt: skip
 _MEDIA_TYPES = frozenset({"image", "audio", "video", "document", "file"})
-_BARE = frozenset({Kind.INTERACTION, Kind.LIVE_SESSION})
+_BARE = frozenset({ObjectKind.INTERACTION, ObjectKind.LIVE_SESSION})
 
 
 class Members(list[tuple[str, object]]):

@@ -11,6 +11,6 @@ contain is None. This package knows neither HTTP nor Gemini.
 """
 
 from app.media.facts.read import read_facts, turned_by_tail
-from app.store.records import Facts
+from app.store.records import MediaFacts
 
-__all__ = ["Facts", "read_facts", "turned_by_tail"]
+__all__ = ["MediaFacts", "read_facts", "turned_by_tail"]

@@ -7,7 +7,7 @@ and size.
 import struct
 from dataclasses import dataclass
 
-from app.media.mpeg_audio import Frame, FrameParser, find_run, id3_end, parse_adts_frame, parse_mpeg_frame
+from app.media.mpeg_audio import FrameParser, MpegFrame, find_run, id3_end, parse_adts_frame, parse_mpeg_frame
 
 _MOST_FRAMES = 1_000_000
 _LONGEST_GAP_BYTES = 1 << 16
@@ -69,7 +69,7 @@ def _count(data: bytes, start: int, parse: FrameParser) -> int | None:
     return None
 
 
-def _tag_of(data: bytes, at: int, first: Frame) -> _Tag | None:
+def _tag_of(data: bytes, at: int, first: MpegFrame) -> _Tag | None:
     if data.startswith(b"VBRI", at + 36):
         (frames,) = struct.unpack_from(">I", data, at + 36 + 14)
         return _Tag(frames, 0)

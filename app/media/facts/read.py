@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
 from app.media.facts import documents, isobmff, matroska, mpeg, pictures, sound
-from app.store.records import NO_FACTS, Facts
+from app.store.records import NO_FACTS, MediaFacts
 
 _LONGEST_S = 365 * 86_400.0
 _LARGEST_SIDE = 1 << 24
@@ -44,7 +44,7 @@ _DURATIONS: Mapping[str, Callable[[bytes, bool], float | None]] = MappingProxyTy
 _SAMPLE_BYTES: Mapping[str, int] = MappingProxyType({"audio/l16": 2, "audio/alaw": 1, "audio/mulaw": 1})
 
 
-def read_facts(data: bytes, mime_type: str, *, is_whole: bool) -> Facts:
+def read_facts(data: bytes, mime_type: str, *, is_whole: bool) -> MediaFacts:
     """Return the facts in the bytes of a file.
 
     `data` is the whole file, or the largest available beginning of it; `mime_type` is the type decided from its bytes.
@@ -59,18 +59,18 @@ def read_facts(data: bytes, mime_type: str, *, is_whole: bool) -> Facts:
         if essence in _PICTURES:
             return _picture(_PICTURES[essence](data))
         if essence in _DURATIONS:
-            return Facts(duration=_plausible(_DURATIONS[essence](data, is_whole)))
+            return MediaFacts(duration=_plausible(_DURATIONS[essence](data, is_whole)))
         if essence in _SAMPLE_BYTES and is_whole:
-            return Facts(duration=_plausible(sound.raw_duration(len(data), mime_type, _SAMPLE_BYTES[essence])))
+            return MediaFacts(duration=_plausible(sound.raw_duration(len(data), mime_type, _SAMPLE_BYTES[essence])))
     except (struct.error, IndexError, ValueError, ArithmeticError):
         # The header ends or contradicts itself before the wanted fact.
         return NO_FACTS
     if essence == "application/pdf":
-        return Facts(pages=documents.page_count(data) if is_whole else documents.linearized_page_count(data))
+        return MediaFacts(pages=documents.page_count(data) if is_whole else documents.linearized_page_count(data))
     return NO_FACTS
 
 
-def turned_by_tail(facts: Facts, head: bytes, tail: bytes, mime_type: str) -> Facts:
+def turned_by_tail(facts: MediaFacts, head: bytes, tail: bytes, mime_type: str) -> MediaFacts:
     """Return the facts of a picture with its size turned by the orientation after the pixels.
 
     `tail` is the available end of the file. A picture that announces an orientation outside `tail` gets no size,
@@ -93,14 +93,14 @@ def turned_by_tail(facts: Facts, head: bytes, tail: bytes, mime_type: str) -> Fa
     return _picture(pictures.Size(facts.width, facts.height, orientation))
 
 
-def _picture(size: pictures.Size) -> Facts:
+def _picture(size: pictures.Size) -> MediaFacts:
     orientation = size.orientation if size.orientation in range(1, 9) else None
     if not (0 < size.width < _LARGEST_SIDE and 0 < size.height < _LARGEST_SIDE):
         return NO_FACTS
     width, height = size.width, size.height
     if orientation is not None and orientation >= 5:
         width, height = height, width
-    return Facts(width=width, height=height, orientation=orientation)
+    return MediaFacts(width=width, height=height, orientation=orientation)
 
 
 def _plausible(duration: float | None) -> float | None:

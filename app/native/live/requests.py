@@ -8,10 +8,10 @@ Realtime input, which a microphone sends many times a second, is judged every 10
 from app.accounting.estimating import Estimate
 from app.clients.authenticator import require_model
 from app.errors import BodyTooLargeError, DependencyUnavailableError, MalformedRequestError
-from app.native.documents import Document
+from app.native.documents import ScannedDocument
 from app.native.estimating import content_tokens, tier_of
 from app.native.live.client import LiveMessage
-from app.native.scanning import Facts, Found
+from app.native.scanning import BodyFacts, Found
 from app.native.scanning.policy import LIVE
 from app.native.services import NativeCall
 from app.request.context import RequestContext
@@ -32,7 +32,7 @@ class LiveRequests:
         self._client_again = context.client_again
         self._base_url = context.base_url
         self._model: str | None = None
-        self._facts = Facts()
+        self._facts = BodyFacts()
 
     @property
     def model(self) -> str:
@@ -87,8 +87,8 @@ class LiveRequests:
         except DependencyUnavailableError:
             return
 
-    async def _scanned(self, message: LiveMessage) -> tuple[Document, list[Found]]:
-        document = Document(self._call, LIVE, self._base_url)
+    async def _scanned(self, message: LiveMessage) -> tuple[ScannedDocument, list[Found]]:
+        document = ScannedDocument(self._call, LIVE, self._base_url)
         found = await document.scan(message.data) + document.end()
         if len(message.data) - sum(document.facts.media_bytes.values()) > MAX_WORDS_BYTES:
             raise BodyTooLargeError(f"A Live message has at most {MAX_WORDS_BYTES} bytes besides its media.")

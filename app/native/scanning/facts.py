@@ -8,8 +8,8 @@ _LARGEST_COUNT = 2**31 - 1
 
 
 @dataclass(slots=True)
-class Facts:
-    """Facts of one body. Lengths are bytes as written.
+class BodyFacts:
+    """BodyFacts of one body. Lengths are bytes as written.
 
     `media_bytes` is the base64 of inline media by MIME type in lower case ("" if none was given).
     """

@@ -1,17 +1,17 @@
 """Decides by its field whether a value passes, is to be resolved, holds a fact, or is forbidden."""
 
 from app.errors import ForbiddenError, MalformedRequestError
-from app.native.scanning.facts import Facts
+from app.native.scanning.facts import BodyFacts
 from app.native.scanning.found import Found, Handle, ModelName
 from app.native.scanning.frames import Frame
 from app.native.scanning.policy import Policy, ScanRules
-from app.native.scanning.references import MISSING, Kind, Meaning, Url, UrlKind, canonical, url_of
+from app.native.scanning.references import MISSING, Meaning, ObjectKind, Url, UrlKind, canonical, url_of
 from app.native.scanning.roles import OTHER, Field, Role
 
 MAX_FOUND = 5_000
 """The largest number of strings to resolve in one document."""
 _REFERENCES = frozenset({Role.REFERENCE, Role.MEDIA_REFERENCE})
-_BARE = frozenset({Kind.INTERACTION, Kind.LIVE_SESSION})
+_BARE = frozenset({ObjectKind.INTERACTION, ObjectKind.LIVE_SESSION})
 """Kinds that Gemini names by an id without a collection."""
 _PAID_TYPES = frozenset({"google_search", "google_maps", "url_context", "enterprise_web_search", "retrieval"})
 """Tools, by their type, that Gemini bills apart from tokens, or whose input no estimate bounds."""
@@ -21,7 +21,7 @@ _MEDIA_TYPES = frozenset({"image", "audio", "video", "document", "file"})
 class Judge:
     """Judges the values of one document. `found` holds the strings found since the scanner last emptied it."""
 
-    def __init__(self, facts: Facts, policy: Policy, rules: ScanRules) -> None:
+    def __init__(self, facts: BodyFacts, policy: Policy, rules: ScanRules) -> None:
         self.found: list[Found] = []
         self._facts = facts
         self._policy = policy

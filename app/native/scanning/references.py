@@ -15,7 +15,7 @@ from enum import StrEnum
 from app.gemini.remote_files import FILE_HOST_WORD, is_file_host
 
 
-class Kind(StrEnum):
+class ObjectKind(StrEnum):
     """The kinds of stored objects, by the collection in their names."""
 
     FILE = "files"
@@ -43,14 +43,14 @@ class UrlKind(StrEnum):
 class Reference:
     """A stored object by its name without the collection; `is_uri` if the string was a file's address."""
 
-    kind: Kind
+    kind: ObjectKind
     name: str
     is_uri: bool = False
 
     @property
     def canonical_name(self) -> str:
         """The name with its collection."""
-        return self.name if self.kind is Kind.OPERATION else f"{self.kind.value}/{self.name}"
+        return self.name if self.kind is ObjectKind.OPERATION else f"{self.kind.value}/{self.name}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,13 +105,13 @@ def canonical(text: str, bases: tuple[str, ...] = ()) -> Reference | None:
         return None
     named = _NAMED.fullmatch(text)
     if named is not None:
-        kind = Kind(named.lastgroup or "")
-        return Reference(kind, text if kind is Kind.OPERATION else text.partition("/")[2])
+        kind = ObjectKind(named.lastgroup or "")
+        return Reference(kind, text if kind is ObjectKind.OPERATION else text.partition("/")[2])
     if text[:4] != "http":
         return None
     address = _ADDRESS.fullmatch(text)
     if address is not None and (address["base"] == GOOGLE or address["base"] in bases):
-        return Reference(Kind.FILE, address["name"], is_uri=True)
+        return Reference(ObjectKind.FILE, address["name"], is_uri=True)
     return None
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from enum import IntEnum
 from typing import TypeAlias
 
-from app.native.scanning.references import Kind
+from app.native.scanning.references import ObjectKind
 
 
 class Role(IntEnum):
@@ -55,7 +55,7 @@ class Field:
     """
 
     role: Role
-    kind: Kind = Kind.FILE
+    kind: ObjectKind = ObjectKind.FILE
     takes_urls: bool = False
     holds_lines: bool = False
     fact: str = ""
@@ -81,7 +81,7 @@ PAID_TREE = Field(Role.TREE, costs_extra=True)
 TOOL_TYPE = Field(Role.TYPE, costs_extra=True)
 
 
-def reference(kind: Kind) -> Field:
+def reference(kind: ObjectKind) -> Field:
     """Return a field that names an object of this kind."""
     return Field(Role.REFERENCE, kind=kind)
 

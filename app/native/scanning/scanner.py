@@ -13,7 +13,7 @@ from enum import IntEnum
 
 from app.errors import GatewayError, MalformedRequestError
 from app.native.scanning import grammar
-from app.native.scanning.facts import Facts
+from app.native.scanning.facts import BodyFacts
 from app.native.scanning.found import Found
 from app.native.scanning.frames import FREE, INHERITED, Frame
 from app.native.scanning.judging import Judge
@@ -53,7 +53,7 @@ class JsonScanner:
     """Scans one document. After an error the scanner must not be used again."""
 
     def __init__(self, policy: Policy, rules: ScanRules = DEFAULT_RULES) -> None:
-        self.facts = Facts()
+        self.facts = BodyFacts()
         # The folded names of the outermost object, known at its end.
         self.root_names: frozenset[str] = frozenset()
         self.position = 0

@@ -8,7 +8,7 @@ from app.media.filenames import clean_filename
 from app.native.services import NativeCall
 from app.native.uploads.document import sha256_of, shown, size_of
 from app.native.uploads.lines import UploadedLines
-from app.store.records import NO_FACTS, Facts, Origin
+from app.store.records import NO_FACTS, MediaFacts, Origin
 
 
 async def record(
@@ -18,7 +18,7 @@ async def record(
     *,
     size_bytes: int,
     lines: UploadedLines | None,
-    facts: Facts = NO_FACTS,
+    facts: MediaFacts = NO_FACTS,
 ) -> int:
     """Record a finished upload for its owner; return the file's size in bytes.
 

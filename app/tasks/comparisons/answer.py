@@ -2,11 +2,11 @@
 
 from pydantic import Field
 
-from app.api.schemas import Answer, FileReport, Int
+from app.api.schemas import FileReport, Int, ResponseModel
 from app.tasks.answers import PixelBox, TaskAnswer
 
 
-class ImageDifference(Answer):
+class ImageDifference(ResponseModel):
     """A difference, and the place that shows it."""
 
     description: str

@@ -6,7 +6,7 @@ Pictures are identified by their index from 0, which the model sees before each 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from app.tasks.boxes import PixelBox, in_pixels, read_box_2d, read_number
+from app.tasks.boxes import PixelRectangle, in_pixels, read_box_2d, read_number
 from app.tasks.lenient_json import UnreadableAnswerError, items_of, read_json
 from app.tasks.task import Question
 from app.tasks.wording import one_line, paragraphs, wish
@@ -21,7 +21,7 @@ class Difference:
 
     description: str
     image_index: int
-    box: PixelBox | None
+    box: PixelRectangle | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,11 +2,11 @@
 
 from pydantic import Field
 
-from app.api.schemas import Answer, Number
+from app.api.schemas import Number, ResponseModel
 from app.tasks.answers import FileTaskAnswer
 
 
-class VideoScene(Answer):
+class VideoScene(ResponseModel):
     """A scene; times in seconds from the start of the file."""
 
     start: Number

@@ -9,7 +9,7 @@ from app.api.forms import FormSpec
 from app.api.openapi import answers, form_body
 from app.clients.identity import Scope
 from app.gemini.request import MediaOptions
-from app.media.types import Kind
+from app.media.types import MediaKind
 from app.tasks.descriptions import question as scenes
 from app.tasks.descriptions.answer import VideoDescription, VideoScene
 from app.tasks.descriptions.form import VideoForm
@@ -29,7 +29,7 @@ def _media_options(form: VideoForm) -> MediaOptions:
     return MediaOptions(start=form.start, end=form.end, fps=form.fps)
 
 
-VIDEO = TaskSpec(FormSpec(VideoForm), frozenset({Kind.VIDEO}), _question, media_options=_media_options)
+VIDEO = TaskSpec(FormSpec(VideoForm), frozenset({MediaKind.VIDEO}), _question, media_options=_media_options)
 
 
 @router.post(

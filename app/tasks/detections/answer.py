@@ -4,12 +4,12 @@ from typing import Any, Self
 
 from pydantic import Field
 
-from app.api.schemas import Answer, Int
+from app.api.schemas import Int, ResponseModel
 from app.tasks.answers import FileTaskAnswer, ImageSize, OverlayImage, PixelBox
 from app.tasks.detections.question import FoundObject
 
 
-class DetectedObject(Answer):
+class DetectedObject(ResponseModel):
     """An object and its place."""
 
     label: str

@@ -10,7 +10,7 @@ import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from app.tasks.boxes import Box2d, PixelBox, in_pixels, in_thousandths, read_box_2d
+from app.tasks.boxes import Box2d, PixelRectangle, in_pixels, in_thousandths, read_box_2d
 from app.tasks.lenient_json import Lenient, UnreadableAnswerError, items_of, read_json
 from app.tasks.task import Question, TaskWarning
 from app.tasks.wording import one_line, paragraphs, wish
@@ -32,7 +32,7 @@ class FoundObject:
     """An object: its box in pixels, and as ymin, xmin, ymax, xmax in thousandths of height and width."""
 
     label: str
-    box: PixelBox
+    box: PixelRectangle
     box_2d: tuple[int, int, int, int]
 
 

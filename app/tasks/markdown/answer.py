@@ -2,11 +2,11 @@
 
 from pydantic import Field
 
-from app.api.schemas import Answer, Int
+from app.api.schemas import Int, ResponseModel
 from app.tasks.answers import FileTaskAnswer
 
 
-class MarkdownPage(Answer):
+class MarkdownPage(ResponseModel):
     """A page as Markdown."""
 
     page: Int = Field(description="Number of the page, from 1.")

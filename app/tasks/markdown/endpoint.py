@@ -9,7 +9,7 @@ from app.api.forms import FormSpec
 from app.api.openapi import answers, form_body
 from app.clients.identity import Scope
 from app.errors import FieldError, InvalidFieldError, TooManyPagesError
-from app.media.types import Kind
+from app.media.types import MediaKind
 from app.tasks.markdown import question as documents
 from app.tasks.markdown.answer import MarkdownDocument, MarkdownPage
 from app.tasks.markdown.form import MarkdownForm
@@ -45,7 +45,7 @@ def _question(form: MarkdownForm, page_count: int | None = None) -> Question:
     )
 
 
-MARKDOWN = TaskSpec(FormSpec(MarkdownForm), frozenset({Kind.DOCUMENT}), _question)
+MARKDOWN = TaskSpec(FormSpec(MarkdownForm), frozenset({MediaKind.DOCUMENT}), _question)
 
 
 def _check_count(task: TaskCall[MarkdownForm]) -> int | None:

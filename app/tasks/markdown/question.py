@@ -54,7 +54,7 @@ class Page:
 
 
 @dataclass(frozen=True, slots=True)
-class Document:
+class ReadDocument:
     """A document's pages in order, each once, and the first missing page among the wanted pages, or None."""
 
     pages: tuple[Page, ...]
@@ -126,7 +126,7 @@ class Pages:
         instruction = f"Your answer ended before the last page. {wanted} Use the same format, and do not repeat a page."
         return Question(instruction, _schema(missing, is_open=self._is_open))
 
-    def result(self) -> Document:
+    def result(self) -> ReadDocument:
         """Return the collected pages."""
         pages = tuple(Page(page, self._found[page]) for page in sorted(self._found))
         first_missing = self._first_missing()
@@ -137,7 +137,7 @@ class Pages:
         if first_missing is not None and pages and first_missing < pages[-1].page:
             detail = f"Page {first_missing} and possibly other pages are missing, although later pages are present."
             warnings.append(TaskWarning("skipped-pages", None, detail))
-        return Document(pages, first_missing, tuple(warnings))
+        return ReadDocument(pages, first_missing, tuple(warnings))
 
     def _keep(self, number: int | None, markdown: object) -> None:
         if number is None or number not in self._wanted:

@@ -4,13 +4,13 @@ from base64 import b64encode
 
 from pydantic import Field
 
-from app.api.schemas import Answer, Int
+from app.api.schemas import Int, ResponseModel
 from app.tasks.answers import FileTaskAnswer, ImageSize, OverlayImage
 from app.tasks.detections.answer import DetectedObject
 from app.tasks.masks import Mask
 
 
-class ObjectMask(Answer):
+class ObjectMask(ResponseModel):
     """The pixels of an object: a PNG, white on the object, and its place in the picture."""
 
     png: str = Field(description="Base64.")

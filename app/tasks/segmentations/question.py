@@ -1,6 +1,6 @@
 """Segmentations: the prompt for the masks of the objects in a picture, and the reading of the answer.
 
-    answer ──> Finding (as in detections) ── mask: base64 PNG, or outline ──> Segment
+    answer ──> Finding (as in detections) ── mask: base64 PNG, or outline ──> FoundSegment
 
 An object with an unreadable mask keeps its box. Work and memory are bounded: after `MAX_WORK` pixels, further masks are
 left out with a warning.
@@ -36,7 +36,7 @@ Placement = Literal["cropped", "full", "none"]
 
 
 @dataclass(frozen=True, slots=True)
-class Segment:
+class FoundSegment:
     """An object and its mask; None if the answer has no readable mask, or no masks were requested."""
 
     found: FoundObject
@@ -47,7 +47,7 @@ class Segment:
 class Segmentations:
     """The objects in the model's order; `dropped_count` counts items without a usable box or a wanted label."""
 
-    objects: tuple[Segment, ...]
+    objects: tuple[FoundSegment, ...]
     dropped_count: int
     is_whole: bool
     warnings: tuple[TaskWarning, ...]
@@ -79,10 +79,10 @@ def read(text: str, *, width: int, height: int, labels: Sequence[str], mask: Pla
     """
     findings = read_findings(text, width=width, height=height, labels=labels)
     if mask == "none":
-        found = tuple(Segment(finding.found, None) for finding in findings.all)
+        found = tuple(FoundSegment(finding.found, None) for finding in findings.all)
         return Segmentations(found, findings.dropped_count, findings.is_whole, findings.warnings)
     reader = _MaskReader(width, height, is_full=mask == "full")
-    segments = tuple(Segment(finding.found, reader.read(finding)) for finding in findings.all)
+    segments = tuple(FoundSegment(finding.found, reader.read(finding)) for finding in findings.all)
     return Segmentations(
         segments, findings.dropped_count, findings.is_whole, (*findings.warnings, *reader.warnings(len(segments)))
     )

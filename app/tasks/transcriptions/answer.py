@@ -2,11 +2,11 @@
 
 from pydantic import Field
 
-from app.api.schemas import Answer, Int, Number
+from app.api.schemas import Int, Number, ResponseModel
 from app.tasks.answers import FileTaskAnswer
 
 
-class TranscriptSegment(Answer):
+class TranscriptSegment(ResponseModel):
     """A stretch of speech; times in seconds from the start of the file."""
 
     index: Int

@@ -11,7 +11,7 @@ from app.api.access import needs
 from app.api.forms import FormSpec
 from app.api.openapi import answers, form_body, text_answer
 from app.clients.identity import Scope
-from app.media.types import Kind
+from app.media.types import MediaKind
 from app.tasks.forms import PassageForm
 from app.tasks.running import Run
 from app.tasks.task import Question
@@ -26,7 +26,7 @@ from app.tasks.transcriptions.form import SubtitlesForm, TranscriptionForm
 router = APIRouter(prefix="/api/v1/audio")
 
 F = TypeVar("F", bound=BaseModel)
-SOUND = frozenset({Kind.AUDIO, Kind.VIDEO})
+SOUND = frozenset({MediaKind.AUDIO, MediaKind.VIDEO})
 
 
 def _question(form: TranscriptionForm) -> Question:
@@ -51,7 +51,9 @@ def transcript_of(task: TaskCall[F]) -> transcription.Transcript:
     return transcription.Transcript(duration=task.media.facts().duration, start=start, end=end)
 
 
-async def transcribe(task: TaskCall[F], listener: Listener | None = None) -> tuple[Run, transcription.Transcription]:
+async def transcribe(
+    task: TaskCall[F], listener: Listener | None = None
+) -> tuple[Run, transcription.TranscriptReading]:
     """Return a task's transcription; a listener receives arriving text. Raises the task's errors."""
     await task.prepare_passage()
     accumulator = transcript_of(task)

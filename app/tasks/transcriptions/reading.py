@@ -1,6 +1,6 @@
 r"""The speech in a recording, read from the model's answers: segments with speaker and times, suited to subtitles.
 
-    answer ── items ── which clock? ── times corrected, repeats dropped ──> drafts ──> Transcription
+    answer ── items ── which clock? ── times corrected, repeats dropped ──> drafts ──> TranscriptReading
                  └─ cut: last_items(), continuation() ──> the next answer
 
 The model's text is trusted, its times are not: a bad time is corrected, and only segments that clearly lie outside the
@@ -58,7 +58,7 @@ class Segment:
 
 
 @dataclass(frozen=True, slots=True)
-class Transcription:
+class TranscriptReading:
     """The speech of a recording or passage.
 
     Segments are in the order of their starts, each with start <= end, within the recording or passage. Segments may
@@ -217,7 +217,7 @@ class Transcript:
             schema(with_words=self._word_count > 0),
         )
 
-    def result(self) -> Transcription:
+    def result(self) -> TranscriptReading:
         """Return the segments collected so far."""
         drafts = sorted(self._drafts, key=lambda draft: draft.start)
         next_starts = [*(draft.start for draft in drafts), self._last][1:]
@@ -225,7 +225,7 @@ class Transcript:
             _finished(index, draft, following)
             for index, (draft, following) in enumerate(zip(drafts, next_starts, strict=True))
         )
-        return Transcription(
+        return TranscriptReading(
             language=self._language,
             text=" ".join(segment.text for segment in segments),
             segments=segments,

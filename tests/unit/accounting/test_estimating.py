@@ -3,22 +3,22 @@
 import pytest
 
 from app.accounting.estimating import media_tokens
-from app.media.types import Kind
-from app.store.records import Facts
+from app.media.types import MediaKind
+from app.store.records import MediaFacts
 
 
 @pytest.mark.parametrize(
     ("kind", "size_bytes", "facts", "tokens"),
     [
-        (Kind.IMAGE, 5_000_000, Facts(), 1_120),
-        (Kind.DOCUMENT, 5_000_000, Facts(pages=10), 5_600),
-        (Kind.AUDIO, 5_000_000, Facts(duration=60.0), 1_920),
-        (Kind.VIDEO, 5_000_000, Facts(duration=10.0), 3_000),
-        (Kind.TEXT, 4_000, Facts(), 1_001),
-        (None, 4_000, Facts(), 1_001),
+        (MediaKind.IMAGE, 5_000_000, MediaFacts(), 1_120),
+        (MediaKind.DOCUMENT, 5_000_000, MediaFacts(pages=10), 5_600),
+        (MediaKind.AUDIO, 5_000_000, MediaFacts(duration=60.0), 1_920),
+        (MediaKind.VIDEO, 5_000_000, MediaFacts(duration=10.0), 3_000),
+        (MediaKind.TEXT, 4_000, MediaFacts(), 1_001),
+        (None, 4_000, MediaFacts(), 1_001),
     ],
 )
 def test_media_tokens_are_estimated_from_known_facts(
-    kind: Kind | None, size_bytes: int, facts: Facts, tokens: int
+    kind: MediaKind | None, size_bytes: int, facts: MediaFacts, tokens: int
 ) -> None:
     assert media_tokens(kind, size_bytes, facts) == tokens

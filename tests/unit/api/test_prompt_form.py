@@ -25,7 +25,7 @@ from app.request.usage import RequestUsage
 from app.services import Services
 from app.settings import Settings
 from app.store.files import FileRegistry
-from app.store.records import Facts, Origin, UploadState
+from app.store.records import MediaFacts, Origin, UploadState
 
 FILE_ID = "file_known"
 SECRET = "the client's own words"
@@ -70,7 +70,7 @@ async def _store(services: Services) -> None:
         size_bytes=9,
         sha256="0" * 64,
         uri="https://files/u",
-        facts=Facts(),
+        facts=MediaFacts(),
         expires_at=expires_at,
         error=None,
     )

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from app.errors import UpstreamFailedError
 from app.gemini.masking import Masking
-from app.gemini.stream_masking import HELD_BYTES, Elements, Events, StreamMask, UnitFinder
+from app.gemini.stream_masking import HELD_BYTES, Elements, EventFrames, StreamMask, UnitFinder
 
 KEY = "the-secret-key"
 MASKING = Masking(lambda: (KEY,))
@@ -43,13 +43,13 @@ def cut(stream: bytes, places: list[int]) -> list[bytes]:
 
 PLACES = st.lists(st.integers(0, 10_000), max_size=20)
 Frame = Callable[..., bytes]
-FRAMES = pytest.mark.parametrize(("frame", "finder"), [(events, Events), (array, Elements)])
+FRAMES = pytest.mark.parametrize(("frame", "finder"), [(events, EventFrames), (array, Elements)])
 
 
 @FRAMES
 @given(places=PLACES, count=st.integers(0, 4))
 def test_a_stream_without_errors_passes_byte_for_byte(
-    frame: Frame, finder: type[Events | Elements], places: list[int], count: int
+    frame: Frame, finder: type[EventFrames | Elements], places: list[int], count: int
 ) -> None:
     stream = frame(*[CHUNK] * count)
 
@@ -59,7 +59,7 @@ def test_a_stream_without_errors_passes_byte_for_byte(
 @FRAMES
 @given(places=PLACES)
 def test_an_error_is_masked_wherever_it_is_cut(
-    frame: Frame, finder: type[Events | Elements], places: list[int]
+    frame: Frame, finder: type[EventFrames | Elements], places: list[int]
 ) -> None:
     came = masked(finder(), cut(frame(CHUNK, ERROR, CHUNK), places))
 
@@ -70,7 +70,7 @@ def test_an_error_is_masked_wherever_it_is_cut(
 
 
 def test_the_events_around_an_error_are_unchanged() -> None:
-    came = masked(Events(), [events(CHUNK, ERROR, CHUNK)])
+    came = masked(EventFrames(), [events(CHUNK, ERROR, CHUNK)])
 
     first, error, last, _ = came.split(b"\r\n\r\n")
     assert first + b"\r\n\r\n" == last + b"\r\n\r\n" == events(CHUNK)
@@ -85,11 +85,11 @@ def test_an_error_event_of_interactions_and_of_openai_is_masked() -> None:
     interactions = b"event: error\ndata: " + json.dumps({"event_type": "error", **ERROR}).encode() + b"\n\n"
     openai = b"data: " + json.dumps([ERROR]).encode() + b"\n\ndata: [DONE]\n\n"
 
-    assert KEY.encode() not in masked(Events(), [interactions, openai])
+    assert KEY.encode() not in masked(EventFrames(), [interactions, openai])
 
 
 def test_an_event_goes_on_as_soon_as_it_is_whole() -> None:
-    mask = StreamMask(MASKING, Events())
+    mask = StreamMask(MASKING, EventFrames())
 
     assert mask.feed(events(CHUNK)) == events(CHUNK)
     assert mask.feed(b"data: {") == b""
@@ -114,7 +114,9 @@ def test_escapes_at_a_cut_end_no_string(escape: str) -> None:
 
 
 @FRAMES
-def test_a_large_piece_of_an_answer_passes_without_being_held(frame: Frame, finder: type[Events | Elements]) -> None:
+def test_a_large_piece_of_an_answer_passes_without_being_held(
+    frame: Frame, finder: type[EventFrames | Elements]
+) -> None:
     stream = frame({"data": "x" * (3 * HELD_BYTES)}, ERROR)
     mask = StreamMask(MASKING, finder())
 
@@ -129,12 +131,12 @@ def test_a_large_piece_of_an_answer_passes_without_being_held(frame: Frame, find
 @pytest.mark.parametrize(
     ("finder", "stream"),
     [
-        (Events, events({"error": {"message": KEY + "x" * (2 * HELD_BYTES)}})),
-        (Events, events({"event_type": "error", "error": {"message": KEY + "x" * (2 * HELD_BYTES)}})),
+        (EventFrames, events({"error": {"message": KEY + "x" * (2 * HELD_BYTES)}})),
+        (EventFrames, events({"event_type": "error", "error": {"message": KEY + "x" * (2 * HELD_BYTES)}})),
         (Elements, array({"error": {"message": KEY + "x" * (2 * HELD_BYTES)}})),
     ],
 )
-def test_an_error_too_large_to_be_judged_is_not_passed_on(finder: type[Events | Elements], stream: bytes) -> None:
+def test_an_error_too_large_to_be_judged_is_not_passed_on(finder: type[EventFrames | Elements], stream: bytes) -> None:
     mask = StreamMask(MASKING, finder())
 
     with pytest.raises(UpstreamFailedError, match="larger"):

@@ -5,7 +5,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from app.media.sniff import HEAD_BYTES, Decision, decide
-from app.media.types import SUPPORTED, Kind, UnsupportedTypeError, kind_of
+from app.media.types import SUPPORTED, MediaKind, UnsupportedTypeError, kind_of
 from tests.unit.media.recordings import MEDIA, media, picture, sound, video
 
 PNG = picture("PNG")
@@ -17,11 +17,11 @@ def decided(data: bytes, declared: str | None = None, filename: str | None = Non
 
 
 def test_bytes_that_tell_need_neither_type_nor_name() -> None:
-    assert decided(PNG) == Decision("image/png", Kind.IMAGE, None, has_mismatch=False)
+    assert decided(PNG) == Decision("image/png", MediaKind.IMAGE, None, has_mismatch=False)
 
 
 def test_within_a_kind_the_bytes_win_with_a_mismatch() -> None:
-    assert decided(PNG, "image/jpeg") == Decision("image/png", Kind.IMAGE, "image/jpeg", has_mismatch=True)
+    assert decided(PNG, "image/jpeg") == Decision("image/png", MediaKind.IMAGE, "image/jpeg", has_mismatch=True)
     assert decided(media("speech.mp3"), "video/mp4").has_mismatch
     assert decided(media("speech.mp3"), "video/mp4").mime_type == "audio/mpeg"
 
@@ -182,7 +182,7 @@ def test_text_keeps_a_listed_type_and_is_plain_otherwise(
     decision = decided("déjà vu".encode(), declared, filename)
 
     assert (decision.mime_type, decision.has_mismatch) == (mime_type, has_mismatch)
-    assert (decision.kind, decision.charset) == (Kind.TEXT, "utf-8")
+    assert (decision.kind, decision.charset) == (MediaKind.TEXT, "utf-8")
 
 
 def test_text_is_checked_in_its_declared_charset() -> None:

@@ -11,7 +11,7 @@ from app.media.claims import Claim
 from app.media.incoming_file import Delivery, Held, IncomingFile, Reused, Uploading
 from app.media.spill import STEP_BYTES
 from app.media.transfer import Transfer
-from app.store.records import NO_FACTS, Facts, Origin, StoredFile, Upload, UploadState
+from app.store.records import NO_FACTS, MediaFacts, Origin, StoredFile, Upload, UploadState
 
 DATA = b"words " * (STEP_BYTES // 6)
 UPLOAD = Upload(
@@ -24,7 +24,7 @@ UPLOAD = Upload(
     uri="https://g/files/there",
     error=None,
     session=None,
-    facts=Facts(pages=3),
+    facts=MediaFacts(pages=3),
     created_at=0,
     expires_at=1,
     lease_until=None,
@@ -87,7 +87,7 @@ def test_a_known_file_is_used_in_place_of_the_bytes_that_arrive() -> None:
     assert file.spill(Reused(KNOWN)) == [DATA]
     file.end()
 
-    assert (file.delivery, file.upload_name, file.facts) == (Delivery.REUSED, "there", Facts(pages=3))
+    assert (file.delivery, file.upload_name, file.facts) == (Delivery.REUSED, "there", MediaFacts(pages=3))
     assert file.part() == FilePart("text/plain", "https://g/files/there", NO_OPTIONS)
 
 

@@ -3,7 +3,7 @@ import pytest
 from app.media.types import (
     HEADERLESS,
     SUPPORTED,
-    Kind,
+    MediaKind,
     canonical_mime_type,
     claimed_kind,
     essence_of,
@@ -87,14 +87,14 @@ def test_every_listed_type_is_its_own_canonical_name_and_has_a_kind(mime_type: s
 
 def test_headerless_sound_is_on_the_list() -> None:
     assert HEADERLESS.issubset(SUPPORTED)
-    assert {kind_of(mime_type) for mime_type in HEADERLESS} == {Kind.AUDIO}
+    assert {kind_of(mime_type) for mime_type in HEADERLESS} == {MediaKind.AUDIO}
 
 
 def test_an_unlisted_type_still_claims_a_kind() -> None:
     assert kind_of("image/x-icon") is None
-    assert claimed_kind("image/x-icon") is Kind.IMAGE
+    assert claimed_kind("image/x-icon") is MediaKind.IMAGE
     assert claimed_kind("application/zip") is None
-    assert claimed_kind("application/json") is Kind.TEXT
+    assert claimed_kind("application/json") is MediaKind.TEXT
 
 
 def test_parameters_are_read_without_their_quotes_and_the_first_of_a_name_counts() -> None:

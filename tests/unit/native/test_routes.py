@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 
 from app.errors import ForbiddenError, GatewayError, MethodNotAllowedError, NotFoundError
 from app.native.handlers import HANDLERS
-from app.native.routes import LIVE, Resource, operations, route_of
+from app.native.routes import LIVE, NativeResource, operations, route_of
 
-OPEN = frozenset(Resource)
+OPEN = frozenset(NativeResource)
 
 
 def test_every_operation_is_served() -> None:
@@ -111,7 +111,7 @@ def test_a_path_says_which_methods_it_has() -> None:
 
 def test_closed_resources_answer_that_they_are_closed() -> None:
     with pytest.raises(ForbiddenError, match="NATIVE_RESOURCES"):
-        route_of("GET", "/v1beta/files", OPEN - {Resource.FILES})
+        route_of("GET", "/v1beta/files", OPEN - {NativeResource.FILES})
 
 
 @given(st.text(st.sampled_from("/v1beta.models%:2e\\?#@ \x00"), max_size=40))

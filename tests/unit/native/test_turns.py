@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from app.native.turns import PIECE_BYTES, SLICE_S, ScanTurns, Turn
+from app.native.turns import PIECE_BYTES, SLICE_S, ScanTurn, ScanTurns
 
 
 def slow(piece: bytes) -> list[int]:
@@ -23,7 +23,7 @@ async def test_a_scan_sees_all_bytes_in_order() -> None:
         seen.extend(piece)
         return [len(piece)]
 
-    sizes = await Turn(ScanTurns()).scan(feed, data)
+    sizes = await ScanTurn(ScanTurns()).scan(feed, data)
 
     assert seen == data
     assert max(sizes) == PIECE_BYTES
@@ -48,7 +48,7 @@ async def test_other_work_runs_between_the_slices_of_many_scans() -> None:
             last = pieces_done
 
     # Each scan begins without waiting: only what comes after its first slice is counted.
-    running = [asyncio.create_task(Turn(turns).scan(feed, b"x" * PIECE_BYTES * 20)) for _ in range(scans)]
+    running = [asyncio.create_task(ScanTurn(turns).scan(feed, b"x" * PIECE_BYTES * 20)) for _ in range(scans)]
     await asyncio.sleep(0)
     watching = asyncio.create_task(watch())
     await asyncio.gather(*running)
@@ -62,7 +62,7 @@ async def test_a_short_scan_does_not_wait() -> None:
     turns = ScanTurns()
 
     async with turns._gate:
-        assert await asyncio.wait_for(Turn(turns).scan(lambda piece: [len(piece)], b"short"), 1) == [5]
+        assert await asyncio.wait_for(ScanTurn(turns).scan(lambda piece: [len(piece)], b"short"), 1) == [5]
 
 
 async def test_a_scan_that_fails_lets_the_next_one_pass() -> None:
@@ -76,5 +76,5 @@ async def test_a_scan_that_fails_lets_the_next_one_pass() -> None:
     data = b"x" * PIECE_BYTES * 4 + b"!"
 
     with pytest.raises(ValueError, match="bad piece"):
-        await Turn(turns).scan(fail, data)
-    assert len(await Turn(turns).scan(slow, b"x" * PIECE_BYTES * 8)) == 8
+        await ScanTurn(turns).scan(fail, data)
+    assert len(await ScanTurn(turns).scan(slow, b"x" * PIECE_BYTES * 8)) == 8

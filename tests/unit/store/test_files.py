@@ -6,7 +6,7 @@ from app.errors import UploadFailedError
 from app.store.file_retention import FileRetention
 from app.store.file_room import FileRoom
 from app.store.files import FileRegistry
-from app.store.records import Facts, Origin, RoomLimit, StoredFile, Upload, UploadState
+from app.store.records import MediaFacts, Origin, RoomLimit, StoredFile, Upload, UploadState
 from tests.unit.store.uploading import EXPIRES, FACTS, ME, NOW, begun, held, ids, page, uploaded
 
 
@@ -27,7 +27,7 @@ async def test_an_upload_is_there_with_its_owner_before_it_starts(registry: File
         uri=None,
         error=None,
         session=None,
-        facts=Facts(),
+        facts=MediaFacts(),
         created_at=NOW,
         expires_at=EXPIRES,
         lease_until=1_300,

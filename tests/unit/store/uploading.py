@@ -1,12 +1,12 @@
 """Uploads and files in one line each, so that a test shows only its subject."""
 
 from app.store.files import FileRegistry
-from app.store.records import Facts, Origin, Page, RoomLimit, StoredFile, UploadState
+from app.store.records import FilePage, MediaFacts, Origin, RoomLimit, StoredFile, UploadState
 
 NOW = 1_000.0
 EXPIRES = 2_000.0
 ME = "me"
-FACTS = Facts(width=640, height=480, orientation=6, duration=12.5, pages=3)
+FACTS = MediaFacts(width=640, height=480, orientation=6, duration=12.5, pages=3)
 
 
 async def begun(
@@ -82,11 +82,11 @@ async def page(
     state: UploadState | None = None,
     sha256: str | None = None,
     filename: str | None = None,
-) -> Page:
+) -> FilePage:
     """List files, by default all of one's own."""
     return await registry.page(owner, now=now, limit=limit, after=after, state=state, sha256=sha256, filename=filename)
 
 
-def ids(page: Page) -> list[str]:
+def ids(page: FilePage) -> list[str]:
     """The ids on a page."""
     return [file.id for file in page.files]

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.tasks.boxes import PixelBox, in_pixels, in_thousandths, read_box_2d, read_number
+from app.tasks.boxes import PixelRectangle, in_pixels, in_thousandths, read_box_2d, read_number
 from tests.unit.tasks.answers import ANYTHING, SCALARS
 
 
@@ -13,15 +13,15 @@ def test_y_comes_before_x_and_each_has_its_own_side() -> None:
 
     assert box_2d == (125, 78, 375, 328)
     assert box_2d is not None
-    assert in_pixels(box_2d, 640, 480) == PixelBox(x_min=50, y_min=60, x_max=210, y_max=180)
+    assert in_pixels(box_2d, 640, 480) == PixelRectangle(x_min=50, y_min=60, x_max=210, y_max=180)
 
 
 def test_the_whole_picture_is_the_whole_picture() -> None:
-    assert in_pixels((0, 0, 1000, 1000), 4001, 37) == PixelBox(0, 0, 4001, 37)
+    assert in_pixels((0, 0, 1000, 1000), 4001, 37) == PixelRectangle(0, 0, 4001, 37)
 
 
 def test_edges_are_rounded_and_a_half_goes_up() -> None:
-    assert in_pixels((1, 5, 3, 15), 100, 500) == PixelBox(x_min=1, y_min=1, x_max=2, y_max=2)
+    assert in_pixels((1, 5, 3, 15), 100, 500) == PixelRectangle(x_min=1, y_min=1, x_max=2, y_max=2)
 
 
 def test_a_box_is_clipped_to_the_picture() -> None:
@@ -34,7 +34,7 @@ def test_fractions_and_numbers_as_strings_count() -> None:
     assert box_2d == (62.5, 100.25, 125, 200)
     assert box_2d is not None
     assert in_thousandths(box_2d) == (63, 100, 125, 200)
-    assert in_pixels(box_2d, 1000, 480) == PixelBox(100, 30, 200, 60)
+    assert in_pixels(box_2d, 1000, 480) == PixelRectangle(100, 30, 200, 60)
 
 
 @pytest.mark.parametrize(

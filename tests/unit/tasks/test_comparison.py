@@ -5,14 +5,14 @@ import json
 import pytest
 from hypothesis import given
 
-from app.tasks.boxes import PixelBox
+from app.tasks.boxes import PixelRectangle
 from app.tasks.comparisons.question import MAX_DIFFERENCES, Comparison, Difference, question, read
 from app.tasks.lenient_json import UnreadableAnswerError
 from tests.unit.tasks.answers import answers
 
 SIZES = [(1000, 500), (200, 100)]
 GONE = {"description": "The car is gone.", "image_index": 1, "box_2d": [0, 100, 500, 200]}
-READ_GONE = Difference("The car is gone.", 1, PixelBox(x_min=20, y_min=0, x_max=40, y_max=50))
+READ_GONE = Difference("The car is gone.", 1, PixelRectangle(x_min=20, y_min=0, x_max=40, y_max=50))
 
 
 def compared(*items: object) -> list[Difference]:
@@ -35,7 +35,7 @@ def test_the_pictures_are_counted_from_0() -> None:
 def test_a_box_is_in_pixels_of_its_own_picture() -> None:
     assert compared(GONE, {**GONE, "image_index": 0}) == [
         READ_GONE,
-        Difference("The car is gone.", 0, PixelBox(x_min=100, y_min=0, x_max=200, y_max=250)),
+        Difference("The car is gone.", 0, PixelRectangle(x_min=100, y_min=0, x_max=200, y_max=250)),
     ]
 
 

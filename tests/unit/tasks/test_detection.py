@@ -5,13 +5,13 @@ import json
 import pytest
 from hypothesis import given
 
-from app.tasks.boxes import PixelBox
+from app.tasks.boxes import PixelRectangle
 from app.tasks.detections.question import MAX_LABEL_CHARS, MAX_OBJECTS, Detections, FoundObject, question, read
 from app.tasks.lenient_json import UnreadableAnswerError
 from tests.unit.tasks.answers import answers
 
 CAR = {"box_2d": [125, 250, 500, 750], "label": "car"}
-FOUND_CAR = FoundObject("car", PixelBox(x_min=250, y_min=100, x_max=750, y_max=400), (125, 250, 500, 750))
+FOUND_CAR = FoundObject("car", PixelRectangle(x_min=250, y_min=100, x_max=750, y_max=400), (125, 250, 500, 750))
 
 
 def found(value: object, *labels: str) -> Detections:

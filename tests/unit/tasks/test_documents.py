@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from app.tasks.lenient_json import UnreadableAnswerError
 from app.tasks.markdown.page_ranges import PageRanges, read_pages
-from app.tasks.markdown.question import MAX_PAGES, Document, Page, Pages, question
+from app.tasks.markdown.question import MAX_PAGES, Page, Pages, ReadDocument, question
 from app.tasks.task import Progress, Question
 
 VALUES = st.recursive(
@@ -41,11 +41,11 @@ def answer(*numbers: object, text: str = "Page {}") -> str:
     return json.dumps({"pages": [{"page": number, "markdown": text.format(number)} for number in numbers]})
 
 
-def numbers(document: Document) -> list[int]:
+def numbers(document: ReadDocument) -> list[int]:
     return [page.page for page in document.pages]
 
 
-def codes(document: Document) -> list[str]:
+def codes(document: ReadDocument) -> list[str]:
     return [warning.code for warning in document.warnings]
 
 
@@ -123,7 +123,7 @@ def test_pages_come_in_order_and_the_document_is_complete() -> None:
     taken = pages.take(answer(1, 3, 2))
 
     assert taken == Progress(is_whole=True, has_new=True)
-    assert pages.result() == Document((Page(1, "Page 1"), Page(2, "Page 2"), Page(3, "Page 3")), None, ())
+    assert pages.result() == ReadDocument((Page(1, "Page 1"), Page(2, "Page 2"), Page(3, "Page 3")), None, ())
 
 
 @pytest.mark.parametrize("number", ["2", " 2 ", 2.0])
@@ -228,7 +228,7 @@ def test_an_empty_list_is_an_answer(text: str) -> None:
 
     assert pages.take(text) == Progress(is_whole=False, has_new=False)
     assert pages.last_items() == ""
-    assert pages.result() == Document((), 1, ())
+    assert pages.result() == ReadDocument((), 1, ())
 
 
 # Pages of several answers
@@ -249,7 +249,7 @@ def test_a_cut_document_continues_at_the_cut_page() -> None:
     assert page_schema(following) == {"type": "integer", "minimum": 3, "maximum": 5}
 
     assert pages.take(answer(3, 4, 5)) == Progress(is_whole=True, has_new=True)
-    assert pages.result() == Document(tuple(Page(number, f"Page {number}") for number in range(1, 6)), None, ())
+    assert pages.result() == ReadDocument(tuple(Page(number, f"Page {number}") for number in range(1, 6)), None, ())
 
 
 def test_pages_that_come_again_are_left_out() -> None:
@@ -282,7 +282,7 @@ def test_a_page_that_was_skipped_is_asked_for_and_else_warned_of() -> None:
     assert page_schema(following) == {"type": "integer", "minimum": 3, "maximum": 5, "enum": [3, 5]}
 
     pages.take(answer(None, None))
-    assert pages.result() == Document(
+    assert pages.result() == ReadDocument(
         (Page(1, "Page 1"), Page(2, "Page 2"), Page(3, "Page None"), Page(4, "Page 4"), Page(5, "Page None")), None, ()
     )
 
@@ -311,7 +311,7 @@ def test_a_page_longer_than_an_answer_ends_the_task() -> None:
     pages.take(answer(1, 2)[:-8])
 
     assert pages.take('{"pages": [{"page": 2, "markdown": "very lon') == Progress(is_whole=False, has_new=False)
-    assert pages.result() == Document((Page(1, "Page 1"),), 2, ())
+    assert pages.result() == ReadDocument((Page(1, "Page 1"),), 2, ())
 
 
 def test_an_unreadable_continuation_keeps_the_pages_so_far() -> None:
@@ -321,7 +321,7 @@ def test_an_unreadable_continuation_keeps_the_pages_so_far() -> None:
     with pytest.raises(UnreadableAnswerError):
         pages.take("Sorry.")
 
-    assert pages.result() == Document((Page(1, "Page 1"),), 2, ())
+    assert pages.result() == ReadDocument((Page(1, "Page 1"),), 2, ())
 
 
 def test_of_a_document_of_unknown_length_the_model_knows_the_end() -> None:

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from app.tasks.boxes import PixelBox, in_pixels, read_box_2d
+from app.tasks.boxes import PixelRectangle, in_pixels, read_box_2d
 from app.tasks.masks import (
     MAX_MASK_CHARS,
     Mask,
@@ -48,7 +48,7 @@ def placed(mask: Image.Image, box_2d: list[int], width: int, height: int) -> Bit
     return on_picture(pixels, box, width, height)
 
 
-def on_picture(pixels: Image.Image, box: PixelBox, width: int, height: int) -> Bits:
+def on_picture(pixels: Image.Image, box: PixelRectangle, width: int, height: int) -> Bits:
     assert pixels.size == (box.width, box.height)
     whole = np.zeros((height, width), dtype=np.uint8)
     whole[box.y_min : box.y_max, box.x_min : box.x_max] = np.asarray(pixels)
@@ -146,7 +146,7 @@ def test_an_outline_covers_pixels_by_their_centres(shape: list[tuple[int, int]])
     canvas = drawn(lambda on, _: on.polygon([(x * 3.2, y * 2.4) for y, x in shape], fill=255), 400, 300, (0, 0, 1, 1))
     points = read_outline([list(point) for point in shape])
     assert points is not None
-    box = PixelBox(0, 0, 400, 300)
+    box = PixelRectangle(0, 0, 400, 300)
 
     assert overlap(on_picture(from_outline(points, box, 400, 300), box, 400, 300), bits(canvas)) >= 0.99
 
@@ -154,7 +154,7 @@ def test_an_outline_covers_pixels_by_their_centres(shape: list[tuple[int, int]])
 def test_an_outline_of_exact_pixels_is_exact() -> None:
     points = read_outline([[250, 100], [250, 300], [750, 300], [750, 100]])
     assert points is not None
-    box = PixelBox(x_min=0, y_min=2, x_max=4, y_max=8)
+    box = PixelRectangle(x_min=0, y_min=2, x_max=4, y_max=8)
 
     assert np.asarray(from_outline(points, box, 10, 8)).tolist() == [[0, 255, 255, 0]] * 4 + [[0, 0, 0, 0]] * 2
 
@@ -163,7 +163,7 @@ def test_an_outline_is_clipped_to_its_box() -> None:
     points = read_outline([[-100, -100], [-100, 1200], [1200, 1200], ["1200", -100]])
     assert points is not None
 
-    assert np.asarray(from_outline(points, PixelBox(3, 3, 5, 6), 10, 10)).tolist() == [[255, 255]] * 3
+    assert np.asarray(from_outline(points, PixelRectangle(3, 3, 5, 6), 10, 10)).tolist() == [[255, 255]] * 3
 
 
 @pytest.mark.parametrize(
@@ -174,7 +174,7 @@ def test_an_invalid_outline_is_none(value: object) -> None:
 
 
 def test_a_mask_lies_where_its_box_does() -> None:
-    pixels, box = Image.new("L", (3, 2), 255), PixelBox(10, 20, 13, 22)
+    pixels, box = Image.new("L", (3, 2), 255), PixelRectangle(10, 20, 13, 22)
 
     mask = finish(pixels, box, None)
 
@@ -182,7 +182,7 @@ def test_a_mask_lies_where_its_box_does() -> None:
 
 
 def test_a_full_mask_is_as_large_as_the_picture() -> None:
-    mask = finish(Image.new("L", (3, 2), 255), PixelBox(10, 20, 13, 22), (40, 30))
+    mask = finish(Image.new("L", (3, 2), 255), PixelRectangle(10, 20, 13, 22), (40, 30))
 
     assert mask is not None
     assert (mask.x, mask.y, mask.width, mask.height, mask.area) == (0, 0, 40, 30, 6)
@@ -191,7 +191,7 @@ def test_a_full_mask_is_as_large_as_the_picture() -> None:
 
 
 def test_a_mask_of_no_pixels_is_none() -> None:
-    assert finish(Image.new("L", (3, 2)), PixelBox(10, 20, 13, 22), None) is None
+    assert finish(Image.new("L", (3, 2)), PixelRectangle(10, 20, 13, 22), None) is None
 
 
 @settings(max_examples=300)
@@ -199,7 +199,7 @@ def test_a_mask_of_no_pixels_is_none() -> None:
 def test_any_outline_fills_only_its_box(value: object) -> None:
     points = read_outline(value)
 
-    assert points is None or from_outline(points, PixelBox(2, 3, 9, 11), 12, 13).size == (7, 8)
+    assert points is None or from_outline(points, PixelRectangle(2, 3, 9, 11), 12, 13).size == (7, 8)
 
 
 @given(st.text() | st.binary().map(lambda data: base64.b64encode(data).decode()))

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from PIL import Image
 
-from app.tasks.boxes import PixelBox
+from app.tasks.boxes import PixelRectangle
 from app.tasks.masks import Mask, finish
 from app.tasks.overlay import MAX_SIDE, Drawn, draw
 from app.tasks.pictures import PictureTooLargeError, UnreadablePictureError
@@ -18,7 +18,7 @@ from tests.gateway import MEDIA
 from tests.unit.tasks.drawings import encoded
 
 LIMIT = 20_000_000
-BOX = PixelBox(x_min=100, y_min=80, x_max=220, y_max=160)
+BOX = PixelRectangle(x_min=100, y_min=80, x_max=220, y_max=160)
 
 
 def canvas(width: int = 320, height: int = 240) -> bytes:
@@ -37,7 +37,7 @@ def is_white(found: NDArray[np.int64]) -> NDArray[np.bool_]:
     return white
 
 
-def mask(box: PixelBox, full_size: tuple[int, int] | None) -> Mask:
+def mask(box: PixelRectangle, full_size: tuple[int, int] | None) -> Mask:
     half = Image.new("L", (box.width, box.height))
     half.paste(255, (0, 0, box.width // 2, box.height))
     found = finish(half, box, full_size)
@@ -45,7 +45,7 @@ def mask(box: PixelBox, full_size: tuple[int, int] | None) -> Mask:
     return found
 
 
-def plates(labels: list[str], boxes: list[PixelBox]) -> NDArray[np.int64]:
+def plates(labels: list[str], boxes: list[PixelRectangle]) -> NDArray[np.int64]:
     return pixels(canvas(), *(Drawn(label, box, None) for label, box in zip(labels, boxes, strict=True)))
 
 
@@ -69,7 +69,7 @@ def test_the_label_is_above_its_box() -> None:
 
 
 def test_a_label_that_has_no_room_above_stays_in_the_picture() -> None:
-    everything = PixelBox(0, 0, 320, 240)
+    everything = PixelRectangle(0, 0, 320, 240)
 
     found = ~is_white(pixels(canvas(), Drawn("car", everything, None)))
 
@@ -103,7 +103,7 @@ def test_a_tint_lets_the_picture_show_through() -> None:
 
 
 def test_labels_have_colours_of_their_own_that_stay_the_same() -> None:
-    other = PixelBox(20, 180, 80, 230)
+    other = PixelRectangle(20, 180, 80, 230)
     both, alone = plates(["car", "bus"], [BOX, other]), plates(["Car "], [BOX])
 
     assert both[BOX.y_min, BOX.x_min].tolist() == alone[BOX.y_min, BOX.x_min].tolist()
@@ -111,7 +111,7 @@ def test_labels_have_colours_of_their_own_that_stay_the_same() -> None:
 
 
 def test_lines_grow_with_the_picture() -> None:
-    box = PixelBox(600, 600, 2000, 1600)
+    box = PixelRectangle(600, 600, 2000, 1600)
 
     found = ~is_white(pixels(canvas(MAX_SIDE, 1920), Drawn("car", box, None)))
 
@@ -121,7 +121,7 @@ def test_lines_grow_with_the_picture() -> None:
 def test_objects_are_drawn_on_the_upright_picture() -> None:
     data = (MEDIA / "shapes-exif6.jpg").read_bytes()
 
-    found = pixels(data, Drawn("red rectangle", PixelBox(50, 60, 210, 180), None))
+    found = pixels(data, Drawn("red rectangle", PixelRectangle(50, 60, 210, 180), None))
 
     assert found.shape == (480, 640, 3)
     assert found[120, 130, 0] > 180
@@ -134,7 +134,7 @@ def test_transparent_pixels_become_white() -> None:
 @pytest.mark.parametrize("label", ["猫", "Fußgänger", "", "\x00", "x" * 500, "🚗", "مرحبا", "a\nb"])
 @pytest.mark.parametrize("size", [(1, 1), (3, 200), (64, 48), (320, 240)])
 def test_any_label_can_be_drawn_on_a_picture_of_any_size(label: str, size: tuple[int, int]) -> None:
-    found = pixels(canvas(*size), Drawn(label, PixelBox(0, 0, *size), None))
+    found = pixels(canvas(*size), Drawn(label, PixelRectangle(0, 0, *size), None))
 
     assert found.shape == (size[1], size[0], 3)
     assert not is_white(found).all()
@@ -142,7 +142,8 @@ def test_any_label_can_be_drawn_on_a_picture_of_any_size(label: str, size: tuple
 
 def test_a_crowd_is_drawn_in_bounded_time() -> None:
     crowd = [
-        Drawn(f"thing {n % 30}", PixelBox(n % 300, n % 200, n % 300 + 20, n % 200 + 30), None) for n in range(1000)
+        Drawn(f"thing {n % 30}", PixelRectangle(n % 300, n % 200, n % 300 + 20, n % 200 + 30), None)
+        for n in range(1000)
     ]
 
     assert pixels(canvas(), *crowd).shape == (240, 320, 3)
@@ -169,7 +170,7 @@ def test_anything_within_a_picture_can_be_drawn(
     drawn = []
     for label in labels:
         x, y = data.draw(st.integers(0, width - 1)), data.draw(st.integers(0, height - 1))
-        box = PixelBox(x, y, data.draw(st.integers(x + 1, width)), data.draw(st.integers(y + 1, height)))
+        box = PixelRectangle(x, y, data.draw(st.integers(x + 1, width)), data.draw(st.integers(y + 1, height)))
         full_size = data.draw(st.sampled_from([None, (width, height)]))
         drawn.append(Drawn(label, box, finish(Image.new("L", (box.width, box.height), 255), box, full_size)))
 
@@ -178,7 +179,7 @@ def test_anything_within_a_picture_can_be_drawn(
 
 @pytest.mark.parametrize("full_size", [None, (2 * MAX_SIDE, 1000)])
 def test_a_large_picture_is_scaled_down_with_its_objects(full_size: tuple[int, int] | None) -> None:
-    box = PixelBox(x_min=2000, y_min=400, x_max=4000, y_max=800)
+    box = PixelRectangle(x_min=2000, y_min=400, x_max=4000, y_max=800)
 
     found = pixels(canvas(2 * MAX_SIDE, 1000), Drawn("car", box, mask(box, full_size)))
 
@@ -191,7 +192,7 @@ def test_a_large_picture_is_scaled_down_with_its_objects(full_size: tuple[int, i
 
 
 def test_an_object_of_one_pixel_is_visible_after_scaling_down() -> None:
-    box = PixelBox(x_min=5119, y_min=999, x_max=5120, y_max=1000)
+    box = PixelRectangle(x_min=5119, y_min=999, x_max=5120, y_max=1000)
 
     found = pixels(canvas(2 * MAX_SIDE, 1000), Drawn("dot", box, None))
 

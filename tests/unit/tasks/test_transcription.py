@@ -14,7 +14,7 @@ from app.tasks.transcriptions.reading import (
     MAX_SHOWN_BYTES,
     MAX_SHOWN_SEGMENTS,
     Transcript,
-    Transcription,
+    TranscriptReading,
     Word,
 )
 
@@ -65,18 +65,18 @@ def cut_answer(*segments: Item) -> str:
 
 def heard(
     *pieces: str, duration: float | None = None, start: float | None = None, end: float | None = None
-) -> Transcription:
+) -> TranscriptReading:
     transcript = Transcript(duration=duration, start=start, end=end)
     for piece in pieces:
         transcript.take(piece)
     return transcript.result()
 
 
-def times(found: Transcription) -> list[tuple[float, float]]:
+def times(found: TranscriptReading) -> list[tuple[float, float]]:
     return [(one.start, one.end) for one in found.segments]
 
 
-def texts(found: Transcription) -> list[str]:
+def texts(found: TranscriptReading) -> list[str]:
     return [one.text for one in found.segments]
 
 
@@ -544,7 +544,7 @@ def test_at_most_10000_segments_are_kept_and_a_warning_counts_the_rest() -> None
     assert not transcript.take(answer(item(90_000, 90_001, "more"))).has_new
 
 
-def check_is_sound(found: Transcription) -> None:
+def check_is_sound(found: TranscriptReading) -> None:
     assert [one.index for one in found.segments] == list(range(len(found.segments)))
     assert all(one.start <= following.start for one, following in pairwise(found.segments))
     assert all(0 <= one.start <= one.end for one in found.segments)

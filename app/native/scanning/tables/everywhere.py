@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from app.native.scanning.references import Kind
+from app.native.scanning.references import ObjectKind
 from app.native.scanning.roles import (
     CLOSED,
     DATA,
@@ -25,10 +25,10 @@ _MCP_SERVERS: Final = Field(
     below=Place({"url": OTHER, "headers": TREE, "streamableHttpTransport": {"url": OTHER, "headers": TREE}}),
 )
 """The address of an MCP server is no media: ALLOW_MCP_SERVERS allows it, and ALLOW_HTTPS_URLS does not apply."""
-_FILE: Final = reference(Kind.FILE)
-_STORE: Final = reference(Kind.STORE)
-_OPERATION: Final = reference(Kind.OPERATION)
-_INTERACTION: Final = reference(Kind.INTERACTION)
+_FILE: Final = reference(ObjectKind.FILE)
+_STORE: Final = reference(ObjectKind.STORE)
+_OPERATION: Final = reference(ObjectKind.OPERATION)
+_INTERACTION: Final = reference(ObjectKind.INTERACTION)
 
 EVERYWHERE: Final[Table] = {
     # Media that Gemini reads from a stored file or fetches.
@@ -48,15 +48,15 @@ EVERYWHERE: Final[Table] = {
     "fileIds": _FILE,
     "fileName": LINES,
     "responsesFile": _FILE,
-    "cachedContent": reference(Kind.CACHE),
+    "cachedContent": reference(ObjectKind.CACHE),
     "fileSearchStoreName": _STORE,
     "fileSearchStoreNames": _STORE,
     "interactionId": _INTERACTION,
     "previousInteractionId": _INTERACTION,
     "operationId": _OPERATION,
     "operationName": _OPERATION,
-    "environmentId": reference(Kind.ENVIRONMENT),
-    "handle": reference(Kind.LIVE_SESSION),
+    "environmentId": reference(ObjectKind.ENVIRONMENT),
+    "handle": reference(ObjectKind.LIVE_SESSION),
     # Inline media.
     "data": DATA,
     "mimeType": MIME_TYPE,

@@ -2,14 +2,14 @@
 
 from typing import Final
 
-from app.native.scanning.references import Kind
+from app.native.scanning.references import ObjectKind
 from app.native.scanning.roles import DATA, MODEL, PAID_TREE, TEXT, TOOL_TYPE, TREE, Place, Table, fact, reference
 from app.native.scanning.tables.everywhere import ANYWHERE
 
 _PART: Final[Table] = {
     "refusal": TEXT,
     # Here `filename` is a title, while `file_name` goes on to be a reference.
-    "file": (reference(Kind.FILE), {"filename": TEXT, "fileData": DATA}),
+    "file": (reference(ObjectKind.FILE), {"filename": TEXT, "fileData": DATA}),
 }
 _CONTENT: Final = (TEXT, _PART)
 _FUNCTION: Final[Table] = {"arguments": TEXT, "parameters": TREE}

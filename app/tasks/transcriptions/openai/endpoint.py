@@ -26,16 +26,16 @@ from app.tasks.transcriptions.openai import shapes
 from app.tasks.transcriptions.openai.form import (
     TRANSCRIPTION,
     TRANSLATION,
+    OpenAiTranscriptionForm,
     SpeechOptions,
-    TranscriptionForm,
     TranslationForm,
     speech_options,
 )
-from app.tasks.transcriptions.openai.stream import Events, Listener
-from app.tasks.transcriptions.reading import Transcription
+from app.tasks.transcriptions.openai.stream import TranscriptEvents, TranscriptListener
+from app.tasks.transcriptions.reading import TranscriptReading
 
 VERSIONS = ("v1", "v1beta", "v1alpha")
-F = TypeVar("F", TranscriptionForm, TranslationForm)
+F = TypeVar("F", OpenAiTranscriptionForm, TranslationForm)
 JSON_SHAPES = {"json": shapes.as_json, "verbose_json": shapes.verbose, "diarized_json": shapes.diarized}
 
 router = APIRouter()
@@ -52,7 +52,7 @@ class Speech(Generic[F]):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Read the form, ask, and answer whole or as a stream. Raises only before the first byte is sent."""
-        events = Events(scope, send)
+        events = TranscriptEvents(scope, send)
         try:
             async with open_task(Request(scope, receive), self._spec) as task:
                 options = speech_options(task.form)
@@ -81,15 +81,15 @@ class Speech(Generic[F]):
         text = await asyncio.to_thread(shapes.as_text, spoken, response_format)
         return Response(text, headers=headers, media_type="text/plain; charset=utf-8")
 
-    async def _stream(self, task: TaskCall[F], options: SpeechOptions, events: Events) -> None:
+    async def _stream(self, task: TaskCall[F], options: SpeechOptions, events: TranscriptEvents) -> None:
         known = options.known_speakers if options.response_format == "diarized_json" else None
-        listener = Listener(events, lambda: transcript_of(task), known_speakers=known)
+        listener = TranscriptListener(events, lambda: transcript_of(task), known_speakers=known)
         run, found = await transcribe(task, listener)
         await listener.finish(found)
         await events.write(shapes.text_done(self._spoken(task, options, run, found), is_complete=run.is_complete))
         await events.end()
 
-    def _spoken(self, task: TaskCall[F], options: SpeechOptions, run: Run, found: Transcription) -> shapes.Spoken:
+    def _spoken(self, task: TaskCall[F], options: SpeechOptions, run: Run, found: TranscriptReading) -> shapes.Spoken:
         return shapes.Spoken(
             found=found,
             usage=summed_usage(run.usages, task.services.models, task.model),

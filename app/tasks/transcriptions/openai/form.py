@@ -45,7 +45,7 @@ class TranslationForm(SpeechForm):
     response_format: Literal["json", "text", "srt", "verbose_json", "vtt"] | None = None
 
 
-class TranscriptionForm(SpeechForm):
+class OpenAiTranscriptionForm(SpeechForm):
     """Sound to transcribe."""
 
     response_format: Literal["json", "text", "srt", "verbose_json", "vtt", "diarized_json"] | None = None
@@ -60,7 +60,7 @@ class TranscriptionForm(SpeechForm):
     known_speaker_references: list[str] = []
 
 
-class _SpeechSpec(FormSpec[TranscriptionForm]):
+class _SpeechSpec(FormSpec[OpenAiTranscriptionForm]):
     """The fields as OpenAI's clients name them: each member of an object is a field."""
 
     def find(self, name: str, *, is_file: bool = False) -> FormField:
@@ -85,7 +85,7 @@ class SpeechOptions:
     granularities: frozenset[str]
 
 
-def speech_options(form: TranscriptionForm | TranslationForm) -> SpeechOptions:
+def speech_options(form: OpenAiTranscriptionForm | TranslationForm) -> SpeechOptions:
     """Return the options of a form, with OpenAI's defaults."""
     options = SpeechOptions(
         form.response_format or "json", False, form.temperature or 0.0, frozenset(), frozenset({"segment"})
@@ -100,7 +100,7 @@ def speech_options(form: TranscriptionForm | TranslationForm) -> SpeechOptions:
     )
 
 
-def _check(form: TranscriptionForm) -> None:
+def _check(form: OpenAiTranscriptionForm) -> None:
     if form.include:
         raise _refused("include", "is not supported: Gemini gives no log probabilities here", "logprobs")
     if form.known_speaker_references:
@@ -110,7 +110,7 @@ def _check(form: TranscriptionForm) -> None:
         raise _refused("timestamp_granularities", "needs response_format=verbose_json", ", ".join(wanted))
 
 
-def _transcription_question(form: TranscriptionForm) -> Question:
+def _transcription_question(form: OpenAiTranscriptionForm) -> Question:
     question = transcription_question.question(
         language=form.language,
         translate_to=None,
@@ -132,7 +132,7 @@ def _translation_question(form: TranslationForm) -> Question:
 def _hints(form: SpeechForm) -> str | None:
     # OpenAI's prompt is not an instruction: it is preceding text, or an example of names and style.
     hints = [_hint("Context, for names and style; it is not part of the recording", [form.prompt or ""])]
-    if isinstance(form, TranscriptionForm):
+    if isinstance(form, OpenAiTranscriptionForm):
         hints += [
             _hint("Languages that may be spoken", form.languages),
             _hint("Words that may occur", form.keywords),
@@ -151,6 +151,6 @@ def _refused(field: str, message: str, received: str | None) -> InvalidFieldErro
 
 
 TRANSCRIPTION = TaskSpec(
-    _SpeechSpec(TranscriptionForm), SOUND, _transcription_question, model=resolve_model, check=_check
+    _SpeechSpec(OpenAiTranscriptionForm), SOUND, _transcription_question, model=resolve_model, check=_check
 )
 TRANSLATION = TaskSpec(FormSpec(TranslationForm), SOUND, _translation_question, model=resolve_model)

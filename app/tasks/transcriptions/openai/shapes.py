@@ -13,7 +13,7 @@ from string import ascii_uppercase
 from app.api.schemas import TokenUsage
 from app.tasks.transcriptions import subtitles
 from app.tasks.transcriptions.openai.languages import name_of
-from app.tasks.transcriptions.reading import Segment, Transcription
+from app.tasks.transcriptions.reading import Segment, TranscriptReading
 
 Json = dict[str, object]
 
@@ -22,7 +22,7 @@ Json = dict[str, object]
 class Spoken:
     """A transcript with its context; `duration` is that of the whole file in seconds, None if unknown."""
 
-    found: Transcription
+    found: TranscriptReading
     usage: TokenUsage
     duration: float | None
     is_translation: bool
@@ -158,7 +158,7 @@ def token_usage(usage: TokenUsage) -> Json:
     }
 
 
-def _languages(found: Transcription) -> list[Json]:
+def _languages(found: TranscriptReading) -> list[Json]:
     return [] if found.language is None else [{"code": found.language}]
 
 

@@ -15,7 +15,7 @@ from app.edge.reply import error_body
 from app.errors import GatewayError
 from app.tasks.transcriptions.openai.shapes import Diarization, Json
 from app.tasks.transcriptions.preview import Preview
-from app.tasks.transcriptions.reading import Segment, Transcript, Transcription
+from app.tasks.transcriptions.reading import Segment, Transcript, TranscriptReading
 
 LOOK_EVERY_S = 0.5
 _LOOK_SHARE = 10
@@ -26,7 +26,7 @@ HEADERS = [
 ]
 
 
-class Events:
+class TranscriptEvents:
     """Writes one stream of events; `is_begun` is true after the first bytes."""
 
     def __init__(self, scope: Scope, send: Send) -> None:
@@ -54,7 +54,7 @@ class Events:
         await self._send({"type": "http.response.body", "body": b"data: %s\n\n" % data, "more_body": True})
 
 
-class Listener:
+class TranscriptListener:
     """Receives a model's answers as they arrive, and sends the new part of the transcript.
 
     The transcript is read at most every half second and for at most a tenth of the time, however long it grows.
@@ -63,7 +63,7 @@ class Listener:
 
     def __init__(
         self,
-        events: Events,
+        events: TranscriptEvents,
         make: Callable[[], Transcript],
         *,
         known_speakers: frozenset[str] | None,
@@ -90,7 +90,7 @@ class Listener:
         self._look_at = self._clock() + max(LOOK_EVERY_S, _LOOK_SHARE * (self._clock() - began))
         await self._tell(news)
 
-    async def finish(self, found: Transcription) -> None:
+    async def finish(self, found: TranscriptReading) -> None:
         """Send the rest of the whole transcript."""
         await self._tell(await asyncio.to_thread(self._news.of, found, is_whole=True))
 
@@ -111,7 +111,7 @@ class _News:
         self._in_text: Counter[str] = Counter()
         self._in_segments: Counter[str] = Counter()
 
-    def of(self, found: Transcription, *, is_whole: bool) -> list[Json]:
+    def of(self, found: TranscriptReading, *, is_whole: bool) -> list[Json]:
         """Return the events for new text and segments, and note them as sent; work for a thread."""
         arrived = sorted(found.segments, key=lambda one: one.arrival)
         events: list[Json] = []

@@ -3,7 +3,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from app.media.facts import Facts, read_facts
+from app.media.facts import MediaFacts, read_facts
 from app.media.facts.documents import count_pages
 from tests.unit.media.recordings import media
 
@@ -11,15 +11,15 @@ LINEARIZED = b"%%PDF-1.6\n1 0 obj\n<< /Linearized 1 /L 51423 /H [ 800 120 ] /O 1
 
 
 def test_a_whole_document_is_counted() -> None:
-    assert read_facts(media("report.pdf"), "application/pdf", is_whole=True) == Facts(pages=3)
+    assert read_facts(media("report.pdf"), "application/pdf", is_whole=True) == MediaFacts(pages=3)
 
 
 def test_a_head_is_not_counted() -> None:
-    assert read_facts(media("report.pdf")[:1500], "application/pdf", is_whole=False) == Facts()
+    assert read_facts(media("report.pdf")[:1500], "application/pdf", is_whole=False) == MediaFacts()
 
 
 def test_a_linearized_document_states_its_pages_in_its_head() -> None:
-    assert read_facts(LINEARIZED % 12, "application/pdf", is_whole=False) == Facts(pages=12)
+    assert read_facts(LINEARIZED % 12, "application/pdf", is_whole=False) == MediaFacts(pages=12)
 
 
 @pytest.mark.parametrize(
@@ -32,18 +32,18 @@ def test_a_linearized_document_states_its_pages_in_its_head() -> None:
     ],
 )
 def test_a_head_without_a_page_count_gives_none(head: bytes) -> None:
-    assert read_facts(head, "application/pdf", is_whole=False) == Facts()
+    assert read_facts(head, "application/pdf", is_whole=False) == MediaFacts()
 
 
 @pytest.mark.parametrize("data", [b"", b"%PDF-1.7", b"%PDF-1.7\ntrailer <<>>\n%%EOF", bytes(5000)])
 def test_a_broken_document_has_no_pages(data: bytes) -> None:
-    assert read_facts(data, "application/pdf", is_whole=True) == Facts()
+    assert read_facts(data, "application/pdf", is_whole=True) == MediaFacts()
 
 
 def test_a_document_of_any_size_is_counted_where_time_is_limited() -> None:
     large = media("report.pdf") + b"\n%" + b"x" * 70_000
 
-    assert read_facts(large, "application/pdf", is_whole=True) == Facts()
+    assert read_facts(large, "application/pdf", is_whole=True) == MediaFacts()
     assert count_pages(media("report.pdf")) == count_pages(large) == 3
 
 

@@ -2,7 +2,7 @@ import struct
 
 import pytest
 
-from app.media.facts import Facts, read_facts
+from app.media.facts import MediaFacts, read_facts
 from tests.unit.media.recordings import media, riff, sound, video
 
 SPEECH_S = 7.41
@@ -114,7 +114,7 @@ def test_a_movie_header_of_64_bits_is_read_from_a_box_of_64_bits() -> None:
 def test_a_webm_of_unknown_size_without_a_length_has_no_duration() -> None:
     data = b"\x1a\x45\xdf\xa3\x80\x18\x53\x80\x67\x01\xff\xff\xff\xff\xff\xff\xff\x1f\x43\xb6\x75\x80"
 
-    assert read_facts(data, "video/webm", is_whole=True) == Facts()
+    assert read_facts(data, "video/webm", is_whole=True) == MediaFacts()
 
 
 def test_an_mp3_without_a_count_is_counted_when_whole_and_unknown_when_cut() -> None:
@@ -214,4 +214,4 @@ def test_an_impossible_length_is_none(duration: float) -> None:
     info = b"\x44\x89\x88" + struct.pack(">d", duration)
     data = b"\x1a\x45\xdf\xa3\x80\x18\x53\x80\x67\xff\x15\x49\xa9\x66\x8b" + info
 
-    assert read_facts(data, "video/webm", is_whole=True) == Facts()
+    assert read_facts(data, "video/webm", is_whole=True) == MediaFacts()

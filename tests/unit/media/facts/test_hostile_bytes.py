@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.media.facts import Facts, read_facts
+from app.media.facts import MediaFacts, read_facts
 from app.media.sniff import sniff
 from app.media.types import SUPPORTED
 from tests.unit.media.recordings import MEDIA, picture, sound, video
@@ -24,7 +24,7 @@ READABLE = [mime_type for mime_type in SUPPORTED if not mime_type.startswith("te
 PATCH = st.tuples(st.integers(0, 400), st.binary(min_size=1, max_size=9))
 
 
-def assert_sane(facts: Facts) -> None:
+def assert_sane(facts: MediaFacts) -> None:
     for value in (facts.width, facts.height, facts.orientation, facts.duration, facts.pages):
         assert value is None or value > 0
     assert (facts.width is None) == (facts.height is None)

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from app.media.facts import Facts, read_facts, turned_by_tail
+from app.media.facts import MediaFacts, read_facts, turned_by_tail
 from tests.unit.media.recordings import media, picture
 
 TYPES = {
@@ -51,7 +51,7 @@ def test_the_known_pictures_are_as_large_as_displayed_even_when_cut(
 
 @pytest.mark.parametrize("form", list(TYPES))
 def test_a_picture_without_orientation_is_as_stored(form: str) -> None:
-    assert read_facts(picture(form), TYPES[form], is_whole=True) == Facts(width=60, height=40)
+    assert read_facts(picture(form), TYPES[form], is_whole=True) == MediaFacts(width=60, height=40)
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
@@ -87,7 +87,7 @@ def test_a_clipped_and_turned_heif_has_the_remaining_size() -> None:
 
     data = box(b"ftyp", b"mif1" + bytes(4)) + box(b"meta", bytes(4) + pitm + iprp)
 
-    assert read_facts(data, "image/heif", is_whole=True) == Facts(width=30, height=50)
+    assert read_facts(data, "image/heif", is_whole=True) == MediaFacts(width=30, height=50)
 
 
 @pytest.mark.parametrize("mode", ["lossless", "lossy", "alpha"])
@@ -96,7 +96,7 @@ def test_every_sort_of_webp_is_read(mode: str) -> None:
     image = Image.new("RGBA" if mode == "alpha" else "RGB", (301, 17), (1, 2, 3, 4) if mode == "alpha" else (1, 2, 3))
     image.save(file, "WEBP", lossless=mode == "lossless")
 
-    assert read_facts(file.getvalue(), "image/webp", is_whole=True) == Facts(width=301, height=17)
+    assert read_facts(file.getvalue(), "image/webp", is_whole=True) == MediaFacts(width=301, height=17)
 
 
 def test_a_png_with_an_orientation_after_its_pixels_is_turned() -> None:
@@ -115,41 +115,41 @@ def test_a_big_tiff_is_read() -> None:
     entries = [(256, 60), (257, 40), (274, 8)]
     directory = struct.pack("<Q", 3) + b"".join(struct.pack("<HHQQ", tag, 4, 1, value) for tag, value in entries)
 
-    assert read_facts(header + directory, "image/tiff", is_whole=True) == Facts(width=40, height=60, orientation=8)
+    assert read_facts(header + directory, "image/tiff", is_whole=True) == MediaFacts(width=40, height=60, orientation=8)
 
 
 def test_a_bmp_from_top_to_bottom_has_a_positive_height() -> None:
     data = bytearray(picture("BMP"))
     struct.pack_into("<i", data, 22, -40)
 
-    assert read_facts(bytes(data), "image/bmp", is_whole=True) == Facts(width=60, height=40)
+    assert read_facts(bytes(data), "image/bmp", is_whole=True) == MediaFacts(width=60, height=40)
 
 
 def test_an_invalid_orientation_is_none() -> None:
-    assert read_facts(picture("JPEG", orientation=9), "image/jpeg", is_whole=True) == Facts(width=60, height=40)
+    assert read_facts(picture("JPEG", orientation=9), "image/jpeg", is_whole=True) == MediaFacts(width=60, height=40)
 
 
 @pytest.mark.parametrize("form", list(TYPES))
 def test_a_cut_header_gives_no_facts(form: str) -> None:
-    assert read_facts(picture(form)[:8], TYPES[form], is_whole=False) == Facts()
+    assert read_facts(picture(form)[:8], TYPES[form], is_whole=False) == MediaFacts()
 
 
 def test_a_picture_of_absurd_size_is_read_without_its_pixels() -> None:
     data = bytearray(picture("PNG"))
     struct.pack_into(">II", data, 16, 2_000_000, 2_000_000)
 
-    assert read_facts(bytes(data), "image/png", is_whole=True) == Facts(width=2_000_000, height=2_000_000)
+    assert read_facts(bytes(data), "image/png", is_whole=True) == MediaFacts(width=2_000_000, height=2_000_000)
 
 
 def test_a_picture_without_extent_has_no_size() -> None:
     data = bytearray(picture("PNG"))
     struct.pack_into(">II", data, 16, 0, 40)
 
-    assert read_facts(bytes(data), "image/png", is_whole=True) == Facts()
+    assert read_facts(bytes(data), "image/png", is_whole=True) == MediaFacts()
 
 
 def test_a_name_among_the_pixels_is_no_orientation() -> None:
-    facts = Facts(width=9, height=6)
+    facts = MediaFacts(width=9, height=6)
     tail = b"eXIf" + bytes(40)
 
     assert turned_by_tail(facts, b"\x89PNG", b"\x00\x00\x00\x10" + tail, "image/png") == facts
@@ -158,13 +158,13 @@ def test_a_name_among_the_pixels_is_no_orientation() -> None:
 def test_a_webp_with_a_missing_orientation_has_no_size() -> None:
     head = b"RIFF\x00\x00\x00\x00WEBPVP8X\x0a\x00\x00\x00\x08" + bytes(20)
 
-    assert turned_by_tail(Facts(width=9, height=6), head, bytes(500), "image/webp") == Facts()
+    assert turned_by_tail(MediaFacts(width=9, height=6), head, bytes(500), "image/webp") == MediaFacts()
 
 
 @given(st.binary(max_size=200), st.sampled_from(["image/png", "image/webp", "image/jpeg"]))
 def test_any_tail_is_looked_at_without_an_error(tail: bytes, mime_type: str) -> None:
     head = b"RIFF\x00\x00\x00\x00WEBPVP8X\x0a\x00\x00\x00\x08" + bytes(20)
 
-    turned = turned_by_tail(Facts(width=9, height=6), head, b"eXIf" + tail + b"EXIF" + tail, mime_type)
+    turned = turned_by_tail(MediaFacts(width=9, height=6), head, b"eXIf" + tail + b"EXIF" + tail, mime_type)
 
     assert turned.width in {None, 6, 9}

@@ -1,6 +1,6 @@
 """Scans for the tests of the scanner."""
 
-from app.native.scanning import Facts, Found, JsonScanner, Policy
+from app.native.scanning import BodyFacts, Found, JsonScanner, Policy
 from app.native.scanning.policy import GENERATE, ScanRules
 
 OWN = ("http://127.0.0.1:8000", "https://gate.example/prefix")
@@ -14,7 +14,7 @@ def scanned(body: bytes, policy: Policy = GENERATE, rules: ScanRules = RULES) ->
     return sorted([*scanner.feed(body), *scanner.end()], key=lambda found: found.start)
 
 
-def facts_of(body: bytes, policy: Policy) -> Facts:
+def facts_of(body: bytes, policy: Policy) -> BodyFacts:
     """Scan a whole document; returns its facts."""
     scanner = JsonScanner(policy, RULES)
     scanner.feed(body)

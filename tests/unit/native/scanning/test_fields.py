@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from app.errors import ForbiddenError, MalformedRequestError
-from app.native.scanning import MISSING, Handle, Kind, ModelName, Policy, Reference, ScanRules, Url, UrlKind
+from app.native.scanning import MISSING, Handle, ModelName, ObjectKind, Policy, Reference, ScanRules, Url, UrlKind
 from app.native.scanning.policy import (
     BATCH,
     BATCH_EMBED,
@@ -28,7 +28,7 @@ from tests.unit.native.scanning.test_references import NO_REFERENCES
 
 REFERENCES = [name for name, field in EVERYWHERE.items() if isinstance(field, Field) and field.role is Role.REFERENCE]
 OTHER_SPELLINGS = [text for text in NO_REFERENCES if text]
-FILE = Reference(Kind.FILE, "abc")
+FILE = Reference(ObjectKind.FILE, "abc")
 
 
 def whats(body: Any, policy: Policy = GENERATE) -> list[object]:
@@ -58,7 +58,7 @@ def test_any_other_spelling_in_a_reference_field_names_nothing(name: str, value:
 def test_a_canonical_name_in_a_reference_field_is_found(value: str) -> None:
     is_uri = value.startswith("http")
 
-    assert whats({"fileUri": value}) == [Reference(Kind.FILE, "abc", is_uri=is_uri)]
+    assert whats({"fileUri": value}) == [Reference(ObjectKind.FILE, "abc", is_uri=is_uri)]
 
 
 @pytest.mark.parametrize("padding", [" ", "\u200b", "./", "x", "\\u0020"])

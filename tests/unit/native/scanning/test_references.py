@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.native.scanning import Kind, Reference, Url, UrlKind, canonical
+from app.native.scanning import ObjectKind, Reference, Url, UrlKind, canonical
 from app.native.scanning.references import url_of
 from tests.unit.native.scanning.scans import GOOGLE, OWN
 
@@ -12,21 +12,21 @@ from tests.unit.native.scanning.scans import GOOGLE, OWN
 @pytest.mark.parametrize(
     ("text", "kind", "name"),
     [
-        ("files/abc", Kind.FILE, "abc"),
-        ("files/a-1", Kind.FILE, "a-1"),
-        ("files/" + "a" * 40, Kind.FILE, "a" * 40),
-        ("files/batch-Ab_1", Kind.FILE, "batch-Ab_1"),
-        ("cachedContents/c1", Kind.CACHE, "c1"),
-        ("batches/b-1", Kind.BATCH, "b-1"),
-        ("interactions/v1_Abc", Kind.INTERACTION, "v1_Abc"),
-        ("fileSearchStores/s-1/documents/d", Kind.STORE, "s-1/documents/d"),
-        ("tunedModels/t", Kind.TUNED, "t"),
-        ("operations/o", Kind.OPERATION, "operations/o"),
-        ("models/m-1.5/operations/o", Kind.OPERATION, "models/m-1.5/operations/o"),
-        ("fileSearchStores/s/operations/o", Kind.OPERATION, "fileSearchStores/s/operations/o"),
+        ("files/abc", ObjectKind.FILE, "abc"),
+        ("files/a-1", ObjectKind.FILE, "a-1"),
+        ("files/" + "a" * 40, ObjectKind.FILE, "a" * 40),
+        ("files/batch-Ab_1", ObjectKind.FILE, "batch-Ab_1"),
+        ("cachedContents/c1", ObjectKind.CACHE, "c1"),
+        ("batches/b-1", ObjectKind.BATCH, "b-1"),
+        ("interactions/v1_Abc", ObjectKind.INTERACTION, "v1_Abc"),
+        ("fileSearchStores/s-1/documents/d", ObjectKind.STORE, "s-1/documents/d"),
+        ("tunedModels/t", ObjectKind.TUNED, "t"),
+        ("operations/o", ObjectKind.OPERATION, "operations/o"),
+        ("models/m-1.5/operations/o", ObjectKind.OPERATION, "models/m-1.5/operations/o"),
+        ("fileSearchStores/s/operations/o", ObjectKind.OPERATION, "fileSearchStores/s/operations/o"),
     ],
 )
-def test_a_canonical_name_is_a_reference(text: str, kind: Kind, name: str) -> None:
+def test_a_canonical_name_is_a_reference(text: str, kind: ObjectKind, name: str) -> None:
     found = canonical(text, OWN)
 
     assert found == Reference(kind, name)
@@ -36,7 +36,7 @@ def test_a_canonical_name_is_a_reference(text: str, kind: Kind, name: str) -> No
 @pytest.mark.parametrize("base", [GOOGLE, *OWN])
 @pytest.mark.parametrize("version", ["v1", "v1beta", "v1alpha"])
 def test_a_files_address_is_a_reference_on_either_host(base: str, version: str) -> None:
-    assert canonical(f"{base}/{version}/files/abc", OWN) == Reference(Kind.FILE, "abc", is_uri=True)
+    assert canonical(f"{base}/{version}/files/abc", OWN) == Reference(ObjectKind.FILE, "abc", is_uri=True)
 
 
 NO_REFERENCES = [

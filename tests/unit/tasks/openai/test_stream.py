@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.errors import UpstreamTimeoutError
-from app.tasks.transcriptions.openai.stream import Events, Listener
+from app.tasks.transcriptions.openai.stream import TranscriptEvents, TranscriptListener
 from app.tasks.transcriptions.reading import Transcript
 
 SCOPE = {"type": "http", "path": "/v1/openai/audio/transcriptions", "raw_path": b""}
@@ -37,8 +37,10 @@ def make() -> Transcript:
     return Transcript(duration=10, start=None, end=None)
 
 
-def listener(wire: Wire, known_speakers: frozenset[str] | None = None) -> Listener:
-    return Listener(Events(SCOPE, wire.send), make, known_speakers=known_speakers, clock=lambda: wire.time)
+def listener(wire: Wire, known_speakers: frozenset[str] | None = None) -> TranscriptListener:
+    return TranscriptListener(
+        TranscriptEvents(SCOPE, wire.send), make, known_speakers=known_speakers, clock=lambda: wire.time
+    )
 
 
 async def test_text_deltas_are_sent_while_text_arrives() -> None:
@@ -151,7 +153,7 @@ async def test_segments_in_any_order_are_each_sent_once(told: list[tuple[int, st
 
 async def test_a_stream_that_has_begun_ends_with_an_error_in_openais_shape() -> None:
     wire = Wire()
-    events = Events(SCOPE, wire.send)
+    events = TranscriptEvents(SCOPE, wire.send)
     await events.write({"type": "transcript.text.delta", "delta": "one"})
 
     await events.fail(UpstreamTimeoutError("It took too long."))
