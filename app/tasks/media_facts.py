@@ -1,6 +1,6 @@
 """The facts that a task knows of its media: sizes, durations, pages.
 
-MediaFacts are read from the bytes if the gateway holds them, otherwise from the registry. A held picture is decoded once
+They are read from the bytes if the gateway holds them, otherwise from the registry. A held picture is decoded once
 before the model is asked, so that a truncated picture is refused without cost. Decoding runs in a worker, with limits
 on time and memory.
 """
