@@ -14,11 +14,11 @@ from starlette.routing import Mount, Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.access.authentication import Authentication
-from app.access.entrance import Entrance
+from app.access.request_rates import RequestRates
 from app.accounting.fair_shares import FairShares
 from app.accounting.ledger_entry import record
 from app.accounting.metering import Metering
-from app.api import auth, chat, files, generate, operations, usage
+from app.api import auth, chat, files, generate, health, usage
 from app.api import models as models_api
 from app.api.access import RestOperations
 from app.api.auth import TokenRequest
@@ -83,7 +83,7 @@ from app.tasks.registry import TASKS
 
 DESCRIPTION = "A prompt and any media in one call, answered by Gemini. Media in, text or JSON out."
 LINGER_S = 10.0
-ROUTERS = tuple(module.router for module in (generate, chat, files, models_api, auth, usage, operations, *TASKS))
+ROUTERS = tuple(module.router for module in (generate, chat, files, models_api, auth, usage, health, *TASKS))
 
 
 async def _open(stack: AsyncExitStack, settings: Settings, key: ApiKey, clock: GeminiClock | None) -> NativeServices:
@@ -243,8 +243,8 @@ def create_app(
     api = create_api(settings, key, clock)
     app: ASGIApp = NativeRoutes(RestRoutes(api, ROUTERS), lambda: api.services, HANDLERS)
     if _is_metered(settings):
-        app = Entrance(app, lambda: api.services.metering)
-    app = FairShares(_Marked(api, app))
+        app = RequestRates(app, lambda: api.services.metering)
+    app = FairShares(ResponseHeaders(api, app))
     rest = rest_operations(api)
     app = Authentication(
         app,
@@ -266,7 +266,7 @@ def create_app(
     return with_cors(logged, settings.cors_origins, allow_loopback=is_dev)
 
 
-class _Marked:
+class ResponseHeaders:
     """Marks every answer of the emulator, and adds the headers of the client's limits."""
 
     def __init__(self, api: Api, app: ASGIApp) -> None:
@@ -274,6 +274,9 @@ class _Marked:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve with the headers."""
+        """Serve with the headers."""
+
         async def mark(message: Message) -> None:
             if message["type"] == "http.response.start":
                 usage = context_of(scope).usage

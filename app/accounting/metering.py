@@ -10,7 +10,7 @@ is made (ledger_entry.py), so that the two can't disagree. This module knows no 
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 
-from app.accounting.estimating import Estimate
+from app.accounting.estimate import Estimate
 from app.accounting.outcome import Outcome, OutcomeKind, booking_of, total_of
 from app.clients.admission import Admission, RateTicket, Reservation
 from app.clients.budgets import nanodollars

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from enum import Enum, auto
 
-from app.accounting.estimating import CHARS_PER_TOKEN, Estimate
+from app.accounting.estimate import CHARS_PER_TOKEN, Estimate
 from app.clients.budgets import NANO, bounded, nanodollars
 from app.errors import (
     PROBLEMS,

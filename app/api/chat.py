@@ -6,14 +6,14 @@ from contextlib import AsyncExitStack
 from fastapi import APIRouter, Request, Response
 
 from app.api.access import needs
-from app.api.answering import EventStream, wants_stream, whole
-from app.api.call import Call, CallOptions
+from app.api.answer_call import AnswerCall, CallOptions
 from app.api.caller import RestCaller, caller_of
 from app.api.conformance import Conformance
 from app.api.json_body import body_too_large, parse_json_body, read_json_body
 from app.api.openapi import STREAMED, answers, json_body
 from app.api.options import ChatRequest, options_of
 from app.api.prompt import THREAD_BYTES, read_messages
+from app.api.responses import EventStream, wants_stream, whole
 from app.api.schemas import Generation
 from app.clients.identity import Scope
 from app.edge.hangup import until_hangup
@@ -56,14 +56,14 @@ def _parse(body: bytearray) -> ChatRequest:
     return parse_json_body(body, ChatRequest)
 
 
-async def _call(caller: RestCaller, chat_request: ChatRequest) -> Call:
+async def _call(caller: RestCaller, chat_request: ChatRequest) -> AnswerCall:
     turns, items = await read_messages(caller, chat_request.turns, first=int(chat_request.has_system_message))
     options = options_of(chat_request)
     request = GenerateRequest(turns, options.json())
     if request.size_bytes > caller.services.settings.inline_limit_bytes:
         raise body_too_large(caller.services.settings.inline_limit_bytes)
     schema = chat_request.response_schema
-    return Call(
+    return AnswerCall(
         caller,
         items,
         lambda: request,

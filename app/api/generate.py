@@ -3,8 +3,7 @@
 from fastapi import APIRouter, Request, Response
 
 from app.api.access import needs
-from app.api.answering import EventStream, wants_stream, whole
-from app.api.call import Call, CallOptions
+from app.api.answer_call import AnswerCall, CallOptions
 from app.api.caller import RestCaller, caller_of
 from app.api.conformance import Conformance
 from app.api.form_reader import open_form
@@ -12,6 +11,7 @@ from app.api.openapi import STREAMED, answers, form_body
 from app.api.options import GenerateForm
 from app.api.prompt_form import PromptForm
 from app.api.reports import modalities
+from app.api.responses import EventStream, wants_stream, whole
 from app.api.schemas import Generation, TokenCount
 from app.clients.identity import Scope
 from app.edge.hangup import until_hangup
@@ -51,9 +51,9 @@ async def generate(request: Request) -> Response:
             await files.close()
 
 
-def _call(caller: RestCaller, prompt: PromptForm, files: FormFiles) -> Call:
+def _call(caller: RestCaller, prompt: PromptForm, files: FormFiles) -> AnswerCall:
     form, schema = prompt.form, prompt.form.response_schema
-    return Call(
+    return AnswerCall(
         caller,
         prompt.all_items,
         prompt.request,

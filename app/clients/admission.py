@@ -15,7 +15,8 @@ from contextlib import asynccontextmanager
 from itertools import count
 
 from app.clients.budgets import append_left, bounded, budgets_of, policies_of
-from app.clients.counters import Counter, CounterRequest, Counters, open_counters
+from app.clients.counter_choice import open_counters
+from app.clients.counters import Counter, CounterRequest, Counters
 from app.clients.identity import Client
 from app.clients.limit_owners import LimitOwner, LimitOwners, OwnerKind
 from app.clients.limit_sets import ClientLimits, LimitSet

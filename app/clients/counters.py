@@ -7,8 +7,7 @@ running request holds a slot as a lease: a process that dies loses its slots whe
 This module knows no HTTP and no client, only keys; times are seconds since the epoch, given by the caller.
 """
 
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple, Protocol
 
@@ -173,16 +172,3 @@ class MemoryCounters:
 
     async def drained(self) -> None:
         """Do nothing: `close` has counted already."""
-
-
-@asynccontextmanager
-async def open_counters(redis_url: str | None, on_outage: OnOutage) -> AsyncIterator[Counters]:
-    """Count in the Redis at `redis_url`, or in memory without one."""
-    if redis_url is None:
-        yield MemoryCounters()
-        return
-    # The client library takes 20 MB and a fifth of a second, which a gateway without Redis is spared.
-    from app.clients.outage import open_shared_counters  # noqa: PLC0415  # see above
-
-    async with open_shared_counters(redis_url, on_outage) as counters:
-        yield counters

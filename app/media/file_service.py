@@ -26,6 +26,7 @@ from app.gemini.uploads import ResumableUploads
 from app.media.background_tasks import BackgroundTasks
 from app.media.file_states import FileStates, state_of
 from app.media.storage_room import StorageRoom
+from app.media.upload_endings import UploadEndings
 from app.settings import Settings
 from app.store.file_room import FileRoom
 from app.store.files import FileRegistry
@@ -89,6 +90,7 @@ class FileService:
             delete=lambda file: self.delete(file.owner, file.id),
         )
         self._carried: set[str] = set()
+        self.endings = UploadEndings(registry, remote, uploads, clock, vault, background, self._carried)
 
     def now(self) -> float:
         """Tell Gemini's time in seconds since the epoch."""
@@ -112,7 +114,7 @@ class FileService:
         display_name: str | None = None,
         at_most: StoredLimits = NO_STORED_LIMITS,
     ) -> ResumableSession:
-        """Write an upload down and open its session; the caller owns it until `complete`, `abandon` or `put_down`.
+        """Write an upload down and open its session; the caller owns it until `complete`, `put_down` or `endings`.
 
         `alias` is the owner's own name for the file; raises NameTakenError when another of theirs has it, and
         StoredBytesError as `room_for` does: what it found free may have been taken since.
@@ -145,7 +147,7 @@ class FileService:
             raise
         except asyncio.CancelledError:
             # Gemini may have opened it all the same.
-            self.discard(name)
+            self.endings.discard(name)
             raise
         return session
 
@@ -320,60 +322,8 @@ class FileService:
         if not is_owners:
             raise FileNotFoundProblemError(f"There is no file {file_id[:80]!r}.")
         if name is not None:
-            await self._remove(name)
-
-    async def _remove(self, name: str) -> None:
-        try:
-            await self._remote.delete(name)
-        except GatewayError:
-            # It stands under an ended lease, so the sweep tries again.
-            return
-        await self._registry.forget(name)
-
-    def discard(self, name: str) -> None:
-        """Delete a finalized upload that nobody keeps, in the background."""
-        self._background.submit(self._discard(name))
-
-    async def _discard(self, name: str) -> None:
-        self._carried.discard(name)
-        await self._registry.set_leases({name}, lease_until=self.now())
-        await self._remote.delete(name)
-        await self._registry.forget(name)
-
-    async def cancel(self, session: ResumableSession, *, may_be_final: bool) -> None:
-        """Cancel an upload as its client asks; a file that Gemini may have made of the upload is deleted.
-
-        Raises what Gemini's refusal to delete means; the sweep then tries again.
-        """
-        await session.cancel()
-        if may_be_final:
-            await self._discard(session.name)
-        else:
-            await self._registry.forget(session.name)
-
-    def abandon(self, session: ResumableSession) -> None:
-        """Cancel an upload that will not be finished, in the background; a file that came of it all the same goes."""
-        self._background.submit(self._abandon(session))
-
-    async def _abandon(self, session: ResumableSession) -> None:
-        await session.cancel()
-        await self._discard(session.name)
+            await self.endings.remove(name)
 
     async def renew_leases(self) -> None:
         """Prolong the leases of the uploads that this process carries."""
         await self._registry.set_leases(self._carried, lease_until=self.now() + LEASE_S)
-
-    async def reclaim(self, upload: Upload) -> None:
-        """Cancel or delete an upload that its process has abandoned. Raises GatewayError if Gemini does not answer."""
-        if upload.session is not None:
-            await self._cancel_sealed(upload.name, upload.session)
-        await self._remote.delete(upload.name)
-        await self._registry.forget(upload.name)
-
-    async def _cancel_sealed(self, name: str, sealed: bytes) -> None:
-        try:
-            url = self._vault.unseal(sealed)
-        except InvalidToken:
-            # Sealed with another secret: the session dies by itself, the name below is still deleted.
-            return
-        await self._uploads.resume(url, name=name).cancel()

@@ -91,7 +91,7 @@ class FileSweep:
     async def _reclaim(self, now: float) -> None:
         for upload in await self._retention.abandoned(now=now):
             try:
-                await self._files.reclaim(upload)
+                await self._files.endings.reclaim(upload)
             except GatewayError:
                 # The next sweep tries the others first.
                 await self._registry.set_leases({upload.name}, lease_until=now + LEASE_S)

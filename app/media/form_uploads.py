@@ -75,7 +75,7 @@ class FormUploads:
                 transfer = Transfer(session, mime_type=mime_type, chunk_bytes=services.settings.chunk_bytes)
             except OSError:
                 # There is no memory for its chunks, so the session must be closed.
-                self._files.abandon(session)
+                self._files.endings.abandon(session)
                 raise
         except BaseException:
             # However the upload ended, also by cancellation, its slot is released.
@@ -134,12 +134,12 @@ class FormUploads:
             for transfer in transfers:
                 self._give_up(transfer)
             for name in self._unkept:
-                self._files.discard(name)
+                self._files.endings.discard(name)
             self._unkept.clear()
 
     def _give_up(self, transfer: Transfer) -> None:
         self._leave(transfer)
-        self._files.abandon(transfer.session)
+        self._files.endings.abandon(transfer.session)
 
     def _leave(self, transfer: Transfer) -> None:
         self._open.remove(transfer)

@@ -12,11 +12,11 @@ from dataclasses import dataclass, field
 
 from starlette.types import Receive, Scope
 
-from app.accounting.estimating import Estimate
+from app.accounting.estimate import Estimate
 from app.edge.body_timeouts import body_of, content_length
 from app.errors import BodyTooLargeError, GatewayError, MalformedRequestError, UpstreamFailedError
+from app.native.body_tokens import estimate_of, estimate_of_length
 from app.native.documents import ScannedDocument, spliced
-from app.native.estimating import estimate_of, estimate_of_length
 from app.native.scanning import BodyFacts, Found, Policy
 from app.native.services import NativeCall
 from app.request.context import context_of

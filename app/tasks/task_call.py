@@ -15,9 +15,9 @@ from typing import Any, Generic, Protocol, TypeVar
 from fastapi import Request, Response
 from pydantic import BaseModel
 
-from app.api.asking import Asking
 from app.api.caller import RestCaller, caller_of
 from app.api.form_reader import open_form
+from app.api.model_calls import ModelCalls
 from app.api.prompt import part_of, reports, warnings
 from app.api.reports import summed_usage
 from app.api.schemas import CallWarning, FileReport
@@ -58,7 +58,7 @@ class TaskCall(Generic[F]):
     reader: TaskFormReader[F]
     form_files: FormFiles
     media: TaskMedia
-    asking: Asking
+    asking: ModelCalls
     id: str
 
     @property
@@ -183,7 +183,7 @@ async def open_task(request: Request, spec: TaskSpec[F]) -> AsyncIterator[TaskCa
             async with asyncio.timeout_at(ends_at):
                 model = caller.model(reader.model)
                 keep_file = bool(reader.common.keep_file)
-                asking = Asking(caller, reader.media, files, model=model, keep_file=keep_file, ends_at=ends_at)
+                asking = ModelCalls(caller, reader.media, files, model=model, keep_file=keep_file, ends_at=ends_at)
                 media = TaskMedia(caller.services, reader.media)
                 yield TaskCall(caller, reader, files, media, asking, f"task_{secrets.token_hex(12)}")
         except TimeoutError:

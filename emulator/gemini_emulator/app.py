@@ -17,10 +17,10 @@ from gemini_emulator.exchange import ClientGoneError, CutError, Exchange
 from gemini_emulator.failures import ApiFailureError, bad_request, no_key, wrong_key
 from gemini_emulator.faults import FaultKind, FaultPlan
 from gemini_emulator.files.calls import FileCalls
+from gemini_emulator.files.file_store import FileStore
 from gemini_emulator.files.ranges import RangedUploads
 from gemini_emulator.files.resumable import ResumableUploads
 from gemini_emulator.files.sessions import Sessions
-from gemini_emulator.files.shelf import Shelf
 from gemini_emulator.files.single import SingleUploads
 from gemini_emulator.generation.calls import GenerationCalls
 from gemini_emulator.inspection import Inspection
@@ -66,22 +66,24 @@ _PARAMETERS = frozenset(
 def create_emulator(config: EmulatorConfig) -> "ASGIApp":
     """Make the application, with nothing stored and no faults planned."""
     clock = Clock()
-    shelf = Shelf(config, clock)
-    sessions = Sessions(shelf, clock)
+    file_store = FileStore(config, clock)
+    sessions = Sessions(file_store, clock)
     rate = Rate(config.requests_per_minute, clock)
     plan, journal = FaultPlan(), Journal()
-    resumable = ResumableUploads(config, clock, shelf, sessions)
-    ranged = RangedUploads(config, clock, shelf, sessions, resumable)
-    stored = Stored(config, clock, shelf)
-    live = LiveSocket(stored.respondent, plan, journal)
+    resumable = ResumableUploads(config, clock, file_store, sessions)
+    ranged = RangedUploads(config, clock, file_store, sessions, resumable)
+    stored = Stored(config, clock, file_store)
+    live = LiveSocket(stored.responder, plan, journal)
     inspection = Inspection(
-        clock=clock, shelf=shelf, sessions=sessions, plan=plan, journal=journal, rate=rate, stored=stored
+        clock=clock, file_store=file_store, sessions=sessions, plan=plan, journal=journal, rate=rate, stored=stored
     )
     handlers = {
-        **_file_handlers(FileCalls(clock, shelf, stored.desk), SingleUploads(clock, shelf), resumable, ranged),
-        **_model_handlers(GenerationCalls(config, stored.respondent, rate), EmbeddingCalls(config, rate)),
+        **_file_handlers(
+            FileCalls(clock, file_store, stored.batch_queue), SingleUploads(clock, file_store), resumable, ranged
+        ),
+        **_model_handlers(GenerationCalls(config, stored.responder, rate), EmbeddingCalls(config, rate)),
         **stored.handlers(rate),
-        **_openai_handlers(OpenAiCalls(config, stored.respondent, rate)),
+        **_openai_handlers(OpenAiCalls(config, stored.responder, rate)),
     }
     return _Emulator(config, clock, handlers, inspection, plan, journal, live)
 

@@ -6,8 +6,8 @@ from gemini_emulator.clock import Clock
 from gemini_emulator.exchange import Exchange
 from gemini_emulator.failures import ApiFailureError, invalid
 from gemini_emulator.faults import FaultPlan
+from gemini_emulator.files.file_store import FileStore
 from gemini_emulator.files.sessions import Sessions
-from gemini_emulator.files.shelf import Shelf
 from gemini_emulator.journal import Journal
 from gemini_emulator.proto.fields import Fields
 from gemini_emulator.proto.kinds import Scalar, message
@@ -26,7 +26,7 @@ class Inspection:
         self,
         *,
         clock: Clock,
-        shelf: Shelf,
+        file_store: FileStore,
         sessions: Sessions,
         plan: FaultPlan,
         journal: Journal,
@@ -34,7 +34,7 @@ class Inspection:
         stored: Stored,
     ) -> None:
         self._clock = clock
-        self._shelf = shelf
+        self._file_store = file_store
         self._sessions = sessions
         self._plan = plan
         self._journal = journal
@@ -70,7 +70,7 @@ class Inspection:
 
     def _reset(self) -> None:
         self._sessions.clear()
-        self._shelf.clear()
+        self._file_store.clear()
         self._stored.clear()
         self._plan.clear()
         self._journal.reset()
@@ -80,7 +80,7 @@ class Inspection:
     def _state(self) -> dict[str, object]:
         now = self._clock.now()
         return {
-            "files": [{**file.resource(now), "sha256": file.sha256.hex()} for file in self._shelf.everything()],
+            "files": [{**file.resource(now), "sha256": file.sha256.hex()} for file in self._file_store.everything()],
             "sessions": [session.resource() for session in self._sessions.everything()],
             **self._stored.state(),
             **self._journal.summary(),

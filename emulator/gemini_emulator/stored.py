@@ -2,16 +2,16 @@
 
 from collections.abc import Awaitable, Callable
 
+from gemini_emulator.batches.batch_queue import BatchQueue
 from gemini_emulator.batches.calls import BatchCalls
-from gemini_emulator.batches.desk import Desk
-from gemini_emulator.caches.cabinet import Cabinet
+from gemini_emulator.caches.cache_store import CacheStore
 from gemini_emulator.caches.calls import CacheCalls
 from gemini_emulator.clock import Clock
 from gemini_emulator.config import EmulatorConfig
 from gemini_emulator.exchange import Exchange
 from gemini_emulator.failures import ApiFailureError
-from gemini_emulator.files.shelf import Shelf
-from gemini_emulator.generation.respondent import Respondent
+from gemini_emulator.files.file_store import FileStore
+from gemini_emulator.generation.responder import Responder
 from gemini_emulator.interactions.calls import InteractionCalls
 from gemini_emulator.interactions.memory import Memory
 from gemini_emulator.rate import Rate
@@ -23,20 +23,20 @@ Handler = Callable[[Exchange, Route], Awaitable[None]]
 class Stored:
     """The stores, and the one who answers prompts with them."""
 
-    def __init__(self, config: EmulatorConfig, clock: Clock, shelf: Shelf) -> None:
+    def __init__(self, config: EmulatorConfig, clock: Clock, file_store: FileStore) -> None:
         self._config = config
         self._clock = clock
-        self._shelf = shelf
-        self._cabinet = Cabinet(clock)
+        self._file_store = file_store
+        self._cache_store = CacheStore(clock)
         self._memory = Memory()
-        self.desk = Desk(clock)
-        self.respondent = Respondent(clock, shelf, self._cabinet)
+        self.batch_queue = BatchQueue(clock)
+        self.responder = Responder(clock, file_store, self._cache_store)
 
     def handlers(self, rate: Rate) -> dict[str, Handler]:
         """Return the handlers, by operation."""
-        caches = CacheCalls(self._config, self._clock, self._cabinet, self.respondent)
-        batches = BatchCalls(self._config, self._clock, self.desk, self._shelf, self.respondent)
-        interactions = InteractionCalls(self._config, self._clock, self._memory, self.respondent, rate)
+        caches = CacheCalls(self._config, self._clock, self._cache_store, self.responder)
+        batches = BatchCalls(self._config, self._clock, self.batch_queue, self._file_store, self.responder)
+        interactions = InteractionCalls(self._config, self._clock, self._memory, self.responder, rate)
         return {
             "caches.create": caches.create,
             "caches.get": caches.get,
@@ -60,8 +60,8 @@ class Stored:
         """Render everything that lies there, for the inspection call."""
         now = self._clock.now()
         return {
-            "caches": [cache.resource() for cache in self._cabinet.everything()],
-            "batches": [batch.resource(now) for batch in self.desk.everything()],
+            "caches": [cache.resource() for cache in self._cache_store.everything()],
+            "batches": [batch.resource(now) for batch in self.batch_queue.everything()],
             "interactions": [
                 {"id": one.interaction_id, "status": one.status_at(now), "model": one.model}
                 for one in self._memory.everything()
@@ -70,9 +70,9 @@ class Stored:
 
     def clear(self) -> None:
         """Drop everything."""
-        self._cabinet.clear()
+        self._cache_store.clear()
         self._memory.clear()
-        self.desk.clear()
+        self.batch_queue.clear()
 
 
 async def _get_operation(_: Exchange, __: Route) -> None:

@@ -338,7 +338,7 @@ def test_the_state_lies_where_the_volume_is() -> None:
 def test_the_health_check_asks_an_operation_that_exists() -> None:
     assert "http://127.0.0.1:8000/healthz" in DOCKERFILE
     assert steps("EXPOSE") == ["8000"]
-    assert '"/healthz"' in (ROOT / "app" / "api" / "operations.py").read_text()
+    assert '"/healthz"' in (ROOT / "app" / "api" / "health.py").read_text()
 
 
 def copied() -> list[str]:

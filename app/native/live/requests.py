@@ -5,11 +5,11 @@
 Realtime input, which a microphone sends many times a second, is judged every 10 s by the session instead.
 """
 
-from app.accounting.estimating import Estimate
+from app.accounting.estimate import Estimate
 from app.clients.authenticator import require_model
 from app.errors import BodyTooLargeError, DependencyUnavailableError, MalformedRequestError
+from app.native.body_tokens import content_tokens, tier_of
 from app.native.documents import ScannedDocument
-from app.native.estimating import content_tokens, tier_of
 from app.native.live.client import LiveMessage
 from app.native.scanning import BodyFacts, Found
 from app.native.scanning.policy import LIVE

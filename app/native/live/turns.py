@@ -7,7 +7,7 @@ A voice session has no other start of a turn, so that the next turn is reserved 
 
 from dataclasses import replace
 
-from app.accounting.estimating import Estimate
+from app.accounting.estimate import Estimate
 from app.accounting.metering import ModelCall
 from app.accounting.outcome import Outcome
 from app.errors import RateLimitedError

@@ -50,7 +50,7 @@ async def cancel(call: NativeCall, token: str) -> None:
     """Cancel a session. Raises ResourceNotFoundError."""
     session = await _find(call, token)
     if session.document is None:
-        await call.services.files.cancel(_upstream(call, session), may_be_final=session.is_unsure)
+        await call.services.files.endings.cancel(_upstream(call, session), may_be_final=session.is_unsure)
 
 
 async def carry(call: NativeCall, token: str, writer: Writer, chunk: Chunk) -> SessionState:

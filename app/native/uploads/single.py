@@ -105,7 +105,7 @@ async def _carry(pieces: AsyncIterator[bytes], send: Send, call: NativeCall, met
     finally:
         if not is_done:
             await transfer.stop()
-            services.files.abandon(session)
+            services.files.endings.abandon(session)
     await answer_final(send, file.body, name=session.name, alias=metadata.alias)
 
 

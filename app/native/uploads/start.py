@@ -45,7 +45,7 @@ async def start(
         )
         await services.files.put_down(session.name, for_s=SESSION_LIFETIME_S)
     except GatewayError:
-        services.files.abandon(session)
+        services.files.endings.abandon(session)
         raise
     url = address(scope, call.route.version, token, is_ranged=is_ranged).encode()
     answer = (

@@ -1,6 +1,6 @@
 """Create, get, list, cancel and delete batches, of generateContent and of embedContent (surfaces reference).
 
-requests, or the lines of a stored file ──> each answered by itself ──> results, kept at the desk
+requests, or the lines of a stored file ──> each answered by itself ──> results, kept in the batch queue
 """
 
 import asyncio
@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 
 import orjson
 
-from gemini_emulator.batches.desk import Desk
+from gemini_emulator.batches.batch_queue import BatchQueue
 from gemini_emulator.catalogue import Model, model_for
 from gemini_emulator.clock import Clock
 from gemini_emulator.config import EmulatorConfig
@@ -16,8 +16,8 @@ from gemini_emulator.embeddings import vector_of
 from gemini_emulator.exchange import Exchange
 from gemini_emulator.failures import ApiFailureError, file_not_active, invalid
 from gemini_emulator.faults import NO_FAULTS
-from gemini_emulator.files.shelf import Shelf
-from gemini_emulator.generation.respondent import Respondent
+from gemini_emulator.files.file_store import FileStore
+from gemini_emulator.generation.responder import Responder
 from gemini_emulator.generation.responses import whole
 from gemini_emulator.paging import page_of, slice_of
 from gemini_emulator.proto.blobs import lift
@@ -36,12 +36,14 @@ Result = Mapping[str, object]
 class BatchCalls:
     """Handlers of the calls that make batches, and of those on `/{v}/batches`."""
 
-    def __init__(self, config: EmulatorConfig, clock: Clock, desk: Desk, shelf: Shelf, respondent: Respondent) -> None:
+    def __init__(
+        self, config: EmulatorConfig, clock: Clock, batch_queue: BatchQueue, file_store: FileStore, responder: Responder
+    ) -> None:
         self._config = config
         self._clock = clock
-        self._desk = desk
-        self._shelf = shelf
-        self._respondent = respondent
+        self._batch_queue = batch_queue
+        self._file_store = file_store
+        self._responder = responder
 
     async def create(self, exchange: Exchange, route: Route) -> None:
         """Create a batch; its requests are answered at once, and shown later."""
@@ -57,7 +59,7 @@ class BatchCalls:
             else self._answer_inlined(source.fields("requests").many("requests"), model, route.operation)
         )
         results = await exchange.unless_gone(work)
-        made = self._desk.add(
+        made = self._batch_queue.add(
             model=model.name,
             display_name=batch.text("displayName"),
             method=route.operation,
@@ -69,12 +71,12 @@ class BatchCalls:
 
     async def get(self, exchange: Exchange, route: Route) -> None:
         """Answer with a batch, its results among it once it is done."""
-        await exchange.answer_json(self._desk.get(route.name).resource(self._clock.now()))
+        await exchange.answer_json(self._batch_queue.get(route.name).resource(self._clock.now()))
 
     async def list(self, exchange: Exchange, _: Route) -> None:
         """Answer with a page, newest first."""
         size, token = page_of(exchange.query, default=_DEFAULT_PAGE, largest=_LARGEST_PAGE)
-        page, next_token = slice_of(self._desk.everything(), size, token, number=lambda batch: batch.number)
+        page, next_token = slice_of(self._batch_queue.everything(), size, token, number=lambda batch: batch.number)
         now = self._clock.now()
         answer: dict[str, object] = {"operations": [batch.resource(now) for batch in page]} if page else {}
         if next_token:
@@ -83,12 +85,12 @@ class BatchCalls:
 
     async def cancel(self, exchange: Exchange, route: Route) -> None:
         """Cancel a batch."""
-        self._desk.cancel(route.name)
+        self._batch_queue.cancel(route.name)
         await exchange.answer_json({})
 
     async def delete(self, exchange: Exchange, route: Route) -> None:
         """Delete a batch."""
-        self._desk.delete(route.name)
+        self._batch_queue.delete(route.name)
         await exchange.answer_json({})
 
     async def _answer_inlined(self, items: Sequence[Fields], model: Model, method: str) -> Sequence[Result]:
@@ -104,7 +106,7 @@ class BatchCalls:
     async def _answer_lines(self, file_name: str, model: Model, method: str) -> Sequence[Result]:
         if not file_name.startswith("files/"):
             raise invalid("* BatchGenerateContentRequest.batch.input_config.file_name: the format is files/{file}.\n")
-        file = self._shelf.get(file_name.removeprefix("files/"))
+        file = self._file_store.get(file_name.removeprefix("files/"))
         if file.state_at(self._clock.now()) != "ACTIVE":
             raise file_not_active(file.file_id)
         data = await asyncio.to_thread(file.kept.joined)
@@ -134,8 +136,8 @@ class BatchCalls:
         try:
             if method == _EMBED:
                 return {"response": {"embedding": {"values": vector_of(request)}}}
-            understood = await self._respondent.understand(request, model)
-            answer = await self._respondent.answer(understood, NO_FAULTS)
+            understood = await self._responder.understand(request, model)
+            answer = await self._responder.answer(understood, NO_FAULTS)
             return {"response": whole(answer, understood.identity)}
         except ApiFailureError as failure:
             return {"error": _status_of(failure)}

@@ -5,13 +5,13 @@ How small a content may be is not checked. One without `ttl` and `expireTime` li
 
 from datetime import datetime
 
-from gemini_emulator.caches.cabinet import Cabinet
+from gemini_emulator.caches.cache_store import CacheStore
 from gemini_emulator.catalogue import find_model
 from gemini_emulator.clock import Clock
 from gemini_emulator.config import EmulatorConfig
 from gemini_emulator.exchange import Exchange
 from gemini_emulator.failures import invalid
-from gemini_emulator.generation.respondent import Respondent
+from gemini_emulator.generation.responder import Responder
 from gemini_emulator.paging import page_of, slice_of
 from gemini_emulator.proto.fields import Fields
 from gemini_emulator.proto.parser import parse
@@ -27,11 +27,11 @@ _KEPT = ("contents", "systemInstruction", "tools", "toolConfig")
 class CacheCalls:
     """Handlers of the calls on `/{v}/cachedContents`."""
 
-    def __init__(self, config: EmulatorConfig, clock: Clock, cabinet: Cabinet, respondent: Respondent) -> None:
+    def __init__(self, config: EmulatorConfig, clock: Clock, cache_store: CacheStore, responder: Responder) -> None:
         self._config = config
         self._clock = clock
-        self._cabinet = cabinet
-        self._respondent = respondent
+        self._cache_store = cache_store
+        self._responder = responder
 
     async def create(self, exchange: Exchange, route: Route) -> None:
         """Keep a prompt."""
@@ -42,8 +42,8 @@ class CacheCalls:
         kept = {name: values[name] for name in _KEPT if name in values}
         # What is kept may be a system instruction alone, which is no prompt yet.
         asked = kept if "contents" in kept else {**kept, "contents": [{"parts": [{"text": ""}]}]}
-        understood = await exchange.unless_gone(self._respondent.understand(Fields(asked), model))
-        cache = self._cabinet.add(
+        understood = await exchange.unless_gone(self._responder.understand(Fields(asked), model))
+        cache = self._cache_store.add(
             model=model.name,
             display_name=request.text("displayName"),
             kept=kept,
@@ -54,12 +54,12 @@ class CacheCalls:
 
     async def get(self, exchange: Exchange, route: Route) -> None:
         """Answer with a cached content's description, without its contents."""
-        await exchange.answer_json(self._cabinet.get(route.name).resource())
+        await exchange.answer_json(self._cache_store.get(route.name).resource())
 
     async def list(self, exchange: Exchange, _: Route) -> None:
         """Answer with a page, newest first."""
         size, token = page_of(exchange.query, default=_DEFAULT_PAGE, largest=_LARGEST_PAGE)
-        page, next_token = slice_of(self._cabinet.everything(), size, token, number=lambda cache: cache.number)
+        page, next_token = slice_of(self._cache_store.everything(), size, token, number=lambda cache: cache.number)
         answer: dict[str, object] = {"cachedContents": [cache.resource() for cache in page]} if page else {}
         if next_token:
             answer["nextPageToken"] = next_token
@@ -68,7 +68,7 @@ class CacheCalls:
     async def patch(self, exchange: Exchange, route: Route) -> None:
         """Let a cached content expire at another time; nothing else can be changed."""
         request = Fields(parse(CACHED_CONTENT, await exchange.document(self._config.request_limit_bytes)))
-        cache = self._cabinet.get(route.name)
+        cache = self._cache_store.get(route.name)
         if set(request) - {"ttl", "expireTime", "name"} or not ({"ttl", "expireTime"} & set(request)):
             raise invalid("* UpdateCachedContentRequest.cached_content: only ttl or expire_time can be updated.\n")
         cache.expires_at = self._expiry(request, _LIFETIME_S)
@@ -77,7 +77,7 @@ class CacheCalls:
 
     async def delete(self, exchange: Exchange, route: Route) -> None:
         """Delete a cached content."""
-        self._cabinet.delete(route.name)
+        self._cache_store.delete(route.name)
         await exchange.answer_json({})
 
     def _expiry(self, request: Fields, default_s: float) -> float:

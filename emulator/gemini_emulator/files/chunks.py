@@ -10,8 +10,8 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
 from gemini_emulator.failures import ApiFailureError, invalid
+from gemini_emulator.files.file_store import FileStore
 from gemini_emulator.files.sessions import Session
-from gemini_emulator.files.shelf import Shelf
 
 _BATCH_BYTES = 1024 * 1024
 
@@ -51,10 +51,10 @@ class Chunk:
 class ChunkWriter:
     """Writes one chunk into a session."""
 
-    def __init__(self, session: Session, chunk: Chunk, shelf: Shelf, granularity: int, *, lease: int) -> None:
+    def __init__(self, session: Session, chunk: Chunk, file_store: FileStore, granularity: int, *, lease: int) -> None:
         self._session = session
         self._chunk = chunk
-        self._shelf = shelf
+        self._file_store = file_store
         self._granularity = granularity
         self._held: list[bytes] = []
         self._held_bytes = 0
@@ -93,7 +93,7 @@ class ChunkWriter:
         if declared is not None and total > declared:
             raise invalid(f"The chunk goes on beyond the {declared} bytes that the file was declared to have.")
         try:
-            self._shelf.check_size(total)
+            self._file_store.check_size(total)
         except ApiFailureError as failure:
             raise SpoiltSessionError(failure) from failure
         self._held.append(piece)

@@ -11,9 +11,9 @@ from gemini_emulator.exchange import Exchange, Headers
 from gemini_emulator.failures import ApiFailureError, invalid, ordinary
 from gemini_emulator.faults import FaultKind
 from gemini_emulator.files.chunks import Chunk, SpoiltSessionError
+from gemini_emulator.files.file_store import FileStore
 from gemini_emulator.files.resumable import ResumableUploads, receive_chunk, upload_url
 from gemini_emulator.files.sessions import LostLeaseError, Session, Sessions
-from gemini_emulator.files.shelf import Shelf
 from gemini_emulator.routing import Route
 
 _METADATA_LIMIT_BYTES = 1024 * 1024
@@ -24,11 +24,16 @@ class RangedUploads:
     """Handlers of the calls that have `Content-Range`."""
 
     def __init__(
-        self, config: EmulatorConfig, clock: Clock, shelf: Shelf, sessions: Sessions, resumable: ResumableUploads
+        self,
+        config: EmulatorConfig,
+        clock: Clock,
+        file_store: FileStore,
+        sessions: Sessions,
+        resumable: ResumableUploads,
     ) -> None:
         self._config = config
         self._clock = clock
-        self._shelf = shelf
+        self._file_store = file_store
         self._sessions = sessions
         self._resumable = resumable
 
@@ -62,7 +67,7 @@ class RangedUploads:
 
     async def _receive(self, exchange: Exchange, session: Session, chunk: Chunk) -> None:
         try:
-            await receive_chunk(exchange, session, self._shelf, self._config.granularity, chunk)
+            await receive_chunk(exchange, session, self._file_store, self._config.granularity, chunk)
         except SpoiltSessionError as error:
             session.cancel()
             raise error.failure from error

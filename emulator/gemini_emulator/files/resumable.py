@@ -2,7 +2,7 @@
 
     X-Goog-Upload-Status   active: continue   final: the file is complete   cancelled: give up   absent: unknown
 
-This module answers; sessions hold the received bytes, and the shelf holds complete files.
+This module answers; sessions hold the received bytes, and the file store holds complete files.
 """
 
 from collections.abc import AsyncIterator
@@ -13,9 +13,9 @@ from gemini_emulator.exchange import Exchange, Headers
 from gemini_emulator.failures import ApiFailureError, invalid, ordinary
 from gemini_emulator.faults import FaultKind
 from gemini_emulator.files.chunks import Chunk, ChunkWriter, SpoiltSessionError
+from gemini_emulator.files.file_store import FileStore
 from gemini_emulator.files.opening import read_request
 from gemini_emulator.files.sessions import LostLeaseError, Session, Sessions
-from gemini_emulator.files.shelf import Shelf
 from gemini_emulator.routing import Route, commands_of
 
 _METADATA_LIMIT_BYTES = 1024 * 1024
@@ -25,10 +25,10 @@ _UNKNOWN_LENGTH = "The length of the upload is required: X-Goog-Upload-Header-Co
 class ResumableUploads:
     """Handlers of the calls that have `X-Goog-Upload-Command`."""
 
-    def __init__(self, config: EmulatorConfig, clock: Clock, shelf: Shelf, sessions: Sessions) -> None:
+    def __init__(self, config: EmulatorConfig, clock: Clock, file_store: FileStore, sessions: Sessions) -> None:
         self._config = config
         self._clock = clock
-        self._shelf = shelf
+        self._file_store = file_store
         self._sessions = sessions
 
     async def start(self, exchange: Exchange, route: Route) -> None:
@@ -97,7 +97,7 @@ class ResumableUploads:
     async def _receive(self, exchange: Exchange, session: Session, *, is_last: bool) -> None:
         try:
             chunk = _chunk_of(exchange, session, is_last=is_last)
-            await receive_chunk(exchange, session, self._shelf, self._config.granularity, chunk)
+            await receive_chunk(exchange, session, self._file_store, self._config.granularity, chunk)
         except SpoiltSessionError as error:
             session.cancel()
             await exchange.fail(error.failure, headers=_headers(session, "cancelled"))
@@ -118,31 +118,33 @@ def _chunk_of(exchange: Exchange, session: Session, *, is_last: bool) -> Chunk:
     return Chunk(int(written), is_last, exchange.declared_bytes)
 
 
-async def receive_chunk(exchange: Exchange, session: Session, shelf: Shelf, granularity: int, chunk: Chunk) -> None:
+async def receive_chunk(
+    exchange: Exchange, session: Session, file_store: FileStore, granularity: int, chunk: Chunk
+) -> None:
     """Receive the bytes of a call, and store the file after the last bytes.
 
     Raises ApiFailureError if the session can continue, SpoiltSessionError if it cannot, and LostLeaseError.
     """
     lease = await session.new_lease()
     chunk.check(session, granularity)
-    writer = ChunkWriter(session, chunk, shelf, granularity, lease=lease)
+    writer = ChunkWriter(session, chunk, file_store, granularity, lease=lease)
     torn = exchange.faults.get(FaultKind.PARTIAL)
     if torn is not None:
         await writer.write_torn(_first(exchange.pieces(), torn.size_bytes))
         await exchange.cut()
     await writer.write(exchange.pieces())
     if chunk.is_last:
-        await _finish(exchange, session, shelf, lease)
+        await _finish(exchange, session, file_store, lease)
 
 
-async def _finish(exchange: Exchange, session: Session, shelf: Shelf, lease: int) -> None:
+async def _finish(exchange: Exchange, session: Session, file_store: FileStore, lease: int) -> None:
     declared = session.request.size_bytes
     if declared is not None and session.received_bytes != declared:
         raise invalid(
             f"The upload cannot be finalized: {session.received_bytes} of {declared} declared bytes were received."
         )
     try:
-        await session.finish(shelf, lease, exchange.faults.get(FaultKind.PROCESSING))
+        await session.finish(file_store, lease, exchange.faults.get(FaultKind.PROCESSING))
     except ApiFailureError as failure:
         raise SpoiltSessionError(failure) from failure
 

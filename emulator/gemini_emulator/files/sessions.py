@@ -14,8 +14,8 @@ from dataclasses import dataclass, field
 from gemini_emulator.clock import Clock
 from gemini_emulator.failures import ApiFailureError
 from gemini_emulator.faults import Fault
+from gemini_emulator.files.file_store import FileStore
 from gemini_emulator.files.reception import Reception
-from gemini_emulator.files.shelf import Shelf
 from gemini_emulator.files.stored import FileRequest, StoredFile
 
 _MAX_SESSIONS = 10_000
@@ -60,14 +60,14 @@ class Session:
             self._check(lease)
             await self.reception.take(pieces)
 
-    async def finish(self, shelf: Shelf, lease: int, processing: Fault | None) -> StoredFile:
+    async def finish(self, file_store: FileStore, lease: int, processing: Fault | None) -> StoredFile:
         """Store a file of the received bytes. Raises ApiFailureError if it may not be stored.
 
         A `processing` fault of this call goes before that of the start.
         """
         async with self._lock:
             self._check(lease)
-            self.file = await shelf.add(self.request, self.reception, processing or self.processing)
+            self.file = await file_store.add(self.request, self.reception, processing or self.processing)
             self.status = "final"
             return self.file
 
@@ -96,19 +96,19 @@ class Session:
 class Sessions:
     """All sessions, oldest first; the oldest are dropped when there are too many or they are too old."""
 
-    def __init__(self, shelf: Shelf, clock: Clock) -> None:
-        self._shelf = shelf
+    def __init__(self, file_store: FileStore, clock: Clock) -> None:
+        self._file_store = file_store
         self._clock = clock
         self._sessions: dict[str, Session] = {}
 
     def open(self, request: FileRequest, processing: Fault | None) -> Session:
         """Open a session; raises ApiFailureError when the file would not be taken."""
-        self._shelf.check(request)
+        self._file_store.check(request)
         self._make_room()
         session = Session(
             upload_id=secrets.token_urlsafe(32),
             request=request,
-            reception=self._shelf.new_reception(),
+            reception=self._file_store.new_reception(),
             opened_at=self._clock.now(),
             processing=processing,
         )

@@ -6,10 +6,10 @@ from gemini_emulator.clock import Clock
 from gemini_emulator.exchange import Exchange
 from gemini_emulator.failures import invalid
 from gemini_emulator.faults import FaultKind
+from gemini_emulator.files.file_store import FileStore
 from gemini_emulator.files.opening import read_request
 from gemini_emulator.files.reception import Reception
 from gemini_emulator.files.related import RelatedBody
-from gemini_emulator.files.shelf import Shelf
 from gemini_emulator.files.stored import FileRequest
 from gemini_emulator.routing import Route
 
@@ -19,9 +19,9 @@ _BATCH_BYTES = 1024 * 1024
 class SingleUploads:
     """Handler of uploads that are one request."""
 
-    def __init__(self, clock: Clock, shelf: Shelf) -> None:
+    def __init__(self, clock: Clock, file_store: FileStore) -> None:
         self._clock = clock
-        self._shelf = shelf
+        self._file_store = file_store
 
     async def create(self, exchange: Exchange, _: Route) -> None:
         """Store the file that the body is, or that is in it."""
@@ -38,7 +38,7 @@ class SingleUploads:
         request = read_request(
             {"file": {"displayName": name}}, exchange.headers, content_type=exchange.headers.get("content-type", "")
         )
-        self._shelf.check(request)
+        self._file_store.check(request)
         await self._store(exchange, exchange.pieces(), lambda: request)
 
     async def _create_related(self, exchange: Exchange) -> None:
@@ -52,10 +52,10 @@ class SingleUploads:
     async def _store(
         self, exchange: Exchange, pieces: AsyncIterator[bytes], request: Callable[[], FileRequest]
     ) -> None:
-        reception = self._shelf.new_reception()
+        reception = self._file_store.new_reception()
         try:
             await self._take_all(reception, pieces)
-            file = await self._shelf.add(request(), reception, exchange.faults.get(FaultKind.PROCESSING))
+            file = await self._file_store.add(request(), reception, exchange.faults.get(FaultKind.PROCESSING))
         except BaseException:
             reception.kept.release()
             raise
@@ -68,7 +68,7 @@ class SingleUploads:
             held.append(piece)
             held_bytes += len(piece)
             if held_bytes >= _BATCH_BYTES:
-                self._shelf.check_size(reception.received_bytes + held_bytes)
+                self._file_store.check_size(reception.received_bytes + held_bytes)
                 await reception.take(held)
                 held, held_bytes = [], 0
         await reception.take(held)

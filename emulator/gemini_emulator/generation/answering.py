@@ -26,8 +26,8 @@ from gemini_emulator.conforming import UnsupportedSchemaError, conforming_value,
 from gemini_emulator.failures import invalid
 from gemini_emulator.faults import FaultKind, Faults
 from gemini_emulator.generation.extras import Extra, extras_of, gives_text
-from gemini_emulator.generation.eyes import Seen
 from gemini_emulator.generation.functions import FunctionCall
+from gemini_emulator.generation.media_analyzer import Seen
 from gemini_emulator.generation.prompt import Prompt
 from gemini_emulator.generation.tasks.performing import perform
 from gemini_emulator.tokens import text_tokens

@@ -1,6 +1,6 @@
 """generateContent, streamGenerateContent, countTokens: from the body to the answer.
 
-document ── parse ──> message ── Respondent ──> Answer ──> response, or chunks
+document ── parse ──> message ── Responder ──> Answer ──> response, or chunks
 """
 
 from gemini_emulator.catalogue import Model, model_for
@@ -9,7 +9,7 @@ from gemini_emulator.exchange import Exchange
 from gemini_emulator.failures import invalid
 from gemini_emulator.faults import FaultKind
 from gemini_emulator.generation.hops import STREAMED_TOKENS, WHOLE_TOKENS, hop_of
-from gemini_emulator.generation.respondent import Respondent
+from gemini_emulator.generation.responder import Responder
 from gemini_emulator.generation.responses import blocked, chunks, details, whole
 from gemini_emulator.generation.streaming import stream
 from gemini_emulator.proto.fields import Fields
@@ -22,9 +22,9 @@ from gemini_emulator.routing import Route
 class GenerationCalls:
     """Handlers of the calls that a model answers."""
 
-    def __init__(self, config: EmulatorConfig, respondent: Respondent, rate: Rate) -> None:
+    def __init__(self, config: EmulatorConfig, responder: Responder, rate: Rate) -> None:
         self._config = config
-        self._respondent = respondent
+        self._responder = responder
         self._rate = rate
 
     async def generate(self, exchange: Exchange, route: Route) -> None:
@@ -42,7 +42,7 @@ class GenerationCalls:
 
     async def _answer(self, exchange: Exchange, model: Model, document: object) -> None:
         request = parse(GENERATE_CONTENT, document)
-        understood = await self._respondent.understand(Fields(request), model)
+        understood = await self._responder.understand(Fields(request), model)
         identity = understood.identity
         block = exchange.faults.get(FaultKind.BLOCK)
         is_stream = exchange.record.operation == "streamGenerateContent"
@@ -51,7 +51,7 @@ class GenerationCalls:
             refusal = blocked(block, identity)
             await (stream(exchange, [refusal], pause_s=pause_s) if is_stream else exchange.answer_json(refusal))
             return
-        answer = await self._respondent.answer(understood, exchange.faults)
+        answer = await self._responder.answer(understood, exchange.faults)
         hop = hop_of(request, model, self._config.hop_tokens or (STREAMED_TOKENS if is_stream else WHOLE_TOKENS))
         if hop is not None:
             identity = hop.identity(identity, answer)
@@ -66,7 +66,7 @@ class GenerationCalls:
         if ("contents" in request) == ("generateContentRequest" in request):
             raise invalid("* CountTokensRequest: exactly one of contents and generate_content_request must be set.\n")
         inner = request.fields("generateContentRequest") if "generateContentRequest" in request else request
-        identity = (await self._respondent.understand(inner, model)).identity
+        identity = (await self._responder.understand(inner, model)).identity
         tokens, cached = identity.prompt_tokens, identity.cached_tokens
         answer: dict[str, object] = {"totalTokens": sum(tokens.values()), "promptTokensDetails": details(tokens)}
         if cached:

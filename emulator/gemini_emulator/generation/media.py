@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from gemini_emulator.clock import Clock
 from gemini_emulator.failures import ApiFailureError, file_not_active, invalid
-from gemini_emulator.files.shelf import Shelf
+from gemini_emulator.files.file_store import FileStore
 from gemini_emulator.files.stored import StoredFile
 from gemini_emulator.proto.blobs import Blob
 from gemini_emulator.proto.fields import Fields
@@ -53,8 +53,8 @@ class MediaPart:
 class MediaReader:
     """Reads the media of parts, with access to the stored files."""
 
-    def __init__(self, shelf: Shelf, clock: Clock) -> None:
-        self._shelf = shelf
+    def __init__(self, file_store: FileStore, clock: Clock) -> None:
+        self._file_store = file_store
         self._clock = clock
 
     def read(self, part: Fields, position: int) -> list[MediaPart]:
@@ -92,7 +92,7 @@ class MediaReader:
     def _find(self, uri: str) -> tuple[StoredFile | None, str]:
         match = _STORED.fullmatch(uri)
         if match is not None:
-            file = self._shelf.get(match[1])
+            file = self._file_store.get(match[1])
             if file.state_at(self._clock.now()) != "ACTIVE":
                 raise file_not_active(file.file_id)
             return file, ""

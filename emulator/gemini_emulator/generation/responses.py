@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from gemini_emulator.faults import Fault
 from gemini_emulator.generation.answering import Answer
-from gemini_emulator.generation.eyes import Seen
+from gemini_emulator.generation.media_analyzer import Seen
 from gemini_emulator.generation.prompt import Prompt
 from gemini_emulator.tokens import text_tokens
 

@@ -1,6 +1,6 @@
 """Create, get, cancel and delete interactions, whole or as a stream (surfaces reference).
 
-    document ── parse ──> turns before + input ── Respondent ──> Interaction ──> JSON, or events
+    document ── parse ──> turns before + input ── Responder ──> Interaction ──> JSON, or events
 
 The answer is made at once; one in the background is shown later. Agents and continuation tokens are not there.
 """
@@ -16,7 +16,7 @@ from gemini_emulator.exchange import Exchange
 from gemini_emulator.failures import ApiFailureError, invalid
 from gemini_emulator.faults import FaultKind
 from gemini_emulator.generation.answering import Answer
-from gemini_emulator.generation.respondent import Respondent
+from gemini_emulator.generation.responder import Responder
 from gemini_emulator.interactions.answers import outcome_of, steps_of_answer, turn_of_answer, usage_of
 from gemini_emulator.interactions.asking import request_of
 from gemini_emulator.interactions.events import DONE, answering, error_frame, frame, opening, position_after
@@ -36,13 +36,11 @@ _SSE_TYPE = b"text/event-stream"
 class InteractionCalls:
     """Handlers of the calls on `/{v}/interactions`."""
 
-    def __init__(
-        self, config: EmulatorConfig, clock: Clock, memory: Memory, respondent: Respondent, rate: Rate
-    ) -> None:
+    def __init__(self, config: EmulatorConfig, clock: Clock, memory: Memory, responder: Responder, rate: Rate) -> None:
         self._config = config
         self._clock = clock
         self._memory = memory
-        self._respondent = respondent
+        self._responder = responder
         self._rate = rate
 
     async def create(self, exchange: Exchange, route: Route) -> None:
@@ -99,11 +97,11 @@ class InteractionCalls:
         before = self._turns_before(asked.text("previousInteractionId"))
         steps = steps_of(asked.value("input"))
         turns = [*before, *turns_of(steps, before)]
-        understood = await self._respondent.understand(request_of(asked, turns), model)
+        understood = await self._responder.understand(request_of(asked, turns), model)
         if exchange.faults.get(FaultKind.BLOCK):
             answer = Answer("", finish_reason="SAFETY")
         else:
-            answer = await self._respondent.answer(understood, exchange.faults)
+            answer = await self._responder.answer(understood, exchange.faults)
         now = self._clock.now()
         return Interaction(
             interaction_id=f"v1_{secrets.token_urlsafe(24)}",

@@ -18,7 +18,7 @@ from gemini_emulator.catalogue import Model, find_model
 from gemini_emulator.failures import ApiFailureError, invalid, unknown_model
 from gemini_emulator.faults import FaultKind, Faults
 from gemini_emulator.generation.answering import Answer
-from gemini_emulator.generation.respondent import Respondent, Understood
+from gemini_emulator.generation.responder import Responder, Understood
 from gemini_emulator.generation.responses import details
 from gemini_emulator.live.messages import Frame, Json, mapping, objects
 from gemini_emulator.proto.blobs import lift
@@ -64,8 +64,8 @@ class Resumptions:
 class LiveSession:
     """A conversation; `send` sends a message, `faults` are those of this session."""
 
-    def __init__(self, respondent: Respondent, resumptions: Resumptions, send: Send, version: str) -> None:
-        self._respondent = respondent
+    def __init__(self, responder: Responder, resumptions: Resumptions, send: Send, version: str) -> None:
+        self._responder = responder
         self._resumptions = resumptions
         self._send = send
         self._version = version
@@ -169,8 +169,8 @@ class LiveSession:
             raise invalid("client_content.turns: must not be empty.")
         request: Json = {**self._setup, "contents": [dict(turn) for turn in self._turns]}
         lift(request)
-        understood = await self._respondent.understand(Fields(parse(GENERATE_CONTENT, request)), self._model)
-        answer = await self._respondent.answer(understood, self.faults)
+        understood = await self._responder.understand(Fields(parse(GENERATE_CONTENT, request)), self._model)
+        answer = await self._responder.answer(understood, self.faults)
         if answer.call is not None:
             call: Json = {"id": answer.call.call_id, "name": answer.call.name, "args": dict(answer.call.args)}
             self._turns.append({"role": "model", "parts": [{"functionCall": call}]})

@@ -12,7 +12,7 @@ import orjson
 
 from gemini_emulator.failures import ApiFailureError
 from gemini_emulator.faults import FaultKind, FaultPlan
-from gemini_emulator.generation.respondent import Respondent
+from gemini_emulator.generation.responder import Responder
 from gemini_emulator.journal import Journal, Record
 from gemini_emulator.live.messages import Json, read_frame, write_frame
 from gemini_emulator.live.session import LiveSession, Resumptions
@@ -37,8 +37,8 @@ class _ClosedByFaultError(Exception):
 class LiveSocket:
     """Serves sessions."""
 
-    def __init__(self, respondent: Respondent, plan: FaultPlan, journal: Journal) -> None:
-        self._respondent = respondent
+    def __init__(self, responder: Responder, plan: FaultPlan, journal: Journal) -> None:
+        self._responder = responder
         self._plan = plan
         self._journal = journal
         self.resumptions = Resumptions()
@@ -75,7 +75,7 @@ class LiveSocket:
             await send({"type": "websocket.send", "bytes": frame})
             record.note_usage(frame)
 
-        session = LiveSession(self._respondent, self.resumptions, say, version)
+        session = LiveSession(self._responder, self.resumptions, say, version)
         session.faults = faults
         hearing: asyncio.Task[None] | None = None
         try:

@@ -1,6 +1,6 @@
 """`{version}/openai/...`: chat completions whole and as a stream, embeddings, models.
 
-document ── translate ──> message ── Respondent ──> Answer ──> chat.completion, or its chunks and [DONE]
+document ── translate ──> message ── Responder ──> Answer ──> chat.completion, or its chunks and [DONE]
 """
 
 import asyncio
@@ -17,7 +17,7 @@ from gemini_emulator.exchange import Exchange
 from gemini_emulator.failures import invalid
 from gemini_emulator.faults import FaultKind
 from gemini_emulator.generation.answering import Answer
-from gemini_emulator.generation.respondent import Respondent, Understood
+from gemini_emulator.generation.responder import Responder, Understood
 from gemini_emulator.openai.translating import Json, generate_request
 from gemini_emulator.proto.fields import Fields
 from gemini_emulator.proto.messages import EMBED_CONTENT, GENERATE_CONTENT
@@ -33,9 +33,9 @@ _FINISHED = {"STOP": "stop", "": "stop", "MAX_TOKENS": "length"}
 class OpenAiCalls:
     """Handlers of Google's OpenAI-compatible path."""
 
-    def __init__(self, config: EmulatorConfig, respondent: Respondent, rate: Rate) -> None:
+    def __init__(self, config: EmulatorConfig, responder: Responder, rate: Rate) -> None:
         self._config = config
-        self._respondent = respondent
+        self._responder = responder
         self._rate = rate
 
     async def chat(self, exchange: Exchange, route: Route) -> None:
@@ -43,8 +43,8 @@ class OpenAiCalls:
         chat = await self._document(exchange)
         model = find_model(_model_name(chat), route.version, "generateContent")
         self._rate.admit(model.name)
-        understood = await self._respondent.understand(Fields(parse(GENERATE_CONTENT, generate_request(chat))), model)
-        answer = await self._respondent.answer(understood, exchange.faults)
+        understood = await self._responder.understand(Fields(parse(GENERATE_CONTENT, generate_request(chat))), model)
+        answer = await self._responder.answer(understood, exchange.faults)
         if chat.get("stream") is True:
             options = chat.get("stream_options")
             tells_usage = isinstance(options, dict) and options.get("include_usage") is True

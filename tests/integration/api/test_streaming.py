@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from app.api import answering
+from app.api import responses
 from tests.emulator_process import Emulator
 from tests.gateway import Gateway, media, read_events, running_gateway
 from tests.integration.api.test_inline_or_upload import sound
@@ -126,7 +126,7 @@ async def test_an_upload_that_fails_after_the_start_is_an_event(small_gateway: G
 async def test_silence_is_filled_with_comments(
     emulator: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(answering, "KEEP_ALIVE_S", 0.1)
+    monkeypatch.setattr(responses, "KEEP_ALIVE_S", 0.1)
     emulator.fault("streamGenerateContent", "slow", delay_s=1)
 
     async with running_gateway(emulator.url, tmp_path) as gateway:

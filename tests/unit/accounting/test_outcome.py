@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.accounting.estimating import Estimate
+from app.accounting.estimate import Estimate
 from app.accounting.outcome import (
     DEFERRED,
     NO_BOOKING,

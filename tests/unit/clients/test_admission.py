@@ -8,7 +8,8 @@ import pytest
 from app.clients import budget_writer
 from app.clients.admission import MAX_LIVE_SESSIONS, Admission, RateTicket, Reservation
 from app.clients.budgets import MOST_AT_ONCE
-from app.clients.counters import LEASE_S, WINDOW_S, open_counters
+from app.clients.counter_choice import open_counters
+from app.clients.counters import LEASE_S, WINDOW_S
 from app.clients.identity import LOCAL, Client, Limits
 from app.clients.limit_owners import LimitOwners
 from app.clients.rate_headers import rate_headers

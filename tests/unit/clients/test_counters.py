@@ -2,7 +2,8 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from app.clients.counters import LEASE_S, Counter, CounterRequest, Counters, MemoryCounters, open_counters
+from app.clients.counter_choice import open_counters
+from app.clients.counters import LEASE_S, Counter, CounterRequest, Counters, MemoryCounters
 from tests.servers import ValkeyServer
 from tests.unit.clients.clock import NOON
 

@@ -4,7 +4,8 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from app.clients.counters import Counter, CounterRequest, Counters, OnOutage, open_counters
+from app.clients.counter_choice import open_counters
+from app.clients.counters import Counter, CounterRequest, Counters, OnOutage
 from app.clients.outage import RETRY_S
 from app.errors import StoreUnavailableError
 from tests.servers import ValkeyServer

@@ -12,9 +12,9 @@ from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import Any
 
-from app.api.asking import Asking
 from app.api.caller import RestCaller
 from app.api.conformance import Conformance
+from app.api.model_calls import ModelCalls
 from app.api.prompt import Item, reports, warnings
 from app.api.reports import token_usage, when
 from app.api.schemas import CallWarning, FileReport, Generation, StreamEvent
@@ -40,7 +40,7 @@ class CallOptions:
 
 
 @dataclass(slots=True)
-class Call:
+class AnswerCall:
     """A call that is ready to be made. `items` are all media and text of the prompt, including earlier turns."""
 
     caller: RestCaller
@@ -79,8 +79,8 @@ class Call:
         except TimeoutError:
             raise self._late() from None
 
-    def _asking(self) -> Asking:
-        return Asking(
+    def _asking(self) -> ModelCalls:
+        return ModelCalls(
             self.caller,
             self.items,
             self.form_files,
@@ -118,7 +118,7 @@ class Call:
             yield StreamEvent(type="delta", text=delta.text, thought=True if delta.is_thought else None)
         yield StreamEvent(type="done", response=await self._report(reader))
 
-    async def _prepare(self, asking: Asking) -> AsyncIterator[StreamEvent]:
+    async def _prepare(self, asking: ModelCalls) -> AsyncIterator[StreamEvent]:
         if asking.pending_bytes or (self.form_files is not None and self.call_options.keep_file):
             # The uploads run in a task, so that the client sees their progress meanwhile.
             settling = asyncio.create_task(asking.settle())

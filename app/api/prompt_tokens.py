@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from app.accounting.estimating import CHARS_PER_TOKEN, media_tokens
+from app.accounting.estimate import CHARS_PER_TOKEN, media_tokens
 from app.api.prompt import Item, Stored
 from app.media.incoming_file import IncomingFile
 from app.media.types import kind_of

@@ -47,7 +47,7 @@ class Cache:
         }
 
 
-class Cabinet:
+class CacheStore:
     """All cached contents, by id, oldest first."""
 
     def __init__(self, clock: Clock) -> None:

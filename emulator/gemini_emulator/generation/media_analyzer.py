@@ -26,7 +26,7 @@ class Seen:
     tokens: Mapping[str, int]
 
 
-class Eyes:
+class MediaAnalyzer:
     """Looks at media, and remembers the last few hundred looks."""
 
     def __init__(self) -> None:

@@ -1,6 +1,6 @@
 """Estimates the tokens of a relayed request before it is sent, from the scanner's facts and the registry's files."""
 
-from app.accounting.estimating import CHARS_PER_TOKEN, Estimate, media_tokens
+from app.accounting.estimate import CHARS_PER_TOKEN, Estimate, media_tokens
 from app.gemini.models import LONGEST_PROMPT_TOKENS, STANDARD
 from app.media.types import kind_of
 from app.native.scanning import BodyFacts

@@ -24,7 +24,7 @@ _MADE_ID_CHARS = 12
 _MAX_DISPLAY_NAME_CHARS = 512
 
 
-class Shelf:
+class FileStore:
     """All stored files, by id, oldest first."""
 
     def __init__(self, config: EmulatorConfig, clock: Clock) -> None:

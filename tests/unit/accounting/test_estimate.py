@@ -2,7 +2,7 @@
 
 import pytest
 
-from app.accounting.estimating import media_tokens
+from app.accounting.estimate import media_tokens
 from app.media.types import MediaKind
 from app.store.records import MediaFacts
 

@@ -8,7 +8,7 @@ from app.accounting.metering import Metering
 from app.request.context import context_of, usage_of
 
 
-class Entrance:
+class RequestRates:
     """ASGI middleware inside authentication. `metering` returns the metering opened by the lifespan."""
 
     def __init__(self, app: ASGIApp, metering: Callable[[], Metering]) -> None:

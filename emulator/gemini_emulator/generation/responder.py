@@ -7,14 +7,14 @@ import asyncio
 import secrets
 from dataclasses import dataclass
 
-from gemini_emulator.caches.cabinet import Cabinet
+from gemini_emulator.caches.cache_store import CacheStore
 from gemini_emulator.catalogue import Model
 from gemini_emulator.clock import Clock
 from gemini_emulator.faults import Faults
-from gemini_emulator.files.shelf import Shelf
+from gemini_emulator.files.file_store import FileStore
 from gemini_emulator.generation.answering import Answer, compose
-from gemini_emulator.generation.eyes import Eyes, Seen
 from gemini_emulator.generation.media import MediaReader
+from gemini_emulator.generation.media_analyzer import MediaAnalyzer, Seen
 from gemini_emulator.generation.prompt import Prompt, read_prompt
 from gemini_emulator.generation.responses import Identity, prompt_tokens
 from gemini_emulator.proto.fields import Fields
@@ -29,22 +29,22 @@ class Understood:
     identity: Identity
 
 
-class Respondent:
+class Responder:
     """Answers prompts, with access to stored files and caches."""
 
-    def __init__(self, clock: Clock, shelf: Shelf, cabinet: Cabinet) -> None:
-        self._reader = MediaReader(shelf, clock)
-        self._cabinet = cabinet
-        self._eyes = Eyes()
+    def __init__(self, clock: Clock, file_store: FileStore, cache_store: CacheStore) -> None:
+        self._reader = MediaReader(file_store, clock)
+        self._cache_store = cache_store
+        self._media_analyzer = MediaAnalyzer()
 
     async def understand(self, request: Fields, model: Model) -> Understood:
         """Read a request and perceive its media. Raises ApiFailureError for a request that Gemini refuses."""
-        request, cached = self._cabinet.unfold(request, model.name)
+        request, cached = self._cache_store.unfold(request, model.name)
         prompt = read_prompt(request, model, self._reader)
         seen: list[Seen] = []
         if prompt.media:
             resolution = prompt.options.media_resolution
-            seen = await asyncio.to_thread(self._eyes.look, prompt.media, model.name, resolution)
+            seen = await asyncio.to_thread(self._media_analyzer.look, prompt.media, model.name, resolution)
         identity = Identity(model.name, secrets.token_urlsafe(16), prompt_tokens(prompt, seen), cached)
         return Understood(prompt, seen, identity)
 

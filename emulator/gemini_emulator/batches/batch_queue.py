@@ -92,7 +92,7 @@ class Batch:
         return {"requestCount": str(total), **{name: str(count) for name, count in counted.items() if count}}
 
 
-class Desk:
+class BatchQueue:
     """All batches, by id, oldest first."""
 
     def __init__(self, clock: Clock) -> None:

@@ -9,7 +9,7 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from app.api.accept import named
-from app.api.call import Call
+from app.api.answer_call import AnswerCall
 from app.api.schemas import Problem, StreamEvent
 from app.edge.hangup import until_hangup
 from app.errors import ClientGoneError, GatewayError, problem_of
@@ -35,7 +35,7 @@ def wants_text(request: Request) -> bool:
     return "text/plain" in ranges and "application/json" not in ranges
 
 
-async def whole(request: Request, call: Call) -> Response:
+async def whole(request: Request, call: AnswerCall) -> Response:
     """Make the call and return its whole answer."""
     answer = await call.answer()
     if wants_text(request):
@@ -46,7 +46,7 @@ async def whole(request: Request, call: Call) -> Response:
 class EventStream(Response):
     """Sends a call's events as they arrive; owns the resources `held` by the call until the stream ends."""
 
-    def __init__(self, call: Call, held: AbstractAsyncContextManager[object]) -> None:
+    def __init__(self, call: AnswerCall, held: AbstractAsyncContextManager[object]) -> None:
         super().__init__(media_type="text/event-stream", headers=STREAM_HEADERS)
         # Starlette sets the length of an empty body.
         del self.headers["content-length"]

@@ -1,4 +1,4 @@
-"""Asking a model about files: settle the files, wait until ready, ask; repeat if Gemini calls a file not ready.
+"""ModelCalls a model about files: settle the files, wait until ready, ask; repeat if Gemini calls a file not ready.
 
 Generate, chat and the tasks share this module. It knows neither the question nor the form of the answer.
 """
@@ -8,12 +8,12 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from functools import partial
 
-from app.accounting.estimating import Estimate
+from app.accounting.estimate import Estimate
 from app.accounting.metering import ModelCall
 from app.accounting.outcome import Outcome
 from app.api.caller import RestCaller
-from app.api.estimating import input_tokens
 from app.api.prompt import Item, Stored
+from app.api.prompt_tokens import input_tokens
 from app.errors import FileNotReadyError
 from app.gemini.answer import AnswerReader, Delta
 from app.gemini.refusals import NamedFileError
@@ -26,7 +26,7 @@ from app.store.records import MediaFacts
 MakeRequest = Callable[[], GenerateRequest]
 
 
-class Asking:
+class ModelCalls:
     """The model calls of one request, and their files; they end at `ends_at` on the loop's clock."""
 
     def __init__(
