@@ -56,7 +56,7 @@ class RateTicket:
         self.limits = limits
 
     def release(self) -> None:
-        """Give the slots back; neither waits nor fails, and only the first call counts."""
+        """Free the slots; neither waits nor fails, and only the first call counts."""
         admission, request = self._admission, self._request
         self._admission = None
         if admission is not None and request is not None and request.slots:
@@ -142,7 +142,7 @@ class Admission:
         return self._ticket(limits, of_request, request, await self._taken(of_request, request, NO_QUOTAS))
 
     async def enter_live(self, client: Client) -> RateTicket:
-        """Take one of a client's places for Live sessions; the caller releases it at the session's end.
+        """Occupy one of a client's places for Live sessions; the caller releases it at the session's end.
 
         Raises RateLimitedError if all are taken, and StoreUnavailableError.
         """
@@ -188,7 +188,7 @@ class Admission:
         return RateTicket(self, request, Quotas(of_request.told, values), limits)
 
     def correct(self, request: CounterRequest, correction: int) -> None:
-        """Give back the slots of a counted request, and add the correction to each of its windows."""
+        """Free the slots of a counted request, and add the correction to each of its windows."""
         self._counters.close(request, correction, now=self._clock())
 
     async def admit(
@@ -244,7 +244,7 @@ class Admission:
         return Reservation(self, request, reservation_id, Quotas(told, values))
 
     async def _taken(self, limits: LimitSet, request: CounterRequest, quotas: Quotas) -> Sequence[int]:
-        """Take from counters that must be waited for; return the counts. `quotas` precede them in a refusal."""
+        """Count in counters that must be waited for; return the counts. `quotas` precede them in a refusal."""
         try:
             result = await self._counters.take(request)
         except asyncio.CancelledError:

@@ -74,16 +74,16 @@ class Counters(Protocol):
         """Return the state for `/readyz`: `ok`, or `away`."""
 
     def take_at_once(self, request: CounterRequest) -> Sequence[int] | None:
-        """Take the request's amounts and return the counts, in the order of its counters.
+        """Count the request's amounts and return the counts, in the order of its counters.
 
         None if nothing was taken, since the counters must be waited for or refuse; `take` tells which.
         """
 
     async def take(self, request: CounterRequest) -> CounterResult:
-        """Take all of the request or nothing; raises StoreUnavailableError if an outage refuses requests."""
+        """Count all of the request or nothing; raises StoreUnavailableError if an outage refuses requests."""
 
     def close(self, request: CounterRequest, correction: int, *, now: float) -> None:
-        """Give back the slots, and add to each window the difference between true and taken amount.
+        """Free the slots, and add to each window the difference between true and taken amount.
 
         Never fails and does not wait. A surplus is given back to the minute it was taken from if that still runs; an
         overrun counts in the minute that runs now.
@@ -117,12 +117,12 @@ class MemoryCounters:
         self._counts = {}
 
     async def take(self, request: CounterRequest) -> CounterResult:
-        """Take all of the request, or nothing."""
+        """Count all of the request, or nothing."""
         used = self.take_at_once(request)
         return self._refused(request) if used is None else CounterResult(used)
 
     def take_at_once(self, request: CounterRequest) -> list[int] | None:
-        """Take all of the request and return the counts; None if a counter has no room."""
+        """Count all of the request and return the counts; None if a counter has no room."""
         now, amount, windows, slots = request.taken_at, request.amount, request.windows, request.slots
         if now >= self._ends_at:
             self._turn(now)
@@ -152,7 +152,7 @@ class MemoryCounters:
         return CounterResult(used, refused)
 
     def close(self, request: CounterRequest, correction: int, *, now: float) -> None:
-        """Give back the slots and correct the windows."""
+        """Free the slots and correct the windows."""
         if correction and counts_now(request, correction, now=now):
             if now >= self._ends_at:
                 self._turn(now)

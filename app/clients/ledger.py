@@ -68,7 +68,7 @@ class Ledger:
         """How many calls were not taken down because the queue was full."""
 
     def record(self, entry: Entry) -> None:
-        """Take a call down. It never waits: a row that finds the queue full is dropped and counted."""
+        """Record a call without waiting: if the queue is full, the row is dropped and counted."""
         if len(self._waiting) >= self._capacity:
             self.dropped += 1
             self._untold += 1

@@ -53,7 +53,7 @@ class LimitOwners:
 
     @classmethod
     def of_settings(cls, settings: Settings) -> "LimitOwners":
-        """Take the gateway's and the issuers' limits from the settings."""
+        """Return the gateway's and the issuers' limits in the settings."""
         issuers = {name: Limits(**values.model_dump()) for name, values in (settings.issuer_limits or {}).items()}
         return cls(Limits(**settings.gateway_limits.model_dump()) if settings.gateway_limits else NO_LIMITS, issuers)
 

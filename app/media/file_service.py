@@ -1,4 +1,4 @@
-"""The files that lie at Gemini, and whose they are: started, completed, found, waited for, reused, deleted, swept.
+"""The files at Gemini with their owners: started, completed, found, waited for, reused, deleted.
 
 An upload is written down with its owner before it starts, under a lease that its carrier renews; it lives by that lease
 until an id stands for it. Every access by a client goes through `resolve`. It knows no form and no HTTP.
@@ -93,7 +93,7 @@ class FileService:
         self.endings = UploadEndings(registry, remote, uploads, clock, vault, background, self._carried)
 
     def now(self) -> float:
-        """Tell Gemini's time in seconds since the epoch."""
+        """Return Gemini's time in seconds since the epoch."""
         return self._clock.now()
 
     async def room_for(self, owner: str, size_bytes: int, *, at_most: StoredLimits = NO_STORED_LIMITS) -> None:
@@ -114,10 +114,10 @@ class FileService:
         display_name: str | None = None,
         at_most: StoredLimits = NO_STORED_LIMITS,
     ) -> ResumableSession:
-        """Write an upload down and open its session; the caller owns it until `complete`, `put_down` or `endings`.
+        """Record an upload and open its session; the caller owns it until `complete`, `put_down` or `endings`.
 
-        `alias` is the owner's own name for the file; raises NameTakenError when another of theirs has it, and
-        StoredBytesError as `room_for` does: what it found free may have been taken since.
+        `alias` is the owner's own name for the file. Raises NameTakenError if another file of the owner has the name,
+        and StoredBytesError as `room_for` does, since the room may have been taken since.
         """
         name = new_name()
         now = self.now()
@@ -152,7 +152,7 @@ class FileService:
         return session
 
     async def grow(self, owner: str, name: str, size_bytes: int, *, at_most: StoredLimits = NO_STORED_LIMITS) -> None:
-        """Count what an upload of unknown size has by now; raises StoredBytesError when its owner has no room for it.
+        """Count the bytes so far of an upload of unknown size; raises StoredBytesError if they find no room.
 
         `at_most` is as for `room_for`.
         """
@@ -163,12 +163,12 @@ class FileService:
             raise await self._room.full(owner, at_most) from None
 
     async def put_down(self, name: str, *, for_s: float) -> None:
-        """Leave an open session to whichever process its client's next command comes to, at most `for_s` from now."""
+        """Leave an open session, for at most `for_s`, to the process that gets its client's next command."""
         self._carried.discard(name)
         await self._registry.set_leases({name}, lease_until=self.now() + for_s)
 
     def pick_up_sealed(self, name: str, sealed: bytes | None) -> ResumableSession:
-        """Take up a session that was put down. Raises UploadFailedError when it is gone or unreadable."""
+        """Return a session that was put down. Raises UploadFailedError if the session is gone or unreadable."""
         try:
             url = self._vault.unseal(sealed or b"")
         except InvalidToken:
@@ -184,7 +184,7 @@ class FileService:
         facts: MediaFacts,
         named: str | None = None,
     ) -> None:
-        """Record a finalized upload; `named` is what the lines of a batch's file name (JSON list)."""
+        """Record a finalized upload; `named` is the note of the objects in a batch file's lines (JSON)."""
         await self._registry.complete(
             file.name,
             state=state_of(file.state),
@@ -243,19 +243,19 @@ class FileService:
         return found
 
     async def named(self, owner: str, names: Collection[str]) -> dict[str, StoredFile]:
-        """Find files of the owner's by their names at Gemini or the owner's own; what is not there is missing.
+        """Return the owner's files among `names`, which are Gemini's or the owner's own; others are left out.
 
-        Like `resolve`, it decides about access.
+        Like `resolve`, this method decides on access.
         """
         return await self._registry.find_named(owner, names, now=self._clock.expiry_time())
 
     async def page_of_uploads(self, owner: str, *, limit: int, after: str | None) -> tuple[tuple[Upload, ...], bool]:
-        """List what lies at Gemini of the owner's, newest first, and tell whether there is more."""
+        """Return a page of the owner's uploads at Gemini, newest first, and whether more follow."""
         now = self._clock.expiry_time()
         return await self._registry.page_of_uploads(owner, now=now, limit=limit, after=after)
 
     async def take_state(self, upload: Upload, state: str, document: str) -> None:
-        """Keep what Gemini says of a file now: its state, in Google's word, and its description as JSON."""
+        """Record a file's current state, in Google's word, and its description as JSON."""
         await self._registry.set_document(upload.name, document)
         now = state_of(state)
         if now is not upload.state:
@@ -286,7 +286,7 @@ class FileService:
         return replace(file, upload=await self._states.settle(file.upload, timeout_s=timeout_s))
 
     async def ready(self, name: str, *, timeout_s: float) -> MediaFacts:
-        """Wait until the upload can be used; gives what is known of it.
+        """Wait until the upload can be used; return its facts.
 
         Raises FileFailedError, FileNotReadyError, FileNotFoundProblemError.
         """
@@ -305,17 +305,17 @@ class FileService:
         return upload.facts
 
     async def processing_again(self, name: str) -> None:
-        """Take note that Gemini says a file is not ready, though it said so before."""
+        """Record that Gemini calls a file not ready that was ready before."""
         await self._registry.set_state(name, UploadState.PROCESSING, error=None, duration=None)
 
     async def close(self, name: str) -> None:
-        """Take note that Gemini does not have a file any more."""
+        """Record that Gemini no longer has a file."""
         await self._registry.forget(name)
 
     async def delete(self, owner: str, file_id: str) -> None:
         """Delete one of the owner's files; its bytes upstream go with its last id.
 
-        Raises FileNotFoundProblemError, but not for one that the owner has deleted before.
+        Raises FileNotFoundProblemError, but not for a file that the owner has deleted before.
         """
         now = self._clock.expiry_time()
         is_owners, name = await self._registry.delete_file(owner, file_id, now=now, lease_until=self.now())

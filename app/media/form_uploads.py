@@ -117,7 +117,7 @@ class FormUploads:
         await self._files.complete(remote, size_bytes=file.size_bytes, sha256=sha256, facts=transfer.facts)
 
     async def keep(self, file: IncomingFile, name: str, origin: Origin) -> None:
-        """Give the upload `name` of a file an id of the owner's. Raises UploadFailedError if the upload is gone."""
+        """Add an id of the owner's to the upload `name` of a file. Raises UploadFailedError if the upload is gone."""
         is_reused = isinstance(file.state, Reused)
         file.keep(await self._files.add(self._owner, name, origin=origin, filename=file.filename, is_reused=is_reused))
         if name in self._unkept:

@@ -151,7 +151,7 @@ class IncomingFile:
         raise AssertionError("a file is part of a request before its upload has ended")
 
     def rename(self, filename: str | None) -> None:
-        """Take another filename, if one is given."""
+        """Replace the filename, if another is given."""
         self.filename = filename or self.filename
 
     def set_options(self, options: MediaOptions) -> None:
@@ -166,15 +166,15 @@ class IncomingFile:
         return slices
 
     def reuse(self, file: StoredFile) -> None:
-        """Take a file with the same bytes in place of an upload that has ended."""
+        """Use a file with the same bytes in place of an upload that has ended."""
         self.state = Reused(file)
 
     def finish(self, remote: RemoteFile) -> None:
-        """Take the file that Gemini made of the upload."""
+        """Record the file that Gemini made of the upload."""
         self.state = Uploaded(remote.name, remote.uri, self.facts)
 
     def keep(self, file: StoredFile) -> None:
-        """Take the id under which the owner has the file."""
+        """Record the id under which the owner has the file."""
         self.stored = file
 
     @property
