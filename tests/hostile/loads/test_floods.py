@@ -5,6 +5,7 @@ import contextlib
 import json
 import socket
 
+import httpx
 import pytest
 
 from tests.gateway_process import GatewayProcess
@@ -137,3 +138,95 @@ async def test_json_of_countless_values_is_refused_within_its_bounds(
     assert answer.status in {400, 413, 422}
     assert load.grown_bytes < 16 * load.sent_bytes + 16 * MIB
     assert load.cpu_s < 0.25 * load.sent_mib + 1
+
+
+NATIVE_SHAPES = {
+    **SHAPES,
+    "references": '{"fileData":{"fileUri":"files/a"}},',
+    "long names": f'{{"{"n" * 8_000}":1}},',
+}
+
+
+@pytest.mark.parametrize("shape", NATIVE_SHAPES)
+async def test_json_of_countless_values_on_googles_path_is_scanned_within_its_bounds(
+    port: int, measure: Measure, gateway: GatewayProcess, shape: str
+) -> None:
+    total = size(8 * MIB, nightly=105 * MIB)
+    items = NATIVE_SHAPES[shape] * (total // len(NATIVE_SHAPES[shape]))
+    body = f'{{"contents":[{{"parts":[{items}{{"text":"x"}}]}}]}}'.encode()
+    with measure() as load:
+        sent = request(
+            "/v1beta/models/gemini-3.8-flash:generateContent",
+            "Content-Type: application/json",
+            f"Authorization: Bearer {gateway.key}",
+            method="POST",
+            body=body,
+        )
+        answer = await exchange(port, sent, ends=False)
+        load.sent_bytes = len(body)
+
+    assert answer.status in {400, 403, 404, 413}
+    assert load.grown_bytes < 2 * load.sent_bytes + 16 * MIB
+    assert load.cpu_s < 0.25 * load.sent_mib + 1
+    assert load.longest_delay_s < DELAY_S
+
+
+async def test_a_flood_of_chunks_to_one_upload_is_answered_within_its_bounds(
+    port: int, measure: Measure, gateway: GatewayProcess
+) -> None:
+    count = size(500, nightly=5_000)
+    async with httpx.AsyncClient(base_url=gateway.url, trust_env=False) as client:
+        started = await client.post(
+            "/upload/v1beta/files",
+            headers={
+                "x-goog-api-key": gateway.key,
+                "x-goog-upload-protocol": "resumable",
+                "x-goog-upload-command": "start",
+                "x-goog-upload-header-content-length": "1000000",
+                "x-goog-upload-header-content-type": "audio/wav",
+            },
+        )
+    address = started.headers["x-goog-upload-url"].partition(f":{port}")[2]
+    # Each chunk is at a wrong offset, so that none of them ends the upload.
+    chunk = request(
+        address, "X-Goog-Upload-Command: upload", "X-Goog-Upload-Offset: 7", method="POST", body=b"x" * 1_000
+    )
+    with measure() as load:
+        for _ in range(count // 50):
+            answers = await asyncio.gather(*(exchange(port, chunk, ends=False) for _ in range(50)))
+            assert {answer.status for answer in answers} <= {400, 409, 503}
+        load.sent_bytes = count * len(chunk)
+
+    assert load.grown_bytes < 16 * load.sent_bytes + 16 * MIB
+    assert load.longest_delay_s < DELAY_S
+
+
+async def test_a_flood_of_frames_before_the_setup_of_a_live_session_is_closed(
+    port: int, measure: Measure, gateway: GatewayProcess
+) -> None:
+    handshake = (
+        "GET /ws/google.ai.generativelanguage.v1beta.GenerativeService.BidiGenerateContent HTTP/1.1\r\n"
+        f"Host: 127.0.0.1:{port}\r\nX-Goog-Api-Key: {gateway.key}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+        "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+    ).encode()
+    ping = bytes([0x89, 0x80, 0, 0, 0, 0])
+    total = size(4 * MIB, nightly=64 * MIB)
+    with measure() as load:
+        sent = await asyncio.gather(
+            *(asyncio.to_thread(pour_frames, port, handshake, ping * 10_000, total) for _ in range(4))
+        )
+        load.sent_bytes = sum(sent)
+
+    assert load.sent_bytes > 0
+    assert load.grown_bytes < load.sent_bytes + 16 * MIB
+    assert load.longest_delay_s < DELAY_S
+
+
+def pour_frames(port: int, handshake: bytes, frames: bytes, total: int) -> int:
+    """Open a WebSocket and send frames until it is closed or has taken `total` bytes; return the bytes taken."""
+    sent = 0
+    with socket.create_connection(("127.0.0.1", port), timeout=30) as connection, contextlib.suppress(OSError):
+        connection.sendall(handshake)
+        while sent < total:
+            sent += connection.send(frames)
+    return sent
