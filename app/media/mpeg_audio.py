@@ -5,12 +5,16 @@ first frame's length, agrees. The headers serve to recognise and to measure such
 nor types.
 """
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
 MPEG_HEADER_BYTES = 4
 ADTS_HEADER_BYTES = 7
+MAX_PADDING_BYTES = 65_536
 _ID3_HEADER_BYTES = 10
+_MOST_TAGS = 64
+_PADDING = re.compile(rb"\0{1,%d}" % MAX_PADDING_BYTES)
 
 _MPEG_1, _MPEG_2 = 3, 2
 _LAYER_II, _LAYER_III = 2, 1
@@ -81,6 +85,27 @@ def id3_end(data: bytes, at: int = 0) -> int:
         size = size << 7 | byte
     has_footer = header[5] & 0x10
     return at + _ID3_HEADER_BYTES + size + (_ID3_HEADER_BYTES if has_footer else 0)
+
+
+def tags_end(data: bytes) -> int:
+    """Return the end of the ID3v2 tags at the start of the data, possibly beyond the data; 0 without a tag.
+
+    Tags may follow one another.
+    """
+    at = 0
+    for _ in range(_MOST_TAGS):
+        end = id3_end(data, at)
+        if end == at:
+            break
+        at = end
+    return at
+
+
+def padding_end(data: bytes, at: int = 0) -> int:
+    """Return the end of the zeros that start at `at`, at most 64 KiB of them."""
+    # Some encoders pad with zeros before the first frame.
+    padding = _PADDING.match(data, at)
+    return at if padding is None else padding.end()
 
 
 def starts_run(data: bytes, at: int, parse: FrameParser) -> bool:

@@ -8,8 +8,12 @@ ASCII are matched with enough of their header that prose does not look like them
 import re
 import struct
 
-from app.media import mpeg_audio
+from app.media.raw_photos import RAW_PHOTO, raw_photo_type
+from app.media.sound_signatures import asf_type, frames_type
 from app.media.text import UTF_8, looks_like_text
+
+# The bytes that the rules look at, except those of sound and of TIFF.
+PROBE_BYTES = 4_096
 
 _PDF_WINDOW_BYTES = 1024
 
@@ -17,7 +21,6 @@ _PREFIXES: tuple[tuple[bytes, str], ...] = (
     (b"\x89PNG\r\n\x1a\n", "image/png"),
     (b"\xff\xd8\xff", "image/jpeg"),
     (b"FLV\x01", "video/x-flv"),
-    (b"\x30\x26\xb2\x75\x8e\x66\xcf\x11\xa6\xd9\x00\xaa\x00\x62\xce\x6c", "video/wmv"),
     (b"\x00\x00\x01\xba", "video/mpeg"),
     (b"\x00\x00\x01\xb3", "video/mpeg"),
     (b"{\\rtf", "text/rtf"),
@@ -34,6 +37,13 @@ _PREFIXES: tuple[tuple[bytes, str], ...] = (
     (b"Rar!\x1a\x07", "application/vnd.rar"),
     (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "application/x-ole-storage"),
     (b"SQLite format 3\x00", "application/vnd.sqlite3"),
+    (b"FUJIFILMCCD-RAW ", RAW_PHOTO),
+    (b"IIU\x00", RAW_PHOTO),
+    (b"IIRO\x08\x00\x00\x00", RAW_PHOTO),
+    (b"IIRS\x08\x00\x00\x00", RAW_PHOTO),
+    (b"MMOR\x00\x00\x00\x08", RAW_PHOTO),
+    (b"FOVb\x00", RAW_PHOTO),
+    (b"\x00MRM", RAW_PHOTO),
     (b"8BPS\x00\x01", "image/vnd.adobe.photoshop"),
     (b"\x00\x00\x00\x0cJXL \r\n\x87\n", "image/jxl"),
     (b"\x00\x00\x00\x0cjP  \r\n\x87\n", "image/jp2"),
@@ -51,7 +61,7 @@ _WORD_PREFIXES: tuple[tuple[bytes, str], ...] = (
     (b"#!AMR", "audio/amr"),
 )
 
-# The brands of ISO base media files (`ftyp`), Files whose major brand is none of these are video/mp4.
+# The brands of ISO base media files (`ftyp`).
 _BRANDS: tuple[tuple[bytes, str], ...] = (
     (b"heic", "image/heic"),
     (b"heix", "image/heic"),
@@ -63,6 +73,19 @@ _BRANDS: tuple[tuple[bytes, str], ...] = (
     (b"hevs", "image/heic"),
     (b"avif", "image/avif"),
     (b"avis", "image/avif"),
+    (b"avio", "image/avif"),
+    (b"jpeg", "image/heif"),
+    (b"jpgs", "image/heif"),
+    (b"avci", "image/avci"),
+    (b"avcs", "image/avci"),
+    (b"j2ki", "image/hej2k"),
+    (b"j2is", "image/hej2k"),
+    (b"vvic", "image/vvic"),
+    (b"vvis", "image/vvic"),
+    (b"evbi", "image/evic"),
+    (b"evbs", "image/evic"),
+    (b"evmi", "image/evic"),
+    (b"evms", "image/evic"),
     (b"crx ", "image/x-canon-cr3"),
     (b"qt  ", "video/quicktime"),
     (b"M4A ", "audio/m4a"),
@@ -70,7 +93,9 @@ _BRANDS: tuple[tuple[bytes, str], ...] = (
     (b"M4P ", "audio/m4a"),
     (b"3g", "video/3gpp"),
 )
-_GENERAL_PICTURE_BRANDS = (b"mif1", b"mif2", b"msf1", b"miaf")
+_GENERAL_PICTURE_BRANDS = frozenset({b"mif1", b"mif2", b"mif3", b"msf1", b"miaf"})
+# Films that hold pictures too. A file of an unknown major brand that lists a picture's brand is a picture.
+_FILM_BRANDS = (b"iso", b"mp4", b"avc1", b"M4V", b"dash", b"cmf", b"msdh", b"MSNV", b"F4V", b"f4v", b"mmp4", b"MP4")
 _OLD_QUICKTIME_BOXES = (b"moov", b"mdat", b"wide", b"pnot", b"free", b"skip")
 
 _RIFF_FORMS = {b"WAVE": "audio/wav", b"AVI ": "video/avi", b"WEBP": "image/webp"}
@@ -96,18 +121,26 @@ _SVG_START = re.compile(rb"<(?:svg:)?svg[\s>]", re.IGNORECASE)
 
 
 def match_signature(head: bytes) -> str | None:
-    """Return the MIME type that the first bytes of a file prove, or None. 4096 bytes are enough for every rule."""
+    """Return the MIME type that the first bytes of a file prove, or None.
+
+    Three types are made exact by `hints.complete`: TAGGED_SOUND, ASF and image/tiff.
+    """
+    probe = head[:PROBE_BYTES]
     for prefix, mime_type in _PREFIXES:
-        if head.startswith(prefix):
+        if probe.startswith(prefix):
             return mime_type
     for prefix, mime_type in _WORD_PREFIXES:
-        if head.startswith(prefix) and not _is_text(head):
+        if probe.startswith(prefix) and not _is_text(probe):
             return mime_type
-    for rule in (_iso_media, _riff, _iff, _ogg, _matroska, _bitmap, _tiff, _icon, _pdf, _mpeg, _archive, _markup):
-        found = rule(head)
+    # TIFF directories and frames of sound may follow long headers.
+    found = asf_type(head) or _tiff(head)
+    if found is not None:
+        return found
+    for rule in (_iso_media, _riff, _iff, _ogg, _matroska, _bitmap, _icon, _pdf, _transport_stream):
+        found = rule(probe)
         if found is not None:
             return found
-    return None
+    return frames_type(head) or _archive(probe) or _markup(probe)
 
 
 def _iso_media(head: bytes) -> str | None:
@@ -117,11 +150,20 @@ def _iso_media(head: bytes) -> str | None:
     if kind != b"ftyp" or not 12 <= size <= 4096:
         return None
     brands = [head[at : at + 4] for at in range(8, min(size, len(head)), 4)]
-    del brands[1:2]  # The minor version stands between the major brand and the compatible ones.
-    names = [name for brand in brands for prefix, name in _BRANDS if brand.startswith(prefix)]
-    if brands and brands[0] in _GENERAL_PICTURE_BRANDS:
-        return next((name for name in names if name.startswith("image/")), "image/heif")
-    return next((name for prefix, name in _BRANDS if brands and brands[0].startswith(prefix)), "video/mp4")
+    major, compatible = (brands[0] if brands else b""), brands[2:]
+    named = _brand_type(major)
+    if named is not None:
+        return named
+    if not _GENERAL_PICTURE_BRANDS.intersection({major, *compatible}) or major.startswith(_FILM_BRANDS):
+        return "video/mp4"
+    # A minimized picture has its codec's brand in place of the minor version.
+    names = [_brand_type(brand) for brand in (brands[1:2] if major == b"mif3" else []) + compatible]
+    pictures = [name for name in names if name is not None and name.startswith("image/")]
+    return "image/heic" if "image/heic" in pictures else pictures[0] if pictures else "image/heif"
+
+
+def _brand_type(brand: bytes) -> str | None:
+    return next((name for prefix, name in _BRANDS if brand.startswith(prefix)), None)
 
 
 def _riff(head: bytes) -> str | None:
@@ -157,7 +199,7 @@ def _bitmap(head: bytes) -> str | None:
 def _tiff(head: bytes) -> str | None:
     if not head.startswith((b"II*\x00", b"MM\x00*", b"II+\x00", b"MM\x00+")):
         return None
-    return "image/x-canon-cr2" if head[8:10] == b"CR" else "image/tiff"
+    return raw_photo_type(head) or "image/tiff"
 
 
 def _icon(head: bytes) -> str | None:
@@ -180,26 +222,8 @@ def _is_text(head: bytes) -> bool:
     return looks_like_text(head, UTF_8, is_whole=False, allows_controls=False)
 
 
-def _mpeg(head: bytes) -> str | None:
-    if len(head) > 4 * 188 and set(head[::188]) == {0x47} and not _is_text(head):
-        return "video/mp2t"
-    tag_end = mpeg_audio.id3_end(head)
-    if tag_end:
-        return _tagged_sound(head[tag_end:])
-    if mpeg_audio.starts_run(head, 0, mpeg_audio.parse_adts_frame):
-        return "audio/aac"
-    # Some encoders pad with zeros before the first frame.
-    padding = len(head) - len(head.lstrip(b"\x00"))
-    is_padded_run = (
-        padding and mpeg_audio.find_run(head, mpeg_audio.parse_mpeg_frame, start=padding, limit=1) is not None
-    )
-    return "audio/mpeg" if is_padded_run or mpeg_audio.starts_run(head, 0, mpeg_audio.parse_mpeg_frame) else None
-
-
-def _tagged_sound(head: bytes) -> str:
-    if head.startswith(b"fLaC"):
-        return "audio/flac"
-    return "audio/aac" if mpeg_audio.starts_run(head, 0, mpeg_audio.parse_adts_frame) else "audio/mpeg"
+def _transport_stream(head: bytes) -> str | None:
+    return "video/mp2t" if len(head) > 4 * 188 and set(head[::188]) == {0x47} and not _is_text(head) else None
 
 
 def _archive(head: bytes) -> str | None:

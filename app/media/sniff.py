@@ -11,7 +11,9 @@ they share containers. This module knows neither HTTP nor Gemini.
 from dataclasses import dataclass
 
 from app.media import mpeg_audio
-from app.media.signatures import match_signature
+from app.media.hints import TAGGED_SOUND, complete
+from app.media.raw_photos import NAMES as RAW_PHOTOS
+from app.media.signatures import PROBE_BYTES, match_signature
 from app.media.text import UTF_8, charset_of, looks_like_text
 from app.media.types import (
     HEADERLESS,
@@ -26,8 +28,8 @@ from app.media.types import (
     text_type_of_name,
 )
 
-# The number of bytes at a file's beginning that `decide` reads.
-HEAD_BYTES = 4096
+# The number of bytes at a file's beginning that `decide` reads: zeros before the first frame of an MP3, and frames.
+HEAD_BYTES = mpeg_audio.MAX_PADDING_BYTES + PROBE_BYTES
 
 _NOUNS = {
     MediaKind.IMAGE: "picture",
@@ -45,8 +47,17 @@ _REFUSED = {
     "image/jp2": "a JPEG 2000 picture; send it as PNG, JPEG or WebP",
     "image/x-icon": "an icon; send it as PNG",
     "image/vnd.adobe.photoshop": "a Photoshop file; export it as PNG or JPEG",
-    "image/x-canon-cr2": "a raw photo; export it as JPEG",
-    "image/x-canon-cr3": "a raw photo; export it as JPEG",
+    "image/avci": "a HEIF picture in AVC; send it as PNG, JPEG or HEIC",
+    "image/hej2k": "a HEIF picture in JPEG 2000; send it as PNG, JPEG or HEIC",
+    "image/vvic": "a HEIF picture in VVC; send it as PNG, JPEG or HEIC",
+    "image/evic": "a HEIF picture in EVC; send it as PNG, JPEG or HEIC",
+    "image/x-canon-cr3": "a raw photo (Canon CR3); export it as JPEG",
+    "audio/x-ms-wma": "WMA sound; convert it to WAV, MP3 or M4A",
+    "audio/ac3": "AC-3 sound; convert it to WAV, MP3 or M4A",
+    "audio/x-musepack": "Musepack sound; convert it to WAV, MP3 or M4A",
+    "audio/x-ape": "Monkey's Audio; convert it to WAV, MP3 or M4A",
+    "audio/x-tta": "True Audio; convert it to WAV, MP3 or M4A",
+    "audio/x-wavpack": "WavPack sound; convert it to WAV, MP3 or M4A",
     "audio/amr": "AMR sound; convert it to WAV, MP3 or M4A",
     "audio/basic": "AU sound; convert it to WAV, MP3 or M4A",
     "audio/x-caf": "a Core Audio file; convert it to WAV, MP3 or M4A",
@@ -73,6 +84,7 @@ _REFUSED = {
     "application/x-mach-binary": "a program",
     "application/vnd.microsoft.portable-executable": "a program",
     "application/wasm": "a program",
+    **{mime_type: f"a raw photo ({name}); export it as JPEG" for mime_type, name in RAW_PHOTOS.items()},
 }
 
 # Extensions of sound files in containers that may also hold video.
@@ -102,7 +114,7 @@ def sniff(head: bytes) -> str | None:
 
     At most `HEAD_BYTES` are read.
     """
-    return match_signature(head[:HEAD_BYTES])
+    return complete(match_signature(head[:HEAD_BYTES]), None, "")
 
 
 def decide(head: bytes, *, declared: str | None, filename: str | None, is_whole: bool) -> Decision:
@@ -112,10 +124,10 @@ def decide(head: bytes, *, declared: str | None, filename: str | None, is_whole:
     `is_whole` says that `head` is the whole file. Raises `UnsupportedTypeError` if Gemini does not accept the file, or
     if the bytes are of another kind than declared.
     """
-    is_whole = is_whole and len(head) <= HEAD_BYTES
-    head = head[:HEAD_BYTES]
     claim = canonical_mime_type(declared)
-    found = _find(head, claim)
+    found = _find(head[:HEAD_BYTES], claim, filename)
+    is_whole = is_whole and len(head) <= PROBE_BYTES
+    head = head[:PROBE_BYTES]
     if found is not None and kind_of(found) not in {None, MediaKind.TEXT}:
         return _media(found, claim, declared, filename)
     if found in _REFUSED and not (found == "image/svg+xml" and claim is not None and kind_of(claim) is MediaKind.TEXT):
@@ -125,12 +137,20 @@ def decide(head: bytes, *, declared: str | None, filename: str | None, is_whole:
     return _text(head, claim, declared, filename, found, is_whole=is_whole)
 
 
-def _find(head: bytes, claim: str | None) -> str | None:
-    found = match_signature(head)
+def _find(head: bytes, claim: str | None, filename: str | None) -> str | None:
+    matched = match_signature(head)
+    found = complete(matched, claim, extension_of(filename))
     if found is not None:
         return found
+    if matched == TAGGED_SOUND:
+        raise UnsupportedTypeError(
+            f"The file begins with ID3 tags and shows no sound within its first {len(head)} bytes. Declare its type, "
+            "for example audio/mpeg or audio/flac, or name it with its extension.",
+            claim,
+        )
     # Junk before the first frame, or before a PDF's header, is accepted if the declaration names the type.
-    if claim == "audio/mpeg" and mpeg_audio.find_run(head, mpeg_audio.parse_mpeg_frame) is not None:
+    probe = head[:PROBE_BYTES]
+    if claim == "audio/mpeg" and mpeg_audio.find_run(probe, mpeg_audio.parse_mpeg_frame) is not None:
         return claim
     if claim == "application/pdf" and b"%PDF-" in head[:1024]:
         return claim

@@ -7,6 +7,7 @@ which they run.
 """
 
 import io
+import re
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -35,6 +36,13 @@ _DRAFT_SCALE = 8
 _MAX_TEXT_BYTES = 16_777_216
 # Pillow's value for previews: no visible difference, and much less work for the largest pictures.
 _REDUCING_GAP = 2.0
+_NOT_SUPPORTED = "this variant of its format is not supported for tasks; save it as PNG or JPEG"
+# The words of Pillow and libheif for a whole picture that they do not decode.
+_UNSUPPORTED = re.compile(
+    r"unsupported|not supported|unknown (?:pixel|raw) mode|unknown data organization|cannot handle|"
+    r"decoder .* not available|no decoding plugin",
+    re.IGNORECASE,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +54,7 @@ class Upright:
 
 
 class UnreadablePictureError(Exception):
-    """The bytes are not a picture, or the picture is truncated or damaged."""
+    """The bytes are not a picture, the picture is truncated or damaged, or no decoder here reads its format."""
 
 
 class PictureTooLargeError(Exception):
@@ -141,14 +149,22 @@ def _decoding(data: bytes, max_pixels: int) -> Iterator[Image.Image]:
     except (UnreadablePictureError, PictureTooLargeError, MemoryError):
         raise
     except UnidentifiedImageError:
-        raise UnreadablePictureError("its header is damaged, or its format is not supported") from None
+        raise UnreadablePictureError(f"its header is damaged, or {_NOT_SUPPORTED}") from None
     except Exception as error:
-        # Decoders of arbitrary bytes raise any exception; one of them names the exceeded limit.
-        is_text = "MAX_TEXT_" in str(error)
-        reason = "its text or colour profile is too large" if is_text else "it is cut short or damaged"
-        raise UnreadablePictureError(reason) from None
+        raise UnreadablePictureError(_reason(error)) from None
     finally:
         Image.MAX_IMAGE_PIXELS, PngImagePlugin.MAX_TEXT_CHUNK = pillow_limits
+
+
+def _reason(error: Exception) -> str:
+    """Return the reason why a decoder failed, for a message."""
+    # Decoders of arbitrary bytes raise any exception, and only the words tell a whole picture from a damaged picture.
+    words = str(error)
+    if "MAX_TEXT_" in words:
+        return "its text or colour profile is too large"
+    if _UNSUPPORTED.search(words) is not None:
+        return _NOT_SUPPORTED
+    return "it is cut short or damaged"
 
 
 def _opened(data: bytes, max_pixels: int) -> Image.Image:
@@ -158,6 +174,9 @@ def _opened(data: bytes, max_pixels: int) -> Image.Image:
         return image
     # The format's own rotation is already applied, and its EXIF orientation is to be ignored.
     heif = pillow_heif.open_heif(data)
+    if not len(heif):
+        # libheif read the boxes, and found no picture of a codec that it knows.
+        raise UnreadablePictureError(_NOT_SUPPORTED)
     _check_size(heif.size, max_pixels)
     return heif.to_pillow()
 

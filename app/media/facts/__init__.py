@@ -3,7 +3,7 @@
     read.py       the entry: chooses the reader of a type, and promises never to raise
     pictures.py   PNG, JPEG, WebP, GIF, BMP and TIFF headers       tiff.py     directories, as in TIFF and EXIF
     isobmff.py    boxes: HEIC sizes, MP4 and QuickTime durations   matroska.py WebM durations
-    sound.py      WAV, AIFF, FLAC, Ogg and raw samples             mpeg.py     MP3 and AAC frames
+    sound.py      WAV, AIFF, FLAC and raw samples   ogg.py   pages of Ogg   mpeg.py     MP3 and AAC frames
     documents.py  PDF pages
 
 Headers are read; pixels and samples are never decoded, and nothing is estimated: a fact that the given bytes do not

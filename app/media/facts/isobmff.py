@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from app.media.facts.pictures import Size
 
 _MOST_BOXES = 4096
+# The end of a file that is not whole here.
+_ENDLESS = 1 << 64
 _UNKNOWN_DURATIONS = frozenset({0, 0xFFFFFFFF, 0xFFFFFFFFFFFFFFFF})
 
 
@@ -53,21 +55,29 @@ def find(data: bytes, *path: bytes, within: Box | None = None) -> Box | None:
 
 
 def movie_duration(data: bytes, is_whole: bool) -> float | None:
-    """Return the duration in seconds in a movie header; None if it lies beyond the data or is not stated."""
-    header = find(data, b"moov", b"mvhd")
-    if header is None:
+    """Return the duration in seconds in a movie header; None if it lies beyond the data or is not stated.
+
+    A fragmented file, whose `moov` has an `mvex`, has the duration of its `mehd` alone.
+    """
+    end = len(data) if is_whole else _ENDLESS
+    movie = next((box for box in boxes(data, 0, end) if box.kind == b"moov"), None)
+    if movie is None:
         return None
-    if data[header.start] == 1:
-        scale, duration = struct.unpack_from(">IQ", data, header.start + 20)
-    else:
-        scale, duration = struct.unpack_from(">II", data, header.start + 12)
-    if duration in _UNKNOWN_DURATIONS:
-        # A fragmented file states its length in a box of its own, or nowhere.
-        fragments = find(data, b"moov", b"mvex", b"mehd")
-        if fragments is None:
+    inside = list(boxes(data, movie.start, movie.end))
+    header = next((box for box in inside if box.kind == b"mvhd"), None)
+    # In a fragmented file the header counts the first fragment only. `mvex` is the last box of many movies, so a
+    # movie cut before its end may be fragmented.
+    extension = next((box for box in inside if box.kind == b"mvex"), None)
+    if header is None or (extension is None and movie.end > len(data)):
+        return None
+    is_long = data[header.start] == 1
+    scale, duration = struct.unpack_from(">IQ" if is_long else ">II", data, header.start + (20 if is_long else 12))
+    if extension is not None:
+        total = find(data, b"mehd", within=extension)
+        if total is None:
             return None
-        (duration,) = struct.unpack_from(">Q" if data[fragments.start] == 1 else ">I", data, fragments.start + 4)
-    return float(duration / scale)
+        (duration,) = struct.unpack_from(">Q" if data[total.start] == 1 else ">I", data, total.start + 4)
+    return None if duration in _UNKNOWN_DURATIONS else float(duration / scale)
 
 
 def picture_size(data: bytes) -> Size:

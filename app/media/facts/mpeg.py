@@ -7,7 +7,15 @@ and size.
 import struct
 from dataclasses import dataclass
 
-from app.media.mpeg_audio import FrameParser, MpegFrame, find_run, id3_end, parse_adts_frame, parse_mpeg_frame
+from app.media.mpeg_audio import (
+    FrameParser,
+    MpegFrame,
+    find_run,
+    padding_end,
+    parse_adts_frame,
+    parse_mpeg_frame,
+    tags_end,
+)
 
 _MOST_FRAMES = 1_000_000
 _LONGEST_GAP_BYTES = 1 << 16
@@ -25,7 +33,7 @@ class _Tag:
 
 def mp3_duration(data: bytes, is_whole: bool) -> float | None:
     """Return the duration of an MP3 by its frames, or for a cut file by the count in its first frame."""
-    start = find_run(data, parse_mpeg_frame, start=id3_end(data))
+    start = find_run(data, parse_mpeg_frame, start=padding_end(data, tags_end(data)))
     first = parse_mpeg_frame(data, start) if start is not None else None
     if start is None or first is None:
         return None
@@ -46,7 +54,7 @@ def aac_duration(data: bytes, is_whole: bool) -> float | None:
     """Return the duration of a whole AAC file in ADTS by its frames; None for a cut file, and for ADIF."""
     if not is_whole:
         return None
-    start = find_run(data, parse_adts_frame, start=id3_end(data))
+    start = find_run(data, parse_adts_frame, start=padding_end(data, tags_end(data)))
     first = parse_adts_frame(data, start) if start is not None else None
     samples = _count(data, start, parse_adts_frame) if start is not None else None
     return samples / first.sample_rate_hz if samples is not None and first is not None else None

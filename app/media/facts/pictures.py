@@ -149,6 +149,9 @@ def bmp(data: bytes) -> Size:
 def tiff_file(data: bytes) -> Size:
     """Return the size in a TIFF's first directory, which is often at the file's end."""
     values = tiff.first_directory(data)
+    if values.get(tiff.SUBFILE_TYPE, 0) & 1:
+        # The first directory calls itself a preview of another picture.
+        raise ValueError("a preview's size only")
     if tiff.WIDTH not in values or tiff.HEIGHT not in values:
         raise ValueError("no size")
     return Size(values[tiff.WIDTH], values[tiff.HEIGHT], values.get(tiff.ORIENTATION))

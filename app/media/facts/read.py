@@ -5,7 +5,7 @@ import struct
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
-from app.media.facts import documents, isobmff, matroska, mpeg, pictures, sound
+from app.media.facts import documents, isobmff, matroska, mpeg, ogg, pictures, sound
 from app.store.records import NO_FACTS, MediaFacts
 
 _LONGEST_S = 365 * 86_400.0
@@ -29,8 +29,8 @@ _DURATIONS: Mapping[str, Callable[[bytes, bool], float | None]] = MappingProxyTy
         "audio/wav": sound.wav_duration,
         "audio/aiff": sound.aiff_duration,
         "audio/flac": sound.flac_duration,
-        "audio/ogg": sound.ogg_duration,
-        "audio/opus": sound.ogg_duration,
+        "audio/ogg": ogg.ogg_duration,
+        "audio/opus": ogg.ogg_duration,
         "audio/mpeg": mpeg.mp3_duration,
         "audio/aac": mpeg.aac_duration,
         "audio/m4a": isobmff.movie_duration,

@@ -1,4 +1,4 @@
-"""Durations of sound from the header or the last page: WAV, AIFF, FLAC, Ogg; and of raw samples.
+"""Durations of sound from the header: WAV, AIFF, FLAC; and of raw samples.
 
 The readers take a file's bytes, and whether these are the whole file. They return None if the duration is not stated,
 or raise `struct.error`, `IndexError`, `ValueError` or an arithmetic error if the header is broken.
@@ -18,8 +18,6 @@ _SAMPLE_CODECS = frozenset(
     {b"NONE", b"twos", b"sowt", b"in24", b"in32", b"fl32", b"FL32", b"fl64", b"FL64", b"alaw", b"ulaw"}
 )
 _STREAMED_SIZES = frozenset({0, 0xFFFFFFFF})
-_OPUS_RATE_HZ = 48_000
-_NO_GRANULE = (1 << 64) - 1
 
 
 def _chunks(data: bytes, size_format: str) -> Iterator[tuple[bytes, int, int]]:
@@ -65,50 +63,17 @@ def aiff_duration(data: bytes, is_whole: bool) -> float | None:
 
 def flac_duration(data: bytes, is_whole: bool) -> float | None:
     """Return a FLAC's samples divided by its rate, both in STREAMINFO."""
-    at = mpeg_audio.id3_end(data)
+    at = mpeg_audio.tags_end(data)
     if data[at : at + 4] != b"fLaC":
         return None
-    return _stream_info(data, at + 8)
+    return stream_info(data, at + 8)
 
 
-def _stream_info(data: bytes, at: int) -> float | None:
+def stream_info(data: bytes, at: int) -> float | None:
+    """Return the duration in the STREAMINFO block at `at`; None if the block does not state it."""
     (packed,) = struct.unpack_from(">Q", data, at + 10)
     samples = packed & ((1 << 36) - 1)
     return samples / (packed >> 44) if samples else None
-
-
-def ogg_duration(data: bytes, is_whole: bool) -> float | None:
-    """Return the position of an Ogg stream's last page (RFC 3533); None for a cut file."""
-    (serial,) = struct.unpack_from("<I", data, 14)
-    packet = 27 + data[26]
-    if data.startswith(b"\x7fFLAC", packet):
-        return _stream_info(data, packet + 17)
-    if not is_whole:
-        return None
-    rate, skipped = _OPUS_RATE_HZ, 0
-    if data.startswith(b"\x01vorbis", packet):
-        (rate,) = struct.unpack_from("<I", data, packet + 12)
-    elif data.startswith(b"OpusHead", packet):
-        (skipped,) = struct.unpack_from("<H", data, packet + 10)
-    elif data.startswith(b"Speex   ", packet):
-        (rate,) = struct.unpack_from("<I", data, packet + 36)
-    else:
-        return None
-    position = _last_position(data, serial)
-    return None if position is None else (position - skipped) / rate
-
-
-def _last_position(data: bytes, serial: int) -> int | None:
-    at = len(data)
-    for _ in range(_MOST_PIECES):
-        at = data.rfind(b"OggS", 0, at)
-        if at < 0:
-            return None
-        if at + 18 <= len(data):
-            position, of = struct.unpack_from("<QI", data, at + 6)
-            if of == serial and position != _NO_GRANULE:
-                return int(position)
-    return None
 
 
 def raw_duration(size_bytes: int, mime_type: str, sample_bytes: int) -> float | None:

@@ -1,42 +1,89 @@
-"""TIFF directories, the structure of TIFF files and EXIF blocks. Only short integer values are read."""
+"""TIFF directories, the structure of TIFF files and EXIF blocks. Only integers and short texts are read."""
 
 import struct
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 
-WIDTH, HEIGHT, ORIENTATION = 256, 257, 274
+SUBFILE_TYPE, WIDTH, HEIGHT, COMPRESSION, PHOTOMETRIC, MAKE, ORIENTATION = 254, 256, 257, 259, 262, 271, 274
+SUB_DIRECTORIES, DNG_VERSION = 330, 50706
 
 _MOST_ENTRIES = 1000
-_SHORT, _LONG, _LONG_8 = 3, 4, 16
+_LONGEST_TEXT_BYTES = 64
+_ASCII, _SHORT, _LONG, _LONG_8 = 2, 3, 4, 16
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """An entry of a directory: its tag, type and count, and the place of its inline value or offset in the data."""
+
+    tag: int
+    kind: int
+    count: int
+    at: int
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """The byte order of a TIFF, as in `struct`, and the format of its offsets."""
+
+    order: str
+    offset: str
 
 
 def first_directory(data: bytes) -> Mapping[int, int]:
     """Return the integers of a TIFF's first directory, BigTIFF included: tag to first value.
 
-    Raises `struct.error` if the data end before the directory, `ValueError` if they are not TIFF.
+    Raises `struct.error` if the data end before the directory does, `ValueError` if they are not TIFF.
     """
+    layout = layout_of(data)
+    return integers(data, layout, entries(data, layout))
+
+
+def layout_of(data: bytes) -> Layout:
+    """Return the layout of a TIFF; raises `ValueError` if the data are not TIFF, `struct.error` if they are cut."""
     order = {b"II": "<", b"MM": ">"}.get(data[:2])
     if order is None:
         raise ValueError("no byte order")
     (version,) = struct.unpack_from(order + "H", data, 2)
-    if version == 43:
-        (at,) = struct.unpack_from(order + "Q", data, 8)
-        return _entries(data, at + 8, struct.unpack_from(order + "Q", data, at)[0], order, "Q")
-    if version != 42:
+    if version not in {42, 43}:
         raise ValueError("no TIFF version")
-    (at,) = struct.unpack_from(order + "I", data, 4)
-    return _entries(data, at + 2, struct.unpack_from(order + "H", data, at)[0], order, "I")
+    return Layout(order, "Q" if version == 43 else "I")
 
 
-def _entries(data: bytes, start: int, count: int, order: str, offset_format: str) -> dict[int, int]:
-    formats = {_SHORT: order + "H", _LONG: order + "I", _LONG_8: order + "Q"}
-    head = struct.Struct(order + "HH" + offset_format)
-    entry_bytes = head.size + struct.calcsize(order + offset_format)
-    values: dict[int, int] = {}
-    for at in range(start, start + min(count, _MOST_ENTRIES) * entry_bytes, entry_bytes):
+def entries(data: bytes, layout: Layout) -> Iterator[Entry]:
+    """Yield the entries of the first directory; raises `struct.error` at the end of cut data."""
+    order, offset = layout.order, layout.offset
+    is_big = offset == "Q"
+    (at,) = struct.unpack_from(order + offset, data, 8 if is_big else 4)
+    count_format = order + ("Q" if is_big else "H")
+    (count,) = struct.unpack_from(count_format, data, at)
+    head = struct.Struct(order + "HH" + offset)
+    at += struct.calcsize(count_format)
+    for _ in range(min(count, _MOST_ENTRIES)):
         tag, kind, length = head.unpack_from(data, at)
-        if kind in formats and length == 1:
-            values.setdefault(tag, struct.unpack_from(formats[kind], data, at + head.size)[0])
+        yield Entry(tag, kind, length, at + head.size)
+        at += head.size + struct.calcsize(order + offset)
+
+
+def integers(data: bytes, layout: Layout, found: Iterable[Entry]) -> dict[int, int]:
+    """Return the single integers among entries: tag to value."""
+    formats = {_SHORT: layout.order + "H", _LONG: layout.order + "I", _LONG_8: layout.order + "Q"}
+    values: dict[int, int] = {}
+    for entry in found:
+        if entry.kind in formats and entry.count == 1:
+            values.setdefault(entry.tag, struct.unpack_from(formats[entry.kind], data, entry.at)[0])
     return values
+
+
+def text(data: bytes, layout: Layout, entry: Entry) -> bytes:
+    """Return the text of an entry, at most 64 bytes of it; b"" if it is no text or lies beyond the data."""
+    if entry.kind != _ASCII:
+        return b""
+    offset_format = layout.order + layout.offset
+    at = entry.at
+    if entry.count > struct.calcsize(offset_format):
+        (at,) = struct.unpack_from(offset_format, data, at)
+    return data[at : at + min(entry.count, _LONGEST_TEXT_BYTES)]
 
 
 def orientation_of_exif(block: bytes) -> int | None:

@@ -120,6 +120,92 @@ def test_a_container_is_sound_or_video_as_declared(
     assert decision.kind is kind_of(mime_type)
 
 
+LONG_TAG = b"ID3\x04\0\0\0\x08\0\0" + bytes(HEAD_BYTES)
+
+
+@pytest.mark.parametrize(
+    ("declared", "filename", "mime_type"),
+    [
+        ("audio/flac", None, "audio/flac"),
+        ("audio/x-flac", "song.mp3", "audio/flac"),
+        ("audio/aac", None, "audio/aac"),
+        ("audio/mpeg", None, "audio/mpeg"),
+        ("audio/mp3", "song.flac", "audio/mpeg"),
+        ("application/octet-stream", "song.flac", "audio/flac"),
+        (None, "song.AAC", "audio/aac"),
+        (None, "song.mp3", "audio/mpeg"),
+    ],
+)
+def test_the_claim_or_extension_names_the_sound_after_a_long_tag(
+    declared: str | None, filename: str | None, mime_type: str
+) -> None:
+    decision = decided(LONG_TAG, declared, filename)
+
+    assert (decision.mime_type, decision.has_mismatch) == (mime_type, False)
+
+
+@pytest.mark.parametrize(
+    ("declared", "filename", "reason"),
+    [
+        (None, None, "begins with ID3 tags"),
+        ("image/png", None, "begins with ID3 tags"),
+        ("audio/ac3", None, "AC-3 sound; convert it"),
+        (None, "song.mpc", "Musepack sound; convert it"),
+    ],
+)
+def test_other_sound_after_a_long_tag_is_refused(declared: str | None, filename: str | None, reason: str) -> None:
+    with pytest.raises(UnsupportedTypeError, match=reason):
+        decided(LONG_TAG, declared, filename)
+
+
+def test_bytes_after_a_tag_that_are_no_sound_are_refused() -> None:
+    with pytest.raises(UnsupportedTypeError):
+        decided(b"ID3\x04\0\0\0\0\0\x04" + bytes(4) + b"\x01\x02 no sound" * 99, "audio/mpeg")
+
+
+@pytest.mark.parametrize(
+    ("declared", "filename"),
+    [
+        ("image/x-adobe-dng", None),
+        ("image/dng", None),
+        ("image/tiff", "IMG_0001.DNG"),
+        (None, "shot.nef"),
+        (None, "shot.nrw"),
+        ("image/x-sony-arw", "a.tif"),
+        ("image/x-pentax-pef", None),
+        (None, "shot.iiq"),
+    ],
+)
+def test_a_tiff_that_is_called_a_raw_photo_is_refused_by_name(declared: str | None, filename: str | None) -> None:
+    with pytest.raises(UnsupportedTypeError, match=r"raw photo \([\w ]+\); export it as JPEG"):
+        decided(b"II*\0\xff\xff\xff\0" + bytes(40), declared, filename)
+
+
+def test_windows_media_that_is_called_sound_is_refused() -> None:
+    head = bytes.fromhex("3026b2758e66cf11a6d900aa0062ce6c") + (1 << 20).to_bytes(8, "little") + bytes(400)
+
+    for declared, filename in (("audio/x-ms-wma", None), (None, "song.wma")):
+        with pytest.raises(UnsupportedTypeError, match="WMA sound; convert it"):
+            decided(head, declared, filename)
+    assert decided(head, "video/x-ms-wmv").mime_type == "video/wmv"
+
+
+@pytest.mark.parametrize(
+    ("brands", "reason"),
+    [
+        (b"mif3avifmif3", "AVIF"),
+        (b"avif\0\0\0\0mif1", "AVIF"),
+        (b"avci\0\0\0\0mif1", "AVC"),
+        (b"j2ki\0\0\0\0mif1", "JPEG 2000"),
+        (b"vvic\0\0\0\0mif1", "VVC"),
+    ],
+)
+@pytest.mark.parametrize("declared", [None, "image/heif", "video/mp4"])
+def test_a_heif_picture_of_another_codec_is_refused_by_name(brands: bytes, reason: str, declared: str | None) -> None:
+    with pytest.raises(UnsupportedTypeError, match=reason):
+        decided((8 + len(brands)).to_bytes(4, "big") + b"ftyp" + brands + bytes(64), declared)
+
+
 def test_junk_before_the_first_frame_is_forgiven_when_mp3_is_declared() -> None:
     damaged = b"junk\xfe\x00" * 20 + media("speech.mp3")[45:]
 

@@ -1,6 +1,7 @@
 import gzip
 import io
 import struct
+import uuid
 import zipfile
 
 import pytest
@@ -122,6 +123,19 @@ def test_a_video_container_is_known(container: str, codec: str, mime_type: str) 
         ((b"M4B ",), "audio/m4a"),
         ((b"M4V ",), "video/mp4"),
         ((b"isom", b"qt  "), "video/mp4"),
+        ((b"mif3", b"mif3"), "image/heif"),
+        ((b"mif3", b"avif"), "image/avif"),
+        ((b"jpeg", b"mif1"), "image/heif"),
+        ((b"mif1", b"jpeg"), "image/heif"),
+        ((b"avci", b"mif1"), "image/avci"),
+        ((b"mif1", b"avci"), "image/avci"),
+        ((b"j2ki", b"mif1"), "image/hej2k"),
+        ((b"vvic", b"mif1"), "image/vvic"),
+        ((b"evbi", b"mif1"), "image/evic"),
+        ((b"zzzz", b"mif1", b"heic"), "image/heic"),
+        ((b"zzzz", b"mif1"), "image/heif"),
+        ((b"zzzz", b"iso6"), "video/mp4"),
+        ((b"isom", b"mif1"), "video/mp4"),
         ((b"qt  ",), "video/quicktime"),
         ((b"3gp4",), "video/3gpp"),
         ((b"3g2a",), "video/3gpp"),
@@ -142,7 +156,13 @@ def test_the_major_brand_decides_the_type_of_an_iso_file(brands: tuple[bytes, ..
         (b"ADIF" + bytes(range(32)), "audio/aac"),
         (b"\xff\xfb\x90\x64" + bytes(413) + b"\xff\xfb\x90\x64", "audio/mpeg"),
         (bytes(300) + (b"\xff\xfb\x90\x64" + bytes(413)) * 3, "audio/mpeg"),
-        (b"ID3\x04\0\0\0\0\x10\0" + bytes(20), "audio/mpeg"),
+        (bytes(65_536) + (b"\xff\xfb\x90\x64" + bytes(413)) * 3, "audio/mpeg"),
+        (b"ID3\x04\0\0\0\0\x20\x04" + bytes(4100) + (b"\xff\xfb\x90\x64" + bytes(413)) * 3, "audio/mpeg"),
+        (b"ID3\x04\0\0\0\0\x20\x04" + bytes(4100) + b"fLaC" + bytes(40), "audio/flac"),
+        (b"ID3\x04\0\0\0\0\0\x04" + bytes(4) + b"ID3\x03\0\0\0\0\0\x01\0fLaC" + bytes(40), "audio/flac"),
+        (b"ID3\x04\0\0\0\0\0\x04" + bytes(4) + b"\x0b\x77\x12\x34\x1e\x40\x43" + bytes(40), "audio/ac3"),
+        (b"\x0b\x77\x12\x34\x1e\x40\x43" + bytes(40), "audio/ac3"),
+        (b"ID3\x04\0\0\0\0\0\x04" + bytes(4) + b"MPCK" + bytes(40), "audio/x-musepack"),
         (b"ID3\x04\0\0\0\0\0\x04" + bytes(4) + b"fLaC" + bytes(40), "audio/flac"),
         (b"II+\0\x08\0\0\0" + bytes(16), "image/tiff"),
         (b"II*\0\x10\0\0\0CR\x02\0", "image/x-canon-cr2"),
@@ -169,6 +189,71 @@ def test_a_magic_number_is_known(head: bytes, mime_type: str) -> None:
     assert sniff(head) == mime_type
 
 
+def tiff(*entries: tuple[int, int, int, int], order: str = "<", rest: bytes = b"") -> bytes:
+    """A TIFF whose first directory has entries of tag, type, count and value, with bytes after the directory."""
+    magic = b"II*\0" if order == "<" else b"MM\0*"
+    directory = b"".join(struct.pack(order + "HHII", *entry) for entry in entries)
+    return magic + struct.pack(order + "IH", 8, len(entries)) + directory + bytes(4) + rest
+
+
+def preview_of(maker: bytes, order: str = "<") -> bytes:
+    """A TIFF of a camera: a preview with the raw photo in a sub-directory."""
+    entries = ((254, 4, 1, 1), (256, 4, 1, 160), (257, 4, 1, 120), (271, 2, len(maker), 74), (330, 4, 1, 4000))
+    return tiff(*entries, order=order, rest=maker)
+
+
+@pytest.mark.parametrize(
+    ("head", "mime_type"),
+    [
+        (tiff((256, 4, 1, 8), (257, 4, 1, 8), (50_706, 1, 4, 0x00000401)), "image/x-adobe-dng"),
+        (tiff((256, 4, 1, 8), (50_706, 1, 4, 0x04010000), order=">"), "image/x-adobe-dng"),
+        (preview_of(b"NIKON CORPORATION\0"), "image/x-nikon-nef"),
+        (preview_of(b"NIKON CORPORATION\0", ">"), "image/x-nikon-nef"),
+        (preview_of(b"SONY \0"), "image/x-sony-arw"),
+        (preview_of(b"Unheard of\0"), "image/x-dcraw"),
+        (tiff((259, 3, 1, 65_535), (271, 2, 7, 74), order="<", rest=bytes(36) + b"PENTAX\0"), "image/x-pentax-pef"),
+        (tiff((262, 3, 1, 32_803)), "image/x-dcraw"),
+        (b"II*\0\x10\0\0\0IIIITaeS" + bytes(40), "image/x-phaseone-iiq"),
+        (b"IIU\0\x18\0\0\0" + bytes(40), "image/x-dcraw"),
+        (b"FUJIFILMCCD-RAW 0201" + bytes(40), "image/x-dcraw"),
+        (tiff((254, 4, 1, 0), (256, 4, 1, 8), (330, 4, 1, 4000)), "image/tiff"),
+        (tiff((254, 4, 1, 1), (256, 4, 1, 8)), "image/tiff"),
+        (tiff((256, 4, 1, 8))[:12], "image/tiff"),
+    ],
+)
+def test_a_raw_photo_in_a_tiff_wrapper_is_known_by_its_first_directory(head: bytes, mime_type: str) -> None:
+    assert sniff(head) == mime_type
+
+
+SOUND, FILM = "f8699e40-5b4d-11cf-a8fd-00805f5c442b", "bc19efc0-5b4d-11cf-a8fd-00805f5c442b"
+
+
+def asf(*streams: str, header_bytes: int = 2000) -> bytes:
+    """The header of a Windows Media file with streams of the given types."""
+    properties = uuid.UUID("b7dc0791-a9b7-11cf-8ee6-00c00c205365").bytes_le
+    objects = b"".join(properties + struct.pack("<Q", 78) + uuid.UUID(kind).bytes_le + bytes(38) for kind in streams)
+    magic = uuid.UUID("75b22630-668e-11cf-a6d9-00aa0062ce6c").bytes_le
+    return (magic + struct.pack("<QIBB", header_bytes, len(streams), 1, 2) + objects).ljust(2000, b"\0")
+
+
+@pytest.mark.parametrize(
+    ("head", "mime_type"),
+    [
+        (asf(SOUND), "audio/x-ms-wma"),
+        (asf(SOUND, FILM), "video/wmv"),
+        (asf(FILM), "video/wmv"),
+        (asf(), "video/wmv"),
+        (asf(SOUND, header_bytes=100_000), "video/wmv"),
+    ],
+)
+def test_windows_media_without_pictures_is_sound(head: bytes, mime_type: str) -> None:
+    assert sniff(head) == mime_type
+
+
+def test_a_real_windows_media_sound_is_sound() -> None:
+    assert sniff(sound("asf", "libmp3lame")) == "audio/x-ms-wma"
+
+
 @pytest.mark.parametrize(
     "head",
     [
@@ -181,6 +266,8 @@ def test_a_magic_number_is_known(head: bytes, mime_type: str) -> None:
         b"fLaC and OggS are magic numbers",
         b"1234mdat5678 is not a box",
         b"ID3 tags hold titles",
+        b"ID3\x04\0\0\0\0\x10\0" + bytes(20),
+        b"ID3\x04\0\0\0\0\0\x04" + bytes(4) + b"no frame of sound" * 9,
         b"A PDF begins with\n%PDF-1.7\n and is not this: \xc3\xa9",
         b"G" * 2000,
         "\ufeffAB and more".encode("utf-16-le"),
@@ -201,6 +288,5 @@ def test_a_long_comment_before_markup_is_read_in_linear_time() -> None:
 
 
 def test_only_the_head_is_looked_at() -> None:
-    late = struct.pack("<4096x") + b"%PDF-1.7"
-
-    assert sniff(late) is None
+    assert sniff(struct.pack("<4096x") + b"%PDF-1.7") is None
+    assert sniff(bytes(65_537) + (b"\xff\xfb\x90\x64" + bytes(413)) * 3) is None

@@ -142,10 +142,61 @@ def test_a_truncated_picture_is_unreadable(name: str, part: float) -> None:
     data = media(name)
     cut = data[: int(len(data) * part)]
 
-    with pytest.raises(UnreadablePictureError):
+    with pytest.raises(UnreadablePictureError, match=r"cut short or damaged|its header is damaged"):
         check_picture(cut, max_pixels=LIMIT)
     with pytest.raises(UnreadablePictureError):
         upright(cut)
+
+
+def bitfield_bmp() -> bytes:
+    """A whole BMP with four bits a colour, which Pillow does not decode."""
+    size = struct.pack("<IiiHHIIiiII", 108, 4, 4, 1, 16, 3, 32, 0, 0, 0, 0)
+    header = (size + struct.pack("<IIII", 0xF00, 0xF0, 0xF, 0xF000)).ljust(108, b"\0")
+    return b"BM" + struct.pack("<IHHI", 154, 0, 0, 122) + header + bytes(32)
+
+
+def box(kind: bytes, content: bytes) -> bytes:
+    return struct.pack(">I4s", 8 + len(content), kind) + content
+
+
+def heif_of(codec: bytes) -> bytes:
+    """A whole HEIF picture of 4 x 4 pixels in a codec."""
+
+    def meta(offset: int) -> bytes:
+        item = box(b"infe", struct.pack(">IHH4sx", 2 << 24, 1, 0, codec))
+        size = box(b"ispe", struct.pack(">III", 0, 4, 4))
+        return box(
+            b"meta",
+            bytes(4)
+            + box(b"hdlr", struct.pack(">II4s13x", 0, 0, b"pict"))
+            + box(b"pitm", struct.pack(">IH", 0, 1))
+            + box(b"iinf", struct.pack(">IH", 0, 1) + item)
+            + box(b"iloc", struct.pack(">IBBHHHHII", 0, 0x44, 0, 1, 1, 0, 1, offset, 48))
+            + box(b"iprp", box(b"ipco", size) + box(b"ipma", struct.pack(">IIHBB", 0, 1, 1, 1, 1))),
+        )
+
+    kind = box(b"ftyp", b"mif1\0\0\0\0mif1")
+    return kind + meta(len(kind) + len(meta(0)) + 8) + box(b"mdat", bytes(48))
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        bitfield_bmp(),
+        heif_of(b"unci"),
+        heif_of(b"j2k1"),
+        heif_of(b"vvc1"),
+        saved(Image.new("RGB", (4, 4)), "TIFF").replace(
+            struct.pack("<HHII", 262, 3, 1, 2), struct.pack("<HHII", 262, 3, 1, 9)
+        ),
+    ],
+    ids=["bmp", "uncompressed-heif", "jpeg2000-heif", "vvc-heif", "tiff"],
+)
+def test_a_whole_picture_that_no_decoder_reads_is_not_supported_for_tasks(data: bytes) -> None:
+    with pytest.raises(UnreadablePictureError, match="not supported for tasks; save it as PNG or JPEG"):
+        check_picture(data, max_pixels=LIMIT)
+    with pytest.raises(UnreadablePictureError, match="not supported for tasks"):
+        upright(data)
 
 
 @pytest.mark.parametrize("kind", ["EPS", "PCX", "PPM", "ICO"])

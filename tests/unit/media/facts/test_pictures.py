@@ -118,6 +118,17 @@ def test_a_big_tiff_is_read() -> None:
     assert read_facts(header + directory, "image/tiff", is_whole=True) == MediaFacts(width=40, height=60, orientation=8)
 
 
+@pytest.mark.parametrize("subfile_type", [0, 1])
+def test_a_tiff_whose_first_picture_is_a_preview_has_no_size(subfile_type: int) -> None:
+    entries = [(254, subfile_type), (256, 8), (257, 8)]
+    directory = b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in entries)
+    data = b"II*\0" + struct.pack("<IH", 8, len(entries)) + directory + bytes(4)
+
+    facts = read_facts(data, "image/tiff", is_whole=True)
+
+    assert (facts.width, facts.height) == ((None, None) if subfile_type else (8, 8))
+
+
 def test_a_bmp_from_top_to_bottom_has_a_positive_height() -> None:
     data = bytearray(picture("BMP"))
     struct.pack_into("<i", data, 22, -40)
