@@ -17,10 +17,14 @@ from app.edge.body_timeouts import body_of
 from app.edge.headers import header
 from app.errors import MalformedRequestError, UnsupportedMediaTypeError
 from app.media.claims import Claim
-from app.media.multipart import FormReader, PartHead, boundary_of
+from app.media.multipart import FormReader, boundary_of
+from app.media.part_heads import PartHead
+from app.media.text import charset_of
+from app.media.types import UnsupportedTypeError
 from app.services import Services
 
 F = TypeVar("F", bound=BaseModel)
+CHARSET_FIELD = "_charset_"
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +72,10 @@ def open_form(request: Request, services: Services) -> FormReader:
 async def read_form(reader: FormReader, values: FormValues[F], handler: FormHandler) -> F:
     """Read all parts and return the form. Raises the error of a field or file as soon as it is seen."""
     async for head in reader:
+        if head.name == CHARSET_FIELD and head.filename is None:
+            # Browsers fill a hidden field of this name with the charset of the page's form (RFC 7578, section 4.6).
+            await _read(reader.data(), values)
+            continue
         if head.name == "file":
             fields = values.take_of_file()
             file = FormFile(head.filename, head.content_type, head.content_length, fields, reader.data())
@@ -82,12 +90,24 @@ async def read_form(reader: FormReader, values: FormValues[F], handler: FormHand
 
 
 async def _text(head: PartHead, data: AsyncIterator[memoryview], values: FormValues[F]) -> str:
+    raw = await _read(data, values)
+    try:
+        charset = charset_of(head.content_type)
+    except UnsupportedTypeError as error:
+        raise MalformedRequestError(f"The field {head.name[:60]!r}: {error.reason}") from None
+    try:
+        return raw.decode(charset)
+    except UnicodeDecodeError as error:
+        raise MalformedRequestError(
+            f"The field {head.name[:60]!r} is not {charset.upper()} at byte {error.start}. Send UTF-8, or declare the "
+            "charset in the part's Content-Type."
+        ) from error
+
+
+async def _read(data: AsyncIterator[memoryview], values: FormValues[F]) -> bytearray:
     raw = bytearray()
     async for piece in data:
         # Counted before the bytes are kept, so that a long field is refused early.
         values.count(len(piece))
         raw += piece
-    try:
-        return raw.decode()
-    except UnicodeDecodeError as error:
-        raise MalformedRequestError(f"The field {head.name[:60]!r} is not UTF-8.") from error
+    return raw

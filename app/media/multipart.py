@@ -12,9 +12,10 @@ from collections.abc import AsyncIterator
 from python_multipart.multipart import parse_options_header
 
 from app.errors import MalformedRequestError, UnsupportedMediaTypeError
-from app.media.part_parser import PART_END, Event, PartHead, PartParser
+from app.media.part_heads import PartHead
+from app.media.part_parser import PART_END, Event, PartParser
 
-__all__ = ["FormReader", "PartHead", "boundary_of"]
+__all__ = ["FormReader", "boundary_of"]
 
 MAX_BOUNDARY_CHARS = 70
 # The Content-Type as nearly every client writes it; it needs no parser.
@@ -32,7 +33,12 @@ def boundary_of(content_type: str | None) -> bytes:
             f"This operation accepts multipart/form-data, not {kind.decode('latin-1') or 'no Content-Type'}."
         )
     boundary = options.get(b"boundary", b"")
-    if not 1 <= len(boundary) <= MAX_BOUNDARY_CHARS:
+    if not boundary:
+        raise MalformedRequestError(
+            "Content-Type is multipart/form-data without a boundary. Do not set Content-Type yourself: the library "
+            f"that makes the form adds it with its boundary, of 1 to {MAX_BOUNDARY_CHARS} characters."
+        )
+    if len(boundary) > MAX_BOUNDARY_CHARS:
         raise MalformedRequestError(
             f"The form's boundary has {len(boundary)} characters; it must have 1 to {MAX_BOUNDARY_CHARS}."
         )

@@ -9,18 +9,15 @@ held until the next piece, so the result never depends on where the network cut.
 of fields.
 """
 
-import re
 from collections import deque
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from functools import lru_cache
-
-from python_multipart.multipart import parse_options_header
+from collections.abc import Callable
 
 from app.errors import FieldError, InvalidFieldError, MalformedRequestError
+from app.media.part_heads import MAX_HEADER_BYTES, MAX_HEADERS, PartHead, headers_too_large, part_head
 
-MAX_HEADER_BYTES = 8_192
-MAX_HEADERS = 16
+# Text before the first boundary is skipped (RFC 2046, section 5.1.1), but a body without any boundary must not be read
+# to its end.
+MAX_PREAMBLE_BYTES = 8_192
 
 # The event after a part's data.
 PART_END = object()
@@ -28,20 +25,8 @@ PART_END = object()
 _LINE_END = b"\r\n"
 _HEAD_END = b"\r\n\r\n"
 _CLOSING = b"--"
+_CARRIAGE_RETURN = 13
 _PADDING = b" \t"
-_HEADER = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([^\r]*)")
-_LONGEST_CACHED_BYTES = 256
-
-
-@dataclass(frozen=True, slots=True)
-class PartHead:
-    """The headers before a part's data. `filename` is None for a field; a file may have an empty filename."""
-
-    name: str
-    filename: str | None
-    content_type: str | None
-    content_length: int | None
-
 
 # A part's headers, a piece of its data, or `PART_END`.
 Event = PartHead | memoryview | object
@@ -53,7 +38,8 @@ class PartParser:
     def __init__(self, boundary: bytes, *, max_parts: int) -> None:
         self.events: deque[Event] = deque()
         self.is_ended = False
-        self._delimiter = _LINE_END + b"--" + boundary
+        # Searched without the carriage return, so that a boundary after a bare line feed is noticed.
+        self._boundary_line = b"\n--" + boundary
         # A virtual line end before the body, so that the first boundary is found like every other.
         self._held = _LINE_END
         # A plain function, because a bound method would make a cycle that keeps a form's bytes until garbage
@@ -61,6 +47,7 @@ class PartParser:
         self._read: Callable[[PartParser, bytes, int], int] = PartParser._read_data
         self._max_parts = max_parts
         self._parts = 0
+        self._preamble_bytes = 0
 
     def feed(self, piece: bytes) -> None:
         """Parse a piece. Raises MalformedRequestError if it is no form, InvalidFieldError for too many parts."""
@@ -72,20 +59,28 @@ class PartParser:
     # Each reader continues at a place in the data and returns the place at which the next reader continues.
 
     def _read_data(self, data: bytes, at: int) -> int:
-        delimiter = self._delimiter
-        found = data.find(delimiter, at)
+        line = self._boundary_line
+        found = data.find(line, at)
         while found >= 0:
-            after = found + len(delimiter)
+            after = found + len(line)
+            start = found - (found > at and data[found - 1] == _CARRIAGE_RETURN)
             follows = data[after : after + 2]
-            if follows in {_LINE_END, _CLOSING} or follows[:1] in {b" ", b"\t"}:
-                self._give(data, at, found)
+            is_boundary = follows in {_LINE_END, _CLOSING}
+            if start < found and (is_boundary or follows[:1] in {b" ", b"\t"}):
+                self._give(data, at, start)
                 if self._parts:
                     self.events.append(PART_END)
                 return self._begin_part(after) if follows == _LINE_END else self._read_rest_of_line(data, after)
+            if is_boundary or (follows[:1] == b"\n" and not self._parts):
+                raise _bare_line_feed()
             if follows in {b"", b"\r", b"-"}:
                 # The next piece decides whether this is a boundary.
+                found = start
                 break
-            found = data.find(delimiter, found + 1)
+            if not self._parts:
+                # A damaged boundary, whose part must not count as text before the form.
+                raise _no_form()
+            found = data.find(line, found + 1)
         else:
             found = self._unsure(data, at)
         self._give(data, at, found)
@@ -93,17 +88,21 @@ class PartParser:
         return len(data)
 
     def _unsure(self, data: bytes, at: int) -> int:
-        # A boundary may have begun here: its first byte is its only carriage return.
-        found = data.rfind(b"\r", max(at, len(data) - len(self._delimiter)))
-        return found if found >= 0 and self._delimiter.startswith(data[found:]) else len(data)
+        """Return the place at which a boundary may have begun, the end of the data without such a place."""
+        # A boundary's first byte is its only line feed.
+        found = data.rfind(b"\n", max(at, len(data) - len(self._boundary_line)))
+        if found >= 0 and self._boundary_line.startswith(data[found:]):
+            return found - (found > at and data[found - 1] == _CARRIAGE_RETURN)
+        return len(data) - data.endswith(b"\r")
 
     def _give(self, data: bytes, start: int, end: int) -> None:
         if start >= end:
             return
         if self._parts:
             self.events.append(memoryview(data)[start:end])
-        elif data[start:end].strip(_LINE_END):
-            # Only empty lines are allowed before the first boundary.
+            return
+        self._preamble_bytes += end - start
+        if self._preamble_bytes > MAX_PREAMBLE_BYTES:
             raise _no_form()
 
     def _begin_part(self, at: int) -> int:
@@ -142,9 +141,9 @@ class PartParser:
                 len(data.removesuffix(b"\r")) - last_line > MAX_HEADER_BYTES
                 or data.count(_LINE_END, at) > MAX_HEADERS + 1
             ):
-                raise _no_form()
+                raise headers_too_large()
             return len(data)
-        self.events.append(_part_head(data[at + len(_LINE_END) : end]))
+        self.events.append(part_head(data[at + len(_LINE_END) : end]))
         self._read = PartParser._read_data
         return end + len(_HEAD_END)
 
@@ -156,61 +155,8 @@ def _no_form() -> MalformedRequestError:
     return MalformedRequestError("The body is not a form with the boundary that Content-Type names.")
 
 
-def _part_head(lines: bytes) -> PartHead:
-    # The same few fields are in every form. Only short headers are cached, so that the cache stays small.
-    return _cached_part_head(lines) if len(lines) <= _LONGEST_CACHED_BYTES else _read_part_head(lines)
-
-
-def _read_part_head(lines: bytes) -> PartHead:
-    headers = _headers(lines)
-    kind, options = parse_options_header(headers.get(b"content-disposition"))
-    name = options.get(b"name", b"")
-    if kind != b"form-data" or not name:
-        raise MalformedRequestError('A part has no Content-Disposition: form-data with a name="..."')
-    if headers.get(b"content-transfer-encoding", b"binary").lower() not in {b"binary", b"8bit", b"7bit"}:
-        raise MalformedRequestError("A part has a Content-Transfer-Encoding; send its bytes as they are.")
-    filename = options.get(b"filename")
-    content_type = headers.get(b"content-type")
-    return PartHead(
-        name=_text(name, "name").removesuffix("[]"),
-        filename=None if filename is None else _filename(filename),
-        content_type=None if content_type is None else content_type.decode("latin-1"),
-        content_length=_length(headers.get(b"content-length")),
+def _bare_line_feed() -> MalformedRequestError:
+    return MalformedRequestError(
+        "A boundary of the form stands after or before a bare line feed. Each boundary is a line of its own between "
+        "CRLF line ends; without the CRLF a part would swallow the next part."
     )
-
-
-_cached_part_head = lru_cache(maxsize=1_024)(_read_part_head)
-
-
-def _headers(lines: bytes) -> Mapping[bytes, bytes]:
-    headers: dict[bytes, bytes] = {}
-    found = lines.split(_LINE_END) if lines else []
-    if len(found) > MAX_HEADERS:
-        raise _no_form()
-    for line in found:
-        header = _HEADER.fullmatch(line)
-        if header is None or len(line) > MAX_HEADER_BYTES:
-            raise _no_form()
-        headers[header[1].lower()] = header[2].rstrip(_PADDING)
-    return headers
-
-
-def _text(value: bytes, what: str) -> str:
-    try:
-        return value.decode()
-    except UnicodeDecodeError as error:
-        raise MalformedRequestError(f"A part's {what} is not UTF-8.") from error
-
-
-def _filename(value: bytes) -> str:
-    # Browsers escape characters that would end the quoted string (HTML standard, multipart/form-data encoding).
-    name = _text(value, "filename")
-    return name.replace("%22", '"').replace("%0D", " ").replace("%0A", " ")
-
-
-def _length(value: bytes | None) -> int | None:
-    if value is None:
-        return None
-    if not value.isdigit() or len(value) > 15:
-        raise MalformedRequestError("A part's Content-Length is not a number of bytes.")
-    return int(value)

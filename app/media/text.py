@@ -50,6 +50,12 @@ _LABELS: Mapping[str, str] = MappingProxyType(
 _BINARY_CONTROLS = re.compile(r"[\x00-\x07\x0e-\x1a\x1c-\x1f]")
 
 
+def codec_named(label: str) -> str | None:
+    """Return the name of the codec of a charset's label; None if the label is unknown."""
+    is_plain = label.isascii() and label.isprintable()
+    return _LABELS.get(normalize_encoding(label).lower()) if is_plain else None
+
+
 def charset_of(declared: str | None) -> str:
     """Return the codec name of a Content-Type's `charset` parameter; `utf-8` without one.
 
@@ -58,8 +64,7 @@ def charset_of(declared: str | None) -> str:
     label = parameters_of(declared).get("charset", "")
     if not label:
         return UTF_8
-    is_plain = label.isascii() and label.isprintable()
-    name = _LABELS.get(normalize_encoding(label).lower()) if is_plain else None
+    name = codec_named(label)
     if name is None:
         raise UnsupportedTypeError(f"The declared charset {label[:40]!r} is unknown; send UTF-8.", declared)
     # ASCII is often declared for UTF-8 text, and UTF-8 contains ASCII.

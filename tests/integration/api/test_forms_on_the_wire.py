@@ -114,6 +114,75 @@ async def test_a_large_file_without_its_last_boundary_leaves_nothing(
     assert emulator.files == []
 
 
+@pytest.mark.parametrize(
+    ("charset", "text"),
+    [("ISO-8859-1", "Größe"), ("iso-8859-1", "Ã©"), ("windows-1252", "5 €"), ("utf-16", "Größe"), ("UTF-8", "大きさ")],
+)
+async def test_a_field_is_read_in_its_declared_charset(
+    gateway: Gateway, emulator: Emulator, charset: str, text: str
+) -> None:
+    prompt = part("prompt", text.encode(charset), None, f"Content-Type: text/plain; charset={charset}")
+
+    answer = await post(gateway.port, form(prompt))
+
+    assert answer.status == 200, answer.body
+    parts = emulator.requests("generateContent")[-1]["json"]["contents"][0]["parts"]
+    assert parts == [{"text": text}]
+
+
+@pytest.mark.parametrize(
+    ("content_type", "data", "detail"),
+    [
+        ("text/plain", "Größe".encode("latin-1"), "not UTF-8 at byte 2"),
+        ("text/plain; charset=klingon", b"x", "'klingon' is unknown"),
+        ("text/plain; charset=utf-16", b"x\0y", "not UTF-16 at byte"),
+    ],
+)
+async def test_a_field_that_is_not_in_its_charset_is_refused(
+    gateway: Gateway, content_type: str, data: bytes, detail: str
+) -> None:
+    answer = await post(gateway.port, form(part("prompt", data, None, f"Content-Type: {content_type}")))
+
+    assert (answer.status, answer.json["code"]) == (400, "malformed-request")
+    assert detail in answer.json["detail"]
+
+
+async def test_the_hidden_charset_field_of_browsers_is_skipped(gateway: Gateway) -> None:
+    answer = await post(gateway.port, form(part("_charset_", b"UTF-8"), part("prompt", b"Hello")))
+
+    assert answer.status == 200, answer.body
+
+
+async def test_a_part_without_its_line_end_does_not_swallow_the_next_part(gateway: Gateway) -> None:
+    file = part("file", b"text", "a.txt", "Content-Type: text/plain").removesuffix(b"\r\n") + b"\n"
+
+    answer = await post(gateway.port, form(file, part("prompt", b"Hello")))
+
+    assert (answer.status, answer.json["code"]) == (400, "malformed-request")
+    assert "bare line feed" in answer.json["detail"]
+
+
+async def test_a_name_in_encoded_words_gives_the_file_its_type(gateway: Gateway) -> None:
+    disposition = (
+        "form-data; name=file; filename=\"=?utf-8?B?w5xiZXJibGljay5jc3Y=?=\"; filename*=utf-8''%C3%9Cberblick.csv"
+    )
+    file = f"--{BOUNDARY}\r\nContent-Disposition: {disposition}\r\n\r\na,b\r\n".encode()
+
+    answer = await post(gateway.port, form(file, part("prompt", b"Sum up")))
+
+    assert answer.status == 200, answer.body
+    assert (answer.json["files"][0]["filename"], answer.json["files"][0]["mime_type"]) == ("Überblick.csv", "text/csv")
+
+
+async def test_a_name_in_an_unknown_code_page_does_not_refuse_the_call(gateway: Gateway) -> None:
+    file = f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="file"; filename="'.encode()
+
+    answer = await post(gateway.port, form(file + b'\x93\xfa.txt"\r\n\r\ntext\r\n', part("prompt", b"Sum up")))
+
+    assert answer.status == 200, answer.body
+    assert answer.json["files"][0]["filename"] == "\ufffd\ufffd.txt"
+
+
 async def test_look_alikes_of_the_boundary_are_data(gateway: Gateway) -> None:
     data = b"".join(
         [

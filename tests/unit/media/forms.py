@@ -7,7 +7,8 @@ from itertools import pairwise
 import pytest
 
 from app.errors import GatewayError
-from app.media.multipart import FormReader, PartHead
+from app.media.multipart import FormReader
+from app.media.part_heads import PartHead
 
 BOUNDARY = b"frontier"
 

@@ -5,7 +5,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.errors import GatewayError, MalformedRequestError
-from app.media.multipart import FormReader, PartHead
+from app.media.multipart import FormReader
+from app.media.part_heads import PartHead
+from app.media.part_parser import MAX_PREAMBLE_BYTES
 from tests.unit.media.forms import BOUNDARY, Part, arriving, cut, field, form, named, part, read, refusal
 
 WHOLE = form(
@@ -61,7 +63,6 @@ async def test_data_that_resembles_boundaries_is_unchanged(datas: list[bytes], p
     "data",
     [
         b"--frontier",
-        b"\n--frontier\r\n",
         b"\r\n--frontierr\r\n",
         b"\r\n--frontier-\r\n",
         b"\r\n--frontier-x-",
@@ -91,8 +92,43 @@ async def test_an_empty_line_before_the_first_boundary_is_no_matter() -> None:
     assert await read([b"\r\n", form(named(b"a", b"1"))]) == [field("a", b"1")]
 
 
-async def test_words_before_the_first_boundary_are_refused() -> None:
-    assert isinstance(await refusal(b"This is a form.\r\n", form(named(b"a", b"1"))), MalformedRequestError)
+async def test_a_preamble_before_the_first_boundary_is_skipped_wherever_it_is_cut() -> None:
+    body = b"This is a form -- in MIME.\r\n--front\n\r\n" + form(named(b"a", b"1"))
+
+    for place in range(len(body) + 1):
+        assert await read(cut(body, [place])) == [field("a", b"1")], place
+
+
+@pytest.mark.parametrize("step", [1, 700, 100_000])
+async def test_a_body_whose_boundary_never_comes_is_refused_early(step: int) -> None:
+    body = b"--another\r\n" * 10_000
+    asked = []
+
+    async def pieces() -> AsyncIterator[bytes]:
+        for at in range(0, len(body), step):
+            asked.append(step)
+            yield body[at : at + step]
+
+    with pytest.raises(MalformedRequestError, match="boundary"):
+        await anext(FormReader(pieces(), BOUNDARY, max_parts=9))
+
+    assert sum(asked) <= max(step, MAX_PREAMBLE_BYTES + 2 * step)
+
+
+@pytest.mark.parametrize("ending", [b"\r\n", b"--\r\n"])
+async def test_a_bare_line_feed_before_a_boundary_is_refused_wherever_it_is_cut(ending: bytes) -> None:
+    body = named(b"a", b"1").removesuffix(b"\r\n") + b"\n--frontier" + ending + form(named(b"b", b"2"))
+
+    for place in range(len(body) + 1):
+        error = await refusal(*cut(body, [place]))
+        assert isinstance(error, MalformedRequestError)
+        assert "bare line feed" in error.detail
+
+
+async def test_a_form_with_bare_line_feeds_throughout_is_refused_by_name() -> None:
+    error = await refusal(form(named(b"a", b"1")).replace(b"\r\n", b"\n"))
+
+    assert "bare line feed" in error.detail
 
 
 async def test_bytes_after_the_closing_boundary_are_dropped() -> None:

@@ -4,8 +4,8 @@ from collections.abc import AsyncIterator
 import pytest
 
 from app.errors import InvalidFieldError, MalformedRequestError, UnsupportedMediaTypeError
-from app.media.multipart import FormReader, PartHead, boundary_of
-from app.media.part_parser import MAX_HEADER_BYTES, MAX_HEADERS
+from app.media.multipart import FormReader, boundary_of
+from app.media.part_heads import MAX_HEADER_BYTES, MAX_HEADERS, PartHead
 from tests.unit.media.forms import BOUNDARY, cut, field, form, named, part, read, refusal
 
 
@@ -16,11 +16,36 @@ async def test_a_filename_may_have_any_letters() -> None:
     assert only.head.filename == "Größe 大きさ 🎬.png"
 
 
-async def test_the_extended_filename_that_the_standard_forbids_in_forms_is_ignored() -> None:
-    disposition = b"form-data; name=file; filename=plain.png; filename*=UTF-8''other.png"
-    (only,) = await read([form(part(b"Content-Disposition: " + disposition))])
+@pytest.mark.parametrize(
+    ("written", "filename"),
+    [
+        (b"filename=plain.png; filename*=UTF-8''%C3%A9t%C3%A9.png", "été.png"),
+        (b"filename*=utf-8'de'%C3%A9.png", "é.png"),
+        (b"filename*=ISO-8859-1''%E9.png; filename=\"plain.png\"", "é.png"),
+        (b'filename="a.png"; filename*="UTF-8\'\'%C3%A9.png"', "é.png"),
+        (b"filename=plain.png; filename*=UTF-8''%FF.png", "plain.png"),
+        (b"filename=plain.png; filename*=UTF-8''%zz.png", "plain.png"),
+        (b"filename=plain.png; filename*=klingon''%C3%A9.png", "plain.png"),
+        (b"filename=plain.png; filename*=nonsense", "plain.png"),
+        (b"filename=\"a; filename*=UTF-8''other.png\"", "a; filename*=UTF-8''other.png"),
+        (b"filename=\"=?utf-8?B?w7xiZXIuY3N2?=\"; filename*=utf-8''%C3%BCber.csv", "über.csv"),
+        (b'filename="=?utf-8?B?w7xiZXIuY3N2?="', "über.csv"),
+        (b'filename="=?ISO-8859-1?Q?=FCber_alles.csv?="', "über alles.csv"),
+        (b'filename="=?utf-8?B?w7xi?= =?UTF-8?B?ZXIuY3N2?="', "über.csv"),
+        (b'filename="=?utf-8?B?YcM=?= =?utf-8?B?qWI=?="', "aéb"),
+        (b'filename="=?utf-8?B?!!!?="', "=?utf-8?B?!!!?="),
+        (b'filename="=?klingon?B?w7xi?="', "=?klingon?B?w7xi?="),
+        (b'filename="\xfcber.png"', "\ufffdber.png"),
+        (b'filename="\x93\xfa\x96{.jpg"', "\ufffd\ufffd\ufffd{.jpg"),
+        (b'filename="\\\\srv\\share\\cat.png"', "cat.png"),
+        (b'filename="\\\\\\\\srv\\\\share\\\\cat.png"', "cat.png"),
+        (b"filename*=UTF-8''C%3A%5Cphotos%5Ccat.png", "cat.png"),
+    ],
+)
+async def test_a_filename_of_any_client_is_read(written: bytes, filename: str) -> None:
+    (only,) = await read([form(part(b"Content-Disposition: form-data; name=file; " + written))])
 
-    assert only.head.filename == "plain.png"
+    assert only.head.filename == filename
 
 
 @pytest.mark.parametrize(
@@ -91,7 +116,7 @@ async def test_a_transfer_encoding_without_effect_is_accepted(encoding: bytes) -
     assert await read([body]) == [field("a", b"\xff")]
 
 
-@pytest.mark.parametrize("length", [b"-1", b"+1", b"1.5", b"0x10", b"", b"1 2", b"9" * 16, "٣".encode()])
+@pytest.mark.parametrize("length", [b"-2", b"+1", b"1.5", b"0x10", b"", b"1 2", b"9" * 16, "٣".encode()])
 async def test_a_part_with_an_invalid_content_length_is_refused(length: bytes) -> None:
     error = await refusal(form(part(b"Content-Disposition: form-data; name=a", b"Content-Length: " + length)))
 
@@ -99,9 +124,40 @@ async def test_a_part_with_an_invalid_content_length_is_refused(length: bytes) -
     assert "Content-Length" in error.detail
 
 
-@pytest.mark.parametrize("disposition", [b'name="\xff\xfe"', b'name="a"; filename="\xff.png"'])
-async def test_a_part_name_in_invalid_utf8_is_refused(disposition: bytes) -> None:
-    error = await refusal(form(part(b"Content-Disposition: form-data; " + disposition)))
+async def test_a_content_length_of_minus_one_claims_nothing() -> None:
+    (only,) = await read([form(part(b"Content-Disposition: form-data; name=a", b"Content-Length: -1", data=b"x"))])
+
+    assert (only.head.content_length, only.data) == (None, b"x")
+
+
+@pytest.mark.parametrize(
+    ("line", "detail"),
+    [
+        (b"X-Folded: 1\r\n 2", "folded header"),
+        (b"Content-Type : text/plain", "begins with 'Content-Type '"),
+        (b"no colon", "malformed header line"),
+        (b"X: " + b"x" * MAX_HEADER_BYTES, "header of more than 8192 bytes"),
+    ],
+)
+async def test_a_malformed_part_header_is_named_as_such(line: bytes, detail: str) -> None:
+    error = await refusal(form(part(b"Content-Disposition: form-data; name=a", line)))
+
+    assert isinstance(error, MalformedRequestError)
+    assert detail in error.detail
+    assert "boundary" not in error.detail
+
+
+async def test_a_form_within_the_form_gets_a_hint() -> None:
+    error = await refusal(
+        form(part(b"Content-Disposition: form-data; name=file", b"Content-Type: multipart/mixed; boundary=b"))
+    )
+
+    assert isinstance(error, UnsupportedMediaTypeError)
+    assert "part of its own" in error.detail
+
+
+async def test_a_part_name_in_invalid_utf8_is_refused() -> None:
+    error = await refusal(form(part(b'Content-Disposition: form-data; name="\xff\xfe"')))
 
     assert isinstance(error, MalformedRequestError)
     assert "UTF-8" in error.detail
@@ -169,6 +225,11 @@ def test_a_boundary_is_found_in_any_notation(content_type: str) -> None:
 def test_a_missing_or_too_long_boundary_is_refused(tail: str) -> None:
     with pytest.raises(MalformedRequestError, match=re.escape("1 to 70")):
         boundary_of("multipart/form-data" + tail)
+
+
+def test_a_missing_boundary_says_who_sets_the_content_type() -> None:
+    with pytest.raises(MalformedRequestError, match="Do not set Content-Type yourself"):
+        boundary_of("multipart/form-data")
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """The push parser beside python-multipart's, which reads the same forms byte by byte."""
 
+import re
 from collections.abc import Sequence
 
 from hypothesis import given
@@ -8,7 +9,8 @@ from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser
 
 from app.errors import GatewayError
-from app.media.part_parser import MAX_HEADER_BYTES, MAX_HEADERS, PART_END, PartHead, PartParser
+from app.media.part_heads import MAX_HEADER_BYTES, MAX_HEADERS, PartHead
+from app.media.part_parser import PART_END, PartParser
 from tests.unit.media.forms import BOUNDARY, cut
 
 PLAIN_HEAD = b"Content-Disposition: form-data; name=a"
@@ -24,6 +26,10 @@ WORDS = [
     *(bytes([byte]) for byte in b"\r\n-: \tx\0\xff"),
 ]
 BODIES = st.lists(st.sampled_from(WORDS), max_size=14).map(lambda words: b"--frontier\r\n" + b"".join(words))
+
+
+# The general parser reads such a boundary as data.
+BARE_LINE_FEED = re.compile(rb"(?<!\r)\n--frontier(\r\n|--)")
 
 
 def theirs(body: bytes) -> list[bytes] | None:
@@ -79,7 +85,7 @@ def test_data_of_the_general_parser_is_accepted(data: bytes, places: list[int]) 
     body = b"--frontier\r\n" + PLAIN_HEAD + b"\r\n\r\n" + data + b"\r\n--frontier--\r\n"
     expected = theirs(body)
 
-    if expected is not None and len(expected) == 1:
+    if expected is not None and len(expected) == 1 and not BARE_LINE_FEED.search(body):
         assert ours(cut(body, places)) == expected
 
 
