@@ -30,13 +30,17 @@ COUNTED_BYTES = 64 << 10
 
 @dataclass(slots=True)
 class Body:
-    """A body ready to send. `model` is the model named in its JSON, by Gemini's name, or None."""
+    """A body ready to send. `model` is the model named in its JSON, by Gemini's name, or None.
+
+    `adds_usage_option` says that the body asks for a stream's usage, although the client did not.
+    """
 
     content: bytes | AsyncIterator[bytes]
     length: int
     estimate: Estimate
     facts: BodyFacts
     model: str | None = None
+    adds_usage_option: bool = False
     stream: "_Stream | None" = field(default=None, repr=False)
 
     @property
@@ -96,7 +100,8 @@ class take:  # noqa: N801
         except BaseException:
             self._release()
             raise
-        return Body(content, len(content), _estimate_of(document), document.facts, document.model)
+        estimate = _estimate_of(document)
+        return Body(content, len(content), estimate, document.facts, document.model, document.adds_usage_option)
 
     async def __aexit__(self, *_: object) -> None:
         self._release()

@@ -8,7 +8,7 @@ Bodies and Live's frames are documents. This module knows no operation and no HT
 from collections.abc import Sequence
 
 from app.native.resolving import Resolver
-from app.native.scanning import BodyFacts, Found, JsonScanner, Policy, ScanRules
+from app.native.scanning import BodyFacts, Found, JsonScanner, Policy, ScanRules, UsageOption
 from app.native.services import NativeCall
 from app.native.turns import ScanTurn
 
@@ -30,6 +30,9 @@ class ScannedDocument:
         self._scanner = JsonScanner(policy, scan_rules(call, base_url))
         self._turn = ScanTurn(call.services.scan_turns)
         self.resolver = Resolver(call, path_model=path_model)
+        self._is_budgeted = call.services.metering.admission.has_budgets(call.client)
+        # Whether Gemini is asked for a stream's usage, although the client did not ask.
+        self.adds_usage_option = False
 
     @property
     def facts(self) -> BodyFacts:
@@ -60,7 +63,14 @@ class ScannedDocument:
         return self._scanner.end()
 
     async def rewritten(self, data: bytes, found: Sequence[Found]) -> bytes:
-        """Return a held document with each found string replaced by its resolved form."""
+        """Return a held document with each found string replaced by its resolved form.
+
+        If a limit in tokens or money holds for the client, an OpenAI stream is made to end with its usage.
+        """
+        options = [each for each in found if isinstance(each.what, UsageOption)]
+        self.adds_usage_option = bool(options) and self.facts.stream is True and self._is_budgeted
+        if options and not self.adds_usage_option:
+            found = [each for each in found if each not in options]
         if not found:
             return data
         # References that were judged at the end of their object come late.

@@ -29,7 +29,8 @@ async def ask(scope: Scope, receive: Receive, send: Send, call: NativeCall) -> N
         model = body.model or call.services.models.default
         generates = call.route.operation.verb == "chat.completions"
         async with relayed_call(call, model, body, generates=generates) as result:
-            await relay(upstream, send, outgoing, reading=READING, result=result)
+            hides_usage = body.adds_usage_option
+            await relay(upstream, send, outgoing, reading=READING, result=result, hides_usage=hides_usage)
 
 
 async def list_models(scope: Scope, receive: Receive, send: Send, call: NativeCall) -> None:

@@ -28,6 +28,7 @@ from app.gemini.stream_masking import HELD_BYTES, Elements, EventFrames, StreamM
 from app.gemini.upstream import Upstream
 from app.gemini.whole_answer import read_whole
 from app.native.heads import SERVER_TIMEOUT, Headers, client_headers, client_time
+from app.native.usage_chunk import UsageChunkFilter
 from app.native.usage_reader import Reading, RelayedUsage, UsageReader
 
 MAX_ERROR_BYTES = 1 << 19
@@ -140,9 +141,11 @@ async def relay(
     *,
     reading: Reading | None = None,
     result: RelayResult | None = None,
+    hides_usage: bool = False,
 ) -> None:
     """Send a request to Gemini and pass the answer on as it arrives.
 
+    With `hides_usage`, the client does not get the usage chunk of an OpenAI stream.
     `result` is kept up to date, and so is right even if the relay breaks off. Raises the errors of `Upstream.request`,
     UpstreamCredentialsError if Gemini refuses the gateway's key, and UpstreamFailedError for an error body above
     MAX_ERROR_BYTES and for a compressed stream.
@@ -158,7 +161,8 @@ async def relay(
             pieces = deadline.pieces(answer, is_stream=is_stream)
             mask = _mask(upstream, outgoing, answer)
             if mask is not None:
-                await _pass(send, answer, _masked(pieces, mask), result)
+                usage_filter = UsageChunkFilter() if hides_usage and _is_events(answer) else None
+                await _pass(send, answer, _masked(pieces, mask), result, usage_filter)
             elif outgoing.streaming is Streaming.NO:
                 await _pass_document(upstream, send, answer, pieces, result)
             else:
@@ -166,7 +170,13 @@ async def relay(
         result.is_whole = True
 
 
-async def _pass(send: Send, answer: ClientResponse, pieces: AsyncIterator[bytes], result: RelayResult) -> None:
+async def _pass(
+    send: Send,
+    answer: ClientResponse,
+    pieces: AsyncIterator[bytes],
+    result: RelayResult,
+    usage_filter: UsageChunkFilter | None = None,
+) -> None:
     head = {"type": "http.response.start", "status": answer.status, "headers": client_headers(answer.headers.items())}
     async for piece in pieces:
         # The head waits for the first piece: an answer that breaks before can still become an error.
@@ -175,10 +185,12 @@ async def _pass(send: Send, answer: ClientResponse, pieces: AsyncIterator[bytes]
             head = {}
         # Before the piece is sent: its usage counts even if the client leaves meanwhile.
         result.feed(piece)
-        await send({"type": "http.response.body", "body": piece, "more_body": True})
+        shown = piece if usage_filter is None else usage_filter.feed(piece)
+        if shown:
+            await send({"type": "http.response.body", "body": shown, "more_body": True})
     if head:
         await send(head)
-    await send({"type": "http.response.body", "body": b""})
+    await send({"type": "http.response.body", "body": b"" if usage_filter is None else usage_filter.end()})
 
 
 async def _pass_document(
@@ -191,8 +203,9 @@ async def _pass_document(
             await _pass(send, answer, _after(bytes(held), pieces), result)
             return
     document = WholeAnswer(answer.status, client_headers(answer.headers.items()), bytes(held), _encoding(answer))
-    await send_document(send, await _with_masked_errors(upstream, document, MAX_HELD_TEXT_BYTES))
+    # Before the document is sent: its usage counts even if the client leaves meanwhile.
     result.feed(document.body)
+    await send_document(send, await _with_masked_errors(upstream, document, MAX_HELD_TEXT_BYTES))
 
 
 async def _after(first: bytes, rest: AsyncIterator[bytes]) -> AsyncIterator[bytes]:

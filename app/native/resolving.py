@@ -24,6 +24,7 @@ from app.native.scanning import (
     Role,
     Url,
     UrlKind,
+    UsageOption,
     canonical,
 )
 from app.native.services import NativeCall
@@ -89,6 +90,8 @@ class Resolver:
         match found.what:
             case ModelName(name):
                 return self._model(name, is_primary=found.field.is_primary)
+            case UsageOption(literal):
+                return literal
             case Url(kind):
                 self._check_url(kind)
                 return None

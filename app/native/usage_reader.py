@@ -5,9 +5,10 @@
 The reader holds at most one frame and a bounded tail, delays nothing, and ignores bytes that it can't read.
 """
 
+import json
 import re
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -21,6 +22,7 @@ GUNZIP_BYTES = 1 << 18
 # One piece of a gzip bomb would become hundreds of megabytes, and every other call would wait for it.
 MAX_GUNZIPPED_BYTES = 1 << 22
 Json = dict[str, object]
+_DECODER = json.JSONDecoder()
 
 
 class RelayedUsage(NamedTuple):
@@ -91,7 +93,11 @@ class UsageReader:
         """Return the usage read so far."""
         if self._is_stream:
             return self._frames
-        found = self._read(bytes(self._held), is_tail=self._is_tail)
+        held = bytes(self._held)
+        found = self._read(held, is_tail=self._is_tail)
+        if found.usage is None and not self._is_tail:
+            for element in _elements(held):
+                found = found.followed_by(self._reading.read(element))
         # The text of a cut document was counted as it passed.
         return found if found.usage is not None else found._replace(text_chars=self._text.chars)
 
@@ -129,6 +135,18 @@ class UsageReader:
         start = text.rfind(b'"' + self._reading.keyword + b'"')
         found = None if start < 0 else _object(b"{" + text[start:])
         return RelayedUsage() if found is None else self._reading.read(found)
+
+
+def _elements(cut_array: bytes) -> Iterator[Json]:
+    """Yield the whole objects at the beginning of a JSON array that may be cut; nothing of any other text."""
+    text = cut_array.decode(errors="replace").lstrip()
+    position = 1
+    while text.startswith("[") and (start := text.find("{", position)) >= 0:
+        try:
+            element, position = _DECODER.raw_decode(text, start)
+        except (ValueError, RecursionError):
+            return
+        yield element
 
 
 def _object(text: bytes) -> Json | None:

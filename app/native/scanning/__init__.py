@@ -9,7 +9,7 @@ every other string passes unless the whole string is a canonical name. It knows 
 """
 
 from app.native.scanning.facts import BodyFacts
-from app.native.scanning.found import Found, Handle, ModelName
+from app.native.scanning.found import Found, Handle, ModelName, UsageOption
 from app.native.scanning.lines import JsonLinesScanner, NamedByLines
 from app.native.scanning.policy import Policy, ScanRules
 from app.native.scanning.references import MISSING, Missing, ObjectKind, Reference, Url, UrlKind, canonical
@@ -34,5 +34,6 @@ __all__ = [
     "ScanRules",
     "Url",
     "UrlKind",
+    "UsageOption",
     "canonical",
 ]

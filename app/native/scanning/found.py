@@ -21,6 +21,13 @@ class Handle:
 
 
 @dataclass(frozen=True, slots=True)
+class UsageOption:
+    """The place of the option that asks for a stream's usage, in a body that does not ask; `literal` would ask."""
+
+    literal: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class Found:
     """A string to resolve: its bytes in the document, quotes included, its text, meaning and field.
 
@@ -30,5 +37,5 @@ class Found:
     start: int
     end: int
     text: str
-    what: Meaning | ModelName | Handle
+    what: Meaning | ModelName | Handle | UsageOption
     field: Field

@@ -2,7 +2,7 @@
 
 from app.errors import ForbiddenError, MalformedRequestError
 from app.native.scanning.facts import BodyFacts
-from app.native.scanning.found import Found, Handle, ModelName
+from app.native.scanning.found import Found, Handle, ModelName, UsageOption
 from app.native.scanning.frames import Frame
 from app.native.scanning.policy import Policy, ScanRules
 from app.native.scanning.references import MISSING, Meaning, ObjectKind, Url, UrlKind, canonical, url_of
@@ -15,6 +15,7 @@ _BARE = frozenset({ObjectKind.INTERACTION, ObjectKind.LIVE_SESSION})
 """Kinds that Gemini names by an id without a collection."""
 _PAID_TYPES = frozenset({"google_search", "google_maps", "url_context", "enterprise_web_search", "retrieval"})
 """Tools, by their type, that Gemini bills apart from tokens, or whose input no estimate bounds."""
+_USAGE_OPTIONS = b'{"include_usage":true}'
 _MEDIA_TYPES = frozenset({"image", "audio", "video", "document", "file"})
 
 
@@ -64,10 +65,14 @@ class Judge:
         self._add(Found(start, start, beginning, what, field), frame)
         return False
 
-    def scalar(self, written: bytes, frame: Frame) -> None:
-        """Judge a number, true, false or null."""
+    def scalar(self, written: bytes, frame: Frame, start: int) -> None:
+        """Judge a number, true, false or null at `start` of the document."""
         if frame.field.role is Role.FACT:
             self._facts.take(frame.field.fact, written)
+        elif frame.field.role is Role.USAGE_OPTION:
+            if written != b"true":
+                literal = b"true" if frame.field.below is None else _USAGE_OPTIONS
+                self._note_option(start, start + len(written), literal, frame.field)
         elif written not in {b"null", b"false"}:
             self._check_closed(frame.field, frame.name)
 
@@ -79,12 +84,25 @@ class Judge:
         if field.costs_extra:
             self._facts.paid_tools.add(_plain(name))
 
-    def close(self, frame: Frame) -> None:
-        """Judge an object or list as a whole, at its end."""
+    def close(self, frame: Frame, parent: Frame | None, at: int) -> None:
+        """Judge an object or list as a whole; its closing bracket is at `at` of the document."""
+        if self._policy.has_usage_option and frame.is_object:
+            self._note_absent_option(frame, parent, at)
         if frame.media_bytes:
             self._facts.add_media(frame.mime_type, frame.media_bytes)
         if frame.late and frame.type.lower() in _MEDIA_TYPES:
             self.found += frame.late
+
+    def _note_absent_option(self, frame: Frame, parent: Frame | None, at: int) -> None:
+        if parent is None:
+            # An object without `stream` may be empty, and needs no usage.
+            if self._facts.stream is True and "streamoptions" not in frame.names:
+                self._note_option(at, at, b',"stream_options":' + _USAGE_OPTIONS, OTHER)
+        elif parent.field.role is Role.USAGE_OPTION and parent.field.below and "includeusage" not in frame.names:
+            self._note_option(at, at, b"," * bool(frame.names) + b'"include_usage":true', OTHER)
+
+    def _note_option(self, start: int, end: int, literal: bytes, field: Field) -> None:
+        self.found.append(Found(start, end, "", UsageOption(literal), field))
 
     def _reference(self, text: str, field: Field) -> Meaning | Handle | None:
         if not text:

@@ -10,12 +10,14 @@ from app.native.scanning.tables import interactions, native, openai
 class Policy:
     """How bodies of one kind are read: `root` is the place of the document.
 
-    `has_typed_tools` says that a tool of type `mcp_server` connects to an MCP server.
+    `has_typed_tools` says that a tool of type `mcp_server` connects to an MCP server, `has_usage_option` that a stream
+    has usage only if the body asks for usage.
     """
 
     name: str
     root: Place
     has_typed_tools: bool = False
+    has_usage_option: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +39,7 @@ BATCH = Policy("batch", native.BATCH)
 BATCH_LINE = Policy("batch-line", native.BATCH_LINE)
 LIVE = Policy("live", native.LIVE)
 INTERACTIONS = Policy("interactions", interactions.INTERACTION, has_typed_tools=True)
-OPENAI_CHAT = Policy("openai-chat", openai.CHAT)
+OPENAI_CHAT = Policy("openai-chat", openai.CHAT, has_usage_option=True)
 OPENAI_EMBEDDINGS = Policy("openai-embeddings", openai.EMBEDDINGS)
 POLICIES = {
     policy.name: policy

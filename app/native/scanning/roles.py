@@ -39,6 +39,8 @@ class Role(IntEnum):
     """No client may set a value, since it would bypass the gateway."""
     MCP_SERVERS = 11
     """Closed unless the operator has opened MCP servers."""
+    USAGE_OPTION = 12
+    """The option that asks for the usage of an OpenAI stream, or the object that holds the option."""
 
     # The hash of `int`: an Enum computes its hash in Python, and every string is looked up in sets of roles.
     __hash__ = int.__hash__
@@ -75,6 +77,7 @@ MODEL = Field(Role.MODEL, is_primary=True)
 OTHER_MODEL = Field(Role.MODEL)
 MIME_TYPE = Field(Role.MIME_TYPE)
 TYPE = Field(Role.TYPE)
+USAGE_OPTION = Field(Role.USAGE_OPTION)
 CLOSED = Field(Role.CLOSED)
 PAID = Field(Role.OTHER, costs_extra=True)
 PAID_TREE = Field(Role.TREE, costs_extra=True)
@@ -142,7 +145,7 @@ class Place:
         return None if field.role in _EXACT else (folded, field)
 
 
-_EXACT = frozenset({Role.FACT, Role.MODEL})
+_EXACT = frozenset({Role.FACT, Role.MODEL, Role.USAGE_OPTION})
 
 
 def _compiled(row: "Field | Table | tuple[Field, Table]", outer: Place | None, *, is_snake_only: bool) -> Field:

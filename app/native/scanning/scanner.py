@@ -191,7 +191,7 @@ class JsonScanner:
         while True:
             frame = stack.pop()
             self._names -= len(frame.names)
-            self._judge.close(frame)
+            self._judge.close(frame, stack[-1] if stack else None, self.position + start)
             start += 1
             if not stack:
                 self._at = _END
@@ -286,7 +286,7 @@ class JsonScanner:
         self._at = _AFTER
         frame = self._stack[-1]
         if not frame.is_free and frame.field is not OTHER:
-            self._judge.scalar(match[0], frame)
+            self._judge.scalar(match[0], frame, self.position + start)
         return match.end()
 
     # Free text and media: never held

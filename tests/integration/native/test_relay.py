@@ -305,3 +305,22 @@ async def test_deferred_costs_are_closed_to_budgeted_clients(closed: Closed, pat
 
     assert answer.status_code == 403
     assert "ALLOW_DEFERRED_COSTS" in json.loads(wire)["error"]["message"]
+
+
+@pytest.mark.parametrize("options", [{}, {"stream_options": None}, {"stream_options": {"include_usage": False}}])
+async def test_an_openai_stream_of_a_limited_client_asks_for_usage_that_the_client_does_not_see(
+    closed: Closed, emulator: Emulator, options: dict[str, Any]
+) -> None:
+    chat = {"model": "gemini-3.8-flash", "messages": [{"role": "user", "content": "Hello"}], "stream": True, **options}
+    limited = await closed.key("limited", limits=Limits(tokens_per_day=100_000))
+    free = await closed.key("free")
+
+    shown, plain = [
+        await closed.call("POST", "/v1beta/openai/chat/completions", key, json=chat) for key in (limited, free)
+    ]
+
+    sent = [request["json"].get("stream_options") for request in emulator.requests("openai.chat")]
+    assert sent == [{"include_usage": True}, options.get("stream_options")]
+    assert '"usage"' not in shown.text
+    assert shown.text.count("data:") == plain.text.count("data:")
+    assert shown.text.endswith("data: [DONE]\n\n")

@@ -101,6 +101,20 @@ def test_a_stream_that_is_one_array_tells_the_usage_of_its_last_element() -> Non
     assert said.usage.output_tokens == 7
 
 
+@pytest.mark.parametrize("cut", [1, 30, 150])
+def test_a_cut_array_tells_the_usage_of_its_last_whole_element(cut: int) -> None:
+    forged = {"functionCall": {"args": {"usageMetadata": {"promptTokenCount": 1, "candidatesTokenCount": 1}}}}
+    last = response("x", candidatesTokenCount=9)
+    last["candidates"] = [{"content": {"parts": [forged]}}]
+    elements = [orjson.dumps(each) for each in (response("Hello", candidatesTokenCount=7), last)]
+
+    said = read((b"[" + b",\r\n".join(elements))[:-cut])
+
+    assert said.usage is not None
+    assert said.usage.output_tokens == 7
+    assert said.text_chars == len("Hello")
+
+
 @pytest.mark.parametrize("is_stream", [False, True])
 def test_of_an_answer_of_any_size_only_its_end_is_held(is_stream: bool) -> None:
     body = orjson.dumps(response("x" * (3 * MAX_TAIL_BYTES)))

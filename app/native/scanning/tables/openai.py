@@ -3,7 +3,19 @@
 from typing import Final
 
 from app.native.scanning.references import ObjectKind
-from app.native.scanning.roles import DATA, MODEL, PAID_TREE, TEXT, TOOL_TYPE, TREE, Place, Table, fact, reference
+from app.native.scanning.roles import (
+    DATA,
+    MODEL,
+    PAID_TREE,
+    TEXT,
+    TOOL_TYPE,
+    TREE,
+    USAGE_OPTION,
+    Place,
+    Table,
+    fact,
+    reference,
+)
 from app.native.scanning.tables.everywhere import ANYWHERE
 
 _PART: Final[Table] = {
@@ -31,6 +43,7 @@ CHAT: Final = Place(
     {
         "model": MODEL,
         "stream": fact("stream"),
+        "streamOptions": (USAGE_OPTION, {"includeUsage": USAGE_OPTION}),
         "n": fact("candidates"),
         "maxTokens": fact("max_output_tokens"),
         "maxCompletionTokens": fact("max_output_tokens"),
