@@ -52,9 +52,14 @@ class Emulator:
         """The upload sessions that could still take bytes."""
         return [session for session in self.sessions if session["status"] == "active"]
 
+    @property
+    def journal(self) -> list[dict[str, Any]]:
+        """The last 200 calls of any operation, oldest first."""
+        return list(self._call("GET", "requests"))
+
     def requests(self, operation: str) -> list[dict[str, Any]]:
         """The received calls of an operation, oldest first."""
-        return [item for item in self._call("GET", "requests") if item["operation"] == operation]
+        return [item for item in self.journal if item["operation"] == operation]
 
     @property
     def state(self) -> dict[str, Any]:

@@ -5,6 +5,7 @@ element of a list, "{}" for a value of a map.
 """
 
 import enum
+import json
 import types
 import typing
 from collections.abc import Iterator
@@ -18,6 +19,8 @@ from openai.types import embedding_create_params
 from openai.types.chat import completion_create_params
 from typing_extensions import is_typeddict
 
+from app.errors import ForbiddenError
+from app.native.scanning import JsonScanner, Role
 from app.native.scanning.policy import (
     BATCH,
     BATCH_EMBED,
@@ -135,3 +138,17 @@ def _all() -> Iterator[StringField]:
 
 STRING_FIELDS = tuple(dict.fromkeys(_all()))
 """Every string field of the SDKs' requests, on every surface."""
+
+
+def role_of(field: StringField) -> str:
+    """Return the role of a field for the scanner: reference, free, word, model, or closed."""
+    scanner = JsonScanner(field.policy)
+    try:
+        found = scanner.feed(json.dumps(field.document("files/abc")).encode()) + scanner.end()
+    except ForbiddenError:
+        return "closed"
+    if not found:
+        return "free"
+    if found[0].field.role in {Role.REFERENCE, Role.MEDIA_REFERENCE}:
+        return "reference"
+    return "model" if found[0].field.role is Role.MODEL else "word"

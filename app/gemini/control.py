@@ -41,9 +41,10 @@ class UpstreamTransport(httpx.AsyncBaseTransport):
         body = await request.aread()
         headers = {name: value for name, value in request.headers.items() if name in _PASSED_ON}
         url = URL(str(request.url), encoded=True)
+        timeout_s = min(TIMEOUT_S, self._upstream.patience().answer_s)
         try:
             async with self._upstream.request(
-                request.method, url, headers=headers, body=body or None, timeout_s=TIMEOUT_S, is_control=True
+                request.method, url, headers=headers, body=body or None, timeout_s=timeout_s, is_control=True
             ) as answer:
                 content = decoded(
                     await read_whole(answer, MAX_ANSWER_BYTES),
@@ -84,6 +85,6 @@ def control_errors() -> Iterator[None]:
         if isinstance(error.__cause__, UpstreamUnavailableError):
             raise error.__cause__ from None
         raise UpstreamUnavailableError("Gemini could not be reached; retry in a moment.", retry_after_s=2) from error
-    except (ValueError, TypeError, AttributeError, KeyError) as error:
+    except (ValueError, TypeError, AttributeError, KeyError, RecursionError) as error:
         # The SDK raises any of these for JSON of another shape than it expects; pydantic's errors are ValueErrors.
         raise UpstreamFailedError("Gemini's answer cannot be read.") from error

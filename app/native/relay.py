@@ -163,10 +163,11 @@ async def relay(
             if mask is not None:
                 usage_filter = UsageChunkFilter() if hides_usage and _is_events(answer) else None
                 await _pass(send, answer, _masked(pieces, mask), result, usage_filter)
-            elif outgoing.streaming is Streaming.NO:
-                await _pass_document(upstream, send, answer, pieces, result)
-            else:
+            elif outgoing.streaming is Streaming.BYTES:
                 await _pass(send, answer, pieces, result)
+            else:
+                # A document in place of the events that were asked for may hold an error, too.
+                await _pass_document(upstream, send, answer, pieces, result)
         result.is_whole = True
 
 

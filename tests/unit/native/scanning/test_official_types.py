@@ -1,12 +1,8 @@
 """The tables against the SDKs' types: each string field of a request is free text, a reference, or a listed word."""
 
-import json
-
 import pytest
 
-from app.errors import ForbiddenError
-from app.native.scanning import JsonScanner, Role
-from tests.official_types import STRING_FIELDS, StringField
+from tests.official_types import STRING_FIELDS, role_of
 
 REFERENCES = {
     "cached_content",
@@ -79,19 +75,6 @@ WORDS = {
 }
 MCP_SERVER_URL = ("tools", "[]", "url")
 CLOSED_BELOW = {"environment", "webhook_config", "mcpServers", "session_id"}
-
-
-def role_of(field: StringField) -> str:
-    scanner = JsonScanner(field.policy)
-    try:
-        found = scanner.feed(json.dumps(field.document("files/abc")).encode()) + scanner.end()
-    except ForbiddenError:
-        return "closed"
-    if not found:
-        return "free"
-    if found[0].field.role in {Role.REFERENCE, Role.MEDIA_REFERENCE}:
-        return "reference"
-    return "model" if found[0].field.role is Role.MODEL else "word"
 
 
 def test_the_types_are_walked() -> None:
