@@ -1,1 +1,1 @@
-"""What a call is allowed, what it used, and what is taken down of it, for every surface alike. It knows no surface."""
+"""Admission, settlement and ledger rows of model calls, for every surface alike. This package knows no surface."""

@@ -17,7 +17,7 @@ class FairShares:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve the request on behalf of its client, if one was decided on."""
+        """Serve the request on behalf of its client, if authentication has decided on a client."""
         usage = None if scope["type"] == "lifespan" else context_of(scope).usage
         if usage is None:
             await self._app(scope, receive, send)

@@ -22,15 +22,15 @@ from app.store.ledger_records import LedgerOutcome
 
 # Makes the outcome of a call, from the error that ended its block.
 OutcomeOf = Callable[[BaseException | None], Outcome]
-# So many of a listing's calls to Gemini count as one request: Gemini's own lists have ten objects a page.
+# The calls of a listing to Gemini that count as one request: a page of Gemini's own lists has ten objects.
 CALLS_A_REQUEST = 10
 
 
 class ModelCall:
-    """One admitted model call, which holds its estimate until it is settled.
+    """An admitted model call, which holds its estimate until its settlement.
 
-    `estimate` may be replaced by a better one until then, for a call that ends without usage. A deferred call is
-    settled by its `reservation_id`, "" if it holds no budget.
+    Until then a better estimate may replace `estimate`, for a call that ends without usage. A deferred call is settled
+    by its `reservation_id`, "" if the call holds no budget.
     """
 
     __slots__ = ("_is_settled", "_metering", "_model", "_price", "_reservation", "_usage", "estimate")
@@ -80,7 +80,7 @@ def _unpriced(model: str, estimate: Estimate, price: Price | None) -> str | None
 
 
 class Metering:
-    """Admits and settles model calls; one for each gateway.
+    """Admits and settles the model calls of a gateway.
 
     `is_on` is false for an open gateway without limits, which neither limits nor records.
     """
@@ -116,7 +116,7 @@ class Metering:
     async def reserve(
         self, usage: RequestUsage, model: str, estimate: Estimate, *, may_be_deferred: bool = False
     ) -> ModelCall:
-        """Admit a call of a model, and hold its estimate until the caller settles it.
+        """Admit a call of a model, and hold its estimate until its settlement by the caller.
 
         The reservation of a call that may be deferred lasts for days without its process. Raises as `Admission.admit`
         does.
@@ -160,7 +160,7 @@ class Metering:
         call.settle(outcome_of(None))
 
     def settle_later(self, usage: RequestUsage, reservation_id: str, model: str, outcomes: Sequence[Outcome]) -> None:
-        """Book a deferred call, from the outcomes of the answers in it, each priced by its own length.
+        """Book a deferred call from the outcomes of its answers, each priced by its own length.
 
         Neither waits nor fails, and of a reservation only the first settlement counts. A call that holds no budget has
         the `reservation_id` "".

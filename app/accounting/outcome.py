@@ -2,7 +2,7 @@
 
     surface ──> Outcome ──(estimate, price)──> booking_of ──> Booking ──> budget and ledger, by metering.py
 
-An outcome is made once, by the surface that asked the model; everything that is booked follows from it.
+The surface that asked the model makes the outcome once; all booked amounts follow from the outcome.
 """
 
 from collections.abc import Iterable
@@ -47,7 +47,7 @@ class OutcomeKind(Enum):
 class Outcome:
     """The end of a model call.
 
-    `word` is the ledger's. `usage` is the last that Gemini told, None for none; `text_chars` is the length of the text
+    `word` is the ledger's. `usage` is Gemini's last usage, None without any; `text_chars` is the length of the text
     that came, thoughts excluded. `tier` is the service tier that the answer named.
     """
 
@@ -105,7 +105,7 @@ def is_free(error: BaseException | None) -> bool:
 
 
 def word_of_finish(finish_reason: str | None) -> LedgerOutcome:
-    """Return the ledger's word for a whole answer, by Gemini's finish reason in lower case; None is an absent one."""
+    """Return the ledger's word for a whole answer, by Gemini's finish reason in lower case, None without a reason."""
     if finish_reason in TRUNCATED:
         return LedgerOutcome.TRUNCATED
     if finish_reason in BLOCKED:
@@ -116,7 +116,7 @@ def word_of_finish(finish_reason: str | None) -> LedgerOutcome:
 def word_of_error(error: BaseException | None, *, has_begun: bool = False) -> LedgerOutcome:
     """Return the ledger's word for a call or request that ended in `error`.
 
-    A cancellation is a cut; whether a deadline, the client or a shutdown cancelled, the request's own end tells.
+    A cancellation is a cut; the end of the request shows whether a deadline, the client or a shutdown cancelled.
     """
     if not isinstance(error, GatewayError):
         return LedgerOutcome.FAILED if isinstance(error, Exception) else LedgerOutcome.CUT
@@ -148,10 +148,10 @@ _COMPLETE = frozenset({None, LedgerOutcome.OK, LedgerOutcome.TRUNCATED, LedgerOu
 def word_of_request(
     word: LedgerOutcome | None, *, code: str | None, status: int, is_shutdown: bool = False
 ) -> LedgerOutcome:
-    """Return the ledger's word for a request, from that of its last model call, its problem's code and its HTTP status.
+    """Return the ledger's word for a request, from its last model call's word, its problem's code and its HTTP status.
 
-    A client that left has the status 499. A model call that ended badly tells more than the problem it became, but for
-    a deadline, which the model call sees as a mere cancellation.
+    A client that left has the status 499. The word of a model call that ended badly says more than the problem that
+    followed, except for a deadline, which the model call sees as a mere cancellation.
     """
     if is_shutdown:
         return LedgerOutcome.SHUTDOWN
@@ -171,14 +171,14 @@ NO_BOOKING = Booking(Usage(), 0)
 def booking_of(outcome: Outcome, estimate: Estimate, price: Price | None) -> Booking:
     """Return the amounts to book for a call that ended in `outcome`.
 
-    The last usage that Gemini told counts on every ending. Without usage the estimated input and the text that came
-    count: never zero, and never more because an answer was read to its end.
+    Gemini's last usage counts on every ending. Without usage, the estimated input and the text that came count: never
+    zero, and never more because an answer was read to its end.
     """
     if outcome.kind in {OutcomeKind.REFUSED, OutcomeKind.DEFERRED}:
         return NO_BOOKING
     usage = outcome.usage or Usage()
     if outcome.kind is not OutcomeKind.ANSWERED:
-        # A stream may count its output only in its last chunk, and its input in none.
+        # A stream may count its output only in its last chunk, and its input in no chunk.
         usage = replace(
             usage,
             input_tokens=usage.input_tokens or estimate.input_tokens,

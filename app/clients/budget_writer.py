@@ -26,7 +26,7 @@ _Waiting = tuple[Hold, "asyncio.Future[HoldResult]"]
 
 
 class BudgetWriter:
-    """One task that writes. Settlements outlast an outage of the database; holds fail with it."""
+    """A task that writes. Settlements outlast an outage of the database; holds fail with it."""
 
     def __init__(self, write: Write) -> None:
         self._write = write

@@ -20,11 +20,11 @@ NANO_IN_MICRO = 1_000
 MOST = 10**18
 """The highest limit that is kept, in a column's own unit."""
 MOST_AT_ONCE = 10**15
-"""The largest amount that one call is booked with: a column has room for thousands of them."""
+"""The largest amount to book for a call: a column has room for thousands of such amounts."""
 
 
 def bounded(amount: int) -> int:
-    """Clamp an amount to 0 and MOST_AT_ONCE, whatever a caller or a model says."""
+    """Return an amount, which a caller or a model may have stated wrongly, clamped to 0 and MOST_AT_ONCE."""
     return amount if 0 <= amount <= MOST_AT_ONCE else min(max(amount, 0), MOST_AT_ONCE)
 
 

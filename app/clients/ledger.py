@@ -1,10 +1,10 @@
-"""The usage ledger: one row a call, written off the request's path.
+"""The usage ledger: one row for each call, written off the request's path.
 
     a call's end ──record──> queue (bounded) ──every LEDGER_FLUSH_S or 5,120 rows──> table ──usage──> sums
 
-What a crash can lose are the calls of the last flush interval, and those that waited for a database that was away. A
-batch whose commit nobody saw is written again, and stands there once. While the database is away rows wait; when the
-queue is full, new ones are dropped and counted, and the log says so once a minute. It knows no HTTP and no SQL.
+A crash can lose the calls of the last flush interval, and the calls that waited for an unavailable database. A batch
+whose commit was not confirmed is written again, and is stored once. While the database is unavailable, rows wait; if
+the queue is full, new rows are dropped and counted, with one warning a minute. This module knows no HTTP and no SQL.
 """
 
 import asyncio
@@ -23,8 +23,8 @@ from app.store.ledger_records import Entry, UsageBy, UsageSums
 log = logging.getLogger("gateway.ledger")
 DUE_AT = 5_120
 BATCH = 5_120
-"""Rows of one transaction. Few large ones, of the largest statements that there are: with each statement SQLite's
-thread and the event loop take the interpreter from each other, whatever its size, and that costs more than the rows."""
+"""Rows of one transaction. Each statement, whatever its size, makes SQLite's thread and the event loop compete for the
+interpreter, which costs more than the rows: so transactions are few and large."""
 CAPACITY = 10_240
 DELETED_AT_ONCE = 5_000
 WRITE_TIMEOUT_S = 10.0
@@ -34,10 +34,10 @@ DAY_S = 86_400.0
 
 
 class Ledger:
-    """Takes calls down in memory and writes them while it is entered; what waits is written when it is left.
+    """Holds rows in memory, and writes them while its block runs; waiting rows are written at the block's end.
 
-    `capacity` is how many rows may wait; `flush_s` and `keep_days` are LEDGER_FLUSH_S and LEDGER_DAYS; `clock` gives
-    seconds since the epoch. It belongs to one event loop.
+    `capacity` is the largest number of waiting rows; `flush_s` and `keep_days` are LEDGER_FLUSH_S and LEDGER_DAYS;
+    `clock` returns seconds since the epoch. A ledger belongs to one event loop.
     """
 
     def __init__(
@@ -65,7 +65,7 @@ class Ledger:
         self._told_at = float("-inf")
         self._writing: asyncio.Task[None] | None = None
         self.dropped = 0
-        """How many calls were not taken down because the queue was full."""
+        """The number of calls without a row because the queue was full."""
 
     def record(self, entry: Entry) -> None:
         """Record a call without waiting: if the queue is full, the row is dropped and counted."""
@@ -73,34 +73,35 @@ class Ledger:
             self.dropped += 1
             self._untold += 1
             return
-        # It is made ready at once: what is at hand now has to be fetched from memory a moment later.
+        # The row is made at once, while the entry is still in the processor's cache.
         self._waiting.append(self._table.row(self._writer, next(self._numbers), entry))
-        # While the database is away, the interval alone decides when it is asked again.
+        # While the database is unavailable, the interval alone decides when to try again.
         if len(self._waiting) >= DUE_AT and self._failure is None:
             self._is_due.set()
 
     async def usage(
         self, *, client_id: str | None, since: float, until: float, by: UsageBy, has_users: bool = False
     ) -> UsageSums:
-        """Sum the calls that came from `since` until before `until` (seconds since the epoch), of one client or of all.
+        """Return the sums of calls that came from `since` until before `until` (seconds since the epoch).
 
-        With `has_users`, those of the users of its short-lived tokens too. Calls of this process are in it at once,
-        those of others within their flush interval. Raises StoreUnavailableError when the database is away.
+        `client_id` None stands for all clients; with `has_users`, the users of the client's short-lived tokens count
+        too. Calls of this process count at once, calls of other processes within their flush interval. Raises
+        StoreUnavailableError.
         """
         if self._failure is None:
             await self.flush()
         return await self._table.usage(client_id=client_id, since=since, until=until, by=by, has_users=has_users)
 
     async def forget_old(self, now: float) -> None:
-        """Delete calls older than `keep_days`. Raises StoreUnavailableError when the database is away."""
+        """Delete calls older than `keep_days`. Raises StoreUnavailableError."""
         oldest = now - self._keep_s
         while await self._table.delete_before(oldest, limit=DELETED_AT_ONCE) == DELETED_AT_ONCE:
             pass
 
     async def flush(self) -> None:
-        """Write what waits now. What cannot be written goes on waiting, whatever the reason, and the log says so."""
+        """Write the rows that wait now. After a failure, whatever its kind, they wait on, and the log says so."""
         async with self._lock:
-            # Not what comes meanwhile: under load that never ends, and would be written row by row.
+            # Rows that come meanwhile wait: under load they never end, and would be written row by row.
             left = len(self._waiting)
             try:
                 while left:
@@ -111,7 +112,7 @@ class Ledger:
                         self._waiting.popleft()
                     left -= len(batch)
             except Exception as error:
-                # Not only an outage: a database that is starting or full says so in ways of its own.
+                # A database that is starting or full raises errors of other kinds than one that is unavailable.
                 self._tell(type(error).__name__)
             else:
                 self._tell(None)
@@ -122,7 +123,7 @@ class Ledger:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        """Write what still waits, for at most five seconds."""
+        """Write the waiting rows, for at most LAST_FLUSH_S."""
         self._is_closing = True
         self._is_due.set()
         if self._writing is not None:
@@ -140,7 +141,7 @@ class Ledger:
                 async with asyncio.timeout(self._flush_s):
                     await self._is_due.wait()
             await self.flush()
-            # Only now: those that came meanwhile have found more waiting than there is.
+            # Cleared after the flush: calls that ended meanwhile have counted rows that are written now.
             if self._failure is not None or len(self._waiting) < DUE_AT:
                 self._is_due.clear()
         await self.flush()

@@ -19,11 +19,11 @@ from app.store.budget_records import NO_AMOUNTS, Amounts, Budget, Hold, HoldResu
 from app.store.budgets import BudgetBook
 
 DEFERRED_LEASE_S = 8 * 86_400.0
-"""How long a deferred call may take to show its usage: Gemini's batches and background calls end within days."""
+"""The time for a deferred call to show its usage: Gemini's batches and background calls end within days."""
 
 
 class Reservations:
-    """The reservations of one process. `clock` gives seconds since the epoch."""
+    """The reservations of one process. `clock` returns seconds since the epoch."""
 
     def __init__(self, book: BudgetBook, clock: Callable[[], float]) -> None:
         self._book = book

@@ -168,7 +168,7 @@ class _Exchange:
             None if first_byte_at is None else (first_byte_at - began_at) * 1000,
             self.bytes_in,
             self.bytes_out,
-            self.is_shutdown,
+            self.is_shutdown or context_of(self.scope).is_shutdown,
         )
 
     def log(self, ended: "Exchanged") -> None:

@@ -94,6 +94,8 @@ INTERNALS: Mapping[str, frozenset[str]] = {
             "queue",
             "read_paused",
             "receive",
+            "scope",
+            "shutdown",
             "transport",
             "writable",
         ]

@@ -8,12 +8,15 @@ held. The module knows no application.
 
 import logging
 from time import monotonic
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.frames import CloseCode, Frame
 
+from app.request.context import context_of
+
 if TYPE_CHECKING:
+    from starlette.types import Scope
     from uvicorn._types import ASGIReceiveEvent
     from uvicorn.config import Config
     from uvicorn.server import ServerState
@@ -78,6 +81,12 @@ class EdgeWebSocket(WebSocketsSansIOProtocol):
         elif self.read_paused and self._may_parse():
             self.read_paused = False
             self.transport.resume_reading()
+
+    def shutdown(self) -> None:
+        """Close the connection at the server's end, and note for the ledger that the client did not close it."""
+        if self.handshake_initiated:
+            context_of(cast("Scope", self.scope)).is_shutdown = True
+        super().shutdown()
 
     async def receive(self) -> "ASGIReceiveEvent":
         """Return the next ASGI message."""

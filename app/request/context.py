@@ -38,6 +38,7 @@ class RequestContext:
     of the request, without a trailing slash. `target` is the requested operation. `usage` is None until the client is
     known. `client_again` judges the credential of a WebSocket again: it returns the client with its current rights, or
     raises authentication's errors. `problem` is the code of the error with which the request was answered.
+    `is_shutdown` says that the server's own end has closed a WebSocket.
     """
 
     hangup: "asyncio.Future[None] | None" = None
@@ -50,6 +51,7 @@ class RequestContext:
     usage: RequestUsage | None = None
     client_again: "Callable[[], Awaitable[Client]] | None" = None
     problem: str | None = None
+    is_shutdown: bool = False
     arrival: int = field(default_factory=_arrivals.__next__)
 
     def place(self, scope: "Scope") -> None:
