@@ -8,6 +8,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 
 from app.api.bounds import check_depth, check_schema, check_values
 from app.api.forms import OfFile
+from app.media.text import codec_named
 
 MAX_TIME_S = 10 * 24 * 3600.0
 _CLOCK = re.compile(r"(?:[0-9]{1,6}:)?[0-9]{1,6}:[0-9]{1,2}(?:\.[0-9]{1,9})?")
@@ -58,6 +59,13 @@ def _schema(value: dict[str, object]) -> dict[str, object]:
     return value
 
 
+def _charset(value: str) -> str:
+    name = codec_named(value)
+    if name is None:
+        raise ValueError("must name a known charset, for example windows-1252, iso-8859-1 or utf-16")
+    return name
+
+
 # The schema of a structured field in a form: generated clients send the field as text.
 JSON_TEXT = WithJsonSchema({"type": "string", "contentMediaType": "application/json"})
 
@@ -70,6 +78,7 @@ Time = Annotated[
     WithJsonSchema({"type": "number", "format": "double", "minimum": 0}),
 ]
 Sha256 = Annotated[str, Field(pattern="^[0-9a-fA-F]{64}$"), AfterValidator(str.lower)]
+Charset = Annotated[str, Field(max_length=40), AfterValidator(_charset)]
 Temperature = Annotated[float, Field(ge=0, le=2, allow_inf_nan=False)]
 TopP = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 TopK = Annotated[int, Field(ge=1, le=1_000)]
@@ -92,6 +101,7 @@ Schema = Annotated[dict[str, object], AfterValidator(_schema)]
 __all__ = [
     "JSON_TEXT",
     "Boolean",
+    "Charset",
     "FileId",
     "FileResolution",
     "FileSize",

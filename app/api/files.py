@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from app.api.access import needs
 from app.api.caller import RestCaller, caller_of
-from app.api.fields import FileSize, OfFile, Sha256
+from app.api.fields import Charset, FileSize, OfFile, Sha256
 from app.api.form_reader import FormFile, open_form, read_form
 from app.api.forms import FormSpec, FormValues, unknown_after
 from app.api.openapi import answers, form_body, raw_body
@@ -43,6 +43,9 @@ class UploadForm(BaseModel):
     )
     sha256: Annotated[list[Sha256], OfFile()] = Field(
         default=[], description="SHA-256 in hex of the file that follows."
+    )
+    charset: Annotated[list[Charset], OfFile()] = Field(
+        default=[], description="Charset of the text file that follows, if it is not UTF-8."
     )
     file: bytes = Field(description="The file.")
 
@@ -93,6 +96,7 @@ class SingleFileForm:
             declared=file.declared_mime_type,
             claim=file.claim,
             options=NO_OPTIONS,
+            charset=file.fields.charset,
         )
 
     async def take_field(self, name: str, text: str) -> None:

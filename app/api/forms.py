@@ -106,10 +106,11 @@ def _field(name: str, info: FieldInfo) -> FormField:
 
 @dataclass(frozen=True, slots=True)
 class FieldsOfFile:
-    """The fields before a file: its claims, and Gemini's options for it. Times are in seconds."""
+    """The fields before a file: its claims, its text's codec, and Gemini's options for it. Times are in seconds."""
 
     file_size: int | None = None
     sha256: str | None = None
+    charset: str | None = None
     start: float | None = None
     end: float | None = None
     fps: float | None = None

@@ -9,6 +9,7 @@ from app.api.field_errors import ClosedModel
 from app.api.fields import (
     JSON_TEXT,
     Boolean,
+    Charset,
     FileId,
     FileResolution,
     FileSize,
@@ -131,6 +132,7 @@ class ContentItem(FileFields):
     file_id: FileId | None = None
     file_size: FileSize | None = None
     sha256: Sha256 | None = None
+    charset: Charset | None = None
 
 
 class ChatRequest(CommonOptions):
@@ -184,6 +186,9 @@ class GenerateForm(CommonOptions):
     )
     sha256: Annotated[list[Sha256], OfFile()] = Field(
         default=[], description="SHA-256 in hex of the file that follows."
+    )
+    charset: Annotated[list[Charset], OfFile()] = Field(
+        default=[], description="Charset of the text file that follows, if it is not UTF-8."
     )
     start: Annotated[list[Time], OfFile()] = Field(
         default=[], description="Seconds, M:SS or H:MM:SS, in the file that follows."

@@ -10,13 +10,14 @@ import pybase64
 
 from app.api.caller import RestCaller
 from app.api.options import Message, MessagePart
-from app.api.reports import incoming_report, mismatch_warning, stored_report
+from app.api.reports import incoming_report, mismatch_warning, stored_report, transcoded_warning
 from app.api.schemas import CallWarning, FileReport
 from app.errors import FieldError, InvalidFieldError, UnsupportedFileTypeError
 from app.gemini.remote_files import is_file_host
 from app.gemini.request import FilePart, InlinePart, MediaOptions, Part, TextPart, Turn
 from app.media.file_service import LEAST_LIFE_S
 from app.media.incoming_file import Delivery, IncomingFile
+from app.media.passing_text import whole_text
 from app.media.sniff import HEAD_BYTES, decide
 from app.media.type_refusals import unsupported
 from app.media.types import UnsupportedTypeError
@@ -54,7 +55,7 @@ class Given:
 
     part: InlinePart | FilePart
     report: FileReport
-    warning: CallWarning | None = None
+    warnings: tuple[CallWarning, ...] = ()
 
 
 Item = str | IncomingFile | Stored | Given
@@ -88,10 +89,13 @@ def warnings(items: Sequence[Item]) -> list[CallWarning]:
     """Return the warnings about the media."""
     out = []
     for item in items:
-        if isinstance(item, IncomingFile) and item.type.has_mismatch:
-            out.append(mismatch_warning(item.where, item.type.declared_mime_type, item.type.mime_type))
-        elif isinstance(item, Given) and item.warning is not None:
-            out.append(item.warning)
+        if isinstance(item, IncomingFile):
+            if item.type.has_mismatch:
+                out.append(mismatch_warning(item.where, item.type.declared_mime_type, item.type.mime_type))
+            if item.transcoded_from is not None:
+                out.append(transcoded_warning(item.where, item.transcoded_from))
+        elif isinstance(item, Given):
+            out.extend(item.warnings)
     return out
 
 
@@ -179,6 +183,7 @@ def _inline(data: str, declared: str | None, options: MediaOptions, where: str) 
     try:
         # The bytes decide here too, so that a wrong mime_type is corrected or refused as in a form.
         found = decide(raw[:HEAD_BYTES], declared=declared, filename=None, is_whole=len(raw) <= HEAD_BYTES)
+        sent = raw if found.charset is None else whole_text(raw, found.charset)
     except UnsupportedTypeError as error:
         raise unsupported(error, f"{where}.inline_data") from None
     report = FileReport(
@@ -192,8 +197,12 @@ def _inline(data: str, declared: str | None, options: MediaOptions, where: str) 
         delivery=Delivery.INLINE,
         expires_at=None,
     )
-    warning = mismatch_warning(where, found.declared_mime_type, found.mime_type) if found.has_mismatch else None
-    return Given(InlinePart(found.mime_type, (raw,), options), report, warning)
+    warnings = []
+    if found.has_mismatch:
+        warnings.append(mismatch_warning(where, found.declared_mime_type, found.mime_type))
+    if found.charset is not None and sent != raw:
+        warnings.append(transcoded_warning(where, found.charset))
+    return Given(InlinePart(found.mime_type, (sent,), options), report, tuple(warnings))
 
 
 def _url(caller: RestCaller, part: MessagePart, options: MediaOptions, where: str) -> Given:

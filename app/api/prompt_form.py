@@ -105,6 +105,7 @@ class PromptForm:
             declared=file.declared_mime_type,
             claim=file.claim,
             options=file.fields.media_options(),
+            charset=file.fields.charset,
         )
         if incoming is not None and self._contents is None:
             self._items.append(incoming)
@@ -148,6 +149,8 @@ class PromptForm:
                 raise _refused(f"contents[{at}].file", f"names file {item.file} a second time")
         for file in self._files.all:
             item_of_file = self._contents_of_files.get(file.index)
+            if item_of_file is not None and item_of_file.charset not in {None, file.charset}:
+                raise _refused("contents", f"names the charset of {file.where}: send contents before the file")
             if item_of_file is not None and file.options == NO_OPTIONS:
                 self._files.set_options(file, item_of_file.media_options())
 

@@ -66,8 +66,8 @@ def stored_report(index: int, file: StoredFile) -> FileReport:
         filename=file.filename,
         mime_type=file.upload.mime_type,
         declared_mime_type=None,
-        size_bytes=file.upload.size_bytes,
-        sha256=file.upload.sha256,
+        size_bytes=file.size_bytes,
+        sha256=file.sha256,
         delivery=Delivery.REFERENCED,
         expires_at=when(file.upload.expires_at),
     )
@@ -79,6 +79,14 @@ def mismatch_warning(where: str, declared: str | None, found: str) -> CallWarnin
     return CallWarning(code="mime-type-mismatch", field=where, detail=detail)
 
 
+def transcoded_warning(where: str, charset: str) -> CallWarning:
+    """Return the warning that Gemini gets a text in UTF-8 in place of its own charset."""
+    detail = (
+        f"The text was transcoded from {charset.upper()} to UTF-8; sha256 and size_bytes are those of the bytes sent."
+    )
+    return CallWarning(code="transcoded-text", field=where, detail=detail)
+
+
 def media_file(file: StoredFile) -> MediaFile:
     """Return a stored file as the answer shows it."""
     upload = file.upload
@@ -87,8 +95,8 @@ def media_file(file: StoredFile) -> MediaFile:
         id=file.id,
         filename=file.filename,
         mime_type=upload.mime_type,
-        size_bytes=upload.size_bytes,
-        sha256=upload.sha256,
+        size_bytes=file.size_bytes,
+        sha256=file.sha256,
         # Clients need not know that an upload has a state before Gemini's own states.
         state=upload.state.value if upload.state.value != "uploading" else "processing",
         error=upload.error,

@@ -63,6 +63,13 @@ class HeldShare:
         self._held_bytes.release(size_bytes)
         self._reserved -= size_bytes
 
+    def change(self, size_bytes: int) -> None:
+        """Reserve bytes, or release them if `size_bytes` is negative; raises BusyError as `reserve`."""
+        if size_bytes > 0:
+            self.reserve(size_bytes)
+        elif size_bytes:
+            self.release(-size_bytes)
+
     def close(self) -> None:
         """Release all bytes that the request still has reserved."""
         self.release(self._reserved)

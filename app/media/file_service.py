@@ -36,6 +36,7 @@ from app.store.records import (
     MediaFacts,
     NoRoomError,
     Origin,
+    SentBytes,
     StoredFile,
     StoredLimits,
     Upload,
@@ -207,8 +208,12 @@ class FileService:
         filename: str | None,
         is_reused: bool = False,
         is_only: bool = False,
+        sent: SentBytes | None = None,
     ) -> StoredFile:
-        """Add an id of the owner's to an upload; with `is_only`, only to an upload without an id."""
+        """Add an id of the owner's to an upload; with `is_only`, only to an upload without an id.
+
+        `sent` are the bytes that the client sent, if Gemini has others.
+        """
         self._carried.discard(upload_name)
         return await self._registry.add_file(
             new_file_id(),
@@ -219,6 +224,7 @@ class FileService:
             now=self.now(),
             is_reused=is_reused,
             is_only=is_only,
+            sent=sent,
         )
 
     async def known(self, owner: str, sha256: str) -> StoredFile | None:

@@ -102,8 +102,11 @@ class FormFiles:
         declared: str | None,
         claim: Claim,
         options: MediaOptions,
+        charset: str | None = None,
     ) -> IncomingFile | None:
         """Read one file to its end and return it; None for a part without bytes and without a name.
+
+        `charset` is the codec that the client names for a text.
 
         Raises the file's error (EmptyFileError, UnsupportedFileTypeError, FileTooLargeError, WrongClaimError), the
         error for missing room (BusyError, StoredBytesError, FileQuotaError), or the error of its upload.
@@ -116,6 +119,7 @@ class FormFiles:
             options=options,
             max_bytes=self._max_file_bytes,
             accepts=self._accepts,
+            charset=charset,
         )
         if claim.size_bytes is not None and claim.size_bytes > file.max_bytes:
             raise FileTooLargeError(
@@ -158,13 +162,17 @@ class FormFiles:
             return
         if not held.open_slice and part:
             self._share.reserve(STEP_BYTES)
+        before = held.size_bytes + len(part)
         if file.hold(held, part):
+            self._share.change(held.size_bytes - before)
             await self._step(file)
 
     async def _step(self, file: IncomingFile) -> None:
         if self._policy is not UploadPolicy.UPLOAD:
             await (self._spill(file) if self._will_spill(file) else self.recheck(reading=file))
-        elif file.claim.size_bytes is not None or file.size_bytes >= self._settings.chunk_bytes:
+        elif (
+            file.claim.size_bytes is not None and not file.is_held_whole
+        ) or file.size_bytes >= self._settings.chunk_bytes:
             # Without a claimed length the first chunk is held, so that a file that ends within it is uploaded with its
             # length.
             await self._spill(file)
@@ -179,8 +187,9 @@ class FormFiles:
     async def _end(self, file: IncomingFile) -> None:
         if isinstance(file.state, Held):
             unused = STEP_BYTES - len(file.state.open_slice) if file.state.open_slice else 0
+            before = file.state.size_bytes
             file.end()
-            self._share.release(unused)
+            self._share.change(file.state.size_bytes - before - unused)
             self.size.hold(file.index, file.held_size())
             await (self._spill(file) if self._policy is UploadPolicy.UPLOAD else self.recheck(reading=file))
         else:
@@ -221,6 +230,7 @@ class FormFiles:
             )
         if self._policy is UploadPolicy.HOLD:
             raise bytes_needed(file.where)
+        file.check_spill()
         known = None
         if file.claim.sha256 is not None and not file.is_ended:
             known = await self._uploads.known(file.claim.sha256)

@@ -8,7 +8,7 @@ from app.media.file_service import FileService
 from app.media.incoming_file import IncomingFile, Reused
 from app.media.transfer import Transfer
 from app.settings import Settings
-from app.store.records import NO_STORED_LIMITS, Origin, StoredFile, StoredLimits
+from app.store.records import NO_STORED_LIMITS, Origin, SentBytes, StoredFile, StoredLimits
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +62,7 @@ class FormUploads:
         Raises BusyError, StoredBytesError, FileQuotaError, and the error of Gemini's refusal.
         """
         services = self._services
-        size = file.size_bytes if file.is_ended else file.claim.size_bytes
+        size = file.upload_bytes
         await self._files.room_for(self._owner, size or 0, at_most=services.stored_limits)
         services.held_bytes.begin_upload()
         try:
@@ -103,8 +103,9 @@ class FormUploads:
 
     async def finish(self, file: IncomingFile, transfer: Transfer) -> None:
         """Finish an upload, or reuse a file with the same bytes. Raises WrongClaimError and the errors of uploads."""
-        file.settle_digest(await transfer.settled())
-        sha256 = file.sha256 or ""
+        sha256 = await transfer.settled()
+        if file.transcoded_from is None:
+            file.settle_digest(sha256)
         known = await self.known(sha256)
         if known is not None:
             file.reuse(known)
@@ -114,12 +115,17 @@ class FormUploads:
         self._leave(transfer)
         self._unkept.append(remote.name)
         file.finish(remote)
-        await self._files.complete(remote, size_bytes=file.size_bytes, sha256=sha256, facts=transfer.facts)
+        await self._files.complete(remote, size_bytes=transfer.size_bytes, sha256=sha256, facts=transfer.facts)
 
     async def keep(self, file: IncomingFile, name: str, origin: Origin) -> None:
         """Add an id of the owner's to the upload `name` of a file. Raises UploadFailedError if the upload is gone."""
+        sent = None if file.transcoded_from is None else SentBytes(file.size_bytes, file.sha256 or "")
         is_reused = isinstance(file.state, Reused)
-        file.keep(await self._files.add(self._owner, name, origin=origin, filename=file.filename, is_reused=is_reused))
+        file.keep(
+            await self._files.add(
+                self._owner, name, origin=origin, filename=file.filename, is_reused=is_reused, sent=sent
+            )
+        )
         if name in self._unkept:
             self._unkept.remove(name)
 

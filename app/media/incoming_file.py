@@ -7,17 +7,18 @@ Only the methods of `IncomingFile` change its state.
 """
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from app.errors import FileTooLargeError, UnsupportedFileTypeError, WrongClaimError
+from app.errors import FileTooLargeError, WrongClaimError
 from app.gemini.remote_files import RemoteFile
 from app.gemini.request import FilePart, InlinePart, MediaOptions, inline_overhead, reference_length
 from app.media.claims import Claim
+from app.media.passing_text import PassingText
 from app.media.sniff import HEAD_BYTES, Decision, decide
 from app.media.spill import STEP_BYTES, HeldSize
-from app.media.text import TextCheck
 from app.media.transfer import Transfer
 from app.media.type_refusals import check_kind, unsupported
 from app.media.types import MediaKind, UnsupportedTypeError
@@ -39,11 +40,23 @@ class Held:
 
     slices: list[bytes] = field(default_factory=list)
     open_slice: bytearray = field(default_factory=bytearray)
+    # Transcoded text that does not fill a slice yet.
+    transcoded: bytearray = field(default_factory=bytearray)
 
     @property
     def size_bytes(self) -> int:
         """Return the number of held bytes."""
-        return sum(map(len, self.slices)) + len(self.open_slice)
+        return sum(map(len, self.slices)) + len(self.open_slice) + len(self.transcoded)
+
+    def add(self, data: bytes, *, is_last: bool) -> None:
+        """Add a closed slice, which transcoding may have made longer or shorter."""
+        if not self.transcoded and len(data) == STEP_BYTES:
+            self.slices.append(data)
+            return
+        self.transcoded.extend(data)
+        while len(self.transcoded) >= STEP_BYTES or (is_last and self.transcoded):
+            self.slices.append(bytes(self.transcoded[:STEP_BYTES]))
+            del self.transcoded[:STEP_BYTES]
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,13 +96,14 @@ class IncomingFile:
     options: MediaOptions
     max_bytes: int
     accepts: frozenset[MediaKind] | None = None
+    charset: str | None = None
     state: FileState = field(default_factory=Held)
     size_bytes: int = 0
     decision: Decision | None = None
     is_ended: bool = False
     sha256: str | None = None
     stored: StoredFile | None = None
-    _text: TextCheck | None = None
+    _text: PassingText | None = None
     _hasher: "hashlib._Hash" = field(default_factory=hashlib.sha256)
 
     @property
@@ -150,6 +164,23 @@ class IncomingFile:
                 return FilePart(self.type.mime_type, uri, self.options)
         raise AssertionError("a file is part of a request before its upload has ended")
 
+    @property
+    def is_held_whole(self) -> bool:
+        """Whether the file must be held to its end, because its text is transcoded."""
+        return self._text is not None and self._text.is_transcoded
+
+    @property
+    def transcoded_from(self) -> str | None:
+        """Return the charset of a text of which Gemini gets other bytes, in UTF-8; None for any other file."""
+        return self._text.charset if self._text is not None and self._text.has_changed else None
+
+    @property
+    def upload_bytes(self) -> int | None:
+        """Return the number of bytes that an upload of the file would have, None if it is unknown."""
+        if self.is_ended:
+            return self.state.size_bytes if isinstance(self.state, Held) else self.size_bytes
+        return self.claim.size_bytes
+
     def rename(self, filename: str | None) -> None:
         """Replace the filename, if another is given."""
         self.filename = filename or self.filename
@@ -164,6 +195,12 @@ class IncomingFile:
             raise AssertionError("only whole slices of a held file spill")
         slices, self.state = self.state.slices, to
         return slices
+
+    def check_spill(self) -> None:
+        """Let the rest of the file be streamed; raises UnsupportedFileTypeError for text that is transcoded."""
+        if self._text is not None:
+            with self._refusing():
+                self._text.end_holding()
 
     def reuse(self, file: StoredFile) -> None:
         """Use a file with the same bytes in place of an upload that has ended."""
@@ -195,31 +232,33 @@ class IncomingFile:
                 f"give its exact size or leave {self.claim.size_name} out."
             )
 
-    def look(self, data: memoryview | bytes) -> None:
-        """Check passing data once the type is decided; raises UnsupportedFileTypeError for invalid text."""
+    def look(self, data: memoryview) -> None:
+        """Check data that is streamed; raises UnsupportedFileTypeError for invalid text."""
         if self._text is not None:
-            try:
-                self._text.feed(bytes(data))
-            except UnsupportedTypeError as error:
-                raise self._unsupported(error) from None
+            with self._refusing():
+                self._text.look(bytes(data))
 
     def _decide(self, held: Held) -> None:
         head = held.slices[0][:HEAD_BYTES] if held.slices else bytes(held.open_slice[:HEAD_BYTES])
-        try:
+        with self._refusing():
             self.decision = decide(
                 head,
                 declared=self.declared,
                 filename=self.filename,
                 is_whole=self.is_ended and self.size_bytes <= HEAD_BYTES,
+                charset=self.charset,
             )
-        except UnsupportedTypeError as error:
-            raise self._unsupported(error) from None
         check_kind(self.decision.kind, self.decision.mime_type, self.accepts, self.where)
-        if self.decision.kind is MediaKind.TEXT:
-            self._text = TextCheck(self.decision.charset or "utf-8")
+        if self.decision.charset is not None:
+            self._text = PassingText(self.decision.charset)
 
-    def _unsupported(self, error: UnsupportedTypeError) -> UnsupportedFileTypeError:
-        return unsupported(error, self.where)
+    @contextmanager
+    def _refusing(self) -> Iterator[None]:
+        """Name the file in the refusal of its type."""
+        try:
+            yield
+        except UnsupportedTypeError as error:
+            raise unsupported(error, self.where) from None
 
     def hold(self, held: Held, data: memoryview) -> bool:
         """Hold data of at most the rest of the open slice; return whether the slice is now full.
@@ -235,12 +274,15 @@ class IncomingFile:
         return True
 
     def _close_slice(self, held: Held) -> None:
-        if held.open_slice:
-            piece = bytes(held.open_slice)
-            held.open_slice.clear()
-            self.look(piece)
-            self._hasher.update(piece)
-            held.slices.append(piece)
+        if not held.open_slice:
+            return
+        piece = bytes(held.open_slice)
+        held.open_slice.clear()
+        self._hasher.update(piece)
+        if self._text is not None:
+            with self._refusing():
+                piece = self._text.hold(piece)
+        held.add(piece, is_last=self.is_ended)
 
     def hash(self, data: memoryview) -> None:
         """Hash data that is dropped."""
@@ -255,10 +297,13 @@ class IncomingFile:
                 self._decide(self.state)
             self._close_slice(self.state)
         if self._text is not None:
-            try:
+            with self._refusing():
                 self._text.finish()
-            except UnsupportedTypeError as error:
-                raise self._unsupported(error) from None
+        if isinstance(self.state, Held):
+            self.state.add(b"", is_last=True)
+            if not self.state.slices:
+                no_text = UnsupportedTypeError("The text has no characters after its byte order mark.", None)
+                raise unsupported(no_text, self.where)
         if not isinstance(self.state, Uploading):
             self.settle_digest(self._hasher.hexdigest())
 

@@ -14,7 +14,7 @@ from app.media import mpeg_audio
 from app.media.hints import TAGGED_SOUND, complete
 from app.media.raw_photos import NAMES as RAW_PHOTOS
 from app.media.signatures import PROBE_BYTES, match_signature
-from app.media.text import UTF_8, charset_of, looks_like_text
+from app.media.text import UTF_8, charset_of, charset_of_mark, fault_of, looks_like_text, may_be_text
 from app.media.types import (
     HEADERLESS,
     MediaKind,
@@ -117,11 +117,14 @@ def sniff(head: bytes) -> str | None:
     return complete(match_signature(head[:HEAD_BYTES]), None, "")
 
 
-def decide(head: bytes, *, declared: str | None, filename: str | None, is_whole: bool) -> Decision:
+def decide(
+    head: bytes, *, declared: str | None, filename: str | None, is_whole: bool, charset: str | None = None
+) -> Decision:
     """Return the type of a file.
 
     `head` is its beginning, of which at most `HEAD_BYTES` are read; `declared` its Content-Type with parameters;
-    `is_whole` says that `head` is the whole file. Raises `UnsupportedTypeError` if Gemini does not accept the file, or
+    `is_whole` says that `head` is the whole file; `charset` is the codec that the client names for a text apart from
+    its Content-Type. Raises `UnsupportedTypeError` if Gemini does not accept the file, or
     if the bytes are of another kind than declared.
     """
     claim = canonical_mime_type(declared)
@@ -134,7 +137,7 @@ def decide(head: bytes, *, declared: str | None, filename: str | None, is_whole:
         raise UnsupportedTypeError(f"The file is {_REFUSED[found]}.", found)
     if claim in HEADERLESS and not looks_like_text(head, UTF_8, is_whole=is_whole, allows_controls=False):
         return _headerless(claim, declared)
-    return _text(head, claim, declared, filename, found, is_whole=is_whole)
+    return _text(head, claim, declared, filename, found, charset, is_whole=is_whole)
 
 
 def _find(head: bytes, claim: str | None, filename: str | None) -> str | None:
@@ -205,7 +208,14 @@ def _is_within(number: str, least: int, most: int) -> bool:
 
 
 def _text(
-    head: bytes, claim: str | None, declared: str | None, filename: str | None, found: str | None, *, is_whole: bool
+    head: bytes,
+    claim: str | None,
+    declared: str | None,
+    filename: str | None,
+    found: str | None,
+    named_charset: str | None,
+    *,
+    is_whole: bool,
 ) -> Decision:
     if claim == "video/mp2t" and extension_of(filename) in _TYPESCRIPT_EXTENSIONS:
         claim = "text/plain"
@@ -216,15 +226,25 @@ def _text(
         what = f"text ({found})" if found is not None else "of another kind"
         raise UnsupportedTypeError(f"The file is declared as {claim}, but its bytes are {what}.", found or claim)
     is_declared = claimed is MediaKind.TEXT
-    # If no text was declared, the charset is meaningless (`application/octet-stream; charset=binary`).
-    charset = charset_of(declared) if is_declared else UTF_8
+    charset = _charset(head, declared if is_declared else None, named_charset)
     if not looks_like_text(head, charset, is_whole=is_whole, allows_controls=is_declared):
-        reason = (
-            f"The file is declared as {claim}, but is not text in {charset}" if is_declared else "Unknown file type"
-        )
-        raise UnsupportedTypeError(f"{reason}: its bytes match no known format.", claim)
+        is_claimed = is_declared or named_charset is not None
+        raise _no_text(head, charset, claim if is_declared else None, is_claimed=is_claimed, is_whole=is_whole)
     if is_declared and claim is not None:
         return Decision(claim, MediaKind.TEXT, essence_of(declared), has_mismatch=False, charset=charset)
     by_name = text_type_of_name(filename)
     mime_type = found if found is not None and by_name == "text/plain" else by_name
     return Decision(mime_type, MediaKind.TEXT, essence_of(declared), has_mismatch=claim is not None, charset=charset)
+
+
+def _charset(head: bytes, declared: str | None, named: str | None) -> str:
+    """Return the charset of a text: that of its byte order mark, else that which the client names, else UTF-8."""
+    # If no text was declared, the parameter is meaningless (`application/octet-stream; charset=binary`).
+    return charset_of_mark(head) or named or charset_of(declared)
+
+
+def _no_text(head: bytes, charset: str, claim: str | None, *, is_claimed: bool, is_whole: bool) -> UnsupportedTypeError:
+    if not is_claimed and not may_be_text(head):
+        return UnsupportedTypeError("Unknown file type: its bytes match no known format.", None)
+    declaration = "" if claim is None else f"The file is declared as {claim}, and its bytes match no other format. "
+    return UnsupportedTypeError(declaration + fault_of(head, charset, is_whole=is_whole), claim)

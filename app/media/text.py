@@ -1,13 +1,13 @@
 """Text: charsets, and a check of text that passes in pieces.
 
-Text goes to Gemini byte for byte, also if its declared charset is not UTF-8, so that the sizes and digests of the
-client, of the registry and of the upload agree. The check promises only that the bytes are text in that charset. This
-module knows no MIME types except the `charset` parameter.
+UTF-8 goes to Gemini byte for byte, with its byte order mark if it has one. Text in another charset, which a byte order
+mark or the client names, is transcoded (see `passing_text`). This module knows no MIME types except the `charset`
+parameter.
 """
 
 import codecs
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from encodings import normalize_encoding
 from encodings.aliases import aliases
 from types import MappingProxyType
@@ -15,6 +15,21 @@ from types import MappingProxyType
 from app.media.types import UnsupportedTypeError, parameters_of
 
 UTF_8 = "utf-8"
+ASCII = "ascii"
+# The charsets whose bytes go to Gemini as they are.
+_PASSED = frozenset({UTF_8, "utf-8-sig", ASCII})
+WAYS_OUT = (
+    "Save the text as UTF-8, or declare its charset: in the part's type (text/csv; charset=windows-1252), or in the "
+    "field 'charset' before the file."
+)
+_MARKS: tuple[tuple[bytes, str], ...] = (
+    (codecs.BOM_UTF8, UTF_8),
+    # Before UTF-16, whose mark is the beginning of this mark.
+    (codecs.BOM_UTF32_LE, "utf-32"),
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
 
 # Bytes decoded at a time, so that a large piece does not exist twice in memory.
 _SLICE_BYTES = 65_536
@@ -53,7 +68,9 @@ _BINARY_CONTROLS = re.compile(r"[\x00-\x07\x0e-\x1a\x1c-\x1f]")
 def codec_named(label: str) -> str | None:
     """Return the name of the codec of a charset's label; None if the label is unknown."""
     is_plain = label.isascii() and label.isprintable()
-    return _LABELS.get(normalize_encoding(label).lower()) if is_plain else None
+    name = _LABELS.get(normalize_encoding(label).lower()) if is_plain else None
+    # ASCII is often declared for UTF-8 text, and UTF-8 contains ASCII.
+    return UTF_8 if name == ASCII else name
 
 
 def charset_of(declared: str | None) -> str:
@@ -67,8 +84,17 @@ def charset_of(declared: str | None) -> str:
     name = codec_named(label)
     if name is None:
         raise UnsupportedTypeError(f"The declared charset {label[:40]!r} is unknown; send UTF-8.", declared)
-    # ASCII is often declared for UTF-8 text, and UTF-8 contains ASCII.
-    return UTF_8 if name == "ascii" else name
+    return name
+
+
+def charset_of_mark(head: bytes) -> str | None:
+    """Return the charset that a byte order mark proves, None without a mark."""
+    return next((charset for mark, charset in _MARKS if head.startswith(mark)), None)
+
+
+def is_passed(charset: str) -> bool:
+    """Whether text in this charset goes to Gemini as it is."""
+    return charset in _PASSED
 
 
 def looks_like_text(head: bytes, charset: str, *, is_whole: bool, allows_controls: bool) -> bool:
@@ -87,33 +113,76 @@ def looks_like_text(head: bytes, charset: str, *, is_whole: bool, allows_control
     return _BINARY_CONTROLS.search(text) is None
 
 
-class TextCheck:
-    """Checks text that passes in pieces, in constant memory, for about 1 ms per megabyte."""
+def may_be_text(head: bytes) -> bool:
+    """Whether bytes look like text in some charset: 8 bits a character, or 16 without a byte order mark."""
+    has_wide_characters = head.count(0) * 3 >= len(head)
+    letters = head.replace(b"\0", b"") if has_wide_characters else head
+    return bool(letters) and _BINARY_CONTROLS.search(letters.decode("latin-1")) is None
 
-    def __init__(self, charset: str = UTF_8) -> None:
+
+def fault_of(head: bytes, charset: str, *, is_whole: bool) -> str:
+    """Return the reason why bytes are not text in `charset`, with the position of the first wrong byte."""
+    check = TextCheck(charset)
+    try:
+        check.feed(head)
+        if is_whole:
+            check.finish()
+    except UnsupportedTypeError as error:
+        return error.reason
+    return "The file contains control characters that text does not have."
+
+
+class TextCheck:
+    """Checks text that passes in pieces, in constant memory, for about 1 ms per megabyte.
+
+    `remedy` follows the refusals. `start_byte` is the position of the first byte in the file.
+    """
+
+    def __init__(self, charset: str = UTF_8, *, remedy: str = WAYS_OUT, start_byte: int = 0) -> None:
         self._charset = charset
+        self._remedy = remedy
         self._decoder = codecs.getincrementaldecoder(charset)("strict")
-        self._passed_bytes = 0
+        self._passed_bytes = start_byte
+
+    @property
+    def passed_bytes(self) -> int:
+        """Return the position after the bytes that have passed."""
+        return self._passed_bytes
 
     def feed(self, piece: bytes) -> None:
         """Check the next piece; raises `UnsupportedTypeError` at a NUL or at bytes that are not text."""
-        for start in range(0, len(piece), _SLICE_BYTES):
-            self._check(piece[start : start + _SLICE_BYTES], is_last=False)
+        for _ in self.decoded(piece):
+            pass
 
     def finish(self) -> None:
         """Check the end of the text; raises `UnsupportedTypeError` if it ends within a character."""
-        self._check(b"", is_last=True)
+        self._decode(b"", is_last=True)
 
-    def _check(self, piece: bytes, *, is_last: bool) -> None:
+    def decoded(self, piece: bytes) -> Iterator[str]:
+        """Yield the text of the next piece; raises as `feed`."""
+        for start in range(0, len(piece), _SLICE_BYTES):
+            yield self._decode(piece[start : start + _SLICE_BYTES], is_last=False)
+
+    def _decode(self, piece: bytes, *, is_last: bool) -> str:
+        self._passed_bytes += len(piece)
         try:
             text = self._decoder.decode(piece, is_last)
-        except ValueError:
-            raise self._refusal(f"bytes that are not {self._charset}") from None
-        self._passed_bytes += len(piece)
+        except UnicodeDecodeError as error:
+            # The error counts from the bytes that earlier pieces left undecoded.
+            at = self._passed_bytes - len(error.object) + error.start
+            raise self._refusal(f"is not {self._charset.upper()} at byte {at}") from None
+        except UnicodeError:
+            raise self._refusal(f"is not {self._charset.upper()} near byte {self._passed_bytes - len(piece)}") from None
         if "\0" in text:
-            raise self._refusal("a NUL character")
+            raise self._refusal(f"contains a NUL character at byte {self._place_of_nul(text)}")
+        return text
+
+    def _place_of_nul(self, text: str) -> int:
+        undecoded, _ = self._decoder.getstate()
+        rest = text[text.index("\0") :]
+        # Without the byte order, so that no mark is written.
+        charset = f"{self._charset}-le" if self._charset in {"utf-16", "utf-32"} else self._charset
+        return self._passed_bytes - len(undecoded) - len(rest.encode(charset, "replace"))
 
     def _refusal(self, what: str) -> UnsupportedTypeError:
-        return UnsupportedTypeError(
-            f"The file begins as text but contains {what} near byte {self._passed_bytes}.", None
-        )
+        return UnsupportedTypeError(f"The text {what}. {self._remedy}", None)

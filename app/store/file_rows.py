@@ -2,7 +2,7 @@
 
 from sqlalchemy import ColumnElement, and_
 
-from app.store.records import MediaFacts, Origin, StoredFile, Upload, UploadState
+from app.store.records import MediaFacts, Origin, SentBytes, StoredFile, Upload, UploadState
 from app.store.schema import FileRow, UploadRow
 
 
@@ -30,7 +30,10 @@ def upload_of(row: UploadRow) -> Upload:
 
 def file_of(row: FileRow, upload: UploadRow) -> StoredFile:
     """Return the file of an id's row and its upload's row."""
-    return StoredFile(row.id, row.owner, Origin(row.origin), row.filename, row.created_at, upload_of(upload))
+    sent = None
+    if row.sent_bytes is not None and row.sent_sha256 is not None:
+        sent = SentBytes(row.sent_bytes, row.sent_sha256)
+    return StoredFile(row.id, row.owner, Origin(row.origin), row.filename, row.created_at, upload_of(upload), sent)
 
 
 def is_live(now: float) -> ColumnElement[bool]:

@@ -15,7 +15,7 @@ from app.errors import NameTakenError, UploadFailedError
 from app.store.database import Database
 from app.store.file_room import check_room, take_turn
 from app.store.file_rows import file_of, is_live, upload_of
-from app.store.records import FilePage, MediaFacts, Origin, RoomLimit, StoredFile, Upload, UploadState
+from app.store.records import FilePage, MediaFacts, Origin, RoomLimit, SentBytes, StoredFile, Upload, UploadState
 from app.store.schema import FileRow, UploadRow
 
 
@@ -162,10 +162,12 @@ class FileRegistry:
         now: float,
         is_reused: bool = False,
         is_only: bool = False,
+        sent: SentBytes | None = None,
     ) -> StoredFile:
         """Add an id to an upload, which from now on lives by its ids and its expiry, not by a lease.
 
-        With `is_only`, an upload that has an id keeps that id alone. Raises UploadFailedError if the upload is gone.
+        With `is_only`, an upload that has an id keeps that id alone. `sent` are the bytes that the client sent, if
+        Gemini has others. Raises UploadFailedError if the upload is gone.
         """
         async with self._database.transaction() as session:
             # The write comes first, because it locks the row (with SQLite the database) against others that add or
@@ -183,7 +185,14 @@ class FileRegistry:
                 if first is not None:
                     return file_of(first, upload)
             row = FileRow(
-                id=file_id, owner=owner, upload_name=upload_name, origin=origin, filename=filename, created_at=now
+                id=file_id,
+                owner=owner,
+                upload_name=upload_name,
+                origin=origin,
+                filename=filename,
+                created_at=now,
+                sent_bytes=None if sent is None else sent.size_bytes,
+                sent_sha256=None if sent is None else sent.sha256,
             )
             session.add(row)
             return file_of(row, upload)
@@ -269,7 +278,8 @@ class FileRegistry:
         if state is not None:
             where.append(UploadRow.state == state)
         if sha256 is not None:
-            where.append(UploadRow.sha256 == sha256)
+            is_transcoded = FileRow.sent_sha256 == sha256
+            where.append(or_(is_transcoded, and_(FileRow.sent_sha256.is_(None), UploadRow.sha256 == sha256)))
         if filename is not None:
             where.append(FileRow.filename == filename)
         async with self._database.transaction() as session:

@@ -90,8 +90,16 @@ class Upload:
 
 
 @dataclass(frozen=True, slots=True)
+class SentBytes:
+    """The size and the SHA-256 in hex of the bytes that a client sent."""
+
+    size_bytes: int
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
 class StoredFile:
-    """One id of a client, and its upload."""
+    """One id of a client, and its upload. `sent` are the client's own bytes of a text that was transcoded."""
 
     id: str
     owner: str
@@ -99,6 +107,17 @@ class StoredFile:
     filename: str | None
     created_at: float
     upload: Upload
+    sent: SentBytes | None = None
+
+    @property
+    def sha256(self) -> str | None:
+        """Return the SHA-256 of the bytes that the client sent, None if it is unknown."""
+        return self.upload.sha256 if self.sent is None else self.sent.sha256
+
+    @property
+    def size_bytes(self) -> int:
+        """Return the number of bytes that the client sent."""
+        return self.upload.size_bytes if self.sent is None else self.sent.size_bytes
 
 
 @dataclass(frozen=True, slots=True)

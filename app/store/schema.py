@@ -88,6 +88,9 @@ class FileRow(Base):
     filename: Mapped[str | None] = mapped_column(Text)
     created_at: Mapped[float] = mapped_column(Float)
     deleted_at: Mapped[float | None] = mapped_column(Float)
+    # Of a text that was transcoded: the bytes that the client sent.
+    sent_bytes: Mapped[int | None] = mapped_column(BigInteger)
+    sent_sha256: Mapped[str | None] = mapped_column(String(64))
 
 
 class ResourceRow(Base):

@@ -309,6 +309,36 @@ def test_a_text_that_mentions_pdf_is_text_but_a_pdf_after_junk_is_a_pdf() -> Non
     assert decided(b"Subject: scan\n\n%PDF-1.7\nplain", "application/pdf").mime_type == "application/pdf"
 
 
+@pytest.mark.parametrize("declared", [None, "text/plain", "text/plain; charset=iso-8859-1", "application/octet-stream"])
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-32"])
+def test_a_byte_order_mark_is_believed(declared: str | None, encoding: str) -> None:
+    decision = decided("déjà vu".encode(encoding), declared, "a.csv")
+
+    assert (decision.kind, decision.charset) == (MediaKind.TEXT, encoding)
+
+
+def test_a_charset_apart_from_the_type_is_believed() -> None:
+    latin = "déjà vu".encode("cp1252")
+
+    for declared in (None, "text/csv", "text/csv; charset=utf-8", "application/vnd.ms-excel"):
+        decision = decide(latin, declared=declared, filename="a.csv", is_whole=True, charset="cp1252")
+        assert (decision.mime_type, decision.charset) == ("text/csv", "cp1252")
+    assert decide(PNG, declared=None, filename=None, is_whole=True, charset="cp1252").mime_type == "image/png"
+
+
+@pytest.mark.parametrize("declared", [None, "text/csv"])
+def test_text_in_no_known_charset_is_refused_with_both_ways_out(declared: str | None) -> None:
+    with pytest.raises(UnsupportedTypeError, match=r"at byte 1\..*UTF-8.*charset=windows-1252.*field 'charset'"):
+        decided("déjà vu".encode("cp1252"), declared, "a.csv")
+    with pytest.raises(UnsupportedTypeError, match="field 'charset'"):
+        decided("wide letters".encode("utf-16-le"), declared, "a.csv")
+
+
+def test_bytes_that_are_no_text_are_no_reason_to_name_a_charset() -> None:
+    with pytest.raises(UnsupportedTypeError, match="Unknown file type"):
+        decided(bytes(range(256)) * 4)
+
+
 def is_listed_or_refused(head: bytes, declared: str | None, filename: str | None, *, is_whole: bool) -> bool:
     try:
         decision = decide(head, declared=declared, filename=filename, is_whole=is_whole)

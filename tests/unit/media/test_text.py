@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.media.text import TextCheck, charset_of, looks_like_text
+from app.media.text import TextCheck, charset_of, charset_of_mark, looks_like_text
 from app.media.types import UnsupportedTypeError
 
 
@@ -50,7 +50,7 @@ def test_a_byte_order_mark_is_text() -> None:
 
 
 def test_invalid_bytes_far_into_a_large_piece_are_found() -> None:
-    with pytest.raises(UnsupportedTypeError, match="not utf-8"):
+    with pytest.raises(UnsupportedTypeError, match="not UTF-8 at byte 300000"):
         TextCheck().feed(b"a" * 300_000 + b"\xff" + b"a" * 300_000)
 
 
@@ -100,3 +100,38 @@ def test_python_is_never_asked_for_a_charset_that_a_client_names() -> None:
         codecs.unregister(asked.append)
 
     assert asked == []
+
+
+@pytest.mark.parametrize("size", [1, 3, 65_537])
+@pytest.mark.parametrize(
+    ("charset", "data", "position"),
+    [
+        ("utf-8", b"a" * 4_733 + b"\xfc", 4_733),
+        ("utf-8", b"a" * 70_000 + "é".encode()[:1] + b"x", 70_000),
+        ("utf-8", "é".encode() * 9 + b"\0", 18),
+        ("cp1252", b"a" * 70_000 + b"\x81", 70_000),
+        ("utf-16", "\ufeffab".encode("utf-16-le") + b"\x00\xdcxx", 6),
+        ("utf-16", "\ufeffab\0".encode("utf-16-le"), 6),
+        ("utf-32", "\ufeffa".encode("utf-32-le") + b"\xff\xff\xff\xff", 8),
+    ],
+)
+def test_a_refusal_names_the_position_of_the_first_wrong_byte(
+    charset: str, data: bytes, position: int, size: int
+) -> None:
+    with pytest.raises(UnsupportedTypeError, match=f"at byte {position}[.]"):
+        pass_through(TextCheck(charset), [data[at : at + size] for at in range(0, len(data), size)])
+
+
+@pytest.mark.parametrize(
+    ("mark", "charset"),
+    [
+        (codecs.BOM_UTF8, "utf-8"),
+        (codecs.BOM_UTF16_LE, "utf-16"),
+        (codecs.BOM_UTF16_BE, "utf-16"),
+        (codecs.BOM_UTF32_LE, "utf-32"),
+        (codecs.BOM_UTF32_BE, "utf-32"),
+        (b"", None),
+    ],
+)
+def test_a_byte_order_mark_names_the_charset(mark: bytes, charset: str | None) -> None:
+    assert charset_of_mark(mark + b"text") == charset
