@@ -53,7 +53,7 @@ def raw_photo_type(head: bytes) -> str | None:
         layout = tiff.layout_of(head)
     except (struct.error, ValueError):
         return None
-    found: list[tiff.Entry] = []
+    found: list[tiff.TiffEntry] = []
     with suppress(struct.error):
         # The entries before a cut count too.
         found.extend(tiff.entries(head, layout))

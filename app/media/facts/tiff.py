@@ -13,7 +13,7 @@ _ASCII, _SHORT, _LONG, _LONG_8 = 2, 3, 4, 16
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class TiffEntry:
     """An entry of a directory: its tag, type and count, and the place of its inline value or offset in the data."""
 
     tag: int
@@ -50,7 +50,7 @@ def layout_of(data: bytes) -> Layout:
     return Layout(order, "Q" if version == 43 else "I")
 
 
-def entries(data: bytes, layout: Layout) -> Iterator[Entry]:
+def entries(data: bytes, layout: Layout) -> Iterator[TiffEntry]:
     """Yield the entries of the first directory; raises `struct.error` at the end of cut data."""
     order, offset = layout.order, layout.offset
     is_big = offset == "Q"
@@ -61,11 +61,11 @@ def entries(data: bytes, layout: Layout) -> Iterator[Entry]:
     at += struct.calcsize(count_format)
     for _ in range(min(count, _MOST_ENTRIES)):
         tag, kind, length = head.unpack_from(data, at)
-        yield Entry(tag, kind, length, at + head.size)
+        yield TiffEntry(tag, kind, length, at + head.size)
         at += head.size + struct.calcsize(order + offset)
 
 
-def integers(data: bytes, layout: Layout, found: Iterable[Entry]) -> dict[int, int]:
+def integers(data: bytes, layout: Layout, found: Iterable[TiffEntry]) -> dict[int, int]:
     """Return the single integers among entries: tag to value."""
     formats = {_SHORT: layout.order + "H", _LONG: layout.order + "I", _LONG_8: layout.order + "Q"}
     values: dict[int, int] = {}
@@ -75,7 +75,7 @@ def integers(data: bytes, layout: Layout, found: Iterable[Entry]) -> dict[int, i
     return values
 
 
-def text(data: bytes, layout: Layout, entry: Entry) -> bytes:
+def text(data: bytes, layout: Layout, entry: TiffEntry) -> bytes:
     """Return the text of an entry, at most 64 bytes of it; b"" if it is no text or lies beyond the data."""
     if entry.kind != _ASCII:
         return b""
