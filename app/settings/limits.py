@@ -68,6 +68,19 @@ class LimitSettings(Environment):
 
     _parse_limits = field_validator("gateway_limits", "issuer_limits", mode="before")(parse_object)
 
+    @field_validator("gateway_limits", "issuer_limits")
+    @classmethod
+    def _refuse_stored_bytes(
+        cls, value: LimitValues | dict[str, LimitValues] | None
+    ) -> LimitValues | dict[str, LimitValues] | None:
+        # The registry knows the stored bytes of clients and keys alone: the limit would be accepted and never kept.
+        limits = value.values() if isinstance(value, dict) else [value] if value is not None else []
+        if any(each.stored_bytes is not None for each in limits):
+            raise ValueError(
+                "stored_bytes is a limit of keys and of an issuer's single users; FILES_HIGH_WATER_BYTES holds for all"
+            )
+        return value
+
     @field_validator("redis_url")
     @classmethod
     def _require_a_redis_url(cls, value: SecretStr | None) -> SecretStr | None:

@@ -131,6 +131,8 @@ def test_overrides_win_over_the_environment(monkeypatch: pytest.MonkeyPatch) -> 
         ("MODEL_ALIASES", "old=new"),
         ("MODEL_ALIASES", '["old"]'),
         ("MODEL_ALIASES", '{"old": 7}'),
+        ("GATEWAY_LIMITS", '{"stored_bytes": 5}'),
+        ("ISSUER_LIMITS", '{"https://issuer.example": {"stored_bytes": 5}}'),
         ("SECRET_KEY", "too-short"),
     ],
 )
