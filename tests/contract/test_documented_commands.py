@@ -85,6 +85,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (path / name).symlink_to(ROOT / name)
     for name, original in FILES.items():
         shutil.copy(MEDIA / original, path / name)
+    (path / "prices.csv").write_bytes("Käse;3\nBrötchen;1\n".encode("windows-1252"))
     make_lecture(path / LECTURE)
     return path
 

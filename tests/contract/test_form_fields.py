@@ -41,6 +41,7 @@ GENERATE = {
     "messages": '[{"role": "user", "content": [{"text": "Hello"}]}]',
     "file_size": "237008",
     "sha256": DIGEST,
+    "charset": "utf-8",
     "start": "1",
     "end": "0:02",
     "fps": "1",
@@ -49,7 +50,7 @@ GENERATE = {
     "keep_file": "false",
     "metadata": '{"a": 1}',
 }
-UPLOAD = {"filename": "a.wav", "file_size": "237008", "sha256": DIGEST}
+UPLOAD = {"filename": "a.wav", "file_size": "237008", "sha256": DIGEST, "charset": "utf-8"}
 
 
 TASK = {

@@ -48,6 +48,8 @@ ROUTES: dict[tuple[str, str], Scope | str | None] = {
     ("POST", "/api/v1/videos/descriptions"): Scope.TASKS,
     **{("POST", f"/{version}/openai/audio/transcriptions"): Scope.TASKS for version in ("v1", "v1beta", "v1alpha")},
     **{("POST", f"/{version}/openai/audio/translations"): Scope.TASKS for version in ("v1", "v1beta", "v1alpha")},
+    ("POST", "/openai/v1/audio/transcriptions"): Scope.TASKS,
+    ("POST", "/openai/v1/audio/translations"): Scope.TASKS,
 }
 """What each route needs. A route that is not here fails the test below: it is to be decided who may call it."""
 CLOSED = [(method, path) for (method, path), needed in ROUTES.items() if needed is not PUBLIC]
