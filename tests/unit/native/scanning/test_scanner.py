@@ -1,7 +1,6 @@
 """The scanner: strict JSON, cut anywhere, and no byte passes before it is judged."""
 
 import json
-import math
 from typing import Any
 
 import pytest
@@ -93,10 +92,11 @@ def is_json(text: bytes) -> bool:
         raise ValueError(name)
 
     try:
-        value = json.loads(text.decode(), parse_constant=refuse)
+        json.loads(text.decode(), parse_constant=refuse)
     except ValueError:
         return False
-    return not (isinstance(value, float) and math.isinf(value))
+    # A number beyond a float's range is JSON all the same.
+    return True
 
 
 @given(st.data(), VALUES)
