@@ -51,18 +51,22 @@ def layout_of(data: bytes) -> Layout:
 
 
 def entries(data: bytes, layout: Layout) -> Iterator[TiffEntry]:
-    """Yield the entries of the first directory; raises `struct.error` at the end of cut data."""
+    """Yield the entries of the first directory with their values; raises `struct.error` at the end of cut data."""
     order, offset = layout.order, layout.offset
     is_big = offset == "Q"
     (at,) = struct.unpack_from(order + offset, data, 8 if is_big else 4)
+    if at > len(data):
+        # Offsets of 64 bits may be larger than `struct` takes.
+        raise struct.error("the directory lies beyond the data")
     count_format = order + ("Q" if is_big else "H")
     (count,) = struct.unpack_from(count_format, data, at)
-    head = struct.Struct(order + "HH" + offset)
+    entry = struct.Struct(order + "HH" + 2 * offset)
+    value_at = struct.calcsize(order + "HH" + offset)
     at += struct.calcsize(count_format)
     for _ in range(min(count, _MOST_ENTRIES)):
-        tag, kind, length = head.unpack_from(data, at)
-        yield TiffEntry(tag, kind, length, at + head.size)
-        at += head.size + struct.calcsize(order + offset)
+        tag, kind, length, _ = entry.unpack_from(data, at)
+        yield TiffEntry(tag, kind, length, at + value_at)
+        at += entry.size
 
 
 def integers(data: bytes, layout: Layout, found: Iterable[TiffEntry]) -> dict[int, int]:

@@ -6,7 +6,9 @@ import zipfile
 
 import pytest
 
+from app.media.facts import read_facts
 from app.media.sniff import HEAD_BYTES, sniff
+from app.store.records import NO_FACTS
 from tests.unit.media.recordings import media, picture, riff, sound, video
 
 
@@ -223,6 +225,23 @@ def preview_of(maker: bytes, order: str = "<") -> bytes:
 )
 def test_a_raw_photo_in_a_tiff_wrapper_is_known_by_its_first_directory(head: bytes, mime_type: str) -> None:
     assert sniff(head) == mime_type
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+def test_a_raw_photo_cut_anywhere_in_its_directory_is_still_a_tiff(order: str) -> None:
+    whole = preview_of(b"NIKON CORPORATION\0", order)
+
+    for length in range(8, len(whole)):
+        assert sniff(whole[:length]) in {"image/tiff", "image/x-nikon-nef", "image/x-dcraw"}, length
+
+
+@pytest.mark.parametrize("at", [1 << 20, (1 << 63) - 1, 1 << 63, (1 << 64) - 1])
+@pytest.mark.parametrize(("mark", "order"), [(b"II", "<"), (b"MM", ">")])
+def test_a_big_tiff_with_its_directory_out_of_reach_is_a_tiff(mark: bytes, order: str, at: int) -> None:
+    head = mark + struct.pack(order + "HHHQ", 43, 8, 0, at) + bytes(40)
+
+    assert sniff(head) == "image/tiff"
+    assert read_facts(head, "image/tiff", is_whole=True) == NO_FACTS
 
 
 SOUND, FILM = "f8699e40-5b4d-11cf-a8fd-00805f5c442b", "bc19efc0-5b4d-11cf-a8fd-00805f5c442b"
